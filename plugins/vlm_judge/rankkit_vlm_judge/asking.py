@@ -86,7 +86,7 @@ def _text_long(question: Question) -> Call:
 
 
 def _terse(question: Question) -> Call:
-    return Call(question, TERSE, 16, False)
+    return Call(question, TERSE, 16, False, bound=True)
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,11 @@ class Server:
         """The JSON at a path, free of charge."""
         return self._patiently("GET", path, None)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The JSON answered to a JSON body. Raises `Failed` where this request fails, `RunStopped` where every other one would too."""
+    def post(self, path: str, body: dict[str, Any], *, spared: bool = False) -> Any:
+        """The JSON answered to a JSON body. Raises `Failed` where this request fails, `RunStopped` where every other one would too.
+
+        `spared`: that the server rejects it is no sign that it would reject others.
+        """
         content = json.dumps(body).encode()
         for returns in range(RETURNS + 1):
             if self.stopped is not None:
@@ -95,7 +98,8 @@ class Server:
             except Failed as failure:
                 if self.patience and failure.outcome == "transport" and returns < RETURNS and self._was_away(began, failure):
                     continue
-                self._strike(failure)
+                if not (spared and failure.outcome == "rejected"):
+                    self._strike(failure)
                 raise
             else:
                 with self._lock:
