@@ -157,7 +157,7 @@ def _judge(result: Comparison, ranker: Ranker, opened: Iterable[tuple[Pair, Grou
         if isinstance(group, str):
             result.failures[each.a.name] = group
         elif needs_prompt(ranker) and not group.prompt:
-            result.failures[each.a.name] = f"{result.ranker} needs a prompt, and this pair has none"
+            result.failures[each.a.name] = f"{result.ranker} needs a prompt, and this pair has none; give --prompt TEXT or --prompts FILE"
         else:
             ready.append((each, group))
     for (each, group), ranking in zip(ready, _rankings(ranker, [group for _, group in ready]), strict=True):

@@ -89,8 +89,11 @@ class Chat:
         try:
             listed = self.server.get("/models")
             names = [str(each["id"]) for each in listed["data"]]
-        except (Failed, KeyError, TypeError) as error:
-            raise RunStopped(f"{self.server.url} does not say which models it serves ({error}); give model=NAME") from None
+        except Failed as failure:
+            advice = "give model=NAME" if failure.outcome == "rejected" else _advice(failure)
+            raise RunStopped(f"{failure}; {advice}") from None
+        except (KeyError, TypeError):
+            raise RunStopped(f"{self.server.url} does not say which models it serves; give model=NAME") from None
         if len(names) != 1:
             raise RunStopped(f"{self.server.url} serves {len(names)} models; name one with model=: {', '.join(names[:20]) or 'none'}")
         return names[0]
@@ -104,7 +107,7 @@ class Chat:
                 return str(answer.get("model") or "") if isinstance(answer, dict) else "", _whole(read(answer))
             except Failed as failure:
                 if failure.outcome != "rejected" or not self._leave_out(str(failure)):
-                    raise RunStopped(f"{self.server.url} cannot judge with {self.name}: {failure}; {_advice(failure)}") from None
+                    raise RunStopped(f"{self.name} cannot judge: {failure}; {_advice(failure)}") from None
         raise RunStopped(f"{self.server.url} keeps refusing requests to {self.name}, whatever is left out of them")
 
     def _leave_out(self, complaint: str) -> bool:
@@ -126,6 +129,10 @@ class Chat:
 def _advice(failure: Failed) -> str:
     if failure.outcome == "rejected":
         return "it must take two pictures in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}'; llama-server: --mmproj)"
+    if failure.outcome == "rate_limited":
+        return "it is asked too often: wait, and lower concurrency="
+    if failure.outcome == "timeout":
+        return "see whether it is still loading its model, or give it more time with timeout="
     return "see that the server is running and that url= is its base URL, which usually ends in /v1"
 
 

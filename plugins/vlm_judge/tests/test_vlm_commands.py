@@ -95,6 +95,13 @@ def test_a_url_that_cannot_be_is_one_line(run, tmp_path, url, said):
     assert found.returncode in (1, 2) and said in found.stderr and "Traceback" not in found.stderr
 
 
+def test_a_judge_with_nothing_to_compare_says_so(run, fake, tmp_path):
+    pictures = folder(tmp_path / "pictures", {"cat": (10,), "dog": (250,)})
+    found = run("score", pictures, "-r", f"vlm-judge:url={fake.url}")
+    assert "no group has a second image for vlm-judge to compare; rankkit compare DIR_A DIR_B" in found.stderr
+    assert "no group" not in run("score", pictures, "-r", f"vqa:url={fake.url}").stderr
+
+
 def test_the_cards_of_both_rankers_are_listed(run):
     listed = json.loads(run("list", "--verbose", "--json").stdout)
     cards = {each["name"]: each["card"] for each in listed if each["distribution"] == "rankkit-vlm-judge"}

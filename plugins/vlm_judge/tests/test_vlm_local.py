@@ -219,6 +219,11 @@ def test_a_model_without_all_its_weights_is_refused(tmp_path):
         load("vlm-judge", made)
 
 
+def test_a_model_that_is_not_there_is_said_with_what_to_give(tmp_path):
+    with pytest.raises(RankkitError, match=r"model=.*nowhere cannot be loaded: .*; give a folder or a hub name, or a server's url="):
+        load("vlm-judge", str(tmp_path / "nowhere"))
+
+
 def test_a_retrained_model_in_the_same_folder_is_another_model(tmp_path):
     import os
 
