@@ -14,6 +14,7 @@ from transformers import Mask2FormerForUniversalSegmentation
 import rankkit
 from rankkit import Group, RankkitError
 from rankkit.testing import check_ranker
+from rankkit_geneval import prompts
 from rankkit_geneval.detector import CLASSES, Mask2Former, check_canary, find_device
 from rankkit_geneval.postprocess import Instance
 from rankkit_geneval.ranker import Judged, find_metadata
@@ -110,6 +111,19 @@ def test_the_ranker_loads_by_name_with_converted_weights_and_scores(checkpoint, 
     (ranking,) = ranker.rank([Group("a photo of a dog", BOTH[:2])])
     assert all(0 <= score <= 1 for score in ranking.scores)
     assert len(ranking.details[0]["weights"]) == 8
+
+
+def test_a_trainer_that_knows_prompts_alone_gets_verdicts_of_zero_and_one(checkpoint, clip):
+    """As drpo calls it: by name, one group of candidates per prompt, without metadata or names."""
+    ranker = rankkit.load("geneval", checkpoint=str(checkpoint), clip=str(clip), device="cpu", canary=False)
+    six = {metadata["tag"]: metadata["prompt"] for metadata in prompts.evaluation_metadata()}
+    for tag, prompt in six.items():
+        (ranking,) = ranker.rank([Group(prompt, (drawn(dog=DOG), drawn(cat=CAT)))])
+        assert set(ranking.scores) <= {0.0, 1.0} and [details["tag"] for details in ranking.details] == [tag] * 2
+
+
+def test_every_published_prompt_is_known_by_its_text():
+    assert all(find_metadata(metadata["prompt"], {}) == metadata for metadata in prompts.evaluation_metadata())
 
 
 def test_the_detector_gives_a_picture_the_same_things_alone_and_in_any_batch(checkpoint):
