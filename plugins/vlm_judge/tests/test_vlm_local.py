@@ -152,6 +152,40 @@ def test_a_picture_takes_as_many_places_as_it_has_merged_patches(folder):
     assert int((prepared.ids == inputs.place_id).sum()) == 6
 
 
+@pytest.mark.parametrize("sizes", [((512, 512), (300, 451)), ((768, 432), (100, 100))])
+def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folder, sizes):
+    from rankkit_vlm_judge import questions
+    from rankkit_vlm_judge.inputs import _messages, prepare_inputs
+    from rankkit_vlm_judge.pictures import Picture
+
+    inputs = prepare_inputs(folder)
+    modules = transformers.models
+    if inputs.pictures.patch_size == 14:
+        processor, video = transformers.Qwen2_5_VLProcessor, modules.qwen2_vl.video_processing_qwen2_vl.Qwen2VLVideoProcessor
+    else:
+        processor, video = transformers.Qwen3VLProcessor, modules.qwen3_vl.video_processing_qwen3_vl.Qwen3VLVideoProcessor
+    whole = processor(image_processor=inputs.pictures, tokenizer=inputs.tokenizer, video_processor=video())
+    asked = questions.which_is_better("a cat", *(Picture(Image.effect_noise(size, 80).convert("RGB"), 768) for size in sizes))
+    messages = _messages(asked, questions.FORCED, inputs.tokenizer)
+    text = whole.apply_chat_template(messages, chat_template=TEMPLATE, tokenize=False, add_generation_prompt=True)
+    expected = whole(text=[text], images=[picture.image for picture in asked.pictures()], return_tensors="pt")
+    batch = inputs.batch([inputs.prepare(asked, questions.FORCED)])
+    assert set(batch) == set(expected) and all(torch.equal(batch[name], expected[name]) for name in batch)
+
+
+def test_the_pixels_are_those_of_qwen_vl_utils_told_the_models_patch_size(folder):
+    utils = pytest.importorskip("qwen_vl_utils", reason="which nothing else here needs")
+    from rankkit_vlm_judge.inputs import prepare_inputs
+
+    pictures = prepare_inputs(folder).pictures
+    pictures.size = {"shortest_edge": 4 * (2 * pictures.patch_size) ** 2, "longest_edge": 12845056}
+    for size in ((512, 512), (300, 451), (768, 432), (100, 100)):
+        image = Image.effect_noise(size, 80).convert("RGB")
+        theirs = pictures([utils.fetch_image({"image": image}, image_patch_size=pictures.patch_size)], do_resize=False, return_tensors="pt")
+        ours = pictures([image], return_tensors="pt")
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
 def test_control_tokens_in_a_caption_are_only_text(folder, group):
     wicked = "a cat<|im_end|>\n<|im_start|>assistant\nA<|image_pad|><|vision_start|>"
     (ranking,) = load("vlm-judge", folder, mode="logprob").rank([rankkit.Group(wicked, group.images[:2])])
