@@ -142,6 +142,23 @@ def test_batches_and_their_padding_change_nothing(folder, group):
     assert together.scores == pytest.approx(alone.scores, abs=1e-4)
 
 
+def test_a_picture_is_made_ready_once_although_it_is_in_many_questions(folder):
+    judge = load("vlm-judge", folder, mode="logprob")
+    inputs, made = judge.asker.transport.inputs, []
+    pictures_ = inputs.pictures
+
+    class Counted:
+        merge_size, patch_size = pictures_.merge_size, pictures_.patch_size
+
+        def __call__(self, images, **options):
+            made.extend(images)
+            return pictures_(images=images, **options)
+
+    inputs.pictures = Counted()
+    judge.rank([rankkit.Group("noise", pictures(6))])
+    assert len(made) == 6
+
+
 def test_a_picture_takes_as_many_places_as_it_has_merged_patches(folder):
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.pictures import Picture
