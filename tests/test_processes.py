@@ -17,9 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from toy_generator import SETTINGS, Scorer, ToyGenerator
 from drpo.features.latent import Latent
-from drpo.train import Trainer, run
-config = replace(SETTINGS, prompts_per_step=3, steps=5)
-run(Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"]), Path(sys.argv[1]))
+from drpo.monitor import Monitor
+from drpo.run import run
+from drpo.train import Trainer
+config = replace(SETTINGS, prompts_per_step=3, steps=5, look_every=2)
+trainer = Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"])
+monitor = Monitor({"toy": Scorer()}, "toy", ["a"]) if trainer.accelerator.is_main_process else None
+run(trainer, Path(sys.argv[1]), monitor=monitor)
 """
 
 
