@@ -17,7 +17,7 @@ from drpo.shapes import world
 from rankkit import Ranker, RankkitError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-SHARED = ("patches",)  # files of a family that are not members of it
+SHARED = ("patches", "resnet_mae", "resnet_weights")  # files of a family that are not members of it
 
 
 def generator(config: Config) -> Generator:
