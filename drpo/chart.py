@@ -34,7 +34,7 @@ def chart(curves: Sequence[Curve], *, x: str, y: str) -> str:
     ]
     foot = HEIGHT - BELOW
     axes = f'<path d="M{LEFT} 8V{foot}H{WIDTH - 8}" fill="none" stroke="currentColor" stroke-opacity=".4"/>'
-    numbers = [_text(LEFT - 6, 14, f"{high:.3g}", "end"), _text(LEFT - 6, foot, f"{low:.3g}", "end"), _text(LEFT - 6, foot // 2, y, "end")]
+    numbers = [_text(LEFT - 6, 14, f"{high:.3g}", "end"), _text(LEFT - 6, foot, f"{low:.3g}", "end"), _text(LEFT + 6, 18, y, "start")]
     numbers += [_text(LEFT, foot + 16, f"{left:.0f}", "start"), _text(WIDTH - 8, foot + 16, f"{right:.0f}", "end")]
     numbers.append(_text((WIDTH + LEFT) // 2, foot + 16, x, "middle"))
     legend = [_entry(number, curve.name, color) for number, (curve, color) in enumerate(zip(curves, COLORS, strict=False))]

@@ -23,7 +23,7 @@ from rankkit import Ranker, RankkitError
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 WORLD: dict[str, world.Split] = {"shapes": "train", "shapes-tuning": "tuning", "shapes-final": "final"}
 LOOKED_AT = 8  # training prompts that a run is looked at with when it names no others
-SHARED = ("patches",)  # files of a family that are not members of it
+SHARED = ("patches", "resnet_mae", "resnet_weights")  # files of a family that are not members of it
 
 
 def generator(config: Config) -> Generator:

@@ -58,7 +58,8 @@ def _gains(run: Path) -> str:
     if not looks:
         return ""
     first, last = looks[0], looks[-1]
-    rows = [(name.removeprefix("look/"), first[name], last.get(name)) for name in first if name != "step"]
+    names = [name for name in first if name.startswith("look/")] + ["diversity"]
+    rows = [(name.removeprefix("look/"), first[name], last.get(name)) for name in names]
     cells = [[name + (" (what was trained on)" if name == _target(run) else ""), _figure(a), _figure(b)] for name, a, b in rows]
     words = (
         f"Means over the same prompts, none of them trained on where the run names its own, and the same noises; {last['step']:.0f} steps."
