@@ -61,10 +61,11 @@ def run(
                 if folder.due(trainer.config.checkpoint_every):
                     folder.save()
             folder.save()
-        if folder.ended("", interrupted()) and trainer.step < trainer.config.steps:
-            return f"interrupted after step {trainer.step} of {trainer.config.steps}"
-        folder.finish()
-    return alarm
+        unfinished = folder.ended("", interrupted()) and trainer.step < trainer.config.steps
+        if not unfinished:
+            folder.finish()
+    _part(trainer)
+    return f"interrupted after step {trainer.step} of {trainer.config.steps}" if unfinished else alarm
 
 
 class RunFolder:
@@ -190,6 +191,13 @@ def interruptions() -> Iterator[Callable[[], bool]]:
     finally:
         for one in handled:
             signal.signal(one, before[one])
+
+
+def _part(trainer: Trainer) -> None:
+    """Processes part when all have come this far; a process that just leaves takes its group down with it."""
+    trainer.accelerator.wait_for_everyone()
+    if trainer.accelerator.num_processes > 1:
+        torch.distributed.destroy_process_group()
 
 
 @contextmanager

@@ -23,8 +23,9 @@ from drpo.train import Trainer
 config = replace(SETTINGS, prompts_per_step=3, steps=5, look_every=2)
 trainer = Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"])
 monitor = Monitor({"toy": Scorer()}, "toy", ["a"]) if trainer.accelerator.is_main_process else None
+count = trainer.accelerator.num_processes
 run(trainer, Path(sys.argv[1]), monitor=monitor)
-print(trainer.accelerator.num_processes, "processes")
+print(count, "processes")
 """
 
 
