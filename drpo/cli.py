@@ -11,7 +11,12 @@ import typer
 
 from rankkit import RankkitError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Finetune one-step text-to-image generators from rankings alone.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Finetune one-step text-to-image generators from rankings alone.",
+)
 
 
 @app.command()

@@ -76,6 +76,7 @@ class RunFolder:
         self.main = trainer.accelerator.is_main_process
         self.monitor = monitor if self.main else None
         self.saved = -1
+        self.warned = False
 
     def resume(self) -> None:
         """Claim the folder and go on from its newest complete checkpoint; rows written after it are forgotten, as they come again."""
@@ -107,6 +108,9 @@ class RunFolder:
         if self.main:
             _append(self.out / LOG, row)
             track.row(row)
+        if "reward" not in row and self.trainer.reason and not self.warned:
+            self.warned = True
+            print(f"step {row['step']:.0f}: no candidate got a score; {self.trainer.reason}", file=sys.stderr)
 
     def alarm(self, track: Track) -> str:
         """The monitor's alarm as the run begins: of the last look, or of a first one, which shows the base."""

@@ -47,6 +47,7 @@ class Trainer:
         self.average = [weight.detach().clone() for weight in self.weights]
         self.step = 0
         self.seconds: dict[str, float] = {}
+        self.reason = ""  # why a candidate abstained last
 
     def update(self) -> Row:
         """One optimizer step over this step's prompts, and what there is to log about it.
@@ -124,6 +125,7 @@ class Trainer:
         """
         images = sample.shown
         if not images.isfinite().all():
+            self.reason = NOT_FINITE
             return Ranking((math.nan,) * len(images), details=({"error": NOT_FINITE},) * len(images))
         at = f"at step {self.step + 1}, on {sample.prompt!r}"
         try:
@@ -135,6 +137,8 @@ class Trainer:
         if len(rankings) != 1 or len(rankings[0].scores) != len(images):
             count = sum(len(ranking.scores) for ranking in rankings)
             raise RankkitError(f"the ranker {self.config.ranker} returned {count} scores for {len(images)} candidates {at}")
+        reasons = [str(detail["error"]) for detail in rankings[0].details if "error" in detail]
+        self.reason = reasons[0] if reasons else self.reason
         return rankings[0]
 
     def state(self) -> dict[str, Any]:

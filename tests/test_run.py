@@ -158,12 +158,15 @@ def test_a_held_out_ranker_that_fails_is_an_error_at_the_first_look_and_costs_on
     assert "step 2: the held-out ranker held failed: OSError: gone" in capsys.readouterr().err
 
 
-def test_numbers_that_are_none_are_null_in_the_log(tmp_path: Path) -> None:
+def test_a_ranker_that_scores_nothing_teaches_nothing_and_its_reason_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Abstains:
         def rank(self, groups: Sequence[Group]) -> list[Ranking]:
-            return [Ranking((math.nan,) * len(group.images)) for group in groups]
+            return [Ranking((math.nan,) * 16, details=({"error": "no quotes in the prompt"},) * 16) for _ in groups]
 
     run(trainer(Abstains(), steps=2), tmp_path)
+    assert capsys.readouterr().err == "step 1: no candidate got a score; no quotes in the prompt\n"
     rows = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
     assert all("reward" not in row and row["skipped"] == 1 and row["abstained"] == 16 for row in rows)
 
