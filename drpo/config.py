@@ -71,7 +71,7 @@ class Config:
     """Decay per step of the averaged weights that are saved and evaluated; 0 saves the last ones."""
     lora_rank: int = 16
     """Rank, and alpha, of the LoRA on the attention layers."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Of the frozen weights; the LoRA is always fp32. ``auto`` is bf16 on a GPU and fp32 elsewhere."""
     seed: int = 0
     """Decides LoRA initialisation, order of prompts and every noise."""

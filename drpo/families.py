@@ -16,7 +16,7 @@ from drpo.sample import FeatureMap, Generator
 from drpo.shapes import world
 from rankkit import Ranker, RankkitError
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SHARED = ("patches", "resnet_mae", "resnet_weights")  # files of a family that are not members of it
 
 

@@ -97,6 +97,23 @@ def test_the_teachers_gradient_reaches_the_adapters_through_the_sample_alone(gen
         torch.testing.assert_close(one, other)
 
 
+def test_the_teachers_gradient_is_the_bases_also_where_checkpointing_repeats_its_pass(generator: OneStep) -> None:
+    sample = generator.sample("a cat", generator.noise(3, 0))
+    latents = sample.latents.detach().requires_grad_()
+    found = TeacherUNet(generator, blocks=("mid_block",), pool=2)(Sample("a cat", latents, generator.decode))["mid_block"]
+    with generator.reference():
+        kept: list[Tensor] = []
+        handle = generator.pipe.unet.mid_block.register_forward_hook(lambda module, inputs, output: kept.append(output))
+        generator.pipe.unet.disable_gradient_checkpointing()
+        fixed = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(0))
+        generator.unet_on("a cat", latents + 0.1 * fixed, 100)
+        handle.remove()
+    expected = torch.nn.functional.adaptive_avg_pool2d(kept[0], 2).flatten(2).mT
+    torch.testing.assert_close(found, expected)
+    mine, theirs = (torch.autograd.grad(value.square().sum(), latents)[0] for value in (found, expected))
+    torch.testing.assert_close(mine, theirs)
+
+
 def test_the_teachers_pass_ends_at_the_last_block_it_reads(generator: OneStep) -> None:
     ran: list[str] = []
     for name in ("mid_block", "up_blocks.0", "conv_out"):

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 from transformers import Dinov2Model
 
+from drpo import hub
 from drpo.features.patches import prepared, summaries
 from drpo.sample import Sample
 
@@ -30,4 +31,4 @@ class DinoV2:
 
 def load(generator: Any, *, model: str = MODEL) -> DinoV2:
     """The map with pretrained weights, from the hub or a local folder."""
-    return DinoV2(Dinov2Model.from_pretrained(model))
+    return DinoV2(hub.pretrained(Dinov2Model, model, setting="features_model"))
