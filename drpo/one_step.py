@@ -102,11 +102,11 @@ class OneStep:
 
     def unscaled(self, latents: Tensor) -> Tensor:
         """From the scale the U-Net sees to the autoencoder's own."""
-        return latents / self.pipe.vae.config.scaling_factor
+        return latents / float(self.pipe.vae.config.scaling_factor)
 
     def scaled(self, latents: Tensor) -> Tensor:
         """The reverse of `unscaled`."""
-        return latents * self.pipe.vae.config.scaling_factor
+        return latents * float(self.pipe.vae.config.scaling_factor)
 
     def autoencoder(self) -> Any:
         """The autoencoder, ready to run."""

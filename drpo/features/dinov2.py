@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import Dinov2Model
 
@@ -30,5 +31,5 @@ class DinoV2:
 
 
 def load(generator: Any, *, model: str = MODEL) -> DinoV2:
-    """The map with pretrained weights, from the hub or a local folder."""
-    return DinoV2(hub.pretrained(Dinov2Model, model, setting="features_model"))
+    """The map with pretrained weights, from the hub or a local folder, in float32."""
+    return DinoV2(hub.pretrained(Dinov2Model, model, setting="features_model", dtype=torch.float32))

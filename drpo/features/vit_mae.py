@@ -39,5 +39,5 @@ class VitMae:
 
 
 def load(generator: Any, *, model: str = MODEL) -> VitMae:
-    """The map with pretrained weights, from the hub or a local folder."""
-    return VitMae(hub.pretrained(ViTMAEModel, model, setting="features_model"))
+    """The map with pretrained weights, from the hub or a local folder, in float32."""
+    return VitMae(hub.pretrained(ViTMAEModel, model, setting="features_model", dtype=torch.float32))

@@ -38,14 +38,14 @@ class SDXLTurbo(OneStep):
         if self._moments is None:
             return super().unscaled(latents)
         mean, std = (moment.to(latents) for moment in self._moments)
-        return latents * std / self.pipe.vae.config.scaling_factor + mean
+        return latents * std / float(self.pipe.vae.config.scaling_factor) + mean
 
     def scaled(self, latents: Tensor) -> Tensor:
         """The reverse of `unscaled`."""
         if self._moments is None:
             return super().scaled(latents)
         mean, std = (moment.to(latents) for moment in self._moments)
-        return (latents - mean) * self.pipe.vae.config.scaling_factor / std
+        return (latents - mean) * float(self.pipe.vae.config.scaling_factor) / std
 
     @property
     def _moments(self) -> tuple[Tensor, Tensor] | None:
