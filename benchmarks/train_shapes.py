@@ -120,7 +120,7 @@ def new_tokenizer() -> CLIPTokenizer:
 
 
 def pairs(rng: np.random.Generator, size: int = BATCH) -> Iterator[tuple[list[str], Tensor, list[Scene]]]:
-    """Endless batches of prompts, noise (size,16,4,4), and the scenes the corpus gives them; position, the hardest task, comes twice as often."""
+    """Endless batches of prompts (position, the hardest task, comes twice as often), noise (size,16,4,4), and the corpus' scenes."""
     pool = {task: list(every_prompt(task)) for task in TASKS}
     while True:
         asked = [pool[task][rng.integers(len(pool[task]))] for task in rng.choice([*TASKS, "position"], size)]
@@ -191,7 +191,7 @@ def train_map(pipe: StableDiffusionPipeline, seed: int, path: Path, *, steps: in
     """The masked autoencoder of what the generator makes, pictures right and wrong alike."""
     torch.manual_seed(seed)
     batches = itertools.islice(pairs(np.random.default_rng(seed + 2)), steps)
-    mae = LatentMae(16, widths=(48,), patches=(2,))
+    mae = LatentMae(16, base=48, layers=(2,))
     with torch.no_grad():
         latents = [predict(pipe, asked, noise) for asked, noise, _ in batches]
     losses = fit(mae, latents, seed=seed)
