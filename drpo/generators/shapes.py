@@ -22,7 +22,13 @@ WEIGHTS = Path(__file__).parents[1] / "shapes" / "weights"
 THREADS = 1  # its layers are too small to share: a second thread costs more than it gives, unless OMP_NUM_THREADS asks for it
 
 
-def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.dtype = torch.float32) -> OneStep:
+class World(OneStep):
+    """A generator of the shapes world, which brings the weights of the feature map ``latent_mae`` for its own latents."""
+
+    latent_mae: Path
+
+
+def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.dtype = torch.float32) -> World:
     """The generator, from `model` (a folder) or from the package."""
     folder = Path(model) if model else WEIGHTS
     if not (folder / "model_index.json").is_file():
@@ -30,7 +36,9 @@ def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.d
     with _quiet():
         pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
-        return OneStep(pipe.to(device, dtype), rank=rank)
+        made = World(pipe.to(device, dtype), rank=rank)
+    made.latent_mae = folder / "latent_mae.safetensors"
+    return made
 
 
 @contextmanager
