@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 from pathlib import Path
 from types import ModuleType
@@ -21,9 +22,10 @@ SHARED = ("patches", "resnet_mae", "resnet_weights")  # files of a family that a
 
 
 def generator(config: Config) -> Generator:
-    """The generator of ``config.generator`` with fresh adapters, on a GPU if there is one."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = config.precision if config.precision != "auto" else "bf16" if device == "cuda" else "fp32"
+    """The generator of ``config.generator`` with fresh adapters, on this process' GPU if there is one."""
+    gpu = torch.cuda.is_available()
+    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if gpu else "cpu"  # which accelerate and torchrun tell every process
+    precision = config.precision if config.precision != "auto" else "bf16" if gpu else "fp32"
     family = _family("generators", config.generator)
     made: Generator = family.load(config.model, rank=config.lora_rank, device=device, dtype=DTYPES[precision])
     return made
