@@ -37,6 +37,7 @@ class _Problem:
     g_BND: Tensor
     t_BTD: Tensor
     w_BT: Tensor
+    norm_BT: Tensor  # of the targets, the first of which are the generated points
     positives: int
     mask_negative_self: bool
     kernel: Kernel
@@ -59,8 +60,7 @@ class _Problem:
 
     def rounding(self, rows: slice) -> Tensor:
         """(B,R,T): what distances that were made by a matrix product may be off by where they are small."""
-        g_BR1, t_B1T = self.g_BND[:, rows].norm(dim=2)[:, :, None], self.t_BTD.norm(dim=2)[:, None]
-        return torch.hypot(g_BR1, t_B1T).mul_(ROUNDING)
+        return torch.hypot(self.norm_BT[:, rows, None], self.norm_BT[:, None]).mul_(ROUNDING)
 
     def logits(self, rows: slice, d_BRT: Tensor, scale: Tensor, radius: float) -> Tensor:
         """How alike two points are, before any mask; larger is nearer."""
@@ -143,7 +143,7 @@ def _problem(
         centre = g_BND.mean(dim=1, keepdim=True)
         g_BND, t_BTD = g_BND - centre, t_BTD - centre
     exact = g_BND.numel() * t_BTD.shape[1] <= EXACT_UP_TO
-    return _Problem(g_BND, t_BTD, torch.cat(weights, dim=1), p_BPD.shape[1], masked, kernel, exact)
+    return _Problem(g_BND, t_BTD, torch.cat(weights, dim=1), t_BTD.norm(dim=2), p_BPD.shape[1], masked, kernel, exact)
 
 
 def _per_point(weight: Weight, points: Tensor) -> Tensor:
