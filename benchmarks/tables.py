@@ -129,9 +129,19 @@ def _spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{sum(values) / len(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
+def drift(row: Row) -> str:
+    lines = [tuple(f"{each[name]:,}" for name in ("points", "inputs MiB", "peak MiB beyond", "seconds")) for each in row["rows"]]
+    met = row["rows"][-1]["peak MiB beyond"] <= 2048
+    return (
+        _table(("generated points", "inputs, MiB", "peak beyond them, MiB", "seconds, one thread"), lines)
+        + f"\nTarget: at most 2048 MiB beyond the inputs at {row['rows'][-1]['points']:,} points; {'met' if met else 'missed'}.\n"
+    )
+
+
 TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached},
+    **{"drift": drift},
 }
 
 
