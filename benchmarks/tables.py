@@ -138,10 +138,34 @@ def drift(row: Row) -> str:
     )
 
 
+def verdicts(row: Row) -> str:
+    lines = [(each["verdicts"], str(each["n"]), str(each["correct"]), f"{each['agreement']:.1%}") for each in row["rows"]]
+    met = all(each["agreement"] == 1 for each in row["rows"])
+    head = ("verdicts on", "how many", "correct of them", "agreement")
+    return _table(head, lines) + f"\nTarget: 100 %; {'met' if met else 'missed'}.\n"
+
+
+def detector(row: Row) -> str:
+    lines = []
+    for each in row["rows"]:
+        logits = (f"{each[f'{what} logits differ by']:.0e} of {each[spread]:.2g}" for what, spread in DETECTED)
+        alike = f"{each['of the same class and box']} of {each['detections']}"
+        times = (f"{each['seconds']:.0f}", f"{each[MMDETS]:.0f}")
+        lines.append((each["size"], f"{each['pixels differ by']:g}", *logits, alike, f"{each['scores differ by']:.0e}", *times))
+    head = ("picture", "pixels", "class logits", "mask logits", "same class and box", "scores", "seconds", "mmdet’s")
+    note = (
+        f"\nLargest differences; of logits beside their standard deviation. Peak memory of both models together {row['peak MiB']:,} MiB.\n"
+    )
+    return _table(head, lines) + note
+
+
+DETECTED = (("class", "their spread"), ("mask", "masks' spread"))
+MMDETS = "mmdet's seconds"
+
 TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached},
-    **{"drift": drift},
+    **{"drift": drift, "verdicts": verdicts, "detector": detector},
 }
 
 
