@@ -6,6 +6,7 @@ PYTHON -I benchmarks/twin.py SPEC OPTIONS.json --files FOLDER PROMPT > JSON     
 OPTIONS.json may hold `once`: methods of the package (MODULE:CLASS.METHOD) that embed a picture or a prompt, and are asked once for each.
 """
 
+import contextlib
 import importlib
 import json
 import math
@@ -24,6 +25,8 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a package prints goes to stderr
     options = json.loads(Path(sys.argv[2]).read_text("utf-8"))
+    with contextlib.suppress(ImportError, AttributeError):  # a checkpoint that is read for every prompt need not fill the memory
+        importlib.import_module("torch.utils.serialization").config.load.mmap = True
     methods = options.pop("once", [])
     ranker: Any = load_here(sys.argv[1], **options)
     for method in methods:

@@ -36,7 +36,7 @@ def test_the_original_package_installs_and_scores_through_a_pipe_as_our_port_doe
     full = getattr(case, "SIZES", ("original_tiny",))[0] == "full"
     options, prompts = (case.full if full else case.checkpoint)(tmp_path), PROMPTS[: 1 if full else len(PROMPTS)]
     with rankkit.load(case.ORIGINAL, **case.original(tmp_path, **options)) as ranker:
-        assert isinstance(ranker, Pipe)
+        assert isinstance(ranker, Pipe) and f"+{case.PACKAGE}-" in ranker.version
         theirs = golden.scores_of(ranker, prompts)
     found = golden.difference(golden.scores_of(case.build(**options), prompts), theirs)
     assert np.isfinite(theirs).all() and found["max_of_spread"] <= golden.TOLERANCE and found["kendall_min"] == 1, found
