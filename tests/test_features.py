@@ -12,14 +12,11 @@ from transformers import Dinov2Config, Dinov2Model, ViTMAEConfig, ViTMAEModel
 
 from drpo.features.dinov2 import DinoV2
 from drpo.features.latent import Latent
-from drpo.features.latent_mae import LatentMae, fit, save
-from drpo.features.latent_mae import load as load_mae
 from drpo.features.teacher_unet import TeacherUNet
 from drpo.features.vit_mae import VitMae
 from drpo.generators import sd_turbo
 from drpo.one_step import OneStep
 from drpo.sample import FeatureMap, Sample
-from rankkit import RankkitError
 
 
 def picture(seed: int = 0) -> Sample:
@@ -111,25 +108,3 @@ def test_the_teachers_pass_ends_at_the_last_block_it_reads(generator: OneStep) -
 def test_a_block_the_unet_lacks_is_named(generator: OneStep) -> None:
     with pytest.raises(ValueError, match=r"no down_blocks.2; its blocks are down_blocks.0, down_blocks.1, .*mid_block"):
         TeacherUNet(generator, blocks=("down_blocks.2",))
-
-
-def test_a_latent_mae_learns_to_restore_and_loads_as_saved(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    mae = LatentMae(4, widths=(8, 16))
-    ramp = torch.linspace(-1, 1, 8).expand(8, 8)
-    latents = torch.randn(16, 4, 1, 1) * torch.stack([ramp, ramp.mT, ramp.flip(1), ramp.mT.flip(0)])
-    losses = fit(mae, [latents] * 150)
-    assert sum(losses[-5:]) < 0.3 * sum(losses[:5])
-    save(mae, tmp_path / "mae.safetensors")
-    again, sample = load_mae(None, model=str(tmp_path / "mae.safetensors")), Sample("", latents, lambda x: x)
-    found = again(sample)
-    assert {key: tuple(value.shape) for key, value in found.items()} == {
-        "mean": (16, 16), "std": (16, 16), "mean_2": (16, 4, 16), "std_2": (16, 4, 16)
-    }  # fmt: skip
-    for key, value in mae(sample).items():
-        torch.testing.assert_close(found[key], value, atol=1e-2, rtol=1e-2)
-
-
-def test_a_latent_mae_without_weights_says_how_to_get_them() -> None:
-    with pytest.raises(RankkitError, match=r"train them with drpo.features.latent_mae.fit"):
-        load_mae(None)
