@@ -53,6 +53,11 @@ def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_d
     golden.check_files(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
 
 
+@pytest.mark.slow
+def test_scores_at_full_size_are_those_of_the_original_package(tmp_path):
+    golden.check(Path(__file__).parent.parent / "golden.json", tiny, tmp_path, size="full", prompts=1)
+
+
 @pytest.mark.parametrize(("size", "reason"), [((1, 640), "too narrow"), ((28, 14), "not padded by the authors' transform")])
 def test_a_picture_on_which_the_original_fails_is_abstained_on_and_no_other(options, size, reason):
     group = rankkit.Group("a red circle", (Image.new("RGB", size), *pictures()[:2]))
