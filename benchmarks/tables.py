@@ -162,10 +162,37 @@ def detector(row: Row) -> str:
 DETECTED = (("class", "their spread"), ("mask", "masks' spread"))
 MMDETS = "mmdet's seconds"
 
+
+def parity(row: Row) -> str:
+    lines = []
+    for name, found in row["golden"].items():
+        for size, block in found.items():
+            if "against_reference" not in block:
+                continue
+            against, package = block["against_reference"], " ".join(block.get("original", "").split()[:2])
+            with_what = package or block["reference"].split(",")[0].rstrip(".")
+            order = "the same" if against["kendall_min"] == 1 else f"tau {against['kendall_min']:.3f}"
+            where = "published" if size == "full" else "tiny"
+            lines.append((f"`{name}`", with_what, where, f"{against['max']:.1e}", f"{against['max_of_spread']:.1e}", order))
+    head = ("ranker", "compared with", "size", "largest difference", "in units of the spread", "order")
+    worst = max(float(line[4]) for line in lines)
+    return _table(head, lines) + f"\nTarget: at most 1e-4 of the spread and the same order; {'met' if worst <= 1e-4 else 'missed'}.\n"
+
+
+def precision(row: Row) -> str:
+    lines = []
+    for name, found in row["golden"].items():
+        halves = found["tiny"]["against_float32"].values()
+        cells = [f"{100 * half['max_of_spread']:.2g} % (tau {half['kendall_min']:.3f}, {half['kendall_mean']:.3f})" for half in halves]
+        lines.append((f"`{name}`", found["tiny"]["default_dtype"], *cells))
+    return _table(("ranker", "default", "bfloat16: largest change (tau at least, mean)", "float16"), lines)
+
+
 TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached},
     **{"drift": drift, "verdicts": verdicts, "detector": detector},
+    **{"parity": parity, "precision": precision},
 }
 
 
@@ -202,6 +229,8 @@ def _verdict(ratio: Row, target: str, met: bool, more: str = "") -> str:
 
 
 def _origin(row: Row) -> str:
+    if "golden" in row:
+        return "`python -m benchmarks.parity`, with `--full` for the published sizes; versions and scores are in golden.json."
     machine = row["machine"]
     versions = ", ".join(f"{name} {machine[name]}" for name in ("numpy", "Pillow", "typer"))
     busy = f"load {machine['load before']} before, {machine['load after']} after"
@@ -214,6 +243,8 @@ def _origin(row: Row) -> str:
 def main() -> None:
     """Write README.md anew."""
     rows = [json.loads(line) for path in sorted((HERE / "results").glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
+    golden = {path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(HERE.parent.glob("plugins/*/golden.json"))}
+    rows += [{"benchmark": name, "golden": golden} for name in ("parity", "precision")]
     readme = HERE / "README.md"
     readme.write_text(render(readme.read_text("utf-8"), rows), "utf-8")
 
