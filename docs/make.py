@@ -1,13 +1,21 @@
-"""Writes docs/commands.md and docs/rankers.md from the code: `make docs`."""
+"""Writes docs/commands.md, docs/rankers.md and docs/training.md from the code: `make docs`."""
 
 from __future__ import annotations
 
+import ast
+import dataclasses
 import inspect
+import itertools
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import typer
 
+import drpo.cli
+from drpo.config import Config
+from drpo.recipes import recipes
 from rankkit import cards
 from rankkit.cli import app
 from rankkit.registry import Installed
@@ -17,17 +25,52 @@ HERE = Path(__file__).parent
 
 def commands() -> str:
     """Every command with its arguments and options, from the parser itself."""
-    sections = []
-    for name, command in typer.main.get_command(app).commands.items():
-        usage = [f"rankkit {name}", *(p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument"), "[OPTIONS]"]
-        lines = [f"## rankkit {name}", "", f"`{' '.join(usage)}`", "", command.help, "", "| | |", "|---|---|"]
+    return "\n".join(["# Commands", "", "Written by `make docs` from the parser.", "", *_commands("rankkit", typer.main.get_command(app))])
+
+
+def _commands(program: str, group: Any) -> list[str]:
+    lines = []
+    for name, command in group.commands.items():
+        usage = [
+            f"{program} {name}",
+            *(p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument"),
+            "[OPTIONS]",
+        ]
+        lines += [f"## {program} {name}", "", f"`{' '.join(usage)}`", "", command.help, "", "| | |", "|---|---|"]
         for parameter in command.params:
-            shown = (
-                ", ".join(f"`{option}`" for option in parameter.opts) if parameter.param_type_name == "option" else f"`{parameter.metavar}`"
-            )
+            option, shown = parameter.param_type_name == "option", parameter.metavar or parameter.name.upper()
+            shown = ", ".join(f"`{option}`" for option in parameter.opts) if option else f"`{shown}`"
             lines.append(f"| {shown} | {(parameter.help or '').replace('|', '&#124;')} |")
-        sections.append("\n".join(lines) + "\n")
-    return "# Commands\n\nWritten by `make docs` from the parser.\n\n" + "\n".join(sections)
+        lines.append("")
+    return lines
+
+
+def training() -> str:
+    """The trainer: its commands, recipes and the fields of a config, each with its docstring."""
+    lines = ["# Training", "", "Written by `make docs` from the code of drpo.", ""]
+    lines += [*_commands("drpo", typer.main.get_command(drpo.cli.app)), "## Recipes", "", "| | |", "|---|---|"]
+    lines += [f"| `{name}` | {(recipe.__doc__ or '').splitlines()[0]} |" for name, recipe in recipes().items()]
+    lines += [
+        "",
+        "## Settings",
+        "",
+        "`field=value` after the recipe; the defaults below are the authors' for SD-Turbo.",
+        "",
+        "| | default | |",
+        "|---|---|---|",
+    ]
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    for name, words in _field_docstrings():
+        default = "" if defaults[name] is dataclasses.MISSING else f"`{defaults[name]!r}`"
+        lines.append(f"| `{name}` | {default} | {words.replace('|', '&#124;')} |")
+    return "\n".join(lines) + "\n"
+
+
+def _field_docstrings() -> Iterator[tuple[str, str]]:
+    (body,) = (node.body for node in ast.parse(inspect.getsource(Config)).body if isinstance(node, ast.ClassDef))
+    for field, words in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr):
+            yield field.target.id, words.value.value
 
 
 def rankers() -> str:
@@ -44,7 +87,7 @@ def rankers() -> str:
     return "# Built-in rankers\n\nWritten by `make docs` from their docstrings and `card.toml`.\n\n" + "\n".join(sections)
 
 
-PAGES = {"commands.md": commands, "rankers.md": rankers}
+PAGES = {"commands.md": commands, "rankers.md": rankers, "training.md": training}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -15,6 +15,8 @@ from rankkit import RankkitError
 
 MARKER = "complete"
 STATE = "state.pt"
+CONFIG = "config.json"
+MAY_CHANGE = ("steps", "on_alarm")  # of a config when a run goes on
 
 
 def save(run: Path, step: int, state: Mapping[str, Any]) -> Path:
@@ -54,14 +56,32 @@ def load(folder: Path) -> dict[str, Any]:
 
 
 def claim(run: Path, config: Mapping[str, Any]) -> None:
-    """Make `run` the folder of a run with this config, or refuse one that belongs to another; ``steps`` alone may grow."""
-    path = run / "config.json"
+    """Make `run` the folder of a run with this config, or refuse one that belongs to another, as `check` does."""
+    check(run, config)
     run.mkdir(parents=True, exist_ok=True)
-    plain = json.loads(json.dumps(config))
-    if path.is_file():
-        before = json.loads(path.read_text())
-        changed = sorted(name for name in plain.keys() | before.keys() if name != "steps" and plain.get(name) != before.get(name))
-        if changed:
-            what = ", ".join(f"{name} was {before.get(name)!r} and is {plain.get(name)!r}" for name in changed)
-            raise RankkitError(f"{run} belongs to a run with another config ({what}); choose another out=, or delete it")
-    path.write_text(json.dumps(plain, indent=1) + "\n")
+    path = run / CONFIG
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(config, indent=1) + "\n")
+    part.replace(path)
+
+
+def check(run: Path, config: Mapping[str, Any]) -> None:
+    """Raise `RankkitError` when `run` belongs to a run with another config; only `MAY_CHANGE` may differ."""
+    if not (run / CONFIG).is_file():
+        return
+    before, plain = read(run), json.loads(json.dumps(config))
+    names = [name for name in dict.fromkeys([*plain, *before]) if name not in MAY_CHANGE]
+    changed = [f"{name} was {before.get(name)!r} and is {plain.get(name)!r}" for name in names if before.get(name) != plain.get(name)]
+    if changed:
+        raise RankkitError(f"{run} belongs to a run with another config ({', '.join(changed)}); choose another out=, or delete it")
+
+
+def read(run: Path) -> dict[str, Any]:
+    """The config a run folder was made with, as plain values; raises `RankkitError` for what is no run folder."""
+    try:
+        values = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RankkitError(f"{run} is not a run folder ({error}); train one with `drpo train shapes out={run}`") from None
+    if not isinstance(values, dict):
+        raise RankkitError(f"{run / CONFIG} is not the config of a run; choose another out=, or delete it")
+    return values

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,31 +11,42 @@ import typer
 
 from rankkit import RankkitError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Finetune one-step text-to-image generators from rankings alone.")
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Finetune one-step text-to-image generators from rankings alone.",
+)
 
 
 @app.command()
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe; `drpo recipes` lists them.")],
     settings: Annotated[
-        list[str] | None, typer.Argument(help="field=value settings over the recipe's; out=DIR names the run folder.")
+        list[str] | None,
+        typer.Argument(help="field=value over the recipe's; out=DIR names the run folder, tracker=tensorboard or wandb follows it."),
     ] = None,
 ) -> None:
     """Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."""
-    from drpo.train import Trainer, run
+    from drpo import checkpoint, families, report
+    from drpo.config import placed, with_settings
+    from drpo.progress import progress
+    from drpo.recipes import recipe as named
+    from drpo.run import run
 
-    chosen = dict(setting.split("=", 1) for setting in settings or [] if setting.startswith("out="))
-    trainer, out = _trainer(recipe, [setting for setting in settings or [] if not setting.startswith("out=")], chosen.get("out"))
-    assert isinstance(trainer, Trainer)
-    started = time.time()
-
-    def watch(row: dict[str, float]) -> None:
-        left = (time.time() - started) / max(row["step"] - first, 1) * (trainer.config.steps - row["step"])
-        typer.echo(f"step {row['step']:.0f}/{trainer.config.steps}  reward {row['reward']:.3f}  {left:.0f} s left", err=True)
-
-    first = trainer.step
-    run(trainer, out, watch=watch)
-    typer.echo(str(out))
+    places, rest = placed(settings or [])
+    config, out = with_settings(named(recipe), rest), Path(places.get("out") or f"runs/{recipe}")
+    checkpoint.check(out, asdict(config))  # before anything is loaded
+    trainer, monitor = families.trainer(config)
+    main = trainer.accelerator.is_main_process
+    with progress(config.steps) if main else nullcontext(lambda row: None) as show:
+        early = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
+    if main:
+        typer.echo(f"{early + '; ' if early else ''}the report is {report.write(out)}", err=True)
+        typer.echo(str(out))
+    if early.startswith("interrupted"):
+        typer.echo("give the same command again to go on", err=True)
+        raise typer.Exit(130)
 
 
 @app.command()
@@ -55,18 +67,33 @@ def sample(
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    prompts: Annotated[str, typer.Option(help="A text file with one prompt per line; `shapes` for the built-in training prompts.")],
+    prompts: Annotated[str, typer.Option(help="A text file with one prompt per line; `shapes-final` for built-in ones kept for this.")],
     ranker: Annotated[list[str], typer.Option("--ranker", "-r", help="A ranker; give several to see whether they agree.")],
-    each: Annotated[int, typer.Option(help="Pictures per prompt.")] = 4,
+    each: Annotated[int, typer.Option(min=1, help="Pictures per prompt.")] = 4,
     seed: Annotated[int, typer.Option(help="Decides the noises.")] = 0,
 ) -> None:
-    """Compare a run with its base on the same noises: a win rate per ranker, with an interval."""
-    from drpo import families
+    """Compare a run with its base on the same noises: a win rate per ranker, with an interval. The run's report shows it too."""
+    from drpo import families, report
     from drpo.evaluate import evaluate as compare
 
     rankers = {spec: families.ranker(spec) for spec in ranker}
-    for verdict in compare(run, rankers, families.prompts(prompts), each=each, seed=seed):
+    verdicts = compare(run, rankers, families.prompts(prompts), each=each, seed=seed)
+    report.keep(run, verdicts, prompts)
+    report.write(run)
+    for verdict in verdicts:
         typer.echo(str(verdict))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="report.html", help="The page; default RUN/report.html.")] = None,
+    beside: Annotated[Path | None, typer.Option(help="Rows of earlier runs (.jsonl), to draw a random ranker's curve beside.")] = None,
+) -> None:
+    """Write a run's page: gains, curves, pictures before and after."""
+    from drpo.report import write
+
+    typer.echo(str(write(run, out, beside=beside)))
 
 
 @app.command()
@@ -76,21 +103,6 @@ def recipes() -> None:
 
     for name, recipe in known().items():
         typer.echo(f"{name:<20}{(recipe.__doc__ or '').splitlines()[0]}")
-
-
-def _trainer(recipe: str, settings: list[str], out: str | None) -> tuple[object, Path]:
-    import torch
-
-    from drpo import families
-    from drpo.config import with_settings
-    from drpo.recipes import recipe as named
-    from drpo.train import Trainer
-
-    config = with_settings(named(recipe), settings)
-    torch.manual_seed(config.seed)
-    ranker, prompts = families.ranker(config.ranker), families.prompts(config.prompts)
-    generator = families.generator(config)
-    return Trainer(config, generator, families.features(config, generator), ranker, prompts), Path(out or f"runs/{recipe}")
 
 
 def main() -> None:

@@ -12,6 +12,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from drpo.drift import Field, Kernel
 from rankkit import RankkitError
 
+PLACES = ("out", "tracker")
+TRACKERS = ("none", "tensorboard", "wandb")
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -23,6 +26,18 @@ class Config:
     """What orders the candidates, by rankkit's grammar: ``shapes:mode=strict``, ``hpsv3``, ``package.module:function``, ``a*2+b``."""
     prompts: str
     """A text file with one prompt per line, or ``shapes`` for the built-in training prompts."""
+    preferences: str = ""
+    """A file of chosen and rejected pictures (``.jsonl``, or Pick-a-Pic's ``.parquet``) to learn from in place of ranked candidates."""
+    offline: Literal["pictures", "rank"] = "pictures"
+    """What `preferences` do: the pictures themselves attract and repel, or they only rank the candidates by nearness."""
+    held_out: tuple[str, ...] = ()
+    """Rankers that watch the run and are never trained on; give the setting several times for several."""
+    validation: str = ""
+    """The prompts the run is looked at with: as `prompts`, or ``shapes-tuning``; empty takes eight of the training prompts."""
+    look_every: int = 100
+    """Steps between two looks: held-out rankers, diversity, and a strip of pictures before and after."""
+    on_alarm: Literal["stop", "warn"] = "stop"
+    """What happens when the target rises at the held-out rankers' cost, or diversity is lost."""
     model: str = ""
     """Where the generator's weights are: a hub id or a local folder; empty for the family's own."""
     steps: int = 1000
@@ -71,8 +86,8 @@ class Config:
     """Decay per step of the averaged weights that are saved and evaluated; 0 saves the last ones."""
     lora_rank: int = 16
     """Rank, and alpha, of the LoRA on the attention layers."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Of the frozen weights; the LoRA is always fp32. ``auto`` is bf16 on a GPU and fp32 elsewhere."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of the frozen weights; the LoRA is always fp32. ``auto`` is bf16 on a GPU and fp32 elsewhere; ``fp16`` scales its losses."""
     seed: int = 0
     """Decides LoRA initialisation, order of prompts and every noise."""
     checkpoint_every: int = 100
@@ -81,7 +96,7 @@ class Config:
     def __post_init__(self) -> None:
         if self.anchors < 1 or self.group_size < 2 * self.anchors:
             raise RankkitError(f"group_size={self.group_size} is less than twice anchors={self.anchors}; best and worst would overlap")
-        for name in ("steps", "prompts_per_step", "checkpoint_every", "lora_rank", "max_rounds"):
+        for name in ("steps", "prompts_per_step", "checkpoint_every", "look_every", "lora_rank", "max_rounds"):
             if getattr(self, name) < 1:
                 raise RankkitError(f"{name}={getattr(self, name)} must be at least 1")
 
@@ -94,9 +109,21 @@ def with_settings(config: Config, settings: Iterable[str]) -> Config:
         if not separator:
             raise RankkitError(f"{setting!r} is not a setting; write field=value, e.g. steps=200")
         if name not in hints:
-            raise RankkitError(f"unknown field {name!r}{near(name, hints)}; the fields are {', '.join(hints)}")
-        changes[name] = _read(name, value, hints[name])
+            raise RankkitError(f"unknown field {name!r}{near(name, [*hints, *PLACES])}; the fields are {', '.join([*hints, *PLACES])}")
+        read = _read(name, value, hints[name])
+        changes[name] = changes.get(name, ()) + read if hints[name] == tuple[str, ...] else read
     return dataclasses.replace(config, **changes)
+
+
+def placed(settings: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """The settings of `PLACES`, which say where a run writes and not what it computes, and all the others."""
+    settings = list(settings)
+    places = [setting for setting in settings if setting.partition("=")[0] in PLACES and "=" in setting]
+    found = dict(setting.split("=", 1) for setting in places)
+    tracker = found.get("tracker", "none")
+    if tracker not in TRACKERS:
+        raise RankkitError(f"tracker={tracker}: tracker is one of {', '.join(TRACKERS)}{near(tracker, TRACKERS)}")
+    return found, [setting for setting in settings if setting not in places]
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -110,6 +137,8 @@ def _read(name: str, value: str, kind: Any) -> Any:
         if value not in get_args(kind):
             raise RankkitError(f"{name}={value}: {name} is one of {', '.join(get_args(kind))}{near(value, get_args(kind))}")
         return value
+    if kind == tuple[str, ...]:
+        return (value,) if value else ()
     if get_origin(kind) is tuple:
         return tuple(_read(name, part.strip(), get_args(kind)[0]) for part in value.split(","))
     if get_origin(kind) in (Union, types.UnionType):

@@ -9,17 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from drpo.outcomes import duels, outcome
 from drpo.sample import Generator, fixed_seeds
 from drpo.sampling import read_config, trained
-from rankkit import Group, Ranker
+from rankkit import Group, Ranker, Ranking
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What one ranker says of a run: the share of pairs in which the trained picture beats the base's (ties half), with its interval.
 
-    `low` and `high` bound 95 % of bootstrap samples over prompts. `pairs` were ranked, `abstained` could not be.
+    `low` and `high` bound 95 % of bootstrap samples over prompts. `pairs` were ranked, `abstained` could not be. `before` and `after`
+    are mean scores of the base's and the run's pictures, None where scores mean something within one group only.
     """
 
     ranker: str
@@ -28,10 +33,15 @@ class Verdict:
     high: float
     pairs: int
     abstained: int
+    before: float | None = None
+    after: float | None = None
 
     def __str__(self) -> str:
         doubt = "" if self.low > 0.5 or self.high < 0.5 else "  (not significant)"
-        return f"{self.ranker}: wins {self.win_rate:.1%} of {self.pairs} pairs, 95 % interval {self.low:.1%} to {self.high:.1%}{doubt}"
+        means = "" if self.before is None else f"mean {self.before:.4g} -> {self.after:.4g}, "
+        lost = f", {self.abstained} abstained" if self.abstained else ""
+        won = f"wins {self.win_rate:.1%} of {self.pairs} pairs{lost}, 95 % interval {self.low:.1%} to {self.high:.1%}{doubt}"
+        return f"{self.ranker}: {means}{won}" if self.pairs else f"{self.ranker}: all {self.abstained} pairs abstained"
 
 
 def evaluate(run: Path, rankers: Mapping[str, Ranker], prompts: Sequence[str], *, each: int = 4, seed: int = 0) -> list[Verdict]:
@@ -45,25 +55,31 @@ def pairs(generator: Generator, prompt: str, each: int, seed: int) -> list[Group
     """One group per noise: the trained picture first, the base's second."""
     noise = generator.noise(each, seed)
     with torch.no_grad():
-        after = generator.sample(prompt, noise).images()
+        after = generator.sample(prompt, noise)
         with generator.reference():
-            before = generator.sample(prompt, noise).images()
-    return [Group(prompt, pair) for pair in zip(after, before, strict=True)]
+            return duels(after, generator.sample(prompt, noise))
 
 
 def verdict(name: str, ranker: Ranker, groups: Sequence[Group], each: int) -> Verdict:
     """One ranker's verdict over groups that come `each` per prompt."""
-    outcomes = np.array([_outcome(*ranking.scores) for ranking in ranker.rank(groups)]).reshape(-1, each)
-    rng = np.random.default_rng(0)
+    rankings = ranker.rank(groups)
+    outcomes = np.array([outcome(ranking) for ranking in rankings]).reshape(-1, each)
     ranked = np.isfinite(outcomes)
     won, count = np.where(ranked, outcomes, 0).sum(1), ranked.sum(1)
-    drawn = rng.integers(len(won), size=(5000, len(won)))
-    rates = won[drawn].sum(1) / np.maximum(count[drawn].sum(1), 1)
-    low, high = np.quantile(rates, [0.025, 0.975])
     total = int(count.sum())
-    return Verdict(name, float(won.sum() / total) if total else math.nan, float(low), float(high), total, int((~ranked).sum()))
+    rate = float(won.sum() / total) if total else math.nan
+    return Verdict(name, rate, *_interval(won, count), total, int((~ranked).sum()), *_means(rankings))
 
 
-def _outcome(after: float, before: float) -> float:
-    """1 for a win of the trained picture, 0.5 for a tie, NaN when either abstained."""
-    return math.nan if math.isnan(after + before) else 0.5 * ((after > before) + (after >= before))
+def _interval(won: Floats, count: Floats) -> tuple[float, float]:
+    drawn = np.random.default_rng(0).integers(len(won), size=(5000, len(won)))
+    low, high = np.quantile(won[drawn].sum(1) / np.maximum(count[drawn].sum(1), 1), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _means(rankings: Sequence[Ranking]) -> tuple[float | None, float | None]:
+    """Mean scores before and after, over the pairs that were ranked."""
+    if any(ranking.kind != "pointwise" for ranking in rankings):
+        return None, None
+    ranked = [ranking.scores for ranking in rankings if not math.isnan(sum(ranking.scores))]
+    return (math.fsum(b for _, b in ranked) / len(ranked), math.fsum(a for a, _ in ranked) / len(ranked)) if ranked else (None, None)

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
-from PIL import Image
 
+from drpo.outcomes import duels, outcome
 from drpo.sample import Generator, Sample, fixed_seeds
-from rankkit import Ranker
+from rankkit import Ranker, RankkitError
 
-STRIP_SEED = 20260602
+LOOK_SEED = 20260602
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a run: mean score per ranker (NaN where all abstained), and the diversity, in latent units, of a prompt's samples."""
+    """One look at a run: a figure per ranker (NaN where all abstained), and the diversity, in latent units, of a prompt's samples.
+
+    A pointwise ranker's figure is its mean score. Scores of others mean something within one group only, so their figure is the share
+    of pictures that beat the base's from the same noise (a tie is half).
+    """
 
     step: int
     scores: Mapping[str, float]
@@ -32,7 +37,7 @@ class Monitor:
     """Looks at the same prompts and noises every time, so that two looks differ by the weights alone.
 
     `target` names the ranker that is trained on, the others of `rankers` are held out. `patience` looks in a row with the target up and
-    most held-outs down, each against the look before, are enough to stop; so is diversity below `floor` of the first look's.
+    most held-outs down, each against the look before, are enough for an alarm; so is diversity below `floor` of the first look's.
     """
 
     rankers: Mapping[str, Ranker]
@@ -42,24 +47,36 @@ class Monitor:
     patience: int = 3
     floor: float = 0.5
     looks: list[Look] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    seen: tuple[list[Sample], list[Sample]] = ([], [])
 
     def look(self, step: int, generator: Generator) -> Look:
-        """Score the fixed samples and remember the result."""
-        samples = self.samples(generator)
-        groups = [sample.group(f"monitor/{index}") for index, sample in enumerate(samples)]
-        scores = {name: _mean([score for one in ranker.rank(groups) for score in one.scores]) for name, ranker in self.rankers.items()}
-        spread = [torch.pdist(sample.latents.float().flatten(1)).mean().item() for sample in samples]
+        """Score the fixed samples and remember the result.
+
+        At the first look a ranker that fails is an error; later it costs only its own figure, and `troubles` holds its words.
+        `seen` holds what was looked at: the base's samples and the run's.
+        """
+        now, base = self.samples(generator), self.base(generator)
+        self.seen = base, now
+        self.troubles.clear()
+        scores = {name: self._figure(name, ranker, now, base) for name, ranker in self.rankers.items()}
+        spread = [torch.pdist(sample.latents.float().flatten(1)).mean().item() for sample in now]
         self.looks.append(Look(step, scores, _mean(spread)))
         return self.looks[-1]
 
     def samples(self, generator: Generator) -> list[Sample]:
         """The fixed samples, one group per prompt, without a graph."""
-        seeds = zip(self.prompts, fixed_seeds(STRIP_SEED), strict=False)
+        seeds = zip(self.prompts, fixed_seeds(LOOK_SEED), strict=False)
         with torch.no_grad():
             return [generator.sample(prompt, generator.noise(self.each, seed)) for prompt, seed in seeds]
 
+    def base(self, generator: Generator) -> list[Sample]:
+        """The same samples of the untrained base."""
+        with generator.reference():
+            return self.samples(generator)
+
     def alarm(self) -> str:
-        """Why the run should stop, in words, or nothing."""
+        """What is wrong with the run, in words, or nothing."""
         if self.looks and self.looks[-1].diversity < self.floor * self.looks[0].diversity:
             return f"diversity fell to {self.looks[-1].diversity / self.looks[0].diversity:.2f} of the start's"
         pairs = list(zip(self.looks, self.looks[1:], strict=False))[-self.patience :]
@@ -69,28 +86,48 @@ class Monitor:
 
     def best(self) -> Look:
         """The look with the best mean rank over held-out rankers (over the target, if nothing is held out); ties go to the earlier."""
-        names = [name for name in self.rankers if name != self.target] or [self.target]
+        names = self.held_out or [name for name in self.rankers if name == self.target]
 
         def mean_rank(look: Look) -> float:
             return _mean([float(sum(other.scores[name] > look.scores[name] for other in self.looks)) for name in names])
 
         return min(self.looks, key=mean_rank)
 
+    @property
+    def held_out(self) -> list[str]:
+        """The names of the rankers that are not trained on."""
+        return [name for name in self.rankers if name != self.target]
+
+    def state(self) -> list[dict[str, Any]]:
+        """The looks as plain values."""
+        return [asdict(look) for look in self.looks]
+
+    def restore(self, state: Sequence[Mapping[str, Any]]) -> None:
+        """Continue from a `state`."""
+        self.looks = [Look(**look) for look in state]
+
+    def _figure(self, name: str, ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
+        try:
+            return _figure(ranker, now, base)
+        except Exception as error:  # whatever a plugin's code raises
+            if not self.looks:
+                raise RankkitError(f"the ranker {name} failed at the first look: {type(error).__name__}: {error}") from error
+            self.troubles.append(f"the held-out ranker {name} failed: {type(error).__name__}: {error}")
+            return math.nan
+
     def _gamed(self, before: Look, after: Look) -> bool:
-        held_out = [name for name in self.rankers if name != self.target]
-        fell = sum(after.scores[name] < before.scores[name] for name in held_out)
-        return after.scores[self.target] > before.scores[self.target] and fell > len(held_out) / 2
+        fell = sum(after.scores[name] < before.scores[name] for name in self.held_out)
+        rose = self.target in self.rankers and after.scores[self.target] > before.scores[self.target]
+        return rose and fell > len(self.held_out) / 2
 
 
-def strip(before: Sequence[Sample], after: Sequence[Sample]) -> Image.Image:
-    """Before and after, one row each per prompt, the same noises above each other."""
-    rows = [row for pair in zip(before, after, strict=True) for row in (one.images() for one in pair)]
-    width, height = rows[0][0].size
-    sheet = Image.new("RGB", (width * len(rows[0]), height * len(rows)))
-    for y, row in enumerate(rows):
-        for x, image in enumerate(row):
-            sheet.paste(image, (x * width, y * height))
-    return sheet
+def _figure(ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
+    (alone,) = ranker.rank([duels(now[0], base[0])[0]])
+    if alone.kind == "pointwise":
+        groups = [sample.group(f"look/{index}") for index, sample in enumerate(now)]
+        return _mean([score for ranking in ranker.rank(groups) for score in ranking.scores])
+    pairs = [pair for after, before in zip(now, base, strict=True) for pair in duels(after, before)]
+    return _mean([outcome(ranking) for ranking in ranker.rank(pairs)])
 
 
 def _mean(values: Sequence[float]) -> float:

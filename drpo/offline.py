@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -24,14 +24,17 @@ from drpo.sample import FeatureMap, Generator, Sample
 from drpo.train import Trainer
 from rankkit import Group, Ranking, RankkitError
 
+Picture: TypeAlias = "Path | bytes | Image.Image"
+"""Where a picture is; it is decoded when its turn comes, because a data set of decoded pictures fits into no memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Pictures chosen and pictures rejected for one prompt; neither is empty."""
 
     prompt: str
-    chosen: tuple[Image.Image, ...]
-    rejected: tuple[Image.Image, ...]
+    chosen: tuple[Picture, ...]
+    rejected: tuple[Picture, ...]
 
 
 def read(path: Path) -> list[Choice]:
@@ -47,35 +50,36 @@ def read(path: Path) -> list[Choice]:
 class OfflineTrainer(Trainer):
     """A `Trainer` whose poles are the pictures of `choices`.
 
-    With ``rank_candidates`` they only order the candidates, which then attract and repel each other as under a live ranker.
-    `generator` must offer ``encode_pixels``, from (K,3,H,W) in [-1, 1] to latents.
+    With ``offline="rank"`` they only order the candidates, which then attract and repel each other as under a live ranker.
+    `generator` must offer `size` and ``encode_pixels``, from (K,3,H,W) in [-1, 1] to latents. A picture that cannot be read costs its
+    prompt's turn, which is counted as broken.
     """
 
-    def __init__(
-        self, config: Config, generator: Generator, features: FeatureMap, choices: Sequence[Choice], *, rank_candidates: bool = False
-    ) -> None:
+    def __init__(self, config: Config, generator: Generator, features: FeatureMap, choices: Sequence[Choice]) -> None:
         self.choices: dict[str, list[Choice]] = {}
         for choice in choices:
             self.choices.setdefault(choice.prompt, []).append(choice)
-        self.rank_candidates = rank_candidates
         super().__init__(config, generator, features, _Nobody(), list(self.choices))
 
     def poles(self, sample: Sample, points: Mapping[str, Tensor], ranking: Ranking | None) -> tuple[Poles | None, Row]:
         """The prompt's chosen and rejected pictures, seen through the feature map; one of its choices per step, in turn."""
         choices = self.choices[sample.prompt]
         choice = choices[self.step % len(choices)]
-        chosen, rejected = self.seen(sample.prompt, choice.chosen), self.seen(sample.prompt, choice.rejected)
-        if self.rank_candidates:
+        try:
+            chosen, rejected = self.seen(sample.prompt, choice.chosen), self.seen(sample.prompt, choice.rejected)
+        except (OSError, ValueError):  # what Pillow raises for a damaged file
+            return None, {"broken": 1.0}
+        if self.config.offline == "rank":
             nearness = sum(_distance(z, rejected[key]) - _distance(z, chosen[key]) for key, z in points.items())
             assert isinstance(nearness, Tensor)
             return super().poles(sample, points, Ranking(tuple(nearness.tolist())))
-        return Poles(chosen, [1.0] * len(choice.chosen), rejected, [1.0] * len(choice.rejected)), {"reward": 0.0, "abstained": 0.0}
+        return Poles(chosen, [1.0] * len(choice.chosen), rejected, [1.0] * len(choice.rejected)), {}
 
-    def seen(self, prompt: str, pictures: Sequence[Image.Image]) -> Mapping[str, Tensor]:
+    def seen(self, prompt: str, pictures: Sequence[Picture]) -> Mapping[str, Tensor]:
         """Features of pictures from disk, as of candidates."""
         generator: Any = self.generator
         with torch.no_grad():
-            pixels = torch.stack([_pixels(picture, generator.size) for picture in pictures])
+            pixels = torch.stack([_pixels(_opened(picture), generator.size) for picture in pictures])
             return self.features(Sample(prompt, generator.encode_pixels(pixels), generator.decode))
 
 
@@ -93,11 +97,18 @@ def _distance(z: Tensor, others: Tensor) -> Tensor:
     return d.mean(1) / d.mean().clamp_min(1e-12)
 
 
+def _opened(picture: Picture) -> Image.Image:
+    if isinstance(picture, Image.Image):
+        return picture
+    with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as file:
+        return file.convert("RGB")
+
+
 def _pixels(picture: Image.Image, size: int) -> Tensor:
     """(3,size,size) in [-1, 1], cropped to the middle square."""
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    square = picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
     return torch.from_numpy(np.asarray(square, np.float32).transpose(2, 0, 1).copy()) / 127.5 - 1
 
 
@@ -107,10 +118,12 @@ def _jsonl(path: Path) -> Iterator[Choice]:
             continue
         try:
             row = json.loads(line)
-            sides = [tuple(Image.open(path.parent / name).convert("RGB") for name in _many(row[side])) for side in ("chosen", "rejected")]
+            sides = [tuple(path.parent / name for name in _many(row[side])) for side in ("chosen", "rejected")]
             prompt = str(row["prompt"])
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise RankkitError(f"{path}, line {number}: not a row of prompt, chosen, rejected ({error!r})") from None
+        for picture in (picture for side in sides for picture in side if not picture.is_file()):
+            raise RankkitError(f"{path}, line {number}: there is no picture {str(picture)!r}; paths are relative to the file")
         if all(sides):
             yield Choice(prompt, *sides)
 
@@ -122,11 +135,16 @@ def _many(value: Any) -> list[str]:
 def _parquet(path: Path) -> Iterator[Choice]:
     """Pick-a-Pic: ``caption``, pictures ``jpg_0`` and ``jpg_1`` as bytes, ``label_0`` 1 when the first was chosen, 0.5 for a tie."""
     try:
+        import pyarrow as arrow
         import pyarrow.parquet as parquet
     except ImportError:
         raise RankkitError("reading .parquet needs pyarrow: pip install 'rankkit-t2i[parquet]'") from None
-    for row in parquet.read_table(path, columns=["caption", "jpg_0", "jpg_1", "label_0"]).to_pylist():
-        if row["label_0"] in (0, 1):
-            first, second = (Image.open(io.BytesIO(row[name])).convert("RGB") for name in ("jpg_0", "jpg_1"))
+    try:
+        rows = parquet.read_table(path, columns=["caption", "jpg_0", "jpg_1", "label_0"]).to_pylist()
+    except (arrow.ArrowException, OSError) as error:
+        raise RankkitError(f"{path} is not a Pick-a-Pic file (caption, jpg_0, jpg_1, label_0): {error}") from None
+    for row in rows:
+        if row["label_0"] in (0, 1) and row["jpg_0"] and row["jpg_1"]:
+            first, second = row["jpg_0"], row["jpg_1"]
             chosen, rejected = (first, second) if row["label_0"] == 1 else (second, first)
             yield Choice(row["caption"], (chosen,), (rejected,))

@@ -18,12 +18,18 @@ def shapes() -> Config:
     return Config(
         generator="shapes", ranker="shapes", prompts="shapes", features="latent", steps=110, prompts_per_step=4, group_size=16,
         learning_rate=2e-3, beta2=0.99, ema=0.98, checkpoint_every=50,
+        held_out=("shapes:mode=strict",), validation="shapes-tuning", look_every=10,
     )  # fmt: skip
 
 
 def sd_turbo() -> Config:
     """SD-Turbo with PickScore, in the authors' settings; give prompts=FILE and features_model=FILE."""
-    return Config(generator="sd_turbo", ranker="pickscore", prompts="prompts.txt", steps=1000, features="latent_mae")
+    return Config(generator="sd_turbo", ranker="pickscore", prompts="prompts.txt", steps=1000, features="latent_mae", held_out=("clip",))
+
+
+def sd_turbo_offline() -> Config:
+    """SD-Turbo from chosen and rejected pictures on disk, no ranker asked; give preferences=FILE."""
+    return replace(sd_turbo(), ranker="", preferences="preferences.jsonl")
 
 
 def sd_turbo_geneval() -> Config:
@@ -40,7 +46,7 @@ def sdxl_turbo_mae() -> Config:
     """SDXL-Turbo with ViT-MAE features of the decoded pictures."""
     return Config(
         generator="sdxl_turbo", ranker="pickscore", prompts="prompts.txt", features="vit_mae", group_size=16, reduce="mean",
-        learning_rate=1e-5, steps=5000,
+        learning_rate=1e-5, steps=5000, held_out=("clip",),
     )  # fmt: skip
 
 

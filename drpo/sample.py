@@ -5,6 +5,7 @@ Legend: K candidates of one prompt; latents (K,C,h,w) in the scale the U-Net see
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
@@ -24,12 +25,13 @@ class Sample:
     def __init__(self, prompt: str, latents: Tensor, decode: Callable[[Tensor], Tensor]) -> None:
         self.prompt = prompt
         self.latents = latents
+        self.seconds = 0.0  # spent on decoding so far, whoever asked for it
         self._decode = decode
 
     @cached_property
     def pixels(self) -> Tensor:
         """(K,3,H,W) in [-1, 1]; carries a graph if the latents do."""
-        return self._decode(self.latents)
+        return self._decoded(self.latents)
 
     @cached_property
     def shown(self) -> Tensor:
@@ -37,16 +39,30 @@ class Sample:
         if "pixels" in self.__dict__:
             return self.pixels.detach()
         with torch.no_grad():
-            return self._decode(self.latents.detach())
+            return self._decoded(self.latents.detach())
 
     def images(self) -> tuple[Image.Image, ...]:
         """The candidates as 8-bit pictures, rounded as diffusers rounds them."""
-        levels = (self.shown.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+        unit = (self.shown / 2 + 0.5).clamp(0, 1)  # in whatever precision they were decoded
+        levels = unit.float().mul(255).round().to(torch.uint8)
         return tuple(Image.fromarray(picture) for picture in levels.permute(0, 2, 3, 1).cpu().numpy())
 
     def group(self, name: str = "") -> Group:
         """The candidates as a ranker sees them."""
         return Group(self.prompt, self.images(), id=name)
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        started = clock(latents.device)
+        pixels = self._decode(latents)
+        self.seconds += clock(latents.device) - started
+        return pixels
+
+
+def clock(device: torch.device) -> float:
+    """Seconds on a clock that waits for what a GPU was given to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 class Generator(Protocol):

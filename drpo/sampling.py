@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from drpo import families
+from drpo import checkpoint, families
 from drpo.config import Config
 from drpo.sample import Generator, fixed_seeds
 from rankkit import RankkitError
@@ -34,13 +33,12 @@ def sample_run(run: Path, prompts: Path, out: Path, *, each: int = 4, seed: int 
 
 def read_config(run: Path) -> Config:
     """The config a run folder was made with."""
-    path = run / "config.json"
-    if not path.is_file():
-        raise RankkitError(f"{run} is not a run folder: it has no config.json; train one with `drpo train shapes out={run}`")
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(path.read_text()).items()
-    }
-    return Config(**values)
+    plain = checkpoint.read(run)
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    try:
+        return Config(**values)
+    except TypeError as error:
+        raise RankkitError(f"{run} was made by another version of drpo: {error}; train it again in another out=") from None
 
 
 def trained(config: Config, run: Path | None) -> Generator:

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -248,9 +248,12 @@ def agree(
 def gallery(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="report.html")] = Path("report.html"),
+    extra: Annotated[
+        list[Path] | None, typer.Option(metavar="PAGE", help="An HTML page whose <main> is shown above the rankers. Repeatable.")
+    ] = None,
 ) -> None:
     """One self-contained HTML file to look at: best and worst per prompt, where rankers disagree, abstentions."""
-    _gallery(file, output, {"rows": str(file)})
+    _gallery(file, output, {"rows": str(file)}, extra or ())
 
 
 @app.command()
@@ -319,11 +322,12 @@ def _specs(specs: list[str] | None) -> list[str]:
     return list(dict.fromkeys(specs))
 
 
-def _gallery(file: Path, html: Path, parameters: dict[str, object]) -> None:
+def _gallery(file: Path, html: Path, parameters: dict[str, object], extra: Sequence[Path] = ()) -> None:
     from rankkit.gallery import gallery
+    from rankkit.gallery.page import section
     from rankkit.sinks import read_rows
 
-    gallery(read_rows(file), html, beside=file, parameters=parameters)
+    gallery(read_rows(file), html, beside=file, parameters=parameters, extras=[section(page) for page in extra])
     _say(f"pictures → {html}")
 
 

@@ -38,7 +38,7 @@ def test_every_block_of_the_readme_runs(tmp_path):
     assert {"scores.jsonl", "report.html"} <= {path.name for path in tmp_path.iterdir()}
 
 
-@pytest.mark.parametrize("page", ["commands.md", "rankers.md"])
+@pytest.mark.parametrize("page", ["commands.md", "rankers.md", "training.md"])
 def test_the_generated_pages_are_up_to_date(page):
     spec = importlib.util.spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
     make = importlib.util.module_from_spec(spec)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-import torch
 from toy_generator import Scorer, ToyGenerator
 
-from drpo.monitor import Look, Monitor, strip
+from drpo.monitor import Look, Monitor
 
 
 def monitor(*looks: Look) -> Monitor:
@@ -37,11 +35,3 @@ def test_lost_diversity_raises_the_alarm() -> None:
 
 def test_the_best_look_is_chosen_by_the_held_out_rankers_alone() -> None:
     assert monitor(look(0, 1, 1, 1), look(1, 2, 9, 8), look(2, 99, 3, 3)).best().step == 1
-
-
-def test_the_strip_shows_before_above_after() -> None:
-    made, toy = monitor(), ToyGenerator()
-    before = made.samples(toy)
-    toy.shift.data += torch.tensor([3.0, -3.0, -3.0])
-    sheet = strip(before, made.samples(toy))
-    assert sheet.size == (4 * 4, 4 * 4) and sheet.getpixel((1, 5)) == pytest.approx((255, 0, 0), abs=20)

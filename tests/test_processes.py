@@ -17,31 +17,31 @@ from dataclasses import replace
 from pathlib import Path
 from toy_generator import SETTINGS, Scorer, ToyGenerator
 from drpo.features.latent import Latent
-from drpo.train import Trainer, run
-config = replace(SETTINGS, prompts_per_step=3, steps=5)
-run(Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"]), Path(sys.argv[1]))
+from drpo.monitor import Monitor
+from drpo.run import run
+from drpo.train import Trainer
+config = replace(SETTINGS, prompts_per_step=3, steps=5, look_every=2)
+trainer = Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"])
+monitor = Monitor({"toy": Scorer()}, "toy", ["a"]) if trainer.accelerator.is_main_process else None
+count = trainer.accelerator.num_processes
+run(trainer, Path(sys.argv[1]), monitor=monitor)
+print(count, "processes")
 """
 
 
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    two = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "--num_machines",
-        "1",
-        "--mixed_precision",
-        "no",
-    ]
-    two += ["--dynamo_backend", "no", "--main_process_port", "0"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]), "OMP_NUM_THREADS": "1"}
-    for command, out in (([sys.executable], "one"), (two, "two")):
-        subprocess.run([*command, str(script), str(tmp_path / out)], check=True, env=environment, timeout=300, capture_output=True)
+    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+    }
+    for command, out, count in (([sys.executable], "one", 1), (two, "two", 2)):
+        command = [*command, str(script), str(tmp_path / out)]
+        said = subprocess.run(command, check=True, env=environment, timeout=300, capture_output=True, text=True).stdout
+        assert said.splitlines() == [f"{count} processes"] * count
     for mine, theirs in zip(torch.load(tmp_path / "one/toy.pt"), torch.load(tmp_path / "two/toy.pt"), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
     logs = [[json.loads(line) for line in (tmp_path / out / "log.jsonl").read_text().splitlines()] for out in ("one", "two")]

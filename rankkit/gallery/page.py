@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+from rankkit.errors import UsageError
 from rankkit.gallery.markup import Html, clipped, count, folded, h, middle, opening, said, signed
 from rankkit.gallery.overview import dot
 from rankkit.gallery.prompts import orders
@@ -27,6 +31,21 @@ class Section:
 
     title: str
     html: str
+
+
+def section(path: Path) -> Section:
+    """Another page's ``<main>`` as a section under that page's title, such as the report of a training run.
+
+    Raises `UsageError` for a file that cannot be read or has no ``<main>``.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}); give an HTML page") from None
+    main, title = (re.search(rf"<{tag}>(.*)</{tag}>", text, re.DOTALL) for tag in ("main", "title"))
+    if main is None:
+        raise UsageError(f"{path}: has no <main>, so there is nothing to put into the gallery; give an HTML page such as a training report")
+    return Section(html.unescape(title[1]) if title else path.stem, main[1])
 
 
 def head(title: str) -> Html:
