@@ -231,6 +231,15 @@ def test_vqa_scores_how_probably_the_answer_is_yes(load, fake, greys):
     assert "Yes or No" in fake.requests[-1]["messages"][1]["content"][-1]["text"]
 
 
+def test_rows_name_the_model_that_judged_and_what_it_was_asked_for(load, fake, greys):
+    fake.served = "brightness-1-0613"
+    for name in ("vlm-judge", "vqa"):
+        whom = [{key: each[key] for key in ("model", "asked_for")} for each in one(load(name, model=None), greys(40, 200)).details]
+        assert whom == [{"model": "brightness-1 (brightness-1-0613)", "asked_for": "logprob, else text"}] * 2
+    fake.logprobs = False
+    assert one(load(), greys(40, 200)).details[0]["asked_for"] == "text"
+
+
 def test_vqa_keeps_every_promise_of_a_ranker(load):
     check_ranker(load("vqa"), reload=lambda **options: load("vqa", **options))
 
