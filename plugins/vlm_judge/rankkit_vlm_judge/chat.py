@@ -60,6 +60,8 @@ class Chat:
         try:
             return read(self._asked(call))
         except Failed as failure:
+            if failure.outcome == "truncated":
+                return Reply(finish="length")
             return Reply(failure=failure.outcome, error=str(failure))
 
     def _asked(self, call: Call) -> Any:
@@ -106,6 +108,8 @@ class Chat:
                 answer = self._ask(call)
                 return str(answer.get("model") or "") if isinstance(answer, dict) else "", _whole(read(answer))
             except Failed as failure:
+                if failure.outcome == "truncated":
+                    return "", Reply(finish="length")
                 if failure.outcome != "rejected" or not self._leave_out(str(failure)):
                     raise RunStopped(f"{self.name} cannot judge: {failure}; {_advice(failure)}") from None
         raise RunStopped(f"{self.server.url} keeps refusing requests to {self.name}, whatever is left out of them")
@@ -178,6 +182,6 @@ def read(answer: Any) -> Reply:
 
 
 def _whole(reply: Reply) -> Reply:
-    if not reply.text and not reply.top:
+    if not reply.text and not reply.top and reply.finish != "length":  # a model that thinks first has no room to answer in one token
         raise Failed("transport", "the answer to a first question is empty")
     return reply

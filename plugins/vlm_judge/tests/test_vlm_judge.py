@@ -158,6 +158,28 @@ def test_a_server_without_log_probabilities_is_asked_for_texts(load, fake, greys
         load(mode="logprob")
 
 
+def test_a_server_that_calls_an_answer_without_room_a_bad_request_is_given_room_too(load, fake, greys):
+    words = "Could not finish the message because max_tokens or model output limit was reached. Please try again with higher max_tokens."
+    fake.logprobs = False
+    fake.fault = lambda number, body: (400, {"error": {"message": words}}) if body["max_tokens"] < 600 else None
+    assert one(load(), greys(*range(40, 200, 40))).ranks == (4, 3, 2, 1)
+
+
+@pytest.mark.parametrize("mode", ["auto", "text"])
+def test_a_model_that_thinks_before_it_answers_is_given_room(load, fake, greys, mode):
+    answer = fake.answer
+
+    def thinking(body):
+        found = answer({**body, "logprobs": False})
+        if body["max_tokens"] < 600:
+            found["choices"][0] = {"finish_reason": "length", "message": {"content": None, "reasoning_content": "Let me see"}}
+        return found
+
+    fake.answer = thinking
+    assert one(load(mode=mode), greys(40, 200)).ranks == (2, 1)
+    assert [body["max_tokens"] for body in fake.requests] == [1, 512, 512, 2048, 2048]
+
+
 def test_a_text_without_a_verdict_is_asked_for_once_more_and_tersely(load, fake, greys):
     fake.says = lambda body, better: better if body["max_tokens"] == 16 else "Both are lovely."
     ranking = one(load(mode="text"), greys(40, 200))
