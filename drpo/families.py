@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
+from accelerate import PartialState
 
 import rankkit
 from drpo import offline
@@ -28,12 +29,13 @@ SHARED = ("patches", "resnet_mae", "resnet_weights")  # files of a family that a
 
 
 def generator(config: Config) -> Generator:
-    """The generator of ``config.generator`` with fresh adapters, on this process' GPU if there is one."""
-    gpu = torch.cuda.is_available()
-    device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if gpu else "cpu"  # which accelerate and torchrun tell every process
-    precision = config.precision if config.precision != "auto" else "bf16" if gpu else "fp32"
+    """The generator of ``config.generator`` with fresh adapters, on this process' own GPU if there is one."""
+    device = PartialState().device
+    precision = config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" else "fp32"
     family = _family("generators", config.generator)
-    made: Generator = family.load(config.model, rank=config.lora_rank, device=device, dtype=DTYPES[precision])
+    if device.type == "cpu" and hasattr(family, "THREADS") and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(family.THREADS)
+    made: Generator = family.load(config.model, rank=config.lora_rank, device=str(device), dtype=DTYPES[precision])
     return made
 
 
@@ -53,6 +55,7 @@ def ranker(spec: str) -> Ranker:
 
 def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     """Everything a config names, ready to run; the monitor in the main process only, so that held-out rankers are loaded once."""
+    PartialState()  # chooses this process' GPU, for the ranker too
     judge = ranker(config.ranker) if config.ranker else None
     choices = offline.read(Path(config.preferences)) if config.preferences else []
     asked = list(dict.fromkeys(choice.prompt for choice in choices)) or prompts(config.prompts)

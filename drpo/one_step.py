@@ -21,6 +21,8 @@ from rankkit import RankkitError
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # the layers that arXiv 2606.02521 adapts
 
+PROMPTS_KEPT = 2000  # of SDXL's in half precision, 630 MB
+
 
 class OneStep:
     """A pipeline whose U-Net carries a LoRA of `rank` on its attention; everything else is frozen.
@@ -142,8 +144,10 @@ class OneStep:
         set_peft_model_state_dict(self.pipe.unet, unet)
 
     def _condition(self, prompt: str) -> Mapping[str, Any]:
-        """The U-Net's arguments for one prompt, encoded once and kept."""
+        """The U-Net's arguments for one prompt, encoded once and kept; of many prompts, those that came last."""
         if prompt not in self._conditions:
+            if len(self._conditions) == PROMPTS_KEPT:
+                self._conditions.pop(next(iter(self._conditions)))
             with torch.no_grad():
                 self._conditions[prompt] = self.encode(prompt)
         return self._conditions[prompt]
