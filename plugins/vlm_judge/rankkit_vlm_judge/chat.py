@@ -66,23 +66,24 @@ class Chat:
 
     def _asked(self, call: Call) -> Any:
         """The answer; with smaller pictures where the request is too large, and without a schema where the server takes none."""
+        call = replace(call, bound=call.bound and self.binds)  # decided here, for another thread may learn meanwhile that it does not
         try:
             return self._ask(call)
         except Failed as failure:
             if failure.outcome == "oversized":
                 return self._ask(call, shrunk=True)
-            if failure.outcome != "rejected" or not (call.bound and self.binds):
+            if failure.outcome != "rejected" or not call.bound:
                 raise
         answer = self._ask(replace(call, bound=False))
         self.binds = False
         return answer
 
     def _ask(self, call: Call, *, shrunk: bool = False) -> Any:
-        return self.server.post("/chat/completions", self._body(call, shrunk), spared=call.bound and self.binds)
+        return self.server.post("/chat/completions", self._body(call, shrunk), spared=call.bound)
 
     def _body(self, call: Call, shrunk: bool = False) -> dict[str, Any]:
         asked: dict[str, Any] = {"logprobs": True, "top_logprobs": self.top} if call.logprobs and self.top else {}
-        if call.bound and self.binds:
+        if call.bound:
             asked["response_format"] = only(call.question.labels)
         messages = messages_of(call.question, call.form, shrunk)
         return {"model": self.name, "messages": messages, self.length: call.max_tokens, **self.extras, **asked}
