@@ -10,8 +10,8 @@ SOURCES := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 demo: .venv/.complete
 	$(BIN)/rankkit score examples -r sharpness -r colorfulness -r prompt-color -o demo/scores.jsonl --html report.html
 	$(BIN)/rankkit table demo/scores.jsonl
-	OMP_NUM_THREADS=1 $(BIN)/drpo train shapes ranker=shapes out=demo/run
-	OMP_NUM_THREADS=1 $(BIN)/drpo evaluate demo/run --prompts shapes-final -r shapes:mode=strict
+	$(BIN)/drpo train shapes ranker=shapes out=demo/run
+	$(BIN)/drpo evaluate demo/run --prompts shapes-final -r shapes:mode=strict
 	$(BIN)/drpo report demo/run -o demo/training.html --beside benchmarks/results/training.jsonl
 	$(BIN)/rankkit gallery demo/scores.jsonl -o report.html --extra demo/training.html
 	@echo "report.html holds the pictures, and what training changed: open it in a browser"

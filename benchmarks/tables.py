@@ -97,6 +97,72 @@ def cached(row: Row) -> str:
     return _table(("pictures", "calls", "seconds, first time", "again, median", "min–max", "runs"), lines)
 
 
+def training(rows: Sequence[Row]) -> str:
+    """Every run on the final prompts with the settings, and from the base, of the last one with the recipe's own ranker."""
+    last = [row for row in rows if row["split"] == "final" and row["config"]["ranker"] == "shapes"][-1]
+    alike = [row for row in rows if row["split"] == "final" and _setting(row) == _setting(last)]
+    arms = {arm: [row for row in alike if row["arm"] == arm] for arm in ("reward", "random", "reversed")}
+    lines = [(arm, *_arm(runs)) for arm, runs in arms.items() if runs]
+    head = ("arm", "seeds", "right before", "right after", "95 % of the gain, by seed", "diversity / base", "CPU seconds")
+    tasks = [(task, f"{last['tasks'][task]['before']:.2f}", *(_after(runs, task) for runs in arms.values())) for task in last["tasks"]]
+    flawless = f"A corpus without mistakes would have {last['diversity_flawless']:.2f} of the base's diversity.\n"
+    return f"{_table(head, lines)}\n{flawless}\n{_table(('task', 'before', *arms), tasks)}"
+
+
+def _setting(row: Row) -> Row:
+    return {name: value for name, value in row["config"].items() if name != "seed"} | {"before": row["before"]}
+
+
+def _arm(runs: Sequence[Row]) -> tuple[str, ...]:
+    after, diversity = [row["after"] for row in runs], [row["diversity"] for row in runs]
+    gains = ", ".join(f"{low:+.2f} to {high:+.2f}" for low, high in (row["gain_95"] for row in runs))
+    seeds = ", ".join(str(row["seed"]) for row in runs)
+    return seeds, f"{runs[0]['before']:.3f}", _spread(after, 3), gains, _spread(diversity), _spread([row["cpu_seconds"] for row in runs], 0)
+
+
+def _after(runs: Sequence[Row], task: str) -> str:
+    return _spread([row["tasks"][task]["after"] for row in runs]) if runs else ""
+
+
+def _spread(values: Sequence[float], digits: int = 2) -> str:
+    """Mean (least to greatest)."""
+    return f"{sum(values) / len(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def drift(row: Row) -> str:
+    lines = [tuple(f"{each[name]:,}" for name in ("points", "inputs MiB", "peak MiB beyond", "seconds")) for each in row["rows"]]
+    met = row["rows"][-1]["peak MiB beyond"] <= 2048
+    return (
+        _table(("generated points", "inputs, MiB", "peak beyond them, MiB", "seconds, one thread"), lines)
+        + f"\nTarget: at most 2048 MiB beyond the inputs at {row['rows'][-1]['points']:,} points; {'met' if met else 'missed'}.\n"
+    )
+
+
+def verdicts(row: Row) -> str:
+    lines = [(each["verdicts"], str(each["n"]), str(each["correct"]), f"{each['agreement']:.1%}") for each in row["rows"]]
+    met = all(each["agreement"] == 1 for each in row["rows"])
+    head = ("verdicts on", "how many", "correct of them", "agreement")
+    return _table(head, lines) + f"\nTarget: 100 %; {'met' if met else 'missed'}.\n"
+
+
+def detector(row: Row) -> str:
+    lines = []
+    for each in row["rows"]:
+        logits = (f"{each[f'{what} logits differ by']:.0e} of {each[spread]:.2g}" for what, spread in DETECTED)
+        alike = f"{each['of the same class and box']} of {each['detections']}"
+        times = (f"{each['seconds']:.0f}", f"{each[MMDETS]:.0f}")
+        lines.append((each["size"], f"{each['pixels differ by']:g}", *logits, alike, f"{each['scores differ by']:.0e}", *times))
+    head = ("picture", "pixels", "class logits", "mask logits", "same class and box", "scores", "seconds", "mmdet’s")
+    note = (
+        f"\nLargest differences; of logits beside their standard deviation. Peak memory of both models together {row['peak MiB']:,} MiB.\n"
+    )
+    return _table(head, lines) + note
+
+
+DETECTED = (("class", "their spread"), ("mask", "masks' spread"))
+MMDETS = "mmdet's seconds"
+
+
 def parity(row: Row) -> str:
     lines = []
     for name, found in row["golden"].items():
@@ -125,15 +191,20 @@ def precision(row: Row) -> str:
 TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached},
+    **{"drift": drift, "verdicts": verdicts, "detector": detector},
     **{"parity": parity, "precision": precision},
 }
 
 
 def render(text: str, rows: Iterable[Row]) -> str:
     """The text with every table written anew."""
+    rows = list(rows)
     latest = {row["benchmark"]: row for row in rows if row.get("benchmark") in TABLES}
+    runs = [row for row in rows if "arm" in row]
 
     def fill(match: re.Match[str]) -> str:
+        if match[2] == "training" and runs:
+            return f"{match[1]}\n\n{training(runs)}\n<!-- end -->"
         row = latest.get(match[2])
         return match[0] if row is None else f"{match[1]}\n\n{TABLES[match[2]](row)}\n{_origin(row)}\n\n<!-- end -->"
 

@@ -4,17 +4,19 @@
 
 Each run trains the recipe ``shapes`` with the settings given, then samples the final prompts (disjoint from the training ones, 48
 prompts with 10 fixed noises each) with the averaged weights, and appends one row to ``results/training.jsonl``. Nothing is selected:
-steps and settings are fixed before, and every run that finished is a row.
+steps and settings are fixed before, and every run that finished is a row. An arm is what the trainer hears of the ranker's verdicts;
+``curve`` is in every arm what the ranker itself thinks of each step's candidates (for the recipe's own, the graded reward in [0, 1]).
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
 import json
-import resource
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,12 @@ from numpy.typing import NDArray
 
 from drpo import families
 from drpo.config import Config, with_settings
+from drpo.one_step import OneStep
 from drpo.recipes import recipe
-from drpo.sample import Generator, fixed_seeds
+from drpo.sample import fixed_seeds
+from drpo.shapes.corpus import draws, scene
 from drpo.shapes.detector import Shapes
+from drpo.shapes.render import render
 from drpo.shapes.world import TASKS, Split, parse, prompts
 from drpo.train import Trainer
 from rankkit import Group, Ranker, Ranking
@@ -34,34 +39,36 @@ from rankkit import Group, Ranker, Ranking
 RESULTS = Path(__file__).parent / "results" / "training.jsonl"
 EACH = 10  # noises per prompt
 Floats = NDArray[np.float64]
+Arm = Callable[[Ranking], Ranking]
 
 
-class Random:
-    """A ranker without opinion: seeded noise for scores."""
+class Watched:
+    """What an arm makes of a ranker's verdicts; the ranker's own mean score of every group is kept."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-
-    def rank(self, groups: Sequence[Group]) -> list[Ranking]:
-        """Fresh normal scores."""
-        return [Ranking(tuple(self.rng.standard_normal(len(group.images)))) for group in groups]
-
-
-class Reversed:
-    """Another ranker's order, upside down."""
-
-    def __init__(self, ranker: Ranker) -> None:
-        self.ranker = ranker
+    def __init__(self, ranker: Ranker, arm: Arm) -> None:
+        self.ranker, self.arm, self.means = ranker, arm, list[float]()
 
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
-        """The negated scores."""
-        return [Ranking(tuple(-score for score in ranking.scores)) for ranking in self.ranker.rank(groups)]
+        """The arm's verdicts."""
+        rankings = self.ranker.rank(groups)
+        self.means += [float(np.mean(ranking.scores)) for ranking in rankings]
+        return [self.arm(ranking) for ranking in rankings]
+
+
+def arms(seed: int) -> dict[str, Arm]:
+    """The ranker as it is, seeded noise in its place, and its order upside down."""
+    rng = np.random.default_rng(seed)
+    return {
+        "reward": lambda ranking: ranking,
+        "random": lambda ranking: Ranking(tuple(rng.standard_normal(len(ranking.scores)))),
+        "reversed": lambda ranking: Ranking(tuple(-score for score in ranking.scores)),
+    }
 
 
 def main() -> None:
     """Run every arm with every seed, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--arms", nargs="+", default=["reward", "random", "reversed"])
+    parser.add_argument("--arms", nargs="+", default=list(arms(0)), choices=list(arms(0)))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--split", default="final", choices=["final", "tuning"])
     parser.add_argument("--note", default="")
@@ -72,45 +79,79 @@ def main() -> None:
     for arm in options.arms:
         for seed in options.seeds:
             config = with_settings(recipe("shapes"), [*options.settings, f"seed={seed}"])
-            row = {"date": "2026-11-20", "arm": arm, "seed": seed, "split": options.split, "note": options.note}
+            row = {"date": f"{datetime.date.today()}", "arm": arm, "seed": seed, "split": options.split, "note": options.note}
             row |= one_run(config, arm, options.split) | {"config": dataclasses.asdict(config)}
             with open(options.out, "a") as file:
                 file.write(json.dumps(row) + "\n")
-            print(json.dumps({name: value for name, value in row.items() if name != "curve"}), flush=True)
+            print(json.dumps({name: value for name, value in row.items() if name not in ("curve", "config")}), flush=True)
 
 
 def one_run(config: Config, arm: str, split: Split) -> dict[str, Any]:
     """Train once and measure before and after; all figures of one row."""
     torch.manual_seed(config.seed)
     generator = families.generator(config)
-    reward = families.ranker(config.ranker)
-    ranker: Ranker = {"reward": reward, "random": Random(config.seed), "reversed": Reversed(reward)}[arm]
-    trainer = Trainer(config, generator, families.features(config, generator), ranker, families.prompts(config.prompts))
-    before, spread_before = measure(generator, split)
-    started = time.time()
+    assert isinstance(generator, OneStep)
+    ranker = families.ranker(config.ranker)
+    watched = Watched(ranker, arms(config.seed)[arm])
+    trainer = Trainer(config, generator, families.features(config, generator), watched, families.prompts(config.prompts))
+    before = measure(generator, ranker, split)
+    started, busy = time.time(), time.process_time()
     rows = [trainer.update() for _ in range(config.steps)]
-    seconds = time.time() - started
+    seconds, busy = time.time() - started, time.process_time() - busy
     with trainer.averaged():
-        after, spread_after = measure(generator, split)
+        after = measure(generator, ranker, split)
     phases = {name: round(float(np.mean([row[name] for row in rows])), 3) for name in rows[0] if name.startswith("s_")}
-    return summary(before, after, split) | {
-        "diversity": round(spread_after / spread_before, 3),
+    scores = {"before": round(before.score.mean(), 4), "after": round(after.score.mean(), 4)}
+    return summary(before.passed, after.passed, split) | {
+        "score": scores | {"gain_95": interval((after.score - before.score).mean(1), digits=4)},
+        "diversity": round(after.spread / before.spread, 3),
+        "diversity_flawless": round(flawless(generator, split) / before.spread, 3),
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(busy, 1),
+        "load": round(os.getloadavg()[0], 1),
         "seconds_per_step": phases,
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "curve": [round(row["reward"], 3) for row in rows],
+        "peak_mb": round(rows[-1]["peak_mb"]),
+        "curve": [round(float(np.mean(part)), 3) for part in np.array_split(watched.means, config.steps)],
     }
 
 
-def measure(generator: Generator, split: Split) -> tuple[Floats, float]:
-    """Strict passes (prompts, EACH) on fixed noises, and the mean latent distance between samples of one prompt."""
-    ranker, passed, spread = Shapes(mode="strict"), [], []
-    for index, prompt in enumerate(prompts(split)):
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """Strict passes and the ranker's scores (prompts, EACH), and the mean latent distance between samples of one prompt."""
+
+    passed: Floats
+    score: Floats
+    spread: float
+
+
+def measure(generator: OneStep, ranker: Ranker, split: Split) -> Measured:
+    """The generator as it is now, on fixed noises."""
+    strict, passed, scores, spread = Shapes(mode="strict"), [], [], []
+    for prompt, noise in held_out(generator, split):
         with torch.no_grad():
-            sample = generator.sample(prompt, generator.noise(EACH, next(fixed_seeds(2026, index))))
-        passed.append(ranker.rank([sample.group()])[0].scores)
+            sample = generator.sample(prompt, noise)
+        group = sample.group()
+        passed.append(strict.rank([group])[0].scores)
+        scores.append(ranker.rank([group])[0].scores)
         spread.append(torch.pdist(sample.latents.flatten(1)).mean().item())
-    return np.array(passed), float(np.mean(spread))
+    return Measured(np.array(passed), np.array(scores), float(np.mean(spread)))
+
+
+def flawless(generator: OneStep, split: Split) -> float:
+    """The diversity, as in `measure`, of pictures that the corpus without its mistakes would give the same prompts and noises."""
+    spread = []
+    for prompt, noise in held_out(generator, split):
+        pictures = render([scene(parse(prompt), u, mistakes=0.0) for u in draws(noise.numpy())])
+        with torch.no_grad():
+            latents = generator.encode_pixels(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
+        spread.append(torch.pdist(latents.flatten(1)).mean().item())
+    return float(np.mean(spread))
+
+
+def held_out(generator: OneStep, split: Split) -> Iterator[tuple[str, torch.Tensor]]:
+    """Every prompt of the split with its fixed noises."""
+    for index, prompt in enumerate(prompts(split)):
+        yield prompt, generator.noise(EACH, next(fixed_seeds(2026, index)))
 
 
 def summary(before: Floats, after: Floats, split: Split) -> dict[str, Any]:
@@ -128,11 +169,11 @@ def summary(before: Floats, after: Floats, split: Split) -> dict[str, Any]:
     return {"before": round(before.mean(), 4), "after": round(after.mean(), 4), "gain_95": interval(gain), "tasks": per_task}
 
 
-def interval(gain: Floats) -> list[float]:
+def interval(gain: Floats, *, digits: int = 3) -> list[float]:
     """95 % bootstrap interval of a mean over prompts."""
     rng = np.random.default_rng(0)
     means = gain[rng.integers(len(gain), size=(10_000, len(gain)))].mean(1)
-    return [round(float(edge), 3) for edge in np.quantile(means, [0.025, 0.975])]
+    return [round(float(edge), digits) for edge in np.quantile(means, [0.025, 0.975])]
 
 
 if __name__ == "__main__":

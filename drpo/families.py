@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
 import torch
+from accelerate import PartialState
 
 import rankkit
 from drpo import offline
@@ -20,18 +22,20 @@ from drpo.shapes import world
 from drpo.train import Trainer
 from rankkit import Ranker, RankkitError
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 WORLD: dict[str, world.Split] = {"shapes": "train", "shapes-tuning": "tuning", "shapes-final": "final"}
 LOOKED_AT = 8  # training prompts that a run is looked at with when it names no others
 SHARED = ("patches", "resnet_mae", "resnet_weights")  # files of a family that are not members of it
 
 
 def generator(config: Config) -> Generator:
-    """The generator of ``config.generator`` with fresh adapters, on a GPU if there is one."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = config.precision if config.precision != "auto" else "bf16" if device == "cuda" else "fp32"
+    """The generator of ``config.generator`` with fresh adapters, on this process' own GPU if there is one."""
+    device = PartialState().device
+    precision = config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" else "fp32"
     family = _family("generators", config.generator)
-    made: Generator = family.load(config.model, rank=config.lora_rank, device=device, dtype=DTYPES[precision])
+    if device.type == "cpu" and hasattr(family, "THREADS") and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(family.THREADS)
+    made: Generator = family.load(config.model, rank=config.lora_rank, device=str(device), dtype=DTYPES[precision])
     return made
 
 
@@ -51,6 +55,7 @@ def ranker(spec: str) -> Ranker:
 
 def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     """Everything a config names, ready to run; the monitor in the main process only, so that held-out rankers are loaded once."""
+    PartialState()  # chooses this process' GPU, for the ranker too
     judge = ranker(config.ranker) if config.ranker else None
     choices = offline.read(Path(config.preferences)) if config.preferences else []
     asked = list(dict.fromkeys(choice.prompt for choice in choices)) or prompts(config.prompts)

@@ -17,18 +17,29 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
 from drpo.sample import Sample
+from rankkit import RankkitError
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # the layers that arXiv 2606.02521 adapts
+
+PROMPTS_KEPT = 2000  # of SDXL's in half precision, 630 MB
 
 
 class OneStep:
     """A pipeline whose U-Net carries a LoRA of `rank` on its attention; everything else is frozen.
 
     `pipe` is any pipeline with ``unet``, ``vae``, ``scheduler`` and ``encode_prompt``; the LoRA's alpha equals its rank. Its weights are
-    float32 whatever the pipeline's dtype, so that small updates are not lost.
+    float32 whatever the pipeline's dtype, so that small updates are not lost. With `checkpointing` U-Net and autoencoder keep few
+    activations and repeat the others in backward, and the autoencoder takes one picture at a time.
     """
 
+    added: str | None = None  # which conditions the U-Net takes beside the tokens, by diffusers' name
+
     def __init__(self, pipe: Any, *, rank: int = 16, checkpointing: bool = False) -> None:
+        if pipe.unet.config.addition_embed_type != self.added:
+            raise RankkitError(
+                f"the U-Net of {pipe.name_or_path!r} takes added conditions {pipe.unet.config.addition_embed_type!r}, not {self.added!r}: "
+                "it is of another family; generator=sdxl_turbo is for SDXL, generator=sd_turbo for Stable Diffusion 1 and 2"
+            )
         self.pipe = pipe
         for part in (pipe.unet, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
             if part is not None:
@@ -39,7 +50,9 @@ class OneStep:
             weight.data = weight.data.float()
         if checkpointing:
             pipe.unet.enable_gradient_checkpointing()
-            pipe.unet.train()  # some diffusers releases checkpoint only in training mode; these U-Nets have no dropout
+            pipe.vae.enable_gradient_checkpointing()
+            pipe.vae.enable_slicing()
+        self._at_base = False
         self._conditions: dict[str, Mapping[str, Any]] = {}
 
     @property
@@ -67,7 +80,9 @@ class OneStep:
         (t,) = scheduler.timesteps
         latents = noise * scheduler.init_noise_sigma
         predicted = self.unet_on(prompt, scheduler.scale_model_input(latents, t), t)
-        return Sample(prompt, scheduler.step(predicted, t, latents, return_dict=False)[0], self.decode)
+        own = torch.Generator(self.device).manual_seed(0)  # ancestral schedulers draw noise, and then add none of it to the last step
+        extra = self.pipe.prepare_extra_step_kwargs(own, 0.0)
+        return Sample(prompt, scheduler.step(predicted, t, latents, **extra, return_dict=False)[0], self.decode)
 
     def unet_on(self, prompt: str, latents: Tensor, timestep: Tensor | int) -> Tensor:
         """The U-Net's output on latents (K,C,h,w) that all belong to one prompt."""
@@ -76,29 +91,43 @@ class OneStep:
         return output
 
     def decode(self, latents: Tensor) -> Tensor:
-        """(K,3,H,W) in [-1, 1] from latents; in float32 where the autoencoder asks for it (``force_upcast``)."""
-        vae = self.pipe.vae
-        if getattr(vae.config, "force_upcast", False) and vae.dtype == torch.float16:
-            vae.to(torch.float32)
-        decoded: Tensor = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False)[0]
+        """(K,3,H,W) in [-1, 1] from latents."""
+        vae = self.autoencoder()
+        decoded: Tensor = vae.decode(self.unscaled(latents.to(vae.dtype)), return_dict=False)[0]
         return decoded
 
     def encode_pixels(self, pixels: Tensor) -> Tensor:
         """Latents (K,C,h,w), in the scale the U-Net sees, of pictures (K,3,H,W) in [-1, 1]; the mean where the autoencoder is random."""
-        vae = self.pipe.vae
+        vae = self.autoencoder()
         encoded = vae.encode(pixels.to(self.device, vae.dtype))
         latents: Tensor = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
-        latents = latents * vae.config.scaling_factor
-        return latents.to(self.device, self.pipe.unet.dtype)
+        return self.scaled(latents).to(self.pipe.unet.dtype)
+
+    def unscaled(self, latents: Tensor) -> Tensor:
+        """From the scale the U-Net sees to the autoencoder's own."""
+        return latents / float(self.pipe.vae.config.scaling_factor)
+
+    def scaled(self, latents: Tensor) -> Tensor:
+        """The reverse of `unscaled`."""
+        return latents * float(self.pipe.vae.config.scaling_factor)
+
+    def autoencoder(self) -> Any:
+        """The autoencoder, ready to run."""
+        return self.pipe.vae
 
     @contextmanager
     def reference(self) -> Iterator[None]:
-        """The base: the same weights with the LoRA switched off."""
+        """The base: the same weights with the LoRA switched off, and on again when the outermost such block ends."""
+        if self._at_base:
+            yield
+            return
+        self._at_base = True
         self.pipe.unet.disable_adapters()
         try:
             yield
         finally:
             self.pipe.unet.enable_adapters()
+            self._at_base = False
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
         """The LoRA's weights by name."""
@@ -115,8 +144,10 @@ class OneStep:
         set_peft_model_state_dict(self.pipe.unet, unet)
 
     def _condition(self, prompt: str) -> Mapping[str, Any]:
-        """The U-Net's arguments for one prompt, encoded once and kept."""
+        """The U-Net's arguments for one prompt, encoded once and kept; of many prompts, those that came last."""
         if prompt not in self._conditions:
+            if len(self._conditions) == PROMPTS_KEPT:
+                self._conditions.pop(next(iter(self._conditions)))
             with torch.no_grad():
                 self._conditions[prompt] = self.encode(prompt)
         return self._conditions[prompt]

@@ -43,7 +43,8 @@ class Sample:
 
     def images(self) -> tuple[Image.Image, ...]:
         """The candidates as 8-bit pictures, rounded as diffusers rounds them."""
-        levels = (self.shown.float() / 2 + 0.5).clamp(0, 1).mul(255).round().to(torch.uint8)
+        unit = (self.shown / 2 + 0.5).clamp(0, 1)  # in whatever precision they were decoded
+        levels = unit.float().mul(255).round().to(torch.uint8)
         return tuple(Image.fromarray(picture) for picture in levels.permute(0, 2, 3, 1).cpu().numpy())
 
     def group(self, name: str = "") -> Group:

@@ -6,29 +6,48 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 WORDS = ("a", "photo", "of", "cat", "dog")
+SCHEDULE: dict[str, Any] = {
+    "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "timestep_spacing": "trailing", "steps_offset": 1
+}  # fmt: skip
 
 
 def sd(folder: Path) -> Path:
-    """An SD-Turbo in small: epsilon prediction, trailing timesteps."""
+    """An SD-Turbo in small: epsilon prediction, trailing timesteps, the scheduler that it ships with."""
     torch.manual_seed(0)
     text = CLIPTextModel(_text(32))
     pipe = StableDiffusionPipeline(
-        _vae(), text, _tokenizer(), _unet(32), _scheduler(), safety_checker=None, feature_extractor=None, requires_safety_checker=False
+        _vae(),
+        text,
+        _tokenizer(),
+        _unet(32),
+        EulerDiscreteScheduler(**SCHEDULE),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
     )
     pipe.save_pretrained(folder)
     return folder
 
 
-def sdxl(folder: Path) -> Path:
-    """An SDXL-Turbo in small: two text encoders, an autoencoder that overflows in half precision and says so."""
+def sdxl(folder: Path, **vae: Any) -> Path:
+    """An SDXL-Turbo in small: two text encoders, its ancestral scheduler, an autoencoder that is to stay out of half precision."""
     torch.manual_seed(0)
     unet = _unet(64, addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=6 * 8 + 32)
     texts = CLIPTextModel(_text(32)), CLIPTextModelWithProjection(_text(32))
-    pipe = StableDiffusionXLPipeline(_vae(force_upcast=True), *texts, _tokenizer(), _tokenizer(), unet, _scheduler())
+    pipe = StableDiffusionXLPipeline(
+        _vae(force_upcast=True, **vae), *texts, _tokenizer(), _tokenizer(), unet, EulerAncestralDiscreteScheduler(**SCHEDULE)
+    )
     pipe.save_pretrained(folder)
     return folder
 
@@ -58,9 +77,3 @@ def _unet(cross: int, **options: Any) -> UNet2DConditionModel:
         sample_size=8, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4, attention_head_dim=4, cross_attention_dim=cross,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), **options,
     )  # fmt: skip
-
-
-def _scheduler() -> EulerDiscreteScheduler:
-    return EulerDiscreteScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", timestep_spacing="trailing", steps_offset=1
-    )

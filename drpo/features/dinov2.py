@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import Dinov2Model
 
+from drpo import hub
 from drpo.features.patches import prepared, summaries
 from drpo.sample import Sample
 
@@ -29,5 +31,5 @@ class DinoV2:
 
 
 def load(generator: Any, *, model: str = MODEL) -> DinoV2:
-    """The map with pretrained weights, from the hub or a local folder."""
-    return DinoV2(Dinov2Model.from_pretrained(model))
+    """The map with pretrained weights, from the hub or a local folder, in float32."""
+    return DinoV2(hub.pretrained(Dinov2Model, model, setting="features_model", dtype=torch.float32))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
+from torch.utils.checkpoint import checkpoint
 
 from drpo.sample import Sample
+from rankkit import RankkitError
 
 BLOCKS = ("down_blocks.2", "mid_block", "up_blocks.0")
 
@@ -27,14 +29,14 @@ class TeacherUNet:
         modules = dict(generator.pipe.unet.named_modules())
         missing = [block for block in self.blocks if block not in modules]
         if missing:
-            raise ValueError(f"this U-Net has no {', '.join(missing)}; its blocks are {', '.join(_blocks(modules))}")
+            raise RankkitError(f"this U-Net has no {', '.join(missing)}; its blocks are {', '.join(_blocks(modules))}")
 
     def __call__(self, sample: Sample) -> Mapping[str, Tensor]:
         """The activations of every candidate."""
         latents = sample.latents
         fixed = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(0)).to(latents)
         found: dict[str, Tensor] = {}
-        with self.generator.reference(), _plain(self.generator.pipe.unet), self._watched(found), suppress(_EnoughSeenError):
+        with self.generator.reference(), _repeated_at_base(self.generator), self._watched(found), suppress(_EnoughSeenError):
             self.generator.unet_on(sample.prompt, latents + self.noise * fixed, self.timestep)
         return {block: adaptive_avg_pool2d(found[block], self.pool).flatten(2).mT for block in self.blocks}
 
@@ -69,15 +71,21 @@ class _EnoughSeenError(Exception):
 
 
 @contextmanager
-def _plain(unet: Any) -> Iterator[None]:
-    """Gradient checkpointing off: it would repeat the pass in backward, when the adapters are on again."""
-    was = unet.is_gradient_checkpointing
-    unet.disable_gradient_checkpointing()
+def _repeated_at_base(generator: Any) -> Iterator[None]:
+    """Where gradient checkpointing is on: what it repeats in backward is repeated with the adapters off, as it was the first time."""
+    unet = generator.pipe.unet
+    if not unet.is_gradient_checkpointing:
+        yield
+        return
+
+    def repeated(module: Any, *inputs: Any) -> Any:
+        return checkpoint(module, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), generator.reference()))
+
+    unet.enable_gradient_checkpointing(repeated)
     try:
         yield
     finally:
-        if was:
-            unet.enable_gradient_checkpointing()
+        unet.enable_gradient_checkpointing()
 
 
 def _blocks(modules: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import ViTMAEModel
 
+from drpo import hub
 from drpo.features.patches import prepared, summaries
 from drpo.sample import Sample
 
@@ -38,5 +39,5 @@ class VitMae:
 
 
 def load(generator: Any, *, model: str = MODEL) -> VitMae:
-    """The map with pretrained weights, from the hub or a local folder."""
-    return VitMae(ViTMAEModel.from_pretrained(model))
+    """The map with pretrained weights, from the hub or a local folder, in float32."""
+    return VitMae(hub.pretrained(ViTMAEModel, model, setting="features_model", dtype=torch.float32))

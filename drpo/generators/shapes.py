@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+import transformers
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging
 
@@ -18,9 +19,16 @@ from drpo.one_step import OneStep
 from rankkit import RankkitError
 
 WEIGHTS = Path(__file__).parents[1] / "shapes" / "weights"
+THREADS = 1  # its layers are too small to share: a second thread costs more than it gives, unless OMP_NUM_THREADS asks for it
 
 
-def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.dtype = torch.float32) -> OneStep:
+class World(OneStep):
+    """A generator of the shapes world, which brings the weights of the feature map ``latent_mae`` for its own latents."""
+
+    latent_mae: Path
+
+
+def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.dtype = torch.float32) -> World:
     """The generator, from `model` (a folder) or from the package."""
     folder = Path(model) if model else WEIGHTS
     if not (folder / "model_index.json").is_file():
@@ -28,17 +36,21 @@ def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.d
     with _quiet():
         pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
-        return OneStep(pipe.to(device, dtype), rank=rank)
+        made = World(pipe.to(device, dtype), rank=rank)
+    made.latent_mae = folder / "latent_mae.safetensors"
+    return made
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without diffusers' remarks, each harmless here, on an autoencoder of another class and on casting half precision."""
+    """Without the libraries' bars, and diffusers' remarks on an autoencoder of another class and on half precision, harmless here."""
     level = logging.get_verbosity()
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    for library in (logging, transformers.utils.logging):
+        library.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(level)
-        logging.enable_progress_bar()
+        for library in (logging, transformers.utils.logging):
+            library.enable_progress_bar()

@@ -23,6 +23,7 @@ T = TypeVar("T")
 MISTAKES = 0.42
 LOW, HIGH = 8.0, 24.0
 RING = ((LOW, LOW), (HIGH, LOW), (HIGH, HIGH), (LOW, HIGH))
+COMBINED = (("red", "blue"), ("green", "yellow"))  # colours of two objects where both are left open
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 Draws = Sequence[float]  # five numbers in (0, 1): mistake, which one, place, and two for the colours left open
 
@@ -78,14 +79,16 @@ def _two(clauses: tuple[Clause, ...], u: Draws, wrong: bool) -> Scene:
     a, b = clauses[0].shape, clauses[1].shape
     if wrong:
         a, b = _pick(((a, a), (b, b)), u[1])
-    return _pair((a, _pick(COLORS[:2], u[3])), (b, _pick(COLORS[2:], u[4])), "left of", u[2])
+    c, d = _pick(COMBINED, u[3])
+    return _pair((a, c), (b, d), "left of", u[2])
 
 
 def _position(clauses: tuple[Clause, ...], u: Draws, wrong: bool) -> Scene:
     target, placed = clauses
     relation = placed.relation or "above"
     relation = OPPOSITE[relation] if wrong else relation
-    return _pair((placed.shape, _pick(COLORS[:2], u[3])), (target.shape, _pick(COLORS[2:], u[4])), relation, u[2])
+    c, d = _pick(COMBINED, u[3])
+    return _pair((placed.shape, c), (target.shape, d), relation, u[2])
 
 
 def _attribution(clauses: tuple[Clause, ...], u: Draws, wrong: bool) -> Scene:

@@ -37,8 +37,8 @@ class Asker:
         try:
             self._ask(open_, known)
         except RunStopped as stopped:
-            self.stopped = stopped
-            raise
+            self.stopped = stopped if self.cache.path else RunStopped(f"{stopped} (but no single verdict: cache=none)")
+            raise self.stopped from None
         return [known[each] for each in keys]
 
     def _ask(self, open_: Mapping[str, Question], known: dict[str, Verdict]) -> None:
@@ -86,7 +86,7 @@ def _text_long(question: Question) -> Call:
 
 
 def _terse(question: Question) -> Call:
-    return Call(question, TERSE, 16, False)
+    return Call(question, TERSE, 16, False, bound=True)
 
 
 @dataclass(frozen=True)

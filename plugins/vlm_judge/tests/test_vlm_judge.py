@@ -1,5 +1,6 @@
 """The judge over HTTP: what it asks, what it makes of the answers, what it keeps."""
 
+import json
 import math
 import sqlite3
 import subprocess
@@ -161,6 +162,28 @@ def test_a_text_without_a_verdict_is_asked_for_once_more_and_tersely(load, fake,
     fake.says = lambda body, better: better if body["max_tokens"] == 16 else "Both are lovely."
     ranking = one(load(mode="text"), greys(40, 200))
     assert ranking.ranks == (2, 1) and [body["max_tokens"] for body in fake.requests[1:]] == [512, 512, 16, 16]
+
+
+def talker(body, better):
+    """Says what it likes unless it is bound."""
+    return json.dumps({"answer": better}) if "response_format" in body else "Both are lovely."
+
+
+def test_a_model_that_will_not_decide_is_bound_to_the_labels_where_the_server_can_do_that(load, fake, greys):
+    fake.logprobs, fake.says = False, talker
+    assert one(load(), greys(40, 200)).ranks == (2, 1)
+    bound = [body["response_format"]["json_schema"]["schema"] for body in fake.requests if "response_format" in body]
+    assert len(bound) == 2 and bound[0]["properties"]["answer"]["enum"] == ["A", "B"]
+    ranking = one(load("vqa", mode="text"), greys(40, 200))
+    assert ranking.scores == (0, 1)
+
+
+def test_a_server_that_takes_no_schema_is_asked_without_one_and_told_of_it_once(load, fake, greys):
+    fake.says = lambda body, better: better if body["max_tokens"] == 16 else "Both are lovely."
+    fake.fault = lambda number, body: (400, {"error": "unknown field"}) if "response_format" in body else None
+    assert one(load(mode="text", concurrency=1), greys(40, 120, 200)).ranks == (3, 2, 1)
+    assert sum("response_format" in body for body in fake.requests) == 1
+    assert one(load(mode="text", cache=None), greys(*range(10, 80, 10))).ranks == tuple(range(7, 0, -1))
 
 
 def test_a_text_that_never_has_a_verdict_is_a_missing_comparison_and_not_a_tie(load, fake, greys):
