@@ -55,7 +55,7 @@ def _parity(found: dict[str, Any], case: ModuleType) -> str:
 
 def _precision(block: dict[str, Any]) -> str:
     lost = {
-        dtype: f"{dtype} moves scores by at most {100 * each['max_of_spread']:.2g} % of their spread "
+        dtype: f"{dtype} moves scores by at most {_percent(each['max_of_spread'])} of their spread "
         f"(Kendall's tau at least {each['kendall_min']:.3f}, mean {each['kendall_mean']:.3f})"
         for dtype, each in block["against_float32"].items()
     }
@@ -66,13 +66,18 @@ def _files(rows: dict[str, dict[str, Any]], spread: float) -> str:
     groups: dict[str, list[str]] = {}
     for file, row in rows.items():
         verdict, name = golden.verdict(row, spread), file.split(".")[0]
-        why = f" ({WHY[name]})" if verdict in (golden.RGB, golden.FAILS) and name in WHY else ""
+        apart = f", {_percent(abs(row['file'] - row['ours']) / spread)}" if verdict == golden.RGB else ""
+        why = f" ({WHY[name]}{apart})" if verdict in (golden.RGB, golden.FAILS) else ""
         groups.setdefault(verdict, []).append(name + why)
     words = {
-        golden.SAME: "scored as the reference does", golden.RGB: "as it scores the RGB picture, not the file",
-        golden.FAILS: "it fails, and ours is its score of the RGB picture", golden.BOTH: "both refuse",
+        golden.SAME: "scored as the reference does", golden.FAILS: "it fails, and ours is its score of the RGB picture",
+        golden.RGB: "as it scores the RGB picture, not the file (how far from that, in % of the spread)", golden.BOTH: "both refuse",
     }  # fmt: skip
     return "; ".join(f"{words[verdict]}: {', '.join(groups[verdict])}" for verdict in words if verdict in groups)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def _of_spread(against: dict[str, Any]) -> str:
