@@ -249,15 +249,6 @@ class Descent:
         self.schedule.step()
         self.optimizer.zero_grad()
 
-    def step(self, loss: Tensor) -> None:
-        """Down the gradient of `loss`."""
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        for part in (*self.optimizers, *self.schedules):
-            part.step()
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
-
 
 if __name__ == "__main__":
     main()
