@@ -1,6 +1,6 @@
 """Trains the generator of the shapes world from nothing, in one run, and writes it into the package; one thread, under an hour.
 
-    python benchmarks/train_shapes.py [--out drpo/shapes/weights] [--vae-steps 4000 3000] [--steps 3500] [--squared 0.6] [--seed 0]
+    python benchmarks/train_shapes.py [--out drpo/shapes/weights] [--vae-steps 4000 3000] [--steps 5500] [--squared 0.6] [--seed 0]
 
 First an autoencoder of rendered scenes, then text encoder and U-Net together, by regression from (noise, prompt) to the latent
 of the scene that the corpus, wrong on purpose, gives that pair; last a small masked autoencoder of the generator's latents, the feature
@@ -14,7 +14,7 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from drpo.shapes.render import Scene, Thing, render
 from drpo.shapes.world import COLORS, SHAPES, TASKS, every_prompt, parse, prompts
 
 WIDTH = 48  # channels of the U-Net
-VAE_BATCH, BATCH = 8, 64
+VAE_BATCH, BATCH = 8, 32  # small batches: at this size many steps are worth more than large ones
 TOKENS = 12  # of the longest prompt, with start and end
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "drpo/shapes/weights")
     parser.add_argument("--vae-steps", type=int, nargs=2, default=(4000, 3000), help="on crowded pictures, then on the corpus")
-    parser.add_argument("--steps", type=int, default=3500)
+    parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument(
         "--squared", type=float, default=0.6, help="share of the steps that minimise squared error; the others absolute error"
     )
@@ -146,7 +146,7 @@ def train_autoencoder(seed: int, crowded_steps: int, corpus_steps: int) -> Autoe
 
 def reconstruct(vae: AutoencoderTiny, steps: int, rate: float, draw: Callable[[], list[Scene]], absolute: float) -> None:
     """Minimise the squared error, plus `absolute` times the absolute one, of pictures rebuilt from slightly noisy latents."""
-    descent = Descent(list(vae.parameters()), rate, steps)
+    descent = Descent(vae.parameters(), rate, steps)
     started = time.time()
     for step in range(steps):
         images = to_tensor(draw())
@@ -173,9 +173,7 @@ def train_generator(pipe: StableDiffusionPipeline, steps: int, squared: float, s
     """
     rng = np.random.default_rng(seed)
     pipe.vae.requires_grad_(False)
-    weights = dict([*pipe.unet.named_parameters(), *pipe.text_encoder.named_parameters()])
-    inner = [one for name, one in weights.items() if one.ndim > 1 and "conv_in" not in name and "embedding." not in name]
-    descent = Descent(list(weights.values()), 1e-3, steps, inner)
+    descent = Descent([*pipe.unet.parameters(), *pipe.text_encoder.parameters()], 1e-3, steps)
     started, known, squares = time.time(), dict[Scene, Tensor](), list[float]()
     for step, (asked, noise, scenes) in zip(range(steps), pairs(rng), strict=False):
         predicted, target = predict(pipe, asked, noise), encode(pipe.vae, scenes, known)
@@ -236,55 +234,20 @@ def to_tensor(scenes: list[Scene]) -> Tensor:
 
 
 class Descent:
-    """Clipped steps whose rate rises over 50 of them, stays, and falls to nothing over the last 40 %.
+    """AdamW's clipped steps, whose rate rises over 50 of them, stays, and falls to nothing over the last 40 %."""
 
-    AdamW, and Muon for the `inner` matrices and convolutions: it needs less than half the steps here.
-    """
-
-    def __init__(self, parameters: list[torch.nn.Parameter], rate: float, steps: int, inner: Sequence[torch.nn.Parameter] = ()) -> None:
-        known = {id(one) for one in inner}
-        others = [one for one in parameters if id(one) not in known]
-        self.parameters = parameters
-        self.optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, rate, betas=(0.9, 0.99), weight_decay=1e-2)]
-        if inner:
-            self.optimizers.append(Muon(list(inner), 0.01))
-        self.schedules = [LambdaLR(one, lambda step: min((step + 1) / 50, 1, (steps - step) / (0.4 * steps))) for one in self.optimizers]
+    def __init__(self, parameters: Iterable[torch.nn.Parameter], rate: float, steps: int) -> None:
+        self.parameters = list(parameters)
+        self.optimizer = torch.optim.AdamW(self.parameters, rate, betas=(0.9, 0.99), weight_decay=1e-2)
+        self.schedule = LambdaLR(self.optimizer, lambda step: min((step + 1) / 50, 1, (steps - step) / (0.4 * steps)))
 
     def step(self, loss: Tensor) -> None:
         """Down the gradient of `loss`."""
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        for part in (*self.optimizers, *self.schedules):
-            part.step()
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum whose every step is made orthogonal (Jordan et al. 2024, "Muon: an optimizer for hidden layers"); kernels count as rows."""
-
-    def __init__(self, parameters: list[torch.nn.Parameter], lr: float, *, momentum: float = 0.95) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One update of every matrix."""
-        for group in self.param_groups:
-            for one in group["params"]:
-                mean = self.state[one].setdefault("mean", torch.zeros_like(one)).lerp_(one.grad, 1 - group["momentum"])
-                move = orthogonal(one.grad.lerp(mean, group["momentum"]).flatten(1)).view_as(one)
-                one.add_(move, alpha=-group["lr"] * max(1.0, len(one) / one[0].numel()) ** 0.5)
-
-
-def orthogonal(x: Tensor, *, rounds: int = 5) -> Tensor:
-    """About the nearest matrix whose singular values are all one, by Muon's quintic iteration."""
-    if len(x) > x.shape[1]:
-        return orthogonal(x.mT, rounds=rounds).mT
-    x = x / (x.norm() + 1e-7)
-    for _ in range(rounds):
-        square = x @ x.mT
-        x = 3.4445 * x + (2.0315 * square @ square - 4.7750 * square) @ x
-    return x
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
 
 
 if __name__ == "__main__":

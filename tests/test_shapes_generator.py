@@ -86,3 +86,10 @@ def test_the_command_trains_samples_and_evaluates(tmp_path: Path) -> None:
     ]
     result = CliRunner().invoke(app, ["evaluate", str(out), "--prompts", str(asked), "-r", "shapes"])
     assert result.exit_code == 0 and result.stdout.startswith("shapes: mean ") and ", wins " in result.stdout
+
+
+def test_the_feature_map_latent_mae_comes_with_the_generator(generator: OneStep) -> None:
+    config = dataclasses.replace(recipe("shapes"), features="latent_mae")
+    with torch.no_grad():
+        points = families.features(config, generator)(generator.sample(PROMPT, generator.noise(4, 0)))
+    assert {"mean", "std", "mean_2", "std_2"} == set(points) and all(z.isfinite().all() and z.std(0).max() > 0.01 for z in points.values())
