@@ -27,6 +27,11 @@ class Asker:
         self.mode = "text" if mode == "text" or not transport.logprobs else "logprob" if mode == "logprob" else "logprob, else text"
         self.stopped: RunStopped | None = None
 
+    @property
+    def whom(self) -> dict[str, str]:
+        """The model that answers, as exactly as it is known, and how it is asked: for the rows."""
+        return {"model": self.transport.model, "asked_for": self.mode}
+
     def verdicts(self, questions: Sequence[Question]) -> list[Verdict]:
         """One verdict per question. A question that occurs twice is asked once. Raises `RunStopped` where answers are missing for good."""
         keys = [key(self.transport.model, self.mode, question) for question in questions]

@@ -60,27 +60,30 @@ class Chat:
         try:
             return read(self._asked(call))
         except Failed as failure:
+            if failure.outcome == "truncated":
+                return Reply(finish="length")
             return Reply(failure=failure.outcome, error=str(failure))
 
     def _asked(self, call: Call) -> Any:
         """The answer; with smaller pictures where the request is too large, and without a schema where the server takes none."""
+        call = replace(call, bound=call.bound and self.binds)  # decided here, for another thread may learn meanwhile that it does not
         try:
             return self._ask(call)
         except Failed as failure:
             if failure.outcome == "oversized":
                 return self._ask(call, shrunk=True)
-            if failure.outcome != "rejected" or not (call.bound and self.binds):
+            if failure.outcome != "rejected" or not call.bound:
                 raise
         answer = self._ask(replace(call, bound=False))
         self.binds = False
         return answer
 
     def _ask(self, call: Call, *, shrunk: bool = False) -> Any:
-        return self.server.post("/chat/completions", self._body(call, shrunk), spared=call.bound and self.binds)
+        return self.server.post("/chat/completions", self._body(call, shrunk), spared=call.bound)
 
     def _body(self, call: Call, shrunk: bool = False) -> dict[str, Any]:
         asked: dict[str, Any] = {"logprobs": True, "top_logprobs": self.top} if call.logprobs and self.top else {}
-        if call.bound and self.binds:
+        if call.bound:
             asked["response_format"] = only(call.question.labels)
         messages = messages_of(call.question, call.form, shrunk)
         return {"model": self.name, "messages": messages, self.length: call.max_tokens, **self.extras, **asked}
@@ -106,6 +109,8 @@ class Chat:
                 answer = self._ask(call)
                 return str(answer.get("model") or "") if isinstance(answer, dict) else "", _whole(read(answer))
             except Failed as failure:
+                if failure.outcome == "truncated":
+                    return "", Reply(finish="length")
                 if failure.outcome != "rejected" or not self._leave_out(str(failure)):
                     raise RunStopped(f"{self.name} cannot judge: {failure}; {_advice(failure)}") from None
         raise RunStopped(f"{self.server.url} keeps refusing requests to {self.name}, whatever is left out of them")
@@ -178,6 +183,6 @@ def read(answer: Any) -> Reply:
 
 
 def _whole(reply: Reply) -> Reply:
-    if not reply.text and not reply.top:
+    if not reply.text and not reply.top and reply.finish != "length":  # a model that thinks first has no room to answer in one token
         raise Failed("transport", "the answer to a first question is empty")
     return reply

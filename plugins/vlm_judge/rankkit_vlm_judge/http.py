@@ -132,7 +132,7 @@ class Server:
         return status < 500
 
     def _strike(self, failure: Failed) -> None:
-        if failure.outcome in ("refused", "oversized"):
+        if failure.outcome in ("refused", "oversized", "truncated"):
             return
         with self._lock:
             self._strikes += 1
@@ -209,7 +209,7 @@ class Server:
             return Failed("oversized", text)
         if status in (408, 409, 425, 429) or status >= 500:
             return _Again("rate_limited" if status == 429 else "transport", text, _seconds(headers.get("Retry-After")))
-        return Failed("refused" if _FILTER.search(said) else "rejected", text)
+        return Failed("refused" if _FILTER.search(said) else "truncated" if _CUT_OFF.search(said) else "rejected", text)
 
     def _said(self, data: bytes, answer: Any) -> str:
         found = answer.get("error", answer) if isinstance(answer, dict) else data.decode("utf-8", "replace")
@@ -220,6 +220,7 @@ class Server:
         return text.replace(self.key, "(the key)") if self.key else text
 
 
+_CUT_OFF = re.compile(r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE)  # of models that think first
 _FILTER = re.compile(r"content[_ ](?:filter|policy|management)|moderation|safety system", re.IGNORECASE)
 
 
