@@ -53,7 +53,7 @@ def test_rows_say_that_the_prompt_was_cut_at_35_tokens(options):
     scored = ImageReward(**options).score([image] * 3, ["red " * 33, "red " * 34, LONG])
     assert [found.details["prompt_tokens"] for found in scored[:2]] == [35, 36]
     assert [found.details["prompt_truncated"] for found in scored] == [False, True, True]
-    assert scored[0].score == pytest.approx(scored[1].score, abs=1e-6)
+    assert scored[0].score == pytest.approx(scored[1].score, abs=1e-5)  # of a spread of about 4
 
 
 @pytest.mark.parametrize("how", ["truncated", "pickle", "missing", "unexpected"])
