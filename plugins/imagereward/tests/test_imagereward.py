@@ -89,4 +89,4 @@ def test_weights_and_words_are_both_in_the_version(options):
 
 def test_the_official_twin_says_which_package_is_missing():
     with pytest.raises(BrokenRanker, match="ImageReward"):
-        rankkit.load("imagereward-official")
+        rankkit.load("rankkit_imagereward.official:Official")
