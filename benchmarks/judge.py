@@ -1,6 +1,8 @@
 """What a pairwise judge achieves per call, whether its liking for a seat leaks, and what a group costs.
 
-    python -m benchmarks.judge [recall] [equals] [cost] [cached] [--trials 1000]
+    python -m benchmarks.judge [recall] [equals] [cost] [cached] [verdicts] [--trials 1000]
+
+`verdicts` is of the judge that needs no model, GenEval's scorer: how often it says what the official code says.
 
 The judges of `recall` and `equals` are simulated: utilities of the pictures are N(0, 1), and P(first wins) = σ(s · difference + bias),
 drawn anew for every call, with s such that so many calls are right. A real judge repeats its errors: more calls gain less than here.
@@ -9,9 +11,12 @@ drawn anew for every call, with s such that so many calls are right. A real judg
 from __future__ import annotations
 
 import argparse
+import gzip
+import importlib
 import json
 import math
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -33,6 +38,7 @@ from rankkit.testing import content_hash
 Floats = NDArray[np.float64]
 Pairs = list[tuple[int, int]]
 
+GENEVAL = Path(__file__).parent.parent / "plugins" / "geneval" / "tests"
 SIZES = (8, 16, 32)
 JUDGES = {"strong": (0.80, 1.0), "realistic": (0.66, 0.5)}  # share of calls that are right, bias in logits
 EXPECTED = {  # recall by design, judge and size in the simulation that the defaults were chosen by
@@ -182,6 +188,26 @@ def cached() -> dict[str, Any]:
     return {"pictures": "512 x 512 noise", "rows": found}
 
 
+def verdicts() -> dict[str, Any]:
+    """GenEval's scorer beside the official code's verdicts on synthetic scenes, and beside what follows from human answers."""
+    from rankkit_geneval import Detection, judge
+
+    sys.path.insert(0, str(GENEVAL))
+    table, humans = (importlib.import_module(name) for name in ("test_geneval_judge", "test_geneval_humans"))
+    worked = [(judge(metadata, found).correct, correct) for metadata, found, correct, _, _ in table.TABLE.values()]
+    scenes = []
+    for row in map(json.loads, gzip.open(table.CASES, "rt")):
+        found = {name: [Detection(tuple(d["box"]), d["score"], d["color"]) for d in each] for name, each in row["detections"].items()}
+        scenes.append((judge(row["metadata"], found).correct, row["correct"]))
+    answers = [(judge(asked, humans.detections(row, asked)).correct, humans.follows(row, asked)) for row, asked in humans.answers()]
+    rows = []
+    for name, pairs in (("worked cases", worked), ("synthetic scenes", scenes), ("human answers", answers)):
+        agreed = sum(ours == theirs for ours, theirs in pairs)
+        rows.append({"verdicts": name, "n": len(pairs), "correct": sum(theirs for _, theirs in pairs), "agreement": agreed / len(pairs)})
+        print(json.dumps(rows[-1]), flush=True)
+    return {"rows": rows}
+
+
 def _seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
@@ -225,7 +251,7 @@ def _sigmoid(x: Any) -> Any:
 def main() -> None:
     """Measure what is named, or everything."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="recall|equals|cost|cached", help="all of them if none is named")
+    parser.add_argument("parts", nargs="*", metavar="recall|equals|cost|cached|verdicts", help="all of them if none is named")
     parser.add_argument("--trials", type=int, default=1000)
     given = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any]]] = {
@@ -233,6 +259,7 @@ def main() -> None:
         "equals": lambda: equals(given.trials),
         "cost": cost,
         "cached": cached,
+        "verdicts": verdicts,
     }
     for name in given.parts or list(parts):
         trials = f" --trials {given.trials}" if name in ("recall", "equals") else ""

@@ -129,9 +129,70 @@ def _spread(values: Sequence[float], digits: int = 2) -> str:
     return f"{sum(values) / len(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
+def drift(row: Row) -> str:
+    lines = [tuple(f"{each[name]:,}" for name in ("points", "inputs MiB", "peak MiB beyond", "seconds")) for each in row["rows"]]
+    met = row["rows"][-1]["peak MiB beyond"] <= 2048
+    return (
+        _table(("generated points", "inputs, MiB", "peak beyond them, MiB", "seconds, one thread"), lines)
+        + f"\nTarget: at most 2048 MiB beyond the inputs at {row['rows'][-1]['points']:,} points; {'met' if met else 'missed'}.\n"
+    )
+
+
+def verdicts(row: Row) -> str:
+    lines = [(each["verdicts"], str(each["n"]), str(each["correct"]), f"{each['agreement']:.1%}") for each in row["rows"]]
+    met = all(each["agreement"] == 1 for each in row["rows"])
+    head = ("verdicts on", "how many", "correct of them", "agreement")
+    return _table(head, lines) + f"\nTarget: 100 %; {'met' if met else 'missed'}.\n"
+
+
+def detector(row: Row) -> str:
+    lines = []
+    for each in row["rows"]:
+        logits = (f"{each[f'{what} logits differ by']:.0e} of {each[spread]:.2g}" for what, spread in DETECTED)
+        alike = f"{each['of the same class and box']} of {each['detections']}"
+        times = (f"{each['seconds']:.0f}", f"{each[MMDETS]:.0f}")
+        lines.append((each["size"], f"{each['pixels differ by']:g}", *logits, alike, f"{each['scores differ by']:.0e}", *times))
+    head = ("picture", "pixels", "class logits", "mask logits", "same class and box", "scores", "seconds", "mmdet’s")
+    note = (
+        f"\nLargest differences; of logits beside their standard deviation. Peak memory of both models together {row['peak MiB']:,} MiB.\n"
+    )
+    return _table(head, lines) + note
+
+
+DETECTED = (("class", "their spread"), ("mask", "masks' spread"))
+MMDETS = "mmdet's seconds"
+
+
+def parity(row: Row) -> str:
+    lines = []
+    for name, found in row["golden"].items():
+        for size, block in found.items():
+            if "against_reference" not in block:
+                continue
+            against, package = block["against_reference"], " ".join(block.get("original", "").split()[:2])
+            with_what = package or block["reference"].split(",")[0].rstrip(".")
+            order = "the same" if against["kendall_min"] == 1 else f"tau {against['kendall_min']:.3f}"
+            where = "published" if size == "full" else "tiny"
+            lines.append((f"`{name}`", with_what, where, f"{against['max']:.1e}", f"{against['max_of_spread']:.1e}", order))
+    head = ("ranker", "compared with", "size", "largest difference", "in units of the spread", "order")
+    worst = max(float(line[4]) for line in lines)
+    return _table(head, lines) + f"\nTarget: at most 1e-4 of the spread and the same order; {'met' if worst <= 1e-4 else 'missed'}.\n"
+
+
+def precision(row: Row) -> str:
+    lines = []
+    for name, found in row["golden"].items():
+        halves = found["tiny"]["against_float32"].values()
+        cells = [f"{100 * half['max_of_spread']:.2g} % (tau {half['kendall_min']:.3f}, {half['kendall_mean']:.3f})" for half in halves]
+        lines.append((f"`{name}`", found["tiny"]["default_dtype"], *cells))
+    return _table(("ranker", "default", "bfloat16: largest change (tau at least, mean)", "float16"), lines)
+
+
 TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached},
+    **{"drift": drift, "verdicts": verdicts, "detector": detector},
+    **{"parity": parity, "precision": precision},
 }
 
 
@@ -168,6 +229,8 @@ def _verdict(ratio: Row, target: str, met: bool, more: str = "") -> str:
 
 
 def _origin(row: Row) -> str:
+    if "golden" in row:
+        return "`python -m benchmarks.parity`, with `--full` for the published sizes; versions and scores are in golden.json."
     machine = row["machine"]
     versions = ", ".join(f"{name} {machine[name]}" for name in ("numpy", "Pillow", "typer"))
     busy = f"load {machine['load before']} before, {machine['load after']} after"
@@ -180,6 +243,8 @@ def _origin(row: Row) -> str:
 def main() -> None:
     """Write README.md anew."""
     rows = [json.loads(line) for path in sorted((HERE / "results").glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
+    golden = {path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(HERE.parent.glob("plugins/*/golden.json"))}
+    rows += [{"benchmark": name, "golden": golden} for name in ("parity", "precision")]
     readme = HERE / "README.md"
     readme.write_text(render(readme.read_text("utf-8"), rows), "utf-8")
 

@@ -27,6 +27,7 @@ EXACT_UP_TO = 2**30  # below this many N·T·D multiplications distances are exa
 SELF_LOGIT = -100.0  # added, over the radius, to a point's logit with itself: the official way of masking
 AFFINITY_FLOOR = 1e-6  # of a product of two softmaxes, in the official field
 SAME = 1e-4  # distances are floored here; at the floor two points are copies of each other
+ROUNDING = 2e-3  # a matrix product cannot tell distances below this, in units of the two points' norms, from zero: copies as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class _Problem:
     g_BND: Tensor
     t_BTD: Tensor
     w_BT: Tensor
+    norm_BT: Tensor  # of the targets, the first of which are the generated points
     positives: int
     mask_negative_self: bool
     kernel: Kernel
@@ -53,7 +55,12 @@ class _Problem:
         mode = "donot_use_mm_for_euclid_dist" if self.exact else "use_mm_for_euclid_dist"
         for start in range(0, points, rows):
             here = slice(start, min(start + rows, points))
-            yield here, torch.cdist(self.g_BND[:, here], self.t_BTD, compute_mode=mode).clamp_min(SAME)
+            d_BRT = torch.cdist(self.g_BND[:, here], self.t_BTD, compute_mode=mode).clamp_min(SAME)
+            yield here, d_BRT if self.exact else d_BRT.masked_fill_(d_BRT < self.rounding(here), SAME)
+
+    def rounding(self, rows: slice) -> Tensor:
+        """(B,R,T): what distances that were made by a matrix product may be off by where they are small."""
+        return torch.hypot(self.norm_BT[:, rows, None], self.norm_BT[:, None]).mul_(ROUNDING)
 
     def logits(self, rows: slice, d_BRT: Tensor, scale: Tensor, radius: float) -> Tensor:
         """How alike two points are, before any mask; larger is nearer."""
@@ -136,7 +143,7 @@ def _problem(
         centre = g_BND.mean(dim=1, keepdim=True)
         g_BND, t_BTD = g_BND - centre, t_BTD - centre
     exact = g_BND.numel() * t_BTD.shape[1] <= EXACT_UP_TO
-    return _Problem(g_BND, t_BTD, torch.cat(weights, dim=1), p_BPD.shape[1], masked, kernel, exact)
+    return _Problem(g_BND, t_BTD, torch.cat(weights, dim=1), t_BTD.norm(dim=2), p_BPD.shape[1], masked, kernel, exact)
 
 
 def _per_point(weight: Weight, points: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class OneStep:
 
     `pipe` is any pipeline with ``unet``, ``vae``, ``scheduler`` and ``encode_prompt``; the LoRA's alpha equals its rank. Its weights are
     float32 whatever the pipeline's dtype, so that small updates are not lost. With `checkpointing` U-Net and autoencoder keep few
-    activations and repeat the others in backward.
+    activations and repeat the others in backward, and the autoencoder takes one picture at a time.
     """
 
     added: str | None = None  # which conditions the U-Net takes beside the tokens, by diffusers' name
@@ -51,6 +51,7 @@ class OneStep:
         if checkpointing:
             pipe.unet.enable_gradient_checkpointing()
             pipe.vae.enable_gradient_checkpointing()
+            pipe.vae.enable_slicing()
         self._at_base = False
         self._conditions: dict[str, Mapping[str, Any]] = {}
 

@@ -128,6 +128,7 @@ class RunFolder:
         _append(self.out / LOOKS, row)
         track.row(row)
         sheet = strip(*self.monitor.seen)
+        self.monitor.seen = [], []  # pictures of no further use, perhaps on a GPU
         (self.out / STRIPS).mkdir(exist_ok=True)
         sheet.save(self.out / STRIPS / f"{look.step:06d}.png")
         track.picture(look.step, sheet)

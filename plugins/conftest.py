@@ -1,4 +1,4 @@
-"""Every plugin's tests: no network, one thread, and the tiny cases beside them importable."""
+"""Every plugin's tests: no network, one thread, and the tiny cases beside them and the benchmarks importable."""
 
 import os
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path[:0] = [str(folder) for folder in sorted(Path(__file__).parent.glob("*/tests"))]
+sys.path.append(str(Path(__file__).parents[1]))
 
 
 def pytest_configure():

@@ -78,7 +78,9 @@ def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
     Minimises ``-Σ W_ij log σ(θ_i - θ_j) + prior/2 ‖θ‖²`` by damped Newton steps. The Gaussian prior makes it strictly convex: the
     solution is unique and finite for any data (all wins, disconnected, empty), sums to zero, and an item never compared stays
     at 0. In a balanced round robin its order, ties included, is the order of win sums; utilities are rounded to 1e-9
-    so that such ties are exact. Standard errors are the Laplace approximation: the root of the inverse Hessian's diagonal.
+    so that such ties are exact. Standard errors are the Laplace approximation, the root of the inverse Hessian's diagonal, without
+    what it says of the common level of items that were compared, which is no uncertainty of theirs: utilities are centred. An item
+    that was never compared has the prior's spread.
     """
     assert prior > 0, "the prior keeps the solution finite"
     n = len(W)
@@ -96,12 +98,15 @@ def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
             break
     theta -= theta.mean()
     win = _sigmoid(theta[:, None] - theta[None, :])
-    stderr = np.sqrt(np.diag(np.linalg.inv(_hessian(games, win, prior))))
-    return np.round(theta, 9) + 0.0, stderr
+    variance = np.diag(np.linalg.inv(_hessian(games, win, prior))).copy()
+    for part in parts(n, zip(*np.nonzero(games), strict=True)):
+        if len(part) > 1:
+            variance[part] -= 1 / (prior * len(part))  # constant vectors of a part are eigenvectors of the Hessian, with eigenvalue `prior`
+    return np.round(theta, 9) + 0.0, np.sqrt(np.maximum(variance, 0.0))
 
 
-def connected(n: int, pairs: Iterable[Pair]) -> bool:
-    """Whether these comparisons join all n items into one graph; without that, ranks across its parts mean little."""
+def parts(n: int, pairs: Iterable[Pair]) -> list[list[int]]:
+    """The n items in sets that these comparisons join, the largest first; scores of different sets mean nothing beside each other."""
     parent = list(range(n))
 
     def root(i: int) -> int:
@@ -112,7 +117,15 @@ def connected(n: int, pairs: Iterable[Pair]) -> bool:
 
     for i, j in pairs:
         parent[root(i)] = root(j)
-    return len({root(i) for i in range(n)}) <= 1
+    found: dict[int, list[int]] = {}
+    for i in range(n):
+        found.setdefault(root(i), []).append(i)
+    return sorted(found.values(), key=lambda part: (-len(part), part))
+
+
+def connected(n: int, pairs: Iterable[Pair]) -> bool:
+    """Whether these comparisons join all n items into one set."""
+    return len(parts(n, pairs)) <= 1
 
 
 def triads(n: int, p: Mapping[Pair, float]) -> dict[str, Any]:

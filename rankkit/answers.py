@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rankkit.errors import BrokenRanker, RunStopped
-from rankkit.types import Scored
+from rankkit.types import Group, Ranking, Scored
 
 Columns = dict[str, list[Any]]
 
@@ -70,6 +70,19 @@ def scored(answer: object) -> Scored:
         return Scored(score, given.stderr, given.details)
     reason = given.details.get("error") or f"the ranker returned {_shown(answer)} instead of a finite number"
     return Scored(math.nan, None, {**given.details, "error": reason})
+
+
+def fitting(rankings: Sequence[object], groups: Sequence[Group], name: str) -> list[Ranking]:
+    """What a ranker returned, where that is one ranking per group and one score per image; else `BrokenRanker` with what it is."""
+    if len(rankings) != len(groups):
+        raise BrokenRanker(f"{name} returned {len(rankings)} rankings for {len(groups)} groups")
+    found = [ranking for ranking in rankings if isinstance(ranking, Ranking)]
+    if len(found) != len(rankings):
+        raise BrokenRanker(f"{name} returned {str(list(rankings))[:80]}, not a list of Ranking")
+    scores, images = [len(ranking.scores) for ranking in found], [len(group.images) for group in groups]
+    if scores != images:
+        raise BrokenRanker(f"{name}: groups of {images} images were answered with rankings of {scores} scores")
+    return found
 
 
 def _number(value: Any) -> float:

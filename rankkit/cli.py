@@ -144,6 +144,9 @@ def score(
         if html is not None:
             _gallery(rows, html, {"paths": " ".join(map(str, paths)), "prompt": prompt, "limit": limit})
     _report(outcome, output)
+    idle = ", ".join(each.identity.ranker for each in rankers if each.kind == "pairwise")
+    if idle and 0 < outcome.images == outcome.groups:
+        _say(f"note: no group has a second image for {idle} to compare; rankkit compare DIR_A DIR_B puts two folders side by side")
     if outcome.abstained:
         raise typer.Exit(1 if strict else 3)
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from rankkit import images
+from rankkit import images, trust
 from rankkit.answers import describe
-from rankkit.errors import BadSource, RunStopped
+from rankkit.errors import BadSource, BrokenRanker, RunStopped
 from rankkit.rankers import needs_prompt
 from rankkit.sources import Item, survey
 from rankkit.stats import Rate, rate_p_value, win_interval
-from rankkit.types import Group, Ranker
+from rankkit.types import Group, Ranker, Ranking
 
 PAIRS_AT_ONCE = 32
+OF_MORE = ("connected", "degraded", "triads", "circular_triads", "zeta")  # diagnostics of groups of more than two
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,17 @@ class Pairing:
 
 @dataclass
 class Comparison:
-    """One ranker's verdict: A's win rate over decided pairs, a tie counting half to each."""
+    """One ranker's verdict: A's win rate over decided pairs, a tie counting half to each.
+
+    A tie is two equal scores; of a pairwise ranker also a P(A is better) within `match.TIE_BAND` of one half. `judge` holds a
+    pairwise ranker's diagnostics, one per pair it was asked about.
+    """
 
     ranker: str
     outcomes: list[float] = field(default_factory=list)  # 1 where A won, 0 where B did, ½ tied
     prompts: list[int] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)  # pair → reason
+    judge: list[Mapping[str, Any]] = field(default_factory=list)
 
     @property
     def rate(self) -> Rate:
@@ -76,6 +82,7 @@ class Comparison:
             "ties": self.ties,
             "failed": len(self.failures),
             "verdict": self.verdict("A", "B"),
+            **({"judge": trust.total(self.judge)} if self.judge else {}),
         }
 
     def verdict(self, a: str, b: str) -> str:
@@ -121,16 +128,27 @@ def compare(
 
 
 def render(found: Sequence[Comparison], a: str, b: str) -> str:
-    """The verdicts in words, a line per ranker."""
+    """The verdicts in words, a line per ranker; below a pairwise one how far to trust its judge."""
     lines = []
     for each in found:
-        rate = each.rate
-        numbers = (
-            f"{a} wins {100 * rate.rate:.1f} % of {len(each.outcomes)} pairs (95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f}"
-        )
-        numbers += f", {each.ties} ties, p = {each.p_value:.2g})" if each.outcomes else ""
-        lines.append(f"{each.ranker}: " + (f"{numbers}: {each.verdict(a, b)}" if each.outcomes else each.verdict(a, b)))
+        told = f"{each.ranker}: {_numbers(each, a, b)}{each.verdict(a, b)}"
+        lines.append(told + (f" ({_count(len(each.failures), 'pair')} without a verdict)" if each.failures else ""))
+        if each.judge:
+            lines.append("  its judge: " + "; ".join(f"{name} {said}" for name, said in trust.words(trust.total(each.judge)).items()))
     return "\n".join(lines)
+
+
+def _numbers(found: Comparison, a: str, b: str) -> str:
+    if not found.outcomes:
+        return ""
+    rate = found.rate
+    interval = f"95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f}"
+    ties = f"{_count(found.ties, 'tie')}, half a win to each" if found.ties else "0 ties"
+    return f"{a} wins {100 * rate.rate:.1f} % of {_count(len(found.outcomes), 'pair')} ({interval}, {ties}, p = {found.p_value:.2g}): "
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _judge(result: Comparison, ranker: Ranker, opened: Iterable[tuple[Pair, Group | str]], clusters: dict[str, int]) -> None:
@@ -139,10 +157,13 @@ def _judge(result: Comparison, ranker: Ranker, opened: Iterable[tuple[Pair, Grou
         if isinstance(group, str):
             result.failures[each.a.name] = group
         elif needs_prompt(ranker) and not group.prompt:
-            result.failures[each.a.name] = f"{result.ranker} needs a prompt, and this pair has none"
+            result.failures[each.a.name] = f"{result.ranker} needs a prompt, and this pair has none; give --prompt TEXT or --prompts FILE"
         else:
             ready.append((each, group))
-    for (each, group), outcome in zip(ready, _outcomes(ranker, [group for _, group in ready]), strict=True):
+    for (each, group), ranking in zip(ready, _rankings(ranker, [group for _, group in ready]), strict=True):
+        outcome = ranking if isinstance(ranking, str) else _outcome(ranking)
+        if isinstance(ranking, Ranking) and (judge := _diagnostics(ranking)):
+            result.judge.append(judge)
         if isinstance(outcome, str):
             result.failures[each.a.name] = outcome
         else:
@@ -150,26 +171,38 @@ def _judge(result: Comparison, ranker: Ranker, opened: Iterable[tuple[Pair, Grou
             result.prompts.append(clusters.setdefault(group.prompt or each.a.name, len(clusters)))
 
 
-def _outcomes(ranker: Ranker, groups: list[Group]) -> Iterator[float | str]:
-    """For each pair 1, ½ or 0 for A, or why there is none."""
+def _rankings(ranker: Ranker, groups: list[Group]) -> Iterator[Ranking | str]:
+    """For each pair its ranking, or why there is none."""
     try:
         rankings = list(ranker.rank(groups))
-        assert [len(ranking.scores) for ranking in rankings] == [2] * len(groups), "one ranking per group, one score per image"
+        if [len(ranking.scores) for ranking in rankings] != [2] * len(groups):
+            raise BrokenRanker("it does not give one ranking per group with one score per image")
     except RunStopped:
         raise
     except Exception as error:
         if len(groups) > 1:
             for group in groups:
-                yield from _outcomes(ranker, [group])
+                yield from _rankings(ranker, [group])
         else:
             yield from (describe(error) for _ in groups)
         return
-    for ranking in rankings:
-        first, second = ranking.scores
-        if math.isnan(first) or math.isnan(second):
-            yield "; ".join(str(each["error"]) for each in ranking.details if each.get("error")) or "the ranker abstained"
-        else:
-            yield 1.0 if first > second else 0.5 if first == second else 0.0
+    yield from rankings
+
+
+def _outcome(ranking: Ranking) -> float | str:
+    """1, ½ or 0 for A, or why there is no verdict."""
+    first, second = ranking.scores
+    if math.isnan(first) or math.isnan(second):
+        reasons = dict.fromkeys(str(each["error"]) for each in ranking.details if each.get("error"))
+        return "; ".join(reasons) or "the ranker abstained"
+    near = _diagnostics(ranking).get("ties") == 1
+    return 0.5 if near or first == second else 1.0 if first > second else 0.0
+
+
+def _diagnostics(ranking: Ranking) -> Mapping[str, Any]:
+    """What a pairwise ranker's calls came to, but for what means nothing in a group of two."""
+    found = ranking.details[0].get("judge") if ranking.kind == "pairwise" and ranking.details else None
+    return {key: value for key, value in found.items() if key not in OF_MORE} if isinstance(found, Mapping) else {}
 
 
 def _open(each: Pair) -> Group | str:

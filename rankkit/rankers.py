@@ -15,11 +15,14 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rankkit.answers import NAMES, Columns, ask, scored
 from rankkit.errors import BadOption, BrokenRanker
 from rankkit.types import Group, Kind, Ranker, Ranking, Scored
+
+if TYPE_CHECKING:
+    from rankkit.match import Match
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,11 +88,18 @@ class Pairwise:
         raise AssertionError(f"{type(self).__name__} must define compare()")
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """All pairs of all groups go to `compare` in one call; each group's answers become one ranking."""
+        """All pairs of all groups go to `compare` in one call, each group's answers become one ranking.
+
+        Where failed calls leave a group in parts that never met, the fewest pairs that would join them are asked in a second call.
+        """
         from rankkit.match import Match  # late: it needs numpy, and naming rankers does not
 
         matches = [Match(group, self.degree) for group in groups]
-        calls = [(match, i, j) for match in matches for i, j in match.calls]
+        self.__ask([(match, i, j) for match in matches for i, j in match.calls])
+        self.__ask([(match, i, j) for match in matches for i, j in match.bridge()])
+        return [match.ranking(self.prior) for match in matches]
+
+    def __ask(self, calls: Sequence[tuple[Match, int, int]]) -> None:
         columns: Columns = {
             "first": [match.images[i] for match, i, _ in calls],
             "second": [match.images[j] for match, _, j in calls],
@@ -98,7 +108,6 @@ class Pairwise:
         }
         for (match, i, j), answer in zip(calls, ask(self.compare, "pairwise", columns), strict=True):
             match.record(i, j, answer)
-        return [match.ranking(self.prior) for match in matches]
 
 
 def build(target: object, /, **options: Any) -> Ranker:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from rankkit import wire
+from rankkit.answers import fitting
 from rankkit.client import Client, Unreachable
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
 from rankkit.hello import Hello, decode_reply, read_hello
@@ -80,12 +81,6 @@ class Remote:
     def _abstentions(self, groups: Sequence[Group], reason: str) -> list[Ranking]:
         return [Ranking((math.nan,) * n, self.kind, None, ({"error": reason},) * n) for n in (len(group.images) for group in groups)]
 
-    def _fitting(self, rankings: list[Ranking], groups: Sequence[Group]) -> list[Ranking]:
-        sizes, images = [len(ranking.scores) for ranking in rankings], [len(group.images) for group in groups]
-        if sizes != images:
-            raise BrokenRanker(f"{self.name}: groups of {images} images were answered with rankings of {sizes} scores")
-        return rankings
-
 
 class Pipe(Remote):
     """A ranker in another process: a command that runs ``python -m rankkit.serve NAME`` in whatever environment it likes.
@@ -147,7 +142,7 @@ class Pipe(Remote):
             self._build_again()
         rankings = decode_reply(self._exchange(data))
         self._deaths = 0
-        return self._fitting(rankings, groups)
+        return fitting(rankings, groups, self.name)
 
     def _build(self) -> None:
         self._built = False
@@ -240,6 +235,6 @@ class Http(Remote):
                 "serve it with a larger --max-body"
             )
         try:
-            return self._fitting(decode_reply(self._client.request("POST", "/rank", data)), groups)
+            return fitting(decode_reply(self._client.request("POST", "/rank", data)), groups, self.name)
         except Unreachable as error:
             return self._abstentions(groups, str(error))

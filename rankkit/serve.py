@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from rankkit import wire
-from rankkit.errors import BrokenRanker, RankkitError
+from rankkit.answers import fitting
+from rankkit.errors import RankkitError
 from rankkit.hello import Hello, encode_error, encode_hello
 from rankkit.records import plain
 from rankkit.registry import Prepared, prepare_here
@@ -46,9 +47,7 @@ class Door:
         """Rankings of groups, as a message; of none, once the ranker is built. Raises whatever the ranker raises."""
         ranker = self.build()
         rankings = list(ranker.rank(groups)) if groups else []
-        if len(rankings) != len(groups):
-            raise BrokenRanker(f"{self.name} returned {len(rankings)} rankings for {len(groups)} groups")
-        return wire.encode_rankings(rankings)
+        return wire.encode_rankings(fitting(rankings, groups, self.name))
 
 
 def main(arguments: Sequence[str]) -> int:

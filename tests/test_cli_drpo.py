@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from toy_generator import ToyGenerator
 from typer.testing import CliRunner
 
 from drpo import families
 from drpo.cli import app, main
+from drpo.config import placed, with_settings
+from drpo.recipes import recipe
 from rankkit import RankkitError
 
 
@@ -35,8 +44,49 @@ def test_a_missing_or_empty_prompt_file_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_feature_map_is_answered_with_the_nearest() -> None:
-    from drpo.config import with_settings
-    from drpo.recipes import recipe
-
     with pytest.raises(RankkitError, match=r"unknown feature 'latnt' .did you mean 'latent'"):
         families.features(with_settings(recipe("shapes"), ["features=latnt"]), ToyGenerator())
+
+
+def test_a_setting_of_a_place_is_read_apart_and_a_wrong_tracker_is_named() -> None:
+    places, rest = placed(["out=a=b", "steps=3", "tracker=wandb"])
+    assert places == {"out": "a=b", "tracker": "wandb"} and rest == ["steps=3"]
+    with pytest.raises(RankkitError, match=r"tracker is one of none, tensorboard, wandb \(did you mean 'wandb'\?\)"):
+        placed(["tracker=wandbb"])
+
+
+def test_a_setting_given_several_times_adds_up_and_an_empty_one_clears() -> None:
+    config = with_settings(recipe("shapes"), ["held_out=clip:model=a,device=cpu", "held_out=sharpness"])
+    assert config.held_out == ("clip:model=a,device=cpu", "sharpness")
+    assert with_settings(recipe("shapes"), ["held_out="]).held_out == ()
+
+
+def test_nothing_to_learn_from_is_an_error() -> None:
+    with pytest.raises(RankkitError, match="give ranker=NAME, or preferences=FILE"):
+        families.trainer(with_settings(recipe("shapes"), ["ranker="]))
+
+
+def test_preferences_on_disk_are_learned_from_by_the_command(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "good.png")
+    Image.new("RGB", (32, 32), "blue").save(tmp_path / "bad.png")
+    row = {"prompt": "a photo of a circle", "chosen": "good.png", "rejected": "bad.png"}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row))
+    small = ["steps=2", "prompts_per_step=1", "group_size=4", "anchors=2", "held_out=", "validation="]
+    for mode in ("pictures", "rank"):
+        settings = [f"preferences={tmp_path / 'pairs.jsonl'}", "ranker=", f"offline={mode}", f"out={tmp_path / mode}", *small]
+        result = CliRunner().invoke(app, ["train", "shapes", *settings])
+        assert result.exit_code == 0, result.output
+        rows = [json.loads(line) for line in (tmp_path / mode / "log.jsonl").read_text().splitlines()]
+        assert [row["skipped"] for row in rows] == [0, 0]
+
+
+def test_ctrl_c_in_the_terminal_says_how_to_go_on_and_exits_with_130(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "drpo", "train", "shapes", f"out={tmp_path}", "validation=", "prompts_per_step=1", "held_out="]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+        while not (tmp_path / "log.jsonl").exists():
+            assert process.poll() is None
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 130 and "give the same command again to go on" in said
+    assert (tmp_path / "checkpoints").is_dir() and not (tmp_path / "pytorch_lora_weights.safetensors").exists()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import rankkit
-from rankkit import Ranking, stats
+from rankkit import Ranking, aggregate, stats
 from rankkit.compare import Comparison, compare, pair, render
 from rankkit.errors import BadSource
 
@@ -152,7 +152,7 @@ def test_a_ranker_that_loses_count_fails_its_pairs_not_the_run(rankings):
 def test_a_ranker_that_needs_a_prompt_fails_pairs_that_have_none():
     put({"a/0.png": 9, "b/0.png": 1, "a/1.png": 9, "b/1.png": 1, "a/1.txt": "a cat"})
     found = judged(ranker=rankkit.build(lambda image, prompt: level(image)))
-    assert found.outcomes == [1] and found.failures == {"a/0.png": "bright needs a prompt, and this pair has none"}
+    assert found.outcomes == [1] and "bright needs a prompt, and this pair has none; give --prompt TEXT" in found.failures["a/0.png"]
 
 
 def test_a_prompt_of_either_side_serves_both():
@@ -169,6 +169,50 @@ def test_progress_tells_of_every_pair_and_ranker():
     assert sum(told) == 80 and [len(each.outcomes) for each in found] == [40, 40]
 
 
+# --- by a pairwise judge ---
+
+
+def brighter(bias=0.0, fails=lambda first, second: False):
+    @rankkit.pairwise
+    def judge(first, second):
+        if fails(level(first), level(second)):
+            raise TimeoutError("the judge did not answer")
+        return aggregate.sigmoid((level(first) - level(second)) / 20 + bias)
+
+    return rankkit.build(judge)
+
+
+def test_a_judges_liking_for_a_seat_decides_nothing():
+    put({f"a/{i}.png": 100 + i for i in range(8)} | {f"b/{i}.png": 107 - i for i in range(8)})
+    for bias in (-2.0, 0.0, 2.0):
+        assert judged(ranker=brighter(bias)).outcomes == [0, 0, 0.5, 0.5, 0.5, 0.5, 1, 1]
+
+
+def test_a_pair_that_a_judge_finds_about_equal_is_a_tie():
+    put({"a/0.png": 103, "b/0.png": 100, "a/1.png": 105, "b/1.png": 100})
+    found = judged(ranker=brighter())
+    assert found.outcomes == [0.5, 1] and found.ties == 1
+    assert aggregate.sigmoid(3 / 20) - 0.5 < 0.05 < aggregate.sigmoid(5 / 20) - 0.5
+
+
+def test_a_pair_of_which_one_seat_failed_has_no_verdict_because_the_seat_could_have_decided_it():
+    put({f"{side}/{i}.png": 100 + i + 9 * (side == "b") for side in "ab" for i in range(5)})
+    found = judged(ranker=brighter(3.0, fails=lambda first, second: first - second == 9))
+    assert found.outcomes == [] and len(found.failures) == 5 and found.failures["a/0.png"] == "TimeoutError: the judge did not answer"
+
+
+def test_how_far_to_trust_a_judge_is_told_below_its_verdict():
+    put({f"{side}/{i}.png": 100 + 9 * (side == "a") for side in "ab" for i in range(4)} | {"a/4.png": 13, "b/4.png": 1})
+    found = judged(ranker=brighter(1.0, fails=lambda first, second: 13 in (first, second)))
+    verdict, judge = render([found], "ours", "theirs").splitlines()
+    assert verdict.endswith("(1 pair without a verdict)") and "ours wins 100.0 % of 4 pairs" in verdict
+    assert judge == (
+        "  its judge: calls 10, 2 failed (failed 2); same verdict in both seats 0 % of 4 pairs; "
+        "liking for the first seat +1.00 logits, cancelled; near ties 0 of 4"
+    )
+    assert json.loads(json.dumps(found.as_json()))["judge"]["failures"] == {"failed": 2}
+
+
 # --- in words ---
 
 
@@ -178,6 +222,12 @@ def test_the_verdict_is_said_in_words():
     assert clear.verdict("A", "B") == "A is preferred" and lost.verdict("A", "B") == "B is preferred"
     assert even.verdict("A", "B") == "not significant: this could be chance"
     assert Comparison("x").verdict("A", "B") == "no pair was decided"
+    tied = render([Comparison("x", [1.0, 0.5], [0, 1])], "a", "b")
+    assert (
+        "a wins 75.0 % of 2 pairs" in tied
+        and "1 tie, half a win to each" in tied
+        and tied.endswith("not significant: this could be chance")
+    )
     assert render([clear, Comparison("y")], "a", "b").splitlines() == [
         f"x: a wins 100.0 % of 40 pairs (95 % interval {100 * clear.rate.low:.1f} to 100.0, "
         f"0 ties, p = {clear.p_value:.2g}): a is preferred",

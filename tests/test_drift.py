@@ -48,18 +48,21 @@ def test_the_official_field_equals_the_authors_loss_and_gradient(index: int) -> 
     torch.testing.assert_close(info["scale"], data["scale"], atol=0, rtol=1e-5)
 
 
-def plain_official(g: Tensor, p: Tensor, m: Tensor, w_pos: Tensor, w_neg: Tensor, radii: tuple[float, ...], masked: bool) -> Tensor:
-    """The same loss written out with full tensors, in float64 (arXiv 2606.02521 as published); the oracle for B > 1 and weights."""
+def plain_official(
+    g: Tensor, p: Tensor, m: Tensor, w_pos: Tensor, w_neg: Tensor, radii: tuple[float, ...], masked: bool, kernel: str
+) -> Tensor:
+    """The official force F written out with full tensors, in float64 (arXiv 2606.02521 as published); the oracle for B > 1 and weights."""
     g, p, m = g.double(), p.double(), m.double()
     t = torch.cat([g, m, p], dim=1)
     w = torch.cat([torch.ones(g.shape[:2]).double(), w_neg.double(), w_pos.double()], dim=1)[:, None]
     d = (g[:, :, None] - t[:, None]).square().sum(-1).clamp_min(1e-8).sqrt()
     s = ((d * w).mean() / w.mean()).clamp_min(1e-3)
     unit = (s / math.sqrt(g.shape[-1])).clamp_min(1e-3)
+    angle = (g[:, :, None] * t[:, None]).sum(-1) / (g.norm(dim=-1)[:, :, None] * t.norm(dim=-1)[:, None])
     n, split = g.shape[1], g.shape[1] + m.shape[1]
     force = torch.zeros_like(g)
     for r in radii:
-        logits = -d / (s * r)
+        logits = {"laplacian": -d / (s * r), "rbf": -((d / (s * r)) ** 2) / 2, "cosine": angle / r}[kernel].clone()
         logits[:, range(n), range(n)] -= 100 / r
         if masked:
             logits[:, range(n), range(n, 2 * n)] -= 100 / r
@@ -68,17 +71,24 @@ def plain_official(g: Tensor, p: Tensor, m: Tensor, w_pos: Tensor, w_neg: Tensor
         c = torch.cat([-minus * plus.sum(2, keepdim=True), plus * minus.sum(2, keepdim=True)], dim=2)
         raw = (c @ t - c.sum(2, keepdim=True) * g) / unit
         force += raw / raw.square().mean().clamp_min(1e-8).sqrt()
-    return force.square().mean(dim=(1, 2))
+    return force / unit
 
 
+@pytest.mark.parametrize("exact", [True, False], ids=["differences", "products"])
 @pytest.mark.parametrize("masked", [False, True])
-def test_several_sets_share_one_scale_and_one_rms_and_weights_may_differ_per_anchor(masked: bool) -> None:
+@pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
+def test_every_kernels_official_field_equals_the_formula_for_several_sets_and_weights_per_anchor(
+    kernel: str, masked: bool, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "EXACT_UP_TO", 2**30 if exact else 0)
     g, p, m = sets(6, 3, 6 if masked else 4, 5, b=3)
     m = g.clone() if masked else m
     w_pos, w_neg = torch.rand(3, 3) * 10, torch.rand(3, m.shape[1]) * 10
-    loss, _, _ = run(g, p, m, positive_weight=w_pos, negative_weight=w_neg, mask_negative_self=masked)
-    expected = plain_official(g, p, m, w_pos, w_neg, RADII, masked)
-    torch.testing.assert_close(loss, expected.float(), atol=1e-5, rtol=1e-5)
+    loss, gradient, info = run(g, p, m, positive_weight=w_pos, negative_weight=w_neg, mask_negative_self=masked, kernel=kernel)
+    force = plain_official(g, p, m, w_pos, w_neg, RADII, masked, kernel)  # over the unit, so that it is minus the gradient but for a factor
+    unit = info["scale"].double() / math.sqrt(5)
+    torch.testing.assert_close(loss.double(), (force * unit).square().mean(dim=(1, 2)), atol=1e-5, rtol=1e-5 if exact else 1e-4)
+    torch.testing.assert_close(gradient.double(), -2 * force / force[0].numel(), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("field", ["official", "masked"])
@@ -102,12 +112,16 @@ def test_loss_and_gradient_are_finite_at_every_scale(kernel: str, field: str, si
         assert loss.isfinite().all() and gradient.isfinite().all()
 
 
-def test_half_precision_in_means_float32_inside() -> None:
-    g, p, m = sets(6, 3, 3, 8)
-    loss, gradient, _ = run(g.bfloat16(), p.bfloat16(), m.bfloat16())
-    full, _, _ = run(g.bfloat16().float(), p.bfloat16().float(), m.bfloat16().float())
-    assert loss.dtype == torch.float32 and gradient.dtype == torch.bfloat16
-    torch.testing.assert_close(loss, full)
+@pytest.mark.parametrize("field", ["official", "masked"])
+@pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
+@pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_in_means_float32_inside_at_every_scale(dtype: torch.dtype, size: float, kernel: str, field: str) -> None:
+    halves = [(points * size).to(dtype) for points in sets(6, 3, 3, 8)]
+    loss, gradient, _ = run(*halves, kernel=kernel, field=field)
+    full, expected, _ = run(*(half.float() for half in halves), kernel=kernel, field=field)
+    assert loss.dtype == torch.float32 and gradient.dtype == dtype
+    assert torch.equal(loss, full) and torch.equal(gradient, expected.to(dtype)) and gradient.isfinite().all()
 
 
 def test_the_masked_reference_field_is_zero_at_the_reference() -> None:
@@ -116,6 +130,17 @@ def test_the_masked_reference_field_is_zero_at_the_reference() -> None:
     masked, gradient, info = run(g, g.clone(), g.clone(), mask_negative_self=True, field="masked")
     assert official.item() > 1  # the published field pushes even there
     assert masked.item() < 1e-10 and gradient.abs().max() < 1e-5 and info["rms"].max() < 1e-5
+
+
+@pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
+def test_copies_are_known_as_such_also_where_distances_come_from_a_matrix_product(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    g, _, _ = sets(40, 1, 1, 256)
+    found = []
+    for limit in (2**30, 0):
+        monkeypatch.setattr(drift, "EXACT_UP_TO", limit)
+        found.append([run(g + 5, g[:, :10] + 5, g[:, 30:] + 5, kernel=kernel, field=field)[1] for field in ("official", "masked")])
+    for exact, product in zip(*found, strict=True):
+        torch.testing.assert_close(product, exact, atol=1e-6, rtol=1e-3)
 
 
 def test_the_masked_reference_field_grows_with_the_distance_and_points_back() -> None:

@@ -179,5 +179,5 @@ def test_the_teachers_pass_ends_at_the_last_block_it_reads(generator: OneStep) -
 
 
 def test_a_block_the_unet_lacks_is_named(generator: OneStep) -> None:
-    with pytest.raises(ValueError, match=r"no down_blocks.2; its blocks are down_blocks.0, down_blocks.1, .*mid_block"):
+    with pytest.raises(RankkitError, match=r"no down_blocks.2; its blocks are down_blocks.0, down_blocks.1, .*mid_block"):
         TeacherUNet(generator, blocks=("down_blocks.2",))

@@ -273,6 +273,34 @@ def test_a_pairwise_judge_shows_what_it_knows_of_the_group_once(tmp_path):
     assert all("because" in text and "swap" not in text for text in evidence)
 
 
+def test_how_far_a_judge_can_be_trusted_is_added_up_in_its_card_and_told_of_every_prompt(tmp_path):
+    usual = {"calls": 2, "failed_calls": 0, "pairs": 1, "swap_consistency": 1.0, "position_bias": 0.5, "connected": True, "ties": 0}
+    failed = {**usual, "failed_calls": 2, "pairs": 0, "swap_consistency": None, "position_bias": None, "failures": {"timeout": 2}}
+    rows: list[Row] = []
+    for group, judge, scores in (("g", usual, [-1.0, 1.0]), ("h", failed, [math.nan, math.nan])):
+        details = [{"win_rate": 0.5, "judge": judge, **({"error": "no answer"} if math.isnan(score) else {})} for score in scores]
+        rows += rows_of(scores, kind="pairwise", group=group, prompt=group, details=details)
+    page = Page(gallery(rows, tmp_path / "page.html"))
+    card = page.one(cls="diagnostics").text
+    assert "calls4, 2 failed (timeout 2)" in card and "same verdict in both seats100 % of 1 pair" in card and "+0.50 logits" in card
+    first, second = (prompt.one("p", "told").text for prompt in page.all("article", "group"))
+    assert "calls 2, 0 failed" in first and "calls 2, 2 failed (timeout 2)" in second
+    assert "swap_consistency" not in page.root.text
+
+
+def test_something_else_that_is_called_a_judge_is_shown_as_any_detail(tmp_path):
+    for judge in ("Anna", {"name": "Anna"}, {"calls": {}, "failed_calls": None, "failures": 3}):
+        rows = rows_of([1.0, 2.0], kind="pairwise", details=[{"judge": judge, "x": i} for i in (1, 2)])
+        page = Page(gallery(rows, tmp_path / "page.html"))
+        assert "Anna" in page.root.text or "0, 0 failed" in page.root.text
+
+
+def test_the_standard_errors_of_a_pairwise_ranker_stand_beside_its_scores(tmp_path):
+    rows = [{**row, "stderr": 0.25} for row in rows_of([1.0, 2.0], kind="pairwise")]
+    shown = Page(gallery(rows, tmp_path / "page.html")).all("li", "sure")
+    assert len(shown) == 2 and all("± 0.25" in each.text for each in shown)
+
+
 def test_the_run_is_described(tmp_path):
     rows = rows_of([1.0, 2.0], version="rankkit-t2i 0.1.0", options={"quality": 95})
     parameters = {"command": "rankkit score <dir>", "limit": None, "seeds": [1, 2]}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tiny_pipelines
 import torch
@@ -54,11 +55,15 @@ def test_a_candidate_equals_the_stock_pipelines_to_the_bit_in_every_precision(fa
     shift(generator)
     noise = generator.noise(3, 5)
     latents, pictures = stock(generator, noise, output_type="latent"), stock(generator, noise)
+    generator.pipe.vae.disable_slicing()
+    together = stock(generator, noise)
+    generator.pipe.vae.enable_slicing()
     with torch.no_grad():
         sample = generator.sample(PROMPT, noise)
     assert torch.equal(sample.latents, latents) and latents.dtype == dtype
-    for mine, theirs in zip(sample.images(), pictures, strict=True):
+    for mine, theirs, batched in zip(sample.images(), pictures, together, strict=True):
         assert mine.tobytes() == theirs.tobytes()
+        assert np.abs(np.asarray(mine, int) - np.asarray(batched, int)).max() <= (0 if dtype == torch.float32 else 2)
 
 
 def test_sampling_leaves_the_global_random_state_alone_though_a_scheduler_is_ancestral(family: Family) -> None:
@@ -105,18 +110,20 @@ def test_the_reference_is_the_base_and_the_adapters_come_back(family: Family) ->
         assert torch.equal(generator.sample(PROMPT, noise).latents, moved) and not torch.allclose(moved, base, atol=1e-3)
 
 
-def test_the_saved_lora_loads_into_a_fresh_stock_pipeline(family: Family, tmp_path: Path) -> None:
-    generator, folder, load = family
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.2)])
+def test_the_saved_lora_loads_into_a_fresh_stock_pipeline(family: Family, dtype: torch.dtype, error: float, tmp_path: Path) -> None:
+    _, folder, load = family
+    generator = load(str(folder), rank=4, dtype=dtype)
     shift(generator)
     generator.save(tmp_path)
     noise = generator.noise(2, 0)
-    fresh = type(generator.pipe).from_pretrained(folder)
+    fresh = type(generator.pipe).from_pretrained(folder, dtype=dtype)
     fresh.load_lora_weights(str(tmp_path))
     with torch.no_grad():
         want = generator.sample(PROMPT, noise).latents
         got = fresh([PROMPT] * 2, num_inference_steps=1, guidance_scale=0.0, latents=noise, output_type="latent").images
-    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
-    again = load(str(folder), rank=4, device="cpu", checkpointing=False)
+    torch.testing.assert_close(got, want, atol=error, rtol=error)  # in half precision diffusers rounds the LoRA as well
+    again = load(str(folder), rank=4, dtype=dtype)
     again.load(tmp_path)
     with torch.no_grad():
         assert torch.equal(again.sample(PROMPT, noise).latents, want)

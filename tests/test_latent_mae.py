@@ -176,8 +176,10 @@ class Generator:
 
 
 def test_weights_that_are_missing_or_do_not_fit_are_said(tmp_path: Path) -> None:
-    with pytest.raises(RankkitError, match=r"'' is no file; .*mae_latent_256.*train them with drpo.features.latent_mae.fit"):
+    with pytest.raises(RankkitError, match=r"none are named; .*mae_latent_256.*train them with drpo.features.latent_mae.fit"):
         load(None)
+    with pytest.raises(RankkitError, match=r"'/no/such' is no file; give features_model=FILE"):
+        load(None, model="/no/such")
     save(LatentMae(16, base=8, layers=(1,)), tmp_path / "mae.safetensors")
     with pytest.raises(RankkitError, match=r"latents of 16 channels; this generator's have 4"):
         load(Generator(4), model=str(tmp_path / "mae.safetensors"))

@@ -299,6 +299,7 @@ def test_better_pictures_score_higher_in_logits_with_standard_errors_and_evidenc
     assert first["judge"] == {
         "calls": 6,
         "failed_calls": 0,
+        "pairs": 3,
         "ties": 0,
         "triads": 1,
         "circular_triads": 0,
@@ -350,6 +351,13 @@ def test_a_pair_heard_from_one_seat_counts_half_and_without_the_usual_liking():
     W = aggregate.wins(3, [(0, 1, aggregate.sigmoid(-1.8), 2.0), (1, 2, aggregate.sigmoid(-2), 2.0), (0, 2, aggregate.sigmoid(-3.8), 1.0)])
     assert ranking.scores == pytest.approx(tuple(aggregate.bradley_terry(W)[0]), abs=1e-7)
     assert ranking.details[0]["judge"]["failed_calls"] == 1
+
+
+@pytest.mark.parametrize("bias", [3.0, -3.0])
+def test_a_pair_heard_from_one_seat_is_no_verdict_where_nothing_tells_how_the_judge_likes_that_seat(bias):
+    ranking = one(judge(bias, fails=lambda first, second: first == 200), grey(100, 200))
+    assert all(map(math.isnan, ranking.scores)) and errors(ranking) == ["TimeoutError: the judge did not answer"] * 2
+    assert ranking.details[0]["comparisons"] == 0 and ranking.details[0]["failed_calls"] == {"failed": 1}
 
 
 def test_an_image_without_any_answer_abstains_with_its_reason_and_the_rest_is_ranked_as_if_it_were_absent():

@@ -63,20 +63,21 @@ def trainer(generator: OneStep, features: FeatureMap, ranker: Red, **changes: An
 
 @pytest.mark.parametrize("features", ["latent_mae", "vit_mae", "teacher_unet"])
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
-def test_an_update_in_bfloat16_moves_a_float32_lora_as_one_in_float32_does(family: str, features: str, tmp_path: Path) -> None:
+def test_an_update_in_half_precision_moves_a_float32_lora_as_one_in_float32_does(family: str, features: str, tmp_path: Path) -> None:
     folder, moves = getattr(tiny_pipelines, family)(tmp_path), {}
-    for dtype in (torch.float32, torch.bfloat16):
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
         torch.manual_seed(0)
         generator = LOADERS[family](str(folder), rank=4, dtype=dtype, checkpointing=True)
-        made = trainer(generator, MAPS[features](generator), Red())
+        made = trainer(generator, MAPS[features](generator), Red(), precision="fp16" if dtype == torch.float16 else "auto")
         before = [weight.detach().clone() for weight in generator.parameters().values()]
         rows = [made.update() for _ in range(2)]
         after = list(generator.parameters().values())
         assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in after)
         assert generator.pipe.unet.dtype == dtype and all(row["skipped"] == 0 and row["gradient"] > 0 for row in rows)
         moves[dtype] = torch.cat([(new - old).flatten() for new, old in zip(after, before, strict=True)])
-    assert torch.cosine_similarity(*moves.values(), dim=0) > 0.5
-    assert moves[torch.bfloat16].abs().max() < 1e-3 and (moves[torch.bfloat16] != 0).float().mean() > 0.9
+    for half in (torch.bfloat16, torch.float16):
+        assert torch.cosine_similarity(moves[half], moves[torch.float32], dim=0) > 0.5
+        assert moves[half].abs().max() < 1e-3 and (moves[half] != 0).float().mean() > 0.9
 
 
 def counted(generator: OneStep, features: Any) -> dict[str, int]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 import rankkit
 from rankkit import hello, wire
+from rankkit.answers import fitting
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.samples import sample_groups
 from rankkit.spec import parse, with_options
@@ -111,6 +112,15 @@ def test_a_ranker_that_forgets_a_group_is_an_error(folder):
         receive(process)
         with pytest.raises(BrokenRanker, match="odd_rankers:Short returned 0 rankings for 1 groups"):
             ask(process, [group()])
+
+
+@pytest.mark.parametrize("returned, says", [
+    ([], "x returned 0 rankings for 1 groups"), ([3], r"x returned \[3\], not a list of Ranking"),
+    ([rankkit.Ranking((1.0, 2.0, 3.0))], r"x: groups of \[2\] images were answered with rankings of \[3\] scores"),
+])  # fmt: skip
+def test_what_does_not_fit_the_question_is_said_in_one_line(returned, says):
+    with pytest.raises(BrokenRanker, match=f"^{says}$"):
+        fitting(returned, [group()], "x")
 
 
 @pytest.mark.parametrize("arguments, error, says", [

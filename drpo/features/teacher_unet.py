@@ -12,6 +12,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.checkpoint import checkpoint
 
 from drpo.sample import Sample
+from rankkit import RankkitError
 
 BLOCKS = ("down_blocks.2", "mid_block", "up_blocks.0")
 
@@ -28,7 +29,7 @@ class TeacherUNet:
         modules = dict(generator.pipe.unet.named_modules())
         missing = [block for block in self.blocks if block not in modules]
         if missing:
-            raise ValueError(f"this U-Net has no {', '.join(missing)}; its blocks are {', '.join(_blocks(modules))}")
+            raise RankkitError(f"this U-Net has no {', '.join(missing)}; its blocks are {', '.join(_blocks(modules))}")
 
     def __call__(self, sample: Sample) -> Mapping[str, Tensor]:
         """The activations of every candidate."""

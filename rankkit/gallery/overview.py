@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from rankkit import trust
 from rankkit.gallery.charts import Slope, distribution, slopes
 from rankkit.gallery.markup import Html, clipped, count, folded, h, middle, number, rank, said, signed
 from rankkit.gallery.pictures import Picture
@@ -115,16 +116,24 @@ def diagnostics(prompt: Prompt, at: int) -> dict[str, Any]:
 
 
 def _diagnostics(study: Study, at: int) -> Html | None:
-    """The mean over prompts of each number in a pairwise ranker's diagnostics."""
+    """How far a pairwise ranker can be trusted: its judge's calls added up; of other diagnostics, the mean over prompts of each number."""
     if study.columns[at].kind != "pairwise":
         return None
+    judged = [judge for prompt in study.prompts if (judge := prompt.judge(at)) is not None]
+    title, told = (
+        ("How far to trust it", trust.words(trust.total(judged))) if judged else ("Diagnostics, mean over prompts", _means(study, at))
+    )
+    rows = [h("div", h("dt", name), h("dd", said)) for name, said in told.items()]
+    return h("div", h("h4", title), h("dl", rows, class_="pairs"), class_="diagnostics") if rows else None
+
+
+def _means(study: Study, at: int) -> dict[str, str]:
     found: dict[str, list[float]] = {}
     for prompt in study.prompts:
         for key, value in diagnostics(prompt, at).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 found.setdefault(key, []).append(value)
-    rows = [h("div", h("dt", key.replace("_", " ")), h("dd", number(sum(v) / len(v)))) for key, v in list(found.items())[:12]]
-    return h("div", h("h4", "Diagnostics, mean over prompts"), h("dl", rows, class_="pairs"), class_="diagnostics") if rows else None
+    return {key.replace("_", " "): number(sum(v) / len(v)) for key, v in list(found.items())[:12]}
 
 
 def _options(column: Column) -> Html | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count as count_from
 from typing import Any
 
+from rankkit import trust
 from rankkit.gallery.charts import bar
 from rankkit.gallery.markup import Html, clipped, count, folded, h, join, middle, number, opening, rank, said
 from rankkit.gallery.overview import HOT, diagnostics, dot
@@ -115,7 +116,7 @@ def _heading(study: Study, prompt: Prompt, told: Told) -> Html:
             class_="head",
         ),
         h("div", chips, class_="chips"),
-        [_told(study.columns[at], at, found) for at, found in told.items()],
+        [_told(study.columns[at], at, found, prompt.judge(at)) for at, found in told.items()],
         None if single else _sorts(study.columns),
     )
 
@@ -129,8 +130,10 @@ def _sorts(columns: Sequence[Column]) -> Html:
     return h("div", h("span", "sort by"), buttons, class_="sorts", hidden=True, role="group", aria_label="Sort candidates")
 
 
-def _told(column: Column, at: int, found: Mapping[str, Any]) -> Html | None:
-    pairs = [h("span", key.replace("_", " "), " ", h("b", clipped(said(value), 80))) for key, value in list(found.items())[:12]]
+def _told(column: Column, at: int, found: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Html | None:
+    told = trust.words(trust.total([judge])) if judge is not None else {}
+    told |= {key.replace("_", " "): clipped(said(value), 80) for key, value in list(found.items())[:12]}
+    pairs = [h("span", name, " ", h("b", value)) for name, value in told.items()]
     return h("p", dot(at), h("bdi", clipped(column.label, 60)), pairs, class_="told") if pairs else None
 
 
@@ -200,7 +203,8 @@ def _verdict(column: Column, at: int, cell: Cell) -> Html:
         return h("li", who, h("span", "abstained", class_="rank warn"), reason, class_=f"c{at % 8}")
     error = h("small", f" ± {number(cell.stderr)}") if cell.stderr is not None else None
     score = h("span", number(cell.score), error, class_="score", title=repr(cell.score))
-    return h("li", who, _rank(cell), score, bar(cell.share) if cell.share is not None else None, class_=f"c{at % 8}")
+    sure = " sure" if error and column.kind == "pairwise" else ""  # its scores mean little without their standard errors
+    return h("li", who, _rank(cell), score, bar(cell.share) if cell.share is not None else None, class_=f"c{at % 8}{sure}")
 
 
 def _rank(cell: Cell) -> Html | None:

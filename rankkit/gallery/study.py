@@ -45,6 +45,7 @@ class Cell:
     error: str | None
     sha256: str
     details: tuple[tuple[str, Any], ...]
+    judge: Mapping[str, Any] | None = None  # what a pairwise judge's calls about the whole group came to
 
     @property
     def share(self) -> float | None:
@@ -111,6 +112,11 @@ class Prompt:
     def abstentions(self) -> int:
         """How many cells are without a score."""
         return sum(cell.score is None for candidate in self.candidates.values() for cell in candidate.cells.values())
+
+    def judge(self, column: int) -> Mapping[str, Any] | None:
+        """What one pairwise ranker's calls about this group came to, if it says so; also where every image abstained."""
+        cells = (candidate.cells[column] for candidate in self.candidates.values() if column in candidate.cells)
+        return next((cell.judge for cell in cells if cell.judge is not None), None)
 
     def scores(self, column: int) -> list[float]:
         """One ranker's scores here, in the order of the rows, abstentions left out."""
@@ -232,6 +238,10 @@ def _column(columns: dict[tuple[str, str, str], tuple[int, Column]], row: Row) -
 
 def _cell(row: Row) -> Cell:
     score = _finite(row["score"])
+    details = dict(row["details"] or {})
+    judge = _judge(details.get("judge"))
+    if judge is not None:
+        del details["judge"]
     return Cell(
         score=score,
         stderr=_finite(row["stderr"]),
@@ -239,8 +249,15 @@ def _cell(row: Row) -> Cell:
         of=int(row["of"] or 0),
         error=str(row["error"] or "the ranker gave no reason") if score is None else None,
         sha256=str(row["sha256"] or ""),
-        details=tuple((str(key), _bounded(value)) for key, value in list((row["details"] or {}).items())[:MAX_DETAILS]),
+        details=tuple((str(key), _bounded(value)) for key, value in list(details.items())[:MAX_DETAILS]),
+        judge=judge,
     )
+
+
+def _judge(found: Any) -> Mapping[str, Any] | None:
+    """A pairwise judge's diagnostics as `rankkit.Pairwise` writes them; None where it is something else that bears that name."""
+    known = isinstance(found, Mapping) and "calls" in found and "failed_calls" in found
+    return {str(key): value for key, value in list(found.items())[:MAX_DETAILS]} if known else None
 
 
 def _bounded(value: Any) -> Any:

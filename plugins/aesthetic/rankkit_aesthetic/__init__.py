@@ -54,7 +54,7 @@ class Aesthetic(Pointwise):
     @classmethod
     def version(cls, *, checkpoint: str = HEAD, clip: str = CLIP, **_: Any) -> str:
         """The ids of head and CLIP, and that pictures are prepared by Pillow."""
-        return f"{weights_id(checkpoint)}+{weights_id(clip)}+pil"
+        return "+".join((weights_id(checkpoint), weights_id(clip, "clip"), "pil"))
 
     def score(self, images: Sequence[Image.Image]) -> list[Scored]:
         """One score per image, with what was cut of it."""
@@ -75,7 +75,7 @@ def _tower(clip: str) -> tuple[Any, int]:
     """CLIP's picture tower, and the side of the square it sees."""
     from transformers import CLIPConfig, CLIPVisionModelWithProjection
 
-    folder = find(clip)
+    folder = find(clip, option="clip")
     config = CLIPConfig.from_pretrained(folder)
     vision: Any = config.vision_config
     if vision.hidden_act != "quick_gelu":

@@ -6,6 +6,7 @@ from rankkit_aesthetic import Aesthetic as build  # noqa: F401
 from rankkit_torch import draw
 from rankkit_torch.testing import as_torchvision, clip_folder, tiny_clip_config
 
+REFERENCE = "the published loop written out"
 SIZES = (16, 1024, 128, 64, 16, 1)
 PLACES = (0, 2, 4, 6, 7)
 

@@ -52,8 +52,9 @@ class Clip(Pointwise):
 
         if model:
             return f"{weights_id(checkpoint or _tagged(model, pretrained)[0])}+open_clip"
-        places = dict.fromkeys((checkpoint or WEIGHTS, processor or checkpoint or WEIGHTS))
-        return "+".join([*map(weights_id, places), "pil"])
+        places = {checkpoint or WEIGHTS: "checkpoint"}
+        places.setdefault(processor or checkpoint or WEIGHTS, "processor")
+        return "+".join([*(weights_id(place, option) for place, option in places.items()), "pil"])
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and picture."""

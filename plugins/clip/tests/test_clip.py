@@ -63,6 +63,10 @@ def test_scores_are_the_golden_ones(tmp_path):
     golden.check(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
 
 
+def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_does(tmp_path):
+    golden.check_files(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["tiny", "tiny-quickgelu"])
 def test_scores_equal_the_plain_loop_of_open_clip(open_clip, file, name):
     model, transform = open_clip.create_model_from_pretrained(name, pretrained=file)

@@ -5,6 +5,8 @@ import torch
 from rankkit_clip import Clip as build  # noqa: F401
 from rankkit_torch.testing import clip_folder, tiny_clip_config
 
+REFERENCE = "transformers' CLIPModel in a plain loop"
+
 
 def checkpoint(folder):
     return {"checkpoint": str(clip_folder(folder, tiny_clip_config("quick_gelu"), seed=3))}

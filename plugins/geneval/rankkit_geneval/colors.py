@@ -19,6 +19,7 @@ from rankkit_geneval.weights import quiet
 CLIP = "openai/clip-vit-large-patch14"
 GREY = (153, 153, 153)  # #999
 SIDE = 224  # pixels
+LARGEST = 80 * SIDE * SIDE  # pixels of a picture resized whole
 MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
 STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 TEMPLATES = ("a photo of a {color} {thing}", "a photo of a {color}-colored {thing}", "a photo of a {color} object")
@@ -125,14 +126,18 @@ def cut_out(image: Image.Image, detection: Detection) -> Image.Image:
 def clip_pixels(image: Image.Image, side: int = SIDE) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     """CLIP's evaluation transform: shortest side to `side` (bicubic, antialiased), centre crop, normalise; (3, side, side).
 
-    Only the centre is computed, so that a thread of a thing needs no more memory than a square.
+    Of a thread of a thing, more than 80 times as long as wide, only the centre is computed, which saves memory and may round otherwise.
     """
     width, height = image.size
     short = min(width, height)
     wide, high = (side if length == short else int(side * length / short) for length in (width, height))
     left, top = round((wide - side) / 2.0), round((high - side) / 2.0)
-    shown = (left * width / wide, top * height / high, (left + side) * width / wide, (top + side) * height / high)
-    square = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC, box=shown)
+    image = image.convert("RGB")
+    if wide * high <= LARGEST:
+        square = image.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
+    else:
+        shown = (left * width / wide, top * height / high, (left + side) * width / wide, (top + side) * height / high)
+        square = image.resize((side, side), Image.Resampling.BICUBIC, box=shown)
     pixels = np.asarray(square, np.float32) / np.float32(255)
     return np.ascontiguousarray(((pixels - MEAN) / STD).transpose(2, 0, 1))
 

@@ -60,7 +60,11 @@ def convert_file(checkpoint: Path, folder: Path, *, config: Any = None) -> str:
         digest = sha256(checkpoint)
         save_file(state, part / "model.safetensors", metadata={"format": "pt", "source_sha256": digest})
         (config or official_config()).save_pretrained(part)
-        load(part)
+        try:
+            load(part)
+        except RankkitError as error:
+            text = str(error).replace(str(part), str(checkpoint))
+            raise RankkitError(f"{checkpoint} has the names of GenEval's detector, but not its shape: {text}") from None
         part.chmod(0o755)
         if folder.exists():
             folder.rmdir()

@@ -2,21 +2,26 @@
 
 import json
 import math
+import resource
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
 from geneval_fakes import Blocks, MeanColor, drawn
-from geneval_mmdet import tiny_config
+from geneval_mmdet import inverse, tiny_config
+from safetensors.torch import load_file
 from transformers import Mask2FormerForUniversalSegmentation
 
 import rankkit
 from rankkit import Group, RankkitError
 from rankkit.testing import check_ranker
+from rankkit_geneval import prompts
 from rankkit_geneval.detector import CLASSES, Mask2Former, check_canary, find_device
 from rankkit_geneval.postprocess import Instance
 from rankkit_geneval.ranker import Judged, find_metadata
+from rankkit_geneval.weights import convert_file, official_config
 
 DOG, CAT = (4, 20, 24, 40), (60, 20, 80, 40)
 LEFT = {
@@ -112,6 +117,19 @@ def test_the_ranker_loads_by_name_with_converted_weights_and_scores(checkpoint, 
     assert len(ranking.details[0]["weights"]) == 8
 
 
+def test_a_trainer_that_knows_prompts_alone_gets_verdicts_of_zero_and_one(checkpoint, clip):
+    """As drpo calls it: by name, one group of candidates per prompt, without metadata or names."""
+    ranker = rankkit.load("geneval", checkpoint=str(checkpoint), clip=str(clip), device="cpu", canary=False)
+    six = {metadata["tag"]: metadata["prompt"] for metadata in prompts.evaluation_metadata()}
+    for tag, prompt in six.items():
+        (ranking,) = ranker.rank([Group(prompt, (drawn(dog=DOG), drawn(cat=CAT)))])
+        assert set(ranking.scores) <= {0.0, 1.0} and [details["tag"] for details in ranking.details] == [tag] * 2
+
+
+def test_every_published_prompt_is_known_by_its_text():
+    assert all(find_metadata(metadata["prompt"], {}) == metadata for metadata in prompts.evaluation_metadata())
+
+
 def test_the_detector_gives_a_picture_the_same_things_alone_and_in_any_batch(checkpoint):
     detector = Mask2Former(str(checkpoint), device="cpu", batch_size=2)
     images = [drawn(dog=DOG), drawn((32, 96), cat=(4, 4, 20, 20)), drawn(cat=CAT)]
@@ -122,6 +140,25 @@ def test_the_detector_gives_a_picture_the_same_things_alone_and_in_any_batch(che
         assert sorted(alone) == sorted(found)
         for name in found:
             assert [each.score for each in found[name]] == pytest.approx([each.score for each in alone[name]], abs=1e-4)
+
+
+@pytest.mark.slow
+def test_the_detector_of_the_published_size_runs_on_a_cpu(tmp_path):
+    """69 million random weights, through the conversion; what a picture takes is printed (pytest -s -m slow)."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = Mask2FormerForUniversalSegmentation(official_config())
+    assert round(sum(weight.numel() for weight in model.parameters()) / 1e6, 1) == 68.7
+    model.class_predictor.weight.data *= 60
+    model.save_pretrained(tmp_path / "random")
+    torch.save({"state_dict": inverse(load_file(tmp_path / "random" / "model.safetensors"))}, tmp_path / "m.pth")
+    convert_file(tmp_path / "m.pth", tmp_path / "converted")
+    detector = Mask2Former(str(tmp_path / "converted"), device="cpu")
+    start = time.process_time()
+    (found,) = detector.detect([drawn((512, 512), dog=(40, 200, 240, 400), cat=(300, 200, 480, 400))])
+    seconds, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"one picture of 512 x 512: {seconds:.1f} s of one core, peak {peak} MiB")
+    assert 0 < sum(map(len, found.values())) <= 100
 
 
 def test_classes_are_mapped_by_index_whatever_the_configuration_calls_them(checkpoint):

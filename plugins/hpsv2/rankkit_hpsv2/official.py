@@ -1,19 +1,18 @@
 """The original hpsv2 package as a ranker, in an environment of its own: the oracle that our port is compared with.
 
-It needs what official.txt lists, and nothing of ours but rankkit itself. As published, the package lacks its vocabulary and
-imports turtle, which needs a screen library: the former is copied from clip-anytorch's identical file, the latter left empty.
+It needs what official.txt lists, and nothing of ours but rankkit itself. As published, the package lacks its vocabulary, which
+official_setup.py puts into the environment, and imports turtle, which needs a screen library: that is left empty here.
 """
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import itertools
-import shutil
 import sys
 import types
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +20,6 @@ from PIL import Image
 
 from rankkit import Pointwise
 
-VOCABULARY = "bpe_simple_vocab_16e6.txt.gz"
 REGISTRATIONS = ("torchvision._meta_registrations", "torchvision._autograd_registrations")
 
 
@@ -41,6 +39,11 @@ class Official(Pointwise):
         # the package first downloads LAION's weights, and then replaces every one of them
         self.package.create_model_and_transforms = lambda name, pretrained, **options: original(Path(model).stem, None, **options)
 
+    @classmethod
+    def version(cls, **_: Any) -> str:
+        """The versions of the authors' package and of torchvision, whose resizing changed with 0.17."""
+        return "+".join(f"{name}-{_version(name)}" for name in ("hpsv2", "torchvision"))
+
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
         """The package's own `score`, once for each run of one prompt, because it reads the checkpoint anew every time."""
         scores: list[float] = []
@@ -52,9 +55,6 @@ class Official(Pointwise):
 
 
 def _package() -> Any:
-    folder = _folder("hpsv2") / "src" / "open_clip"
-    if not (folder / VOCABULARY).is_file():
-        shutil.copy(_folder("clip") / VOCABULARY, folder / VOCABULARY)
     sys.modules.setdefault("turtle", types.ModuleType("turtle")).__dict__.setdefault("forward", None)
     try:
         importlib.import_module("torchvision")
@@ -65,9 +65,8 @@ def _package() -> Any:
     return importlib.import_module("hpsv2.img_score")
 
 
-def _folder(package: str) -> Path:
-    """Where a package lies, without importing it."""
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise ImportError(f"No module named {package!r}")
-    return Path(next(iter(found.submodule_search_locations)))
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"  # to load it will say so

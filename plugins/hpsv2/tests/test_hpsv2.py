@@ -1,5 +1,6 @@
 """hpsv2 keeps every promise of a ranker, equals open_clip's plain loop, and fits pictures to the bit as torchvision does."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ pytest.importorskip("open_clip", exc_type=Exception)
 
 import tiny_hpsv2 as tiny
 
-from rankkit_hpsv2 import HPSv2
+from rankkit_hpsv2 import HPSv2, official_setup
 from rankkit_hpsv2.letterbox import letterbox
 
 
@@ -46,6 +47,15 @@ def test_pictures_are_fitted_to_the_bit_as_torchvision_does(size):
 
 def test_scores_are_the_golden_ones(tmp_path):
     golden.check(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
+
+
+def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_does(tmp_path):
+    golden.check_files(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
+
+
+@pytest.mark.slow
+def test_scores_at_full_size_are_those_of_the_original_package(tmp_path):
+    golden.check(Path(__file__).parent.parent / "golden.json", tiny, tmp_path, size="full", prompts=1)
 
 
 @pytest.mark.parametrize(("size", "reason"), [((1, 640), "too narrow"), ((28, 14), "not padded by the authors' transform")])
@@ -87,3 +97,21 @@ def test_weights_without_their_wrapping_are_not_silently_ignored(options, tmp_pa
 def test_the_version_says_how_pictures_are_resized(options):
     assert prepare("hpsv2", **options).identity.version.startswith("0.1.0+v2.1+sha256:")
     assert prepare("hpsv2", **options).identity.version.endswith("+letterbox-antialias")
+
+
+def test_the_official_twin_says_which_package_is_missing():
+    with pytest.raises(BrokenRanker, match="hpsv2"):
+        rankkit.load("rankkit_hpsv2.official:Official")
+
+
+def test_the_vocabulary_that_the_original_package_lacks_is_put_there_by_the_installer(tmp_path, monkeypatch):
+    for folder in ("clip", "hpsv2/src/open_clip"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "clip" / "__init__.py").touch()
+    (tmp_path / "hpsv2" / "__init__.py").write_text("raise ImportError('it is not to be imported')")
+    (tmp_path / "clip" / official_setup.VOCABULARY).write_bytes(b"pairs")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("clip", "hpsv2"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    official_setup.main()
+    assert (tmp_path / "hpsv2" / "src" / "open_clip" / official_setup.VOCABULARY).read_bytes() == b"pairs"

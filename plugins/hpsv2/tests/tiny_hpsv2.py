@@ -10,7 +10,9 @@ from torchvision.transforms import functional as F
 from rankkit_hpsv2 import HPSv2 as build  # noqa: F401
 from rankkit_torch import draw
 
+REFERENCE = "open_clip's plain loop"
 ORIGINAL, PACKAGE = "hpsv2-official", "hpsv2"
+ONCE = ("hpsv2.src.open_clip.model:CLIP.encode_image", "hpsv2.src.open_clip.model:CLIP.encode_text")
 TINY = {
     "embed_dim": 16,
     "vision_cfg": {"image_size": 28, "layers": 2, "width": 32, "head_width": 8, "patch_size": 14},

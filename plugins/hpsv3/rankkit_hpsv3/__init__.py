@@ -38,7 +38,7 @@ class HPSv3(Pointwise):
         from rankkit_torch import find, pick_device, pick_dtype
 
         self.batch_size, self.batch_tokens, self.device = batch_size, batch_tokens, pick_device(device)
-        folder = find(base, files=("*.json", "*.txt"))
+        folder = find(base, files=("*.json", "*.txt"), option="base")
         self.model = load(find(checkpoint, file=FILE), folder, self.device, pick_dtype(dtype, "bfloat16"))
         self.asker = Asker(folder, self.model.vocabulary)
 
@@ -47,7 +47,7 @@ class HPSv3(Pointwise):
         """The weights' id, that of the configuration and tokenizer, and that pictures are prepared by Pillow."""
         from rankkit_torch import weights_id
 
-        return f"{weights_id(checkpoint)}+{weights_id(base)}+pil"
+        return "+".join((weights_id(checkpoint), weights_id(base, "base"), "pil"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt with its standard deviation, the prompt's length in tokens and the picture's size as seen."""

@@ -13,7 +13,7 @@ import rankkit
 from rankkit.errors import BrokenRanker
 from rankkit.registry import prepare
 from rankkit.testing import check_ranker, sample_groups
-from rankkit_hpsv3 import HPSv3, plan
+from rankkit_hpsv3 import HPSv3, official, plan
 from rankkit_hpsv3.model import renamed
 from rankkit_hpsv3.question import Asker, fitted, patches
 from rankkit_torch import golden, to_tensor
@@ -46,6 +46,10 @@ def test_scores_equal_the_language_model_written_out(options):
 
 def test_scores_are_the_golden_ones(tmp_path):
     golden.check(Path(__file__).parent.parent / "golden.json", tiny, tmp_path, prompts=1)
+
+
+def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_does(tmp_path):
+    golden.check_files(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
 
 
 @pytest.mark.slow
@@ -130,3 +134,18 @@ def test_published_keys_are_renamed_and_back():
 
 def test_weights_and_base_are_both_in_the_version(options):
     assert prepare("hpsv3", **options).identity.version.count("sha256:") == 2
+
+
+def test_the_official_twin_says_which_package_is_missing():
+    with pytest.raises(BrokenRanker, match="hpsv3"):
+        rankkit.load("rankkit_hpsv3.official:Official")
+
+
+def test_the_original_package_gets_its_own_configuration_with_another_base_device_and_dtype(tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "HPSv3_7B.yaml").write_text('rm_head_type: "ranknet"\nbf16: True\ntorch_dtype: "bfloat16"\n')
+    text = Path(official._configuration(tmp_path, tmp_path, "/models/base", "cpu", "float32")).read_text()
+    assert set(text.splitlines()) == {
+        "rm_head_type: ranknet", "model_name_or_path: /models/base", "torch_dtype: float32", "bf16: false",
+        "use_cpu: true", "report_to: none",
+    }  # fmt: skip

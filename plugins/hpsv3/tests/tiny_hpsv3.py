@@ -1,21 +1,39 @@
 """Qwen2-VL's language model written out in plain tensor operations on transformers' picture tower and processor, one pair at a time"""
 
+import json
 import math
 import re
+import shutil
 
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import silu
+from transformers import Qwen2VLConfig
 
 from rankkit_hpsv3 import HPSv3
 from rankkit_hpsv3.model import Network
 from rankkit_hpsv3.question import AFTER, BEFORE, QUESTION
 from rankkit_torch import draw, empty
+from rankkit_torch.pictures import CLIP_MEAN, CLIP_STD
 from rankkit_torch.testing import byte_letters
 
+REFERENCE = "Qwen2-VL's language model written out"
+ORIGINAL, PACKAGE = "hpsv3-official", "hpsv3"
 MARKS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
-HALF_PROMPTS = 2
+PROCESSOR = {
+    "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2VLProcessor", "min_pixels": 56 * 56,
+    "max_pixels": 2**14 * 28**2, "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2,
+    "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
+}  # fmt: skip
+TEMPLATE = """{%- for message in messages %}{% if loop.first %}<|im_start|>system
+You are a helpful assistant.<|im_end|>
+{% endif %}<|im_start|>{{ message.role }}
+{% for part in message.content %}
+{%- if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}
+{%- endfor %}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}"""  # renders one turn as Qwen2-VL's own does
 HIDDEN, HEADS, SHARED, LAYERS, EPS, THETA = 64, 4, 2, 2, 1e-6, 1e6
 
 
@@ -24,31 +42,43 @@ def build(*, dtype="float32", **options):
 
 
 def checkpoint(folder):
-    from transformers import Qwen2VLImageProcessorPil
-
-    words = tokenizer()
-    words.save_pretrained(folder)
-    Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=14 * 14 * 4 * 16384).save_pretrained(folder)
-    config = configuration(words)
-    config.save_pretrained(folder)
-    config.text_config.vocab_size = len(words) + 1  # the published weights were resized for the mark of the answer
-    with empty():
-        shapes = {published(key): tuple(value.shape) for key, value in Network(config).state_dict().items()}
-    shapes["lm_head.weight"] = (len(words) + 1, HIDDEN)
-    save_file(draw(shapes), folder / "HPSv3.safetensors")
-    return {"checkpoint": str(folder / "HPSv3.safetensors"), "base": str(folder)}
+    words, base = tokenizer(), folder / "base"
+    words.save_pretrained(base)
+    (base / "config.json").write_text(json.dumps(configuration(words)))
+    (base / "preprocessor_config.json").write_text(json.dumps(PROCESSOR))
+    tokens = len(words) + 1  # the published weights were resized for the mark of the answer
+    save_file(draw(network_shapes(Qwen2VLConfig.from_pretrained(base), tokens)), folder / "HPSv3.safetensors")
+    return {"checkpoint": str(folder / "HPSv3.safetensors"), "base": str(base)}
 
 
 def configuration(words):
-    from transformers import Qwen2VLConfig
-
-    text = {"hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": SHARED}
-    text |= {"intermediate_size": 96, "vocab_size": len(words) + 40, "rms_norm_eps": EPS, "bos_token_id": None, "eos_token_id": 0}
-    text |= {"rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": THETA}}
-    vision = {"depth": 2, "embed_dim": 32, "hidden_size": HIDDEN, "num_heads": 2, "mlp_ratio": 2}
+    """The contents of config.json as Qwen2-VL publishes it, in small."""
     places = {f"{mark}_token_id": words.convert_tokens_to_ids(f"<|{mark}|>") for mark in ("vision_start", "vision_end")}
     places |= {f"{mark}_token_id": words.convert_tokens_to_ids(f"<|{mark}_pad|>") for mark in ("image", "video")}
-    return Qwen2VLConfig(text_config=text, vision_config=vision, **places)
+    places |= {"bos_token_id": 0, "eos_token_id": 0, "vocab_size": len(words) + 40, "model_type": "qwen2_vl"}
+    text = {"hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": SHARED}
+    text |= {"intermediate_size": 96, "max_position_embeddings": 2**15, "rms_norm_eps": EPS, "rope_theta": THETA}
+    text |= {"rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 3]}}
+    vision = {"depth": 2, "embed_dim": 32, "hidden_size": HIDDEN, "num_heads": 2, "mlp_ratio": 2, "in_chans": 3, "patch_size": 14}
+    return places | text | {"tie_word_embeddings": False, "use_sliding_window": False, "vision_config": vision}
+
+
+def network_shapes(config, tokens):
+    config.text_config.vocab_size = tokens
+    with empty():
+        shapes = {published(key): tuple(value.shape) for key, value in Network(config).state_dict().items()}
+    return {**shapes, "lm_head.weight": (tokens, HIDDEN)}
+
+
+def original(folder, *, checkpoint, base):
+    """The same files for the original package, which wants a base with weights and a chat template: it replaces all of the former."""
+    whole = shutil.copytree(base, folder / "whole")
+    (whole / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
+    config = Qwen2VLConfig.from_pretrained(base)
+    shapes = network_shapes(config, config.text_config.vocab_size)
+    others = draw({key: shape for key, shape in shapes.items() if not key.startswith("rm_head.")}, seed=1)
+    save_file(others, whole / "model.safetensors", {"format": "pt"})
+    return {"checkpoint": checkpoint, "base": str(whole)}
 
 
 def published(key):
@@ -74,7 +104,7 @@ def tokenizer():
 
 @torch.no_grad()
 def reference(images, prompts, *, checkpoint, base):
-    from transformers import AutoImageProcessor, AutoTokenizer, Qwen2VLConfig, Qwen2VLModel
+    from transformers import AutoImageProcessor, AutoTokenizer, Qwen2VLModel
 
     state, words = load_file(checkpoint), AutoTokenizer.from_pretrained(base)
     words.add_tokens(["<|Reward|>"], special_tokens=True)

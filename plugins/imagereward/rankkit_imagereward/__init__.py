@@ -29,14 +29,14 @@ class ImageReward(Pointwise):
 
         self.batch_size, self.device, self.dtype = batch_size, pick_device(device), pick_dtype(dtype, "float32")
         self.model = load(find(checkpoint, file=FILE), self.device, self.dtype)
-        self.tokenizer = words(find(tokenizer, files=("*.json", "*.txt")))
+        self.tokenizer = words(find(tokenizer, files=("*.json", "*.txt"), option="tokenizer"))
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, tokenizer: str = TOKENIZER, **_: Any) -> str:
         """The ids of weights and tokenizer, and that pictures are prepared by Pillow."""
         from rankkit_torch import weights_id
 
-        return f"{weights_id(checkpoint)}+{weights_id(tokenizer)}+pil"
+        return "+".join((weights_id(checkpoint), weights_id(tokenizer, "tokenizer"), "pil"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and picture."""

@@ -10,6 +10,7 @@ import importlib
 import sys
 import types
 from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from PIL import Image
@@ -32,6 +33,11 @@ class Official(Pointwise):
             device = "cuda" if importlib.import_module("torch").cuda.is_available() else "cpu"
         with _words(tokenizer), contextlib.redirect_stdout(sys.stderr):
             self.model = package.load(checkpoint, device=device, med_config=med_config or None)
+
+    @classmethod
+    def version(cls, **_: Any) -> str:
+        """The versions of the authors' package and of transformers."""
+        return "+".join(f"{name}-{_version(name)}" for name in ("image-reward", "transformers"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
         """The package's own `score` of each pair."""
@@ -64,3 +70,10 @@ def _words(folder: str) -> Iterator[None]:
         yield
     finally:
         module.from_pretrained = original
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"  # to load it will say so

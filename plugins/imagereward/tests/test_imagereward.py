@@ -39,6 +39,11 @@ def test_scores_are_the_golden_ones(tmp_path):
 
 
 @pytest.mark.slow
+def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_does(tmp_path):
+    golden.check_files(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
+
+
+@pytest.mark.slow
 def test_scores_at_full_size_are_those_of_the_original_package(tmp_path):
     golden.check(Path(__file__).parent.parent / "golden.json", tiny, tmp_path, size="full", prompts=1)
 
@@ -48,7 +53,7 @@ def test_rows_say_that_the_prompt_was_cut_at_35_tokens(options):
     scored = ImageReward(**options).score([image] * 3, ["red " * 33, "red " * 34, LONG])
     assert [found.details["prompt_tokens"] for found in scored[:2]] == [35, 36]
     assert [found.details["prompt_truncated"] for found in scored] == [False, True, True]
-    assert scored[0].score == pytest.approx(scored[1].score, abs=1e-6)
+    assert scored[0].score == pytest.approx(scored[1].score, abs=1e-5)  # of a spread of about 4
 
 
 @pytest.mark.parametrize("how", ["truncated", "pickle", "missing", "unexpected"])
@@ -84,4 +89,4 @@ def test_weights_and_words_are_both_in_the_version(options):
 
 def test_the_official_twin_says_which_package_is_missing():
     with pytest.raises(BrokenRanker, match="ImageReward"):
-        rankkit.load("imagereward-official")
+        rankkit.load("rankkit_imagereward.official:Official")

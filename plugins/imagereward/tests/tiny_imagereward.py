@@ -12,8 +12,11 @@ from rankkit_imagereward import ImageReward as build  # noqa: F401
 from rankkit_torch import draw
 from rankkit_torch.testing import as_torchvision
 
+REFERENCE = "its network written out"
 HEAD = (1024, 128, 64, 16, 1)
 ORIGINAL, PACKAGE = "imagereward-official", "image-reward"
+ONCE = ("ImageReward.models.BLIP.vit:VisionTransformer.forward",)
+SIZES = ("full",)  # the original package knows no other
 FULL = {"vision": 1024, "depth": 24, "grid": 14, "text": 768, "layers": 12, "vocab": 30524, "positions": 512}
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable
+from functools import cached_property
 from importlib.metadata import version
+from importlib.resources import files
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +15,7 @@ from PIL import Image
 
 from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption
-from rankkit_ocr.text import likeness, quoted
+from rankkit_ocr.text import likeness, plain, quoted
 
 REMEMBERED = 4096  # pictures
 # The engine would enlarge every picture until its shorter side has 736 pixels: minutes for a narrow one, and letters that fall apart.
@@ -24,7 +27,8 @@ class Ocr(Pointwise):
 
     Case and white space do not matter. With several quoted texts each is looked for, and letters weigh alike. `match`: with "anywhere"
     other text in the picture does no harm (the quoted text is compared with the passage most like it), with "whole" it counts as
-    wrong. Words that are read with less than `min_confidence` are not taken as read. Abstains where the prompt quotes nothing.
+    wrong. Words that are read with less than `min_confidence` are not taken as read. Abstains where the prompt quotes nothing, or
+    letters that the reader does not know, such as Cyrillic ones.
     """
 
     version = f"rapidocr-{version('rapidocr')}"
@@ -44,8 +48,28 @@ class Ocr(Pointwise):
         wanted = quoted(prompt)
         if not wanted:
             return Scored(math.nan, details={"error": 'the prompt quotes no text; put what the picture is to say into "quotes"'})
+        strange = self.unknown(wanted)
+        if strange:
+            return Scored(math.nan, details={"error": f"the reader does not know the letters {strange!r}, whatever a picture shows"})
         lines = self.read(image)
         return Scored(likeness(wanted, " ".join(lines), anywhere=self.anywhere), details={"wanted": wanted, "read": lines})
+
+    def unknown(self, wanted: Iterable[str]) -> str:
+        """The letters in texts that the reader can never read."""
+        letters = dict.fromkeys(letter for text in wanted for letter in plain(text) if letter.isalpha())
+        return "".join(letter for letter in letters if self.alphabet and letter not in self.alphabet)
+
+    @cached_property
+    def alphabet(self) -> frozenset[str]:
+        """What the reader can tell apart, as it is compared; empty where its model does not say."""
+        import onnxruntime
+
+        models = [path for path in (files("rapidocr") / "models").iterdir() if "_rec_" in path.name and path.name.endswith(".onnx")]
+        if len(models) != 1:
+            return frozenset()
+        session = onnxruntime.InferenceSession(str(models[0]), providers=["CPUExecutionProvider"])
+        known = session.get_modelmeta().custom_metadata_map.get("character", "")
+        return frozenset(letter for line in known.split("\n") for letter in plain(line))
 
     def read(self, image: Image.Image) -> list[str]:
         """The lines of text in a picture, from top to bottom. What was read lately is remembered: reading takes long, lines are short."""

@@ -24,7 +24,7 @@ def sign(*lines, size=40, ink="black", ground="white"):
 
 @pytest.fixture(scope="module")
 def ocr():
-    return rankkit.load("ocr")
+    return rankkit.load("ocr:threads=1")
 
 
 def scores(ranker, prompt, *images):
@@ -36,6 +36,47 @@ def scores(ranker, prompt, *images):
 def test_rendered_text_is_read_exactly(ocr, text):
     ranking = scores(ocr, f'a sign that says "{text}"', sign(text), sign(text, ink="yellow", ground="navy"))
     assert ranking.scores == (1, 1) and ranking.details[0]["wanted"] == [text]
+
+
+def lettered(text, font="DejaVuSans", size=40):
+    try:
+        face = ImageFont.truetype(f"{font}.ttf", size)
+    except OSError:
+        pytest.skip(f"the font {font} is not installed")
+    image = Image.new("RGB", (int(face.getlength(text)) + 60, 2 * size + 40), "white")
+    ImageDraw.Draw(image).text((30, 20), text, "black", face)
+    return image
+
+
+@pytest.mark.parametrize("size", [12, 18, 40, 100])
+@pytest.mark.parametrize("font", ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-BoldItalic", "DejaVuSansMono"])
+def test_text_is_read_in_every_font_and_size(ocr, font, size):
+    assert scores(ocr, 'a sign that says "Fresh Bread 24/7"', lettered("Fresh Bread 24/7", font, size)).scores == (1,)
+
+
+@pytest.mark.parametrize("text", ["Bäckerei", "Crème brûlée", "Größe", "señor", "Łódź", "$9.99!"])
+def test_accents_and_signs_are_read(ocr, text):
+    assert scores(ocr, f'a sign that says "{text}"', lettered(text, size=48)).scores == (1,)
+
+
+def test_turned_and_small_text_is_read(ocr):
+    photo = Image.new("RGB", (768, 768), (90, 120, 80))
+    photo.paste(lettered("OPEN", "DejaVuSans-Bold"), (300, 500))
+    images = [photo, *(lettered("OPEN").rotate(angle, expand=True, fillcolor="white") for angle in (15, 90, 180))]
+    assert scores(ocr, 'a sign that says "OPEN"', *images).scores == (1, 1, 1, 1)
+
+
+def test_letters_that_the_reader_does_not_know_are_abstained_on_and_not_called_missing(ocr):
+    ranking = scores(ocr, 'a sign that says "Привет"', lettered("Привет"), Image.new("RGB", (64, 64)))
+    assert all(map(math.isnan, ranking.scores)) and "does not know the letters 'привет'" in ranking.details[0]["error"]
+    assert ocr.unknown(["Fresh Bread 24/7", "Bäckerei", "你好", "E=mc²", "★"]) == ""
+
+
+def test_of_several_quoted_texts_each_is_looked_for_and_letters_weigh_alike(ocr):
+    prompt = 'a door with "PUSH" above "Welcome home"'
+    ranking = scores(ocr, prompt, sign("PUSH", "Welcome home"), sign("Welcome home"), sign("PUSH"))
+    assert ranking.scores[0] == 1 and ranking.ranks == (1, 2, 3)
+    assert ranking.details[0]["wanted"] == ["PUSH", "Welcome home"]
 
 
 def test_a_misspelt_sign_scores_by_its_wrong_letters_and_none_scores_nothing(ocr):
@@ -53,7 +94,7 @@ def test_text_over_several_lines_is_one_text(ocr):
 def test_other_text_does_no_harm_unless_the_whole_is_to_match(ocr):
     image = sign("Fresh Bread", "every day")
     assert scores(ocr, 'a sign "Fresh Bread"', image).scores == (1,)
-    assert scores(rankkit.load("ocr:match=whole"), 'a sign "Fresh Bread"', image).scores[0] == pytest.approx(1 - 8 / 10)
+    assert scores(rankkit.load("ocr:match=whole,threads=1"), 'a sign "Fresh Bread"', image).scores[0] == pytest.approx(1 - 8 / 10)
 
 
 def test_a_prompt_that_quotes_nothing_is_abstained_on_with_advice(ocr):

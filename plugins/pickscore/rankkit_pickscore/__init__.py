@@ -39,8 +39,9 @@ class PickScore(Pointwise):
         from rankkit_torch import weights_id
         from rankkit_torch.clip import PREPROCESSING
 
-        places = dict.fromkeys((checkpoint, processor or _processor(checkpoint)))
-        return "+".join([*map(weights_id, places), PREPROCESSING])
+        places = {checkpoint: "checkpoint"}
+        places.setdefault(processor or _processor(checkpoint), "processor")
+        return "+".join([*(weights_id(place, option) for place, option in places.items()), PREPROCESSING])
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and picture."""

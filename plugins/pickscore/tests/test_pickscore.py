@@ -39,6 +39,10 @@ def test_scores_are_the_golden_ones(tmp_path):
     golden.check(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
 
 
+def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_does(tmp_path):
+    golden.check_files(Path(__file__).parent.parent / "golden.json", tiny, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("how", "message"),
     [

@@ -5,6 +5,8 @@ import torch
 from rankkit_pickscore import PickScore as build  # noqa: F401
 from rankkit_torch.testing import clip_folder, tiny_clip_config
 
+REFERENCE = "the plain loop of transformers' CLIPModel on the model's card"
+
 
 def checkpoint(folder):
     return {"checkpoint": str(clip_folder(folder, tiny_clip_config()))}

@@ -22,23 +22,25 @@ MODEL_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_mod
 COUNTED = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".json", ".txt", ".model")  # files of a folder that can change a score
 
 
-def find(checkpoint: str, *, files: Sequence[str] = ("*.safetensors", "*.json", "*.txt"), file: str | None = None) -> Path:
+def find(
+    checkpoint: str, *, files: Sequence[str] = ("*.safetensors", "*.json", "*.txt"), file: str | None = None, option: str = "checkpoint"
+) -> Path:
     """The file or folder that `checkpoint` names: a path as it stands, else a hub id, downloaded (only `files`) or found in the cache.
 
     With `file`, the one file of that name inside the folder or repository is meant. Raises `BrokenRanker` with what to do when
-    a download fails, and `BadOption` for a name that is neither.
+    a download fails, and `BadOption` for a name that is neither; both call it by the name of the ranker's `option`.
     """
     path = Path(checkpoint).expanduser()
     if not path.exists():
-        path = _from_hub(checkpoint, [file] if file else list(files))
+        path = _from_hub(checkpoint, [file] if file else list(files), option)
     if file and path.is_dir():
         path = path / file
         if not path.is_file():
-            raise BrokenRanker(f"{checkpoint} holds no {file}; give checkpoint=PATH of the file itself")
+            raise BrokenRanker(f"{checkpoint} holds no {file}; give {option}=PATH of the file itself")
     return path
 
 
-def weights_id(checkpoint: str) -> str:
+def weights_id(checkpoint: str, option: str = "checkpoint") -> str:
     """What tells these weights from others in a row's version: ``sha256:`` of the bytes on disk, or ``owner/name@revision`` on the hub.
 
     A folder counts its weights, configurations and vocabularies; where it lies and what it is called do not matter.
@@ -50,7 +52,7 @@ def weights_id(checkpoint: str) -> str:
         parts = sorted(found for found in path.iterdir() if found.is_file() and found.suffix in COUNTED)
         listing = "".join(f"{part.name} {_file_hash(part)}\n" for part in parts)
         return f"sha256:{hashlib.sha256(listing.encode()).hexdigest()[:12]}"
-    return f"{checkpoint}@{_revision(checkpoint)[:12]}"
+    return f"{checkpoint}@{_revision(checkpoint, option)[:12]}"
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
@@ -111,32 +113,32 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     return dict(content)
 
 
-def _from_hub(checkpoint: str, files: list[str]) -> Path:
-    revision = _revision(checkpoint)
-    folder = _download(checkpoint, files, revision)
+def _from_hub(checkpoint: str, files: list[str], option: str) -> Path:
+    revision = _revision(checkpoint, option)
+    folder = _download(checkpoint, files, revision, option)
     if not any(found.suffix in COUNTED for found in folder.iterdir()):
-        raise BrokenRanker(f"{checkpoint} is in the cache without its weights, and cannot be downloaded now; {_offline()}")
+        raise BrokenRanker(f"{checkpoint} is in the cache without its weights, and cannot be downloaded now; {_offline(option)}")
     return folder
 
 
 @lru_cache
-def _revision(checkpoint: str) -> str:
+def _revision(checkpoint: str, option: str) -> str:
     """The commit of a hub repository: its newest, or the one in the cache where the hub cannot be asked."""
     if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", checkpoint):
-        raise BadOption(f"checkpoint={checkpoint!r} is no file or folder here, and no hub id (owner/name)")
-    return _download(checkpoint, ["config.json"], None).name
+        raise BadOption(f"{option}={checkpoint!r} is no file or folder here, and no hub id (owner/name)")
+    return _download(checkpoint, ["config.json"], None, option).name
 
 
-def _download(checkpoint: str, files: list[str], revision: str | None) -> Path:
+def _download(checkpoint: str, files: list[str], revision: str | None, option: str) -> Path:
     try:
         return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=files))
     except Exception as error:  # the hub client raises many kinds: no network, no such repository, gated, offline …
         reason = " ".join(str(error).split())[:200]
-        raise BrokenRanker(f"{checkpoint} cannot be downloaded ({type(error).__name__}: {reason}); {_offline()}") from None
+        raise BrokenRanker(f"{checkpoint} cannot be downloaded ({type(error).__name__}: {reason}); {_offline(option)}") from None
 
 
-def _offline() -> str:
-    return "give checkpoint=PATH of a copy you have, or fill the hub cache where there is a network and set HF_HUB_OFFLINE=1"
+def _offline(option: str) -> str:
+    return f"give {option}=PATH of a copy you have, or fill the hub cache where there is a network and set HF_HUB_OFFLINE=1"
 
 
 def _file_hash(path: Path) -> str:

@@ -47,13 +47,16 @@ class Towers(Protocol):
 
 
 def cosines(towers: Towers, images: Sequence[Image.Image], prompts: Sequence[str], batch_size: int) -> tuple[torch.Tensor, Notes]:
-    """Cosine of each picture with its prompt, from -1 to 1, and what was done to both. Equal prompts are embedded once."""
-    distinct = sorted(set(prompts))
-    texts_ND, text_notes = texts(towers, distinct, batch_size)
-    images_BD, image_notes = pictures(towers, images, batch_size)
-    places = [distinct.index(prompt) for prompt in prompts]
-    notes = [{**text_notes[place], **note} for place, note in zip(places, image_notes, strict=True)]
-    return (images_BD * texts_ND[places]).sum(-1), notes
+    """Cosine of each picture with its prompt, from -1 to 1, and what was done to both.
+
+    Equal prompts are embedded once, and so is a picture that comes several times as the same object.
+    """
+    seen, said = {id(image): image for image in images}, sorted(set(prompts))
+    texts_ND, text_notes = texts(towers, said, batch_size)
+    images_MD, image_notes = pictures(towers, list(seen.values()), batch_size)
+    rows, columns = list(map(list(seen).index, map(id, images))), list(map(said.index, prompts))
+    notes = [{**text_notes[column], **image_notes[row]} for row, column in zip(rows, columns, strict=True)]
+    return (images_MD[rows] * texts_ND[columns]).sum(-1), notes
 
 
 def pictures(towers: Towers, images: Sequence[Image.Image], batch_size: int) -> tuple[torch.Tensor, Notes]:
@@ -81,7 +84,7 @@ class HuggingFaceClip:
         with empty():
             model: Any = CLIPModel(self.config)
         load_strict(model, read(folder), folder, ignore=("position_ids",))
-        self.tokenizer, self.processor = _processor(find(processor))
+        self.tokenizer, self.processor = _processor(find(processor, option="processor"))
         text: Any = self.config.text_config
         self.limit = int(text.max_position_embeddings)
         self.scale = float(model.logit_scale.float().exp())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
@@ -14,11 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
+from rankkit.images import decode
 from rankkit.types import Group, Ranker
 from rankkit_torch.checkpoints import weights_id
-from rankkit_torch.testing import PROMPTS, inputs_id, pictures
+from rankkit_torch.testing import PROMPTS, files, inputs_id, pictures
 
 TOLERANCE = 1e-4  # of the spread of the scores
+PROMPT = PROMPTS[0]  # of every file
+SAME, BOTH, WRONG = "the same score", "both refuse", "WRONG"
+RGB, FAILS = "its score of the RGB picture, not of the file", "it fails on the file; ours is its score of the RGB picture"
 HALVES = ("bfloat16", "float16")
 PACKAGES = ("torch", "transformers", "open_clip_torch", "torchvision", "pillow", "numpy")
 
@@ -64,12 +68,14 @@ def block(case: Case | ModuleType) -> dict[str, Any]:
         options = case.checkpoint(Path(folder))
         ours = scores_of(case.build(**options))
         theirs = table(lambda images, prompts: case.reference(images, prompts, **options))
-        few = PROMPTS[: getattr(case, "HALF_PROMPTS", len(PROMPTS))]  # half precision is slow on a CPU
-        halves = {dtype: difference(scores_of(case.build(**options, dtype=dtype), few), ours[: len(few)]) for dtype in HALVES}
-        weights = weights_id(str(options["checkpoint"]))
+        halves = {dtype: scores_of(case.build(**options, dtype=dtype)) for dtype in HALVES}
+        usual, weights = scores_of(case.build(**options, dtype="auto"), PROMPTS[:1]), weights_id(str(options["checkpoint"]))
     found = {"weights": weights, "inputs": inputs_id(pictures(), PROMPTS), "versions": versions(), "reference": str(case.__doc__).strip()}
-    spread = {"spread": float(theirs.std()), "spread_of_size": float(theirs.std() / np.abs(theirs).mean())}
-    return {**found, **spread, "against_reference": difference(ours, theirs), "against_float32": halves, "scores": theirs.tolist()}
+    tables = {"float32": ours, **halves}
+    default = min(tables, key=lambda dtype: float(np.abs(tables[dtype][:1] - usual).max()))
+    spread = {"spread": float(theirs.std()), "spread_of_size": float(theirs.std() / np.abs(theirs).mean()), "default_dtype": default}
+    lost = {dtype: difference(table, ours) for dtype, table in halves.items()}
+    return {**found, **spread, "against_reference": difference(ours, theirs), "against_float32": lost, "scores": theirs.tolist()}
 
 
 def difference(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> dict[str, Any]:
@@ -103,6 +109,44 @@ def check(path: Path, case: Case | ModuleType, folder: Path, *, size: str = "tin
     found = difference(scores_of(ranker, PROMPTS[:prompts]), np.asarray(golden["scores"])[:prompts])
     assert found["max_of_spread"] <= TOLERANCE, found
     assert found["kendall_min"] >= 0.999, found
+
+
+def files_block(ranker: Ranker, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Our score of every file, or why there is none, beside what the reference says of it and of the RGB picture made of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {path.name: {**seen[path.name], "ours": _of_file(ranker, path)} for path in files(Path(folder))}
+
+
+def verdict(row: Mapping[str, Any], spread: float) -> str:
+    """How our answer to a file stands to the reference's: `SAME`, `RGB`, `FAILS`, `BOTH`, or `WRONG` where it is none of these."""
+
+    def near(other: object) -> bool:
+        return isinstance(other, float) and abs(other - row["ours"]) <= TOLERANCE * spread
+
+    if isinstance(row["ours"], str):
+        return BOTH if isinstance(row["file"], str) else WRONG
+    if near(row["file"]):
+        return SAME
+    return WRONG if not near(row["rgb"]) else FAILS if isinstance(row["file"], str) else RGB
+
+
+def check_files(path: Path, case: Case | ModuleType, folder: Path) -> None:
+    """Assert that a ranker still answers to every file as golden.json has it, and that this is what the reference says."""
+    golden = json.loads(path.read_text("utf-8"))
+    size, rows = golden["files"]["size"], golden["files"]["rows"]
+    write = case.full if size == "full" else case.checkpoint  # type: ignore[union-attr]
+    found = files_block(case.build(**write(folder)), rows)
+    assert found.keys() == rows.keys()
+    for name, row in found.items():
+        assert verdict(row, golden[size]["spread"]) == verdict(rows[name], golden[size]["spread"]) != WRONG, (name, row, rows[name])
+
+
+def _of_file(ranker: Ranker, path: Path) -> float | str:
+    decoded = decode(path.read_bytes())
+    if decoded.image is None:
+        return str(decoded.error)
+    (ranking,) = ranker.rank([Group(PROMPT, (decoded.image,))])
+    return str(ranking.details[0]["error"]) if math.isnan(ranking.scores[0]) else ranking.scores[0]
 
 
 def versions() -> dict[str, str]:

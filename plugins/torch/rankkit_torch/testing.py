@@ -39,6 +39,32 @@ def pictures(seed: int = 0) -> list[Image.Image]:
     return [to_rgb(image) for image in (*drawn, Image.fromarray(grey), Image.fromarray(clear, "RGBA"))]
 
 
+def files(folder: Path) -> list[Path]:
+    """Image files as people have them, the same every time: of every mode, turned by EXIF, tiny, narrow, and one cut off. Sorted."""
+    rng = np.random.default_rng(7)
+    blocks = rng.integers(0, 256, (6, 8, 4), np.uint8).repeat(8, 0).repeat(8, 1)  # 64 x 48
+
+    def noise(width: int, height: int) -> Image.Image:
+        return Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
+
+    rgba = Image.fromarray(blocks, "RGBA")
+    rgb = rgba.convert("RGB")
+    palette, turned = rgb.quantize(16), Image.Exif()
+    turned[0x0112] = 6
+    drawn = {
+        "rgb": rgb, "rgba": rgba, "la": rgba.convert("LA"), "palette": palette, "palette-clear": palette, "grey": rgb.convert("L"),
+        "grey16": Image.fromarray(blocks[..., 0].astype(np.uint16) * 257), "bits": rgb.convert("1"), "cmyk.tif": rgb.convert("CMYK"),
+        "turned": rgb, "1x1": noise(1, 1), "1x640": noise(1, 640), "4000x300": noise(200, 15).resize((4000, 300), 0),
+        "224x100": noise(224, 100), "28x14": noise(28, 14),
+    }  # fmt: skip
+    options: dict[str, dict[str, Any]] = {"turned": {"exif": turned}, "palette-clear": {"transparency": 3}}
+    for name, image in drawn.items():
+        image.save(folder / (name if "." in name else f"{name}.png"), **options.get(name, {}))
+    whole = (folder / "rgb.png").read_bytes()
+    (folder / "cut-off.png").write_bytes(whole[: len(whole) // 2])
+    return sorted(path for path in folder.iterdir() if path.suffix in (".png", ".tif"))
+
+
 def inputs_id(images: Sequence[Image.Image], prompts: Sequence[str]) -> str:
     """sha256 of pictures and prompts: golden scores belong to exactly these."""
     found = hashlib.sha256(json.dumps(list(prompts)).encode())
@@ -53,7 +79,8 @@ def as_torchvision(image: Image.Image, size: int) -> torch.Tensor:
     long = int(size * max(width, height) / min(width, height))
     image = image.resize((size, long) if width <= height else (long, size), Image.Resampling.BICUBIC)
     left, top = (round((side - size) / 2.0) for side in image.size)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)[:, top : top + size, left : left + size]
+    image = image.crop((left, top, left + size, top + size)).convert("RGB")  # as late as the published transforms do it
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
     mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
     return ((pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None])[None]
 

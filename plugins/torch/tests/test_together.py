@@ -1,6 +1,8 @@
 """All learned rankers live in one environment and one process."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,12 @@ import pytest
 from rankkit_torch.testing import pictures
 
 PLUGINS = sorted(path.parent.parent.name for path in Path(__file__).parents[2].glob("*/tests/tiny_*.py"))
+
+
+def test_the_packages_of_all_plugins_agree_with_each_other():
+    pytest.importorskip("pip")
+    done = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_learned_ranker_scores_the_same_picture_in_one_process(tmp_path):

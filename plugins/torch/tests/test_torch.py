@@ -12,6 +12,7 @@ from torch import nn
 
 import rankkit_torch as shared
 from rankkit.errors import BadOption, BrokenRanker
+from rankkit.registry import prepare
 from rankkit_torch import golden, testing, weights
 from rankkit_torch.clip import HuggingFaceClip, texts
 
@@ -102,6 +103,12 @@ def test_a_failed_download_says_what_to_do_offline():
     for ask in (shared.find, shared.weights_id):
         with pytest.raises(BrokenRanker, match=r"nobody/nothing cannot be downloaded .*checkpoint=PATH .*HF_HUB_OFFLINE=1"):
             ask("nobody/nothing")
+
+
+def test_a_failed_download_names_the_option_that_would_replace_it():
+    for spec, option in (("hpsv3", "base"), ("imagereward", "tokenizer"), ("aesthetic", "clip"), ("pickscore", "processor")):
+        with pytest.raises(BrokenRanker, match=rf"nobody/nothing cannot be downloaded .*; give {option}=PATH of a copy you have"):
+            prepare(spec, checkpoint=__file__, **{option: "nobody/nothing"})
 
 
 def test_a_name_that_is_neither_path_nor_hub_id_is_a_bad_option():

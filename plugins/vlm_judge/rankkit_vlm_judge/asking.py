@@ -27,6 +27,11 @@ class Asker:
         self.mode = "text" if mode == "text" or not transport.logprobs else "logprob" if mode == "logprob" else "logprob, else text"
         self.stopped: RunStopped | None = None
 
+    @property
+    def whom(self) -> dict[str, str]:
+        """The model that answers, as exactly as it is known, and how it is asked: for the rows."""
+        return {"model": self.transport.model, "asked_for": self.mode}
+
     def verdicts(self, questions: Sequence[Question]) -> list[Verdict]:
         """One verdict per question. A question that occurs twice is asked once. Raises `RunStopped` where answers are missing for good."""
         keys = [key(self.transport.model, self.mode, question) for question in questions]
@@ -37,8 +42,8 @@ class Asker:
         try:
             self._ask(open_, known)
         except RunStopped as stopped:
-            self.stopped = stopped
-            raise
+            self.stopped = stopped if self.cache.path else RunStopped(f"{stopped} (but no single verdict: cache=none)")
+            raise self.stopped from None
         return [known[each] for each in keys]
 
     def _ask(self, open_: Mapping[str, Question], known: dict[str, Verdict]) -> None:
@@ -86,7 +91,7 @@ def _text_long(question: Question) -> Call:
 
 
 def _terse(question: Question) -> Call:
-    return Call(question, TERSE, 16, False)
+    return Call(question, TERSE, 16, False, bound=True)
 
 
 @dataclass(frozen=True)

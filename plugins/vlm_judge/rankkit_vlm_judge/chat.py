@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -12,7 +13,7 @@ from rankkit import RunStopped
 from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.http import Failed, Server, tokens_of
 from rankkit_vlm_judge.pictures import Picture
-from rankkit_vlm_judge.questions import FORCED, Question, which_is_better
+from rankkit_vlm_judge.questions import FORCED, Labels, Question, which_is_better
 from rankkit_vlm_judge.replies import Reply, from_top
 
 TOP = 20  # how many first tokens are asked for; most servers give no more
@@ -28,6 +29,7 @@ class Chat:
         self.extras: dict[str, Any] = dict(SAMPLING)
         self.length = "max_tokens"
         self.top = TOP
+        self.binds = True  # whether the server takes a JSON schema, until it has refused one
         self.logprobs = logprobs
         served, reply = self._probe()
         self.logprobs = logprobs and from_top(reply, PROBE.labels).outcome == "ok"
@@ -56,21 +58,33 @@ class Chat:
 
     def _reply(self, call: Call) -> Reply:
         try:
-            try:
-                answer = self._ask(call)
-            except Failed as failure:
-                if failure.outcome != "oversized":
-                    raise
-                answer = self._ask(call, shrunk=True)
-            return read(answer)
+            return read(self._asked(call))
         except Failed as failure:
+            if failure.outcome == "truncated":
+                return Reply(finish="length")
             return Reply(failure=failure.outcome, error=str(failure))
 
+    def _asked(self, call: Call) -> Any:
+        """The answer; with smaller pictures where the request is too large, and without a schema where the server takes none."""
+        call = replace(call, bound=call.bound and self.binds)  # decided here, for another thread may learn meanwhile that it does not
+        try:
+            return self._ask(call)
+        except Failed as failure:
+            if failure.outcome == "oversized":
+                return self._ask(call, shrunk=True)
+            if failure.outcome != "rejected" or not call.bound:
+                raise
+        answer = self._ask(replace(call, bound=False))
+        self.binds = False
+        return answer
+
     def _ask(self, call: Call, *, shrunk: bool = False) -> Any:
-        return self.server.post("/chat/completions", self._body(call, shrunk))
+        return self.server.post("/chat/completions", self._body(call, shrunk), spared=call.bound)
 
     def _body(self, call: Call, shrunk: bool = False) -> dict[str, Any]:
         asked: dict[str, Any] = {"logprobs": True, "top_logprobs": self.top} if call.logprobs and self.top else {}
+        if call.bound:
+            asked["response_format"] = only(call.question.labels)
         messages = messages_of(call.question, call.form, shrunk)
         return {"model": self.name, "messages": messages, self.length: call.max_tokens, **self.extras, **asked}
 
@@ -78,8 +92,11 @@ class Chat:
         try:
             listed = self.server.get("/models")
             names = [str(each["id"]) for each in listed["data"]]
-        except (Failed, KeyError, TypeError) as error:
-            raise RunStopped(f"{self.server.url} does not say which models it serves ({error}); give model=NAME") from None
+        except Failed as failure:
+            advice = "give model=NAME" if failure.outcome == "rejected" else _advice(failure)
+            raise RunStopped(f"{failure}; {advice}") from None
+        except (KeyError, TypeError):
+            raise RunStopped(f"{self.server.url} does not say which models it serves; give model=NAME") from None
         if len(names) != 1:
             raise RunStopped(f"{self.server.url} serves {len(names)} models; name one with model=: {', '.join(names[:20]) or 'none'}")
         return names[0]
@@ -92,8 +109,10 @@ class Chat:
                 answer = self._ask(call)
                 return str(answer.get("model") or "") if isinstance(answer, dict) else "", _whole(read(answer))
             except Failed as failure:
+                if failure.outcome == "truncated":
+                    return "", Reply(finish="length")
                 if failure.outcome != "rejected" or not self._leave_out(str(failure)):
-                    raise RunStopped(f"{self.server.url} cannot judge with {self.name}: {failure}; {_advice(failure)}") from None
+                    raise RunStopped(f"{self.name} cannot judge: {failure}; {_advice(failure)}") from None
         raise RunStopped(f"{self.server.url} keeps refusing requests to {self.name}, whatever is left out of them")
 
     def _leave_out(self, complaint: str) -> bool:
@@ -115,12 +134,23 @@ class Chat:
 def _advice(failure: Failed) -> str:
     if failure.outcome == "rejected":
         return "it must take two pictures in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}'; llama-server: --mmproj)"
+    if failure.outcome == "rate_limited":
+        return "it is asked too often: wait, and lower concurrency="
+    if failure.outcome == "timeout":
+        return "see whether it is still loading its model, or give it more time with timeout="
     return "see that the server is running and that url= is its base URL, which usually ends in /v1"
 
 
 PROBE: Question = which_is_better(
     "a plain red square", Picture(Image.new("RGB", (64, 64), "red"), 64), Picture(Image.new("RGB", (64, 64), "blue"), 64)
 )
+
+
+def only(labels: Labels) -> dict[str, Any]:
+    """A response format that lets a model say nothing but one of two labels."""
+    answer = {"type": "string", "enum": list(labels)}
+    schema = {"type": "object", "properties": {"answer": answer}, "required": ["answer"], "additionalProperties": False}
+    return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
 
 
 def messages_of(question: Question, form: str, shrunk: bool = False) -> list[dict[str, Any]]:
@@ -153,6 +183,6 @@ def read(answer: Any) -> Reply:
 
 
 def _whole(reply: Reply) -> Reply:
-    if not reply.text and not reply.top:
+    if not reply.text and not reply.top and reply.finish != "length":  # a model that thinks first has no room to answer in one token
         raise Failed("transport", "the answer to a first question is empty")
     return reply

@@ -44,7 +44,7 @@ def connect(
     server = Server(_checked(url), _key(api_key_env), budget, timeout, tries, backoff, concurrency)
     answers = Cache(_path(cache))
     asker = Asker(Chat(server, model, logprobs=mode != "text"), answers, mode)
-    server.patience = patience  # from now on: a server that was never there is not waited for
+    server.patience, server.known = patience, True  # from now on: a server that was never there is not waited for
     return asker
 
 

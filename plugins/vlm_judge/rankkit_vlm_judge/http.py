@@ -50,7 +50,8 @@ class _Again(Failed):
 class Server:
     """A base URL with patience. `tries` per request with full jitter from `backoff` seconds on; `timeout` seconds for each.
 
-    A server that is gone is waited for, `patience` seconds at most; requests that failed meanwhile are made again.
+    A server that is gone is waited for, `patience` seconds at most; requests that failed meanwhile are made again. Until `known` is
+    set, because it has answered once, one that refuses connections is not tried again.
     """
 
     url: str
@@ -61,6 +62,7 @@ class Server:
     backoff: float = 0.5
     connections: int = 16
     patience: float = 0.0
+    known: bool = False
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/").removesuffix("/chat/completions")
@@ -81,8 +83,11 @@ class Server:
         """The JSON at a path, free of charge."""
         return self._patiently("GET", path, None)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """The JSON answered to a JSON body. Raises `Failed` where this request fails, `RunStopped` where every other one would too."""
+    def post(self, path: str, body: dict[str, Any], *, spared: bool = False) -> Any:
+        """The JSON answered to a JSON body. Raises `Failed` where this request fails, `RunStopped` where every other one would too.
+
+        `spared`: that the server rejects it is no sign that it would reject others.
+        """
         content = json.dumps(body).encode()
         for returns in range(RETURNS + 1):
             if self.stopped is not None:
@@ -95,7 +100,8 @@ class Server:
             except Failed as failure:
                 if self.patience and failure.outcome == "transport" and returns < RETURNS and self._was_away(began, failure):
                     continue
-                self._strike(failure)
+                if not (spared and failure.outcome == "rejected"):
+                    self._strike(failure)
                 raise
             else:
                 with self._lock:
@@ -126,7 +132,7 @@ class Server:
         return status < 500
 
     def _strike(self, failure: Failed) -> None:
-        if failure.outcome in ("refused", "oversized"):
+        if failure.outcome in ("refused", "oversized", "truncated"):
             return
         with self._lock:
             self._strikes += 1
@@ -162,11 +168,12 @@ class Server:
                 return answer
             raise self._failure(status, headers, data, answer)
         except httpx2.TimeoutException:
-            raise _Again("timeout", f"{self.url} gave no complete answer within {self.timeout:g} seconds") from None
+            raise _Again("timeout", f"{self.url} gave no complete answer within timeout={self.timeout:g} seconds") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol)):
                 raise RunStopped(f"{self.url!r} is not a URL that can be asked: {error}; write url=http://host:8000/v1") from None
-            raise _Again("transport", f"{self.url} cannot be talked to: {error or type(error).__name__}") from None
+            text = f"{self.url} cannot be talked to: {error or type(error).__name__}"
+            raise (_Again if self.known or not isinstance(error, httpx2.ConnectError) else Failed)("transport", text) from None
         finally:
             if charged:
                 self.budget.settle(tokens)
@@ -192,7 +199,8 @@ class Server:
         if status == 402 or (status == 429 and "insufficient_quota" in said):
             return RunStopped(f"{text}; the account has no credit left. What was judged is kept")
         if status in (401, 403):
-            return RunStopped(f"{text}; name the environment variable that holds the key: api_key_env=NAME. What was judged is kept")
+            advice = "see that its key is good for this server" if self.key else "name the environment variable that holds the key"
+            return RunStopped(f"{text}; {advice}: api_key_env=NAME. What was judged is kept")
         if status == 404 or 300 <= status < 400:
             return RunStopped(f"{text}; give the base URL, which usually ends in /v1, and a model that it serves. What was judged is kept")
         if 200 <= status < 300:
@@ -201,7 +209,7 @@ class Server:
             return Failed("oversized", text)
         if status in (408, 409, 425, 429) or status >= 500:
             return _Again("rate_limited" if status == 429 else "transport", text, _seconds(headers.get("Retry-After")))
-        return Failed("refused" if _FILTER.search(said) else "rejected", text)
+        return Failed("refused" if _FILTER.search(said) else "truncated" if _CUT_OFF.search(said) else "rejected", text)
 
     def _said(self, data: bytes, answer: Any) -> str:
         found = answer.get("error", answer) if isinstance(answer, dict) else data.decode("utf-8", "replace")
@@ -212,6 +220,7 @@ class Server:
         return text.replace(self.key, "(the key)") if self.key else text
 
 
+_CUT_OFF = re.compile(r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE)  # of models that think first
 _FILTER = re.compile(r"content[_ ](?:filter|policy|management)|moderation|safety system", re.IGNORECASE)
 
 

@@ -16,13 +16,15 @@ from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, Batch
 from rankkit_vlm_judge.pictures import Picture
 from rankkit_vlm_judge.questions import Question
 
+REMEMBERED = 64  # pictures: as many as are in one call of a ranker
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """One question's tensors without a batch axis of their own: ids of shape (L,), and whatever the pictures became."""
+    """One question's tensors without a batch axis of their own: ids of shape (L,), and whatever the pictures became, in pieces."""
 
     ids: torch.Tensor
-    extras: Mapping[str, torch.Tensor]
+    extras: Mapping[str, Sequence[torch.Tensor]]
 
     @property
     def length(self) -> int:
@@ -61,25 +63,34 @@ class Grid:
 
     def __init__(self, pictures: Any, tokenizer: Any) -> None:
         self.pictures, self.tokenizer = pictures, tokenizer
+        self._lately: dict[str, Mapping[str, torch.Tensor]] = {}
         self.place_id = tokenizer.convert_tokens_to_ids(self.PLACE)
 
     def prepare(self, question: Question, form: str) -> Prepared:
         """One question, its placeholders repeated to the size of each picture."""
         text = self.tokenizer.apply_chat_template(_messages(question, form, self.tokenizer), tokenize=False, add_generation_prompt=True)
-        pixels = self.pictures(images=[picture.image for picture in question.pictures()], return_tensors="pt")
-        counts = (pixels["image_grid_thw"].prod(-1) // self.pictures.merge_size**2).tolist()
+        pixels = [self._pixels(picture) for picture in question.pictures()]
+        counts = [int(each["image_grid_thw"].prod()) // self.pictures.merge_size**2 for each in pixels]
         before, *after = text.split(self.PLACE)
         if len(after) != len(counts):
             raise ValueError(f"the chat template made {len(after)} places for {len(counts)} pictures")
         text = before + "".join(self.PLACE * count + rest for count, rest in zip(counts, after, strict=True))
         ids = self.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"][0]
-        return Prepared(ids, {"pixel_values": pixels["pixel_values"], "image_grid_thw": pixels["image_grid_thw"]})
+        return Prepared(ids, {name: [each[name] for each in pixels] for name in ("pixel_values", "image_grid_thw")})
+
+    def _pixels(self, picture: Picture) -> Mapping[str, torch.Tensor]:
+        """A picture's tensors, made once although it is in many questions: 6 MB each at 512 x 512."""
+        if picture.sha256 not in self._lately:
+            if len(self._lately) >= REMEMBERED:
+                del self._lately[next(iter(self._lately))]
+            self._lately[picture.sha256] = self.pictures(images=[picture.image], return_tensors="pt")
+        return self._lately[picture.sha256]
 
     def batch(self, prepared: Sequence[Prepared]) -> BatchFeature:
         """Ids side by side; the pixels of all pictures in one row, in order."""
         ids, mask = _left_padded([each.ids for each in prepared], self.tokenizer)
         types = (ids == self.place_id).int()
-        pixels = {name: torch.cat([each.extras[name] for each in prepared]) for name in prepared[0].extras}
+        pixels = {name: torch.cat([piece for each in prepared for piece in each.extras[name]]) for name in prepared[0].extras}
         return BatchFeature({"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": types, **pixels})
 
 
@@ -96,7 +107,7 @@ class Own:
         made = self.processor(
             text=text, images=[picture.image for picture in question.pictures()], return_tensors="pt", add_special_tokens=False
         )
-        extras = {name: value for name, value in made.items() if name not in ("input_ids", "attention_mask")}
+        extras = {name: [value] for name, value in made.items() if name not in ("input_ids", "attention_mask")}
         return Prepared(made["input_ids"][0], extras)
 
     def batch(self, prepared: Sequence[Prepared]) -> BatchFeature:
@@ -104,7 +115,7 @@ class Own:
         ids, mask = _left_padded([each.ids for each in prepared], self.tokenizer)
         made = {"input_ids": ids, "attention_mask": mask}
         for name in prepared[0].extras:
-            values = [each.extras[name] for each in prepared]
+            values = [each.extras[name][0] for each in prepared]
             per_token = all(value.shape == (1, each.length) for value, each in zip(values, prepared, strict=True))
             made[name] = _padded([value[0] for value in values], 0) if per_token else torch.cat(values)
         return BatchFeature(made)

@@ -27,7 +27,11 @@ class Local:
         self.budget, self.batch_size = budget, batch_size
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         auto: Any = AutoModelForImageTextToText
-        net, found = auto.from_pretrained(name, dtype=dtype, output_loading_info=True)
+        try:
+            net, found = auto.from_pretrained(name, dtype=dtype, output_loading_info=True)
+        except (OSError, ValueError) as error:  # no such folder or hub name, no network, no model that sees
+            reason = " ".join(str(error).split())[:200]
+            raise RankkitError(f"model={name} cannot be loaded: {reason}; give a folder or a hub name, or a server's url=") from None
         if found["missing_keys"]:
             missing = ", ".join(sorted(found["missing_keys"])[:3])
             raise RankkitError(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PIL import Image
 
-from rankkit import Pairwise, Pointwise, Scored
+from rankkit import Group, Pairwise, Pointwise, Ranking, Scored
 from rankkit.errors import BadOption
 from rankkit_vlm_judge import questions
 from rankkit_vlm_judge.asking import Mode
@@ -77,6 +78,11 @@ class VlmJudge(Pairwise):
             batch_size=batch_size,
         )
 
+    def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
+        """As any pairwise ranker does; each picture's details also say which model judged it, and what it was asked for."""
+        found = super().rank(groups)
+        return [replace(each, details=tuple({**told, **self.asker.whom} for told in each.details)) for each in found]
+
     def compare(self, firsts: Sequence[Image.Image], seconds: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """P(first is better) for every ordered pair; NaN with ``error`` and ``failure`` (its kind) where there is no verdict."""
         pictures = _Pictures(self.max_side)
@@ -139,7 +145,8 @@ class Vqa(Pointwise):
         """P(yes) for every picture; NaN with ``error`` and ``failure`` where there is no verdict."""
         pictures = _Pictures(self.max_side)
         asked = [questions.does_it_show(prompt, pictures[image]) for image, prompt in zip(images, prompts, strict=True)]
-        return [_scored(verdict) for verdict in self.asker.verdicts(asked)]
+        scores = [_scored(verdict) for verdict in self.asker.verdicts(asked)]
+        return [replace(each, details={**each.details, **self.asker.whom}) for each in scores]
 
 
 class _Pictures(dict[int, Picture]):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -59,6 +60,27 @@ def test_two_folders_are_compared_by_win_rate_with_an_interval(run, fake, tmp_pa
     assert re.search(r"ours wins 100\.0 % of 12 pairs \(95 % interval [0-9.]+ to 100\.0, 0 ties, p = ", found.stdout)
 
 
+def test_folders_that_differ_by_seed_do_not_differ_significantly_whatever_seat_the_judge_likes(run, fake, tmp_path):
+    rng = random.Random(1)
+    ours, theirs = (folder(tmp_path / name, {f"thing {i}": (rng.randint(60, 200),) for i in range(12)}) for name in ("ours", "theirs"))
+    same = [(ours / f"thing {i}" / "0.png", theirs / f"thing {i}" / "0.png") for i in range(3)]
+    for one, other in same:
+        other.write_bytes(one.read_bytes())
+    found = {}
+    for fake.bias in (-3.0, 3.0):
+        told = run("compare", ours, theirs, "-r", f"vlm-judge:url={fake.url},cache=none")
+        assert told.returncode == 0, told.stderr
+        found[fake.bias] = told.stdout.splitlines()
+    verdict, judge = found[3.0]
+    assert verdict == found[-3.0][0] and verdict.endswith("not significant: this could be chance")
+    assert re.search(
+        r"wins \d+\.\d % of 12 pairs \(95 % interval \d+\.\d to \d+\.\d, [3-9] ties, half a win to each, p = 0\.\d+\)", verdict
+    )
+    assert "calls 18, 0 failed" in judge and "liking for the first seat +3.00 logits, cancelled" in judge
+    as_json = json.loads(run("compare", theirs, ours, "-r", f"vlm-judge:url={fake.url},cache=none", "--json").stdout)
+    assert as_json[0]["win_rate"] == pytest.approx(1 - float(re.search(r"wins (\S+) %", verdict)[1]) / 100, abs=6e-4)
+
+
 def test_comparing_stops_with_a_message_where_the_server_does(run, fake, tmp_path):
     ours, theirs = (folder(tmp_path / name, {f"{i}": (level + i,) for i in range(6)}) for name, level in (("ours", 90), ("theirs", 30)))
     fake.fault = lambda number, body: (403, {"error": {"message": "your trial is over"}}) if number > 4 else None
@@ -71,6 +93,13 @@ def test_a_url_that_cannot_be_is_one_line(run, tmp_path, url, said):
     pictures = folder(tmp_path / "pictures", {"cat": (10, 200)})
     found = run("score", pictures, "-r", f"vlm-judge:url={url},model=m,tries=1")
     assert found.returncode in (1, 2) and said in found.stderr and "Traceback" not in found.stderr
+
+
+def test_a_judge_with_nothing_to_compare_says_so(run, fake, tmp_path):
+    pictures = folder(tmp_path / "pictures", {"cat": (10,), "dog": (250,)})
+    found = run("score", pictures, "-r", f"vlm-judge:url={fake.url}")
+    assert "no group has a second image for vlm-judge to compare; rankkit compare DIR_A DIR_B" in found.stderr
+    assert "no group" not in run("score", pictures, "-r", f"vqa:url={fake.url}").stderr
 
 
 def test_the_cards_of_both_rankers_are_listed(run):

@@ -1,5 +1,6 @@
 """The judge over HTTP: what it asks, what it makes of the answers, what it keeps."""
 
+import json
 import math
 import sqlite3
 import subprocess
@@ -157,10 +158,55 @@ def test_a_server_without_log_probabilities_is_asked_for_texts(load, fake, greys
         load(mode="logprob")
 
 
+def test_a_server_that_calls_an_answer_without_room_a_bad_request_is_given_room_too(load, fake, greys):
+    words = "Could not finish the message because max_tokens or model output limit was reached. Please try again with higher max_tokens."
+    fake.logprobs = False
+    fake.fault = lambda number, body: (400, {"error": {"message": words}}) if body["max_tokens"] < 600 else None
+    assert one(load(), greys(*range(40, 200, 40))).ranks == (4, 3, 2, 1)
+
+
+@pytest.mark.parametrize("mode", ["auto", "text"])
+def test_a_model_that_thinks_before_it_answers_is_given_room(load, fake, greys, mode):
+    answer = fake.answer
+
+    def thinking(body):
+        found = answer({**body, "logprobs": False})
+        if body["max_tokens"] < 600:
+            found["choices"][0] = {"finish_reason": "length", "message": {"content": None, "reasoning_content": "Let me see"}}
+        return found
+
+    fake.answer = thinking
+    assert one(load(mode=mode), greys(40, 200)).ranks == (2, 1)
+    assert [body["max_tokens"] for body in fake.requests] == [1, 512, 512, 2048, 2048]
+
+
 def test_a_text_without_a_verdict_is_asked_for_once_more_and_tersely(load, fake, greys):
     fake.says = lambda body, better: better if body["max_tokens"] == 16 else "Both are lovely."
     ranking = one(load(mode="text"), greys(40, 200))
     assert ranking.ranks == (2, 1) and [body["max_tokens"] for body in fake.requests[1:]] == [512, 512, 16, 16]
+
+
+def talker(body, better):
+    """Says what it likes unless it is bound."""
+    return json.dumps({"answer": better}) if "response_format" in body else "Both are lovely."
+
+
+def test_a_model_that_will_not_decide_is_bound_to_the_labels_where_the_server_can_do_that(load, fake, greys):
+    fake.logprobs, fake.says = False, talker
+    assert one(load(), greys(40, 200)).ranks == (2, 1)
+    bound = [body["response_format"]["json_schema"]["schema"] for body in fake.requests if "response_format" in body]
+    assert len(bound) == 2 and bound[0]["properties"]["answer"]["enum"] == ["A", "B"]
+    ranking = one(load("vqa", mode="text"), greys(40, 200))
+    assert ranking.scores == (0, 1)
+
+
+def test_a_server_that_takes_no_schema_is_asked_without_one_and_told_of_it_once(load, fake, greys):
+    fake.says = lambda body, better: better if body["max_tokens"] == 16 else "Both are lovely."
+    fake.fault = lambda number, body: (400, {"error": "unknown field"}) if "response_format" in body else None
+    assert one(load(mode="text", concurrency=1), greys(40, 120, 200)).ranks == (3, 2, 1)
+    assert sum("response_format" in body for body in fake.requests) == 1
+    fake.latency = 0.02  # so that many are under way when the first is refused
+    assert one(load(mode="text", cache=None), greys(*range(10, 80, 10))).ranks == tuple(range(7, 0, -1))
 
 
 def test_a_text_that_never_has_a_verdict_is_a_missing_comparison_and_not_a_tie(load, fake, greys):
@@ -206,6 +252,15 @@ def test_vqa_scores_how_probably_the_answer_is_yes(load, fake, greys):
     assert ranking.kind == "pointwise" and ranking.ranks == (3, 2, 1)
     assert ranking.scores == pytest.approx([0.0182, 0.505, 0.982], abs=0.01)
     assert "Yes or No" in fake.requests[-1]["messages"][1]["content"][-1]["text"]
+
+
+def test_rows_name_the_model_that_judged_and_what_it_was_asked_for(load, fake, greys):
+    fake.served = "brightness-1-0613"
+    for name in ("vlm-judge", "vqa"):
+        whom = [{key: each[key] for key in ("model", "asked_for")} for each in one(load(name, model=None), greys(40, 200)).details]
+        assert whom == [{"model": "brightness-1 (brightness-1-0613)", "asked_for": "logprob, else text"}] * 2
+    fake.logprobs = False
+    assert one(load(), greys(40, 200)).details[0]["asked_for"] == "text"
 
 
 def test_vqa_keeps_every_promise_of_a_ranker(load):

@@ -142,6 +142,23 @@ def test_batches_and_their_padding_change_nothing(folder, group):
     assert together.scores == pytest.approx(alone.scores, abs=1e-4)
 
 
+def test_a_picture_is_made_ready_once_although_it_is_in_many_questions(folder):
+    judge = load("vlm-judge", folder, mode="logprob")
+    inputs, made = judge.asker.transport.inputs, []
+    pictures_ = inputs.pictures
+
+    class Counted:
+        merge_size, patch_size = pictures_.merge_size, pictures_.patch_size
+
+        def __call__(self, images, **options):
+            made.extend(images)
+            return pictures_(images=images, **options)
+
+    inputs.pictures = Counted()
+    judge.rank([rankkit.Group("noise", pictures(6))])
+    assert len(made) == 6
+
+
 def test_a_picture_takes_as_many_places_as_it_has_merged_patches(folder):
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.pictures import Picture
@@ -150,6 +167,40 @@ def test_a_picture_takes_as_many_places_as_it_has_merged_patches(folder):
     side = 2 * inputs.pictures.patch_size
     prepared = inputs.prepare(questions.does_it_show("x", Picture(Image.new("RGB", (3 * side, 2 * side)), 768)), questions.FORCED)
     assert int((prepared.ids == inputs.place_id).sum()) == 6
+
+
+@pytest.mark.parametrize("sizes", [((512, 512), (300, 451)), ((768, 432), (100, 100))])
+def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folder, sizes):
+    from rankkit_vlm_judge import questions
+    from rankkit_vlm_judge.inputs import _messages, prepare_inputs
+    from rankkit_vlm_judge.pictures import Picture
+
+    inputs = prepare_inputs(folder)
+    modules = transformers.models
+    if inputs.pictures.patch_size == 14:
+        processor, video = transformers.Qwen2_5_VLProcessor, modules.qwen2_vl.video_processing_qwen2_vl.Qwen2VLVideoProcessor
+    else:
+        processor, video = transformers.Qwen3VLProcessor, modules.qwen3_vl.video_processing_qwen3_vl.Qwen3VLVideoProcessor
+    whole = processor(image_processor=inputs.pictures, tokenizer=inputs.tokenizer, video_processor=video())
+    asked = questions.which_is_better("a cat", *(Picture(Image.effect_noise(size, 80).convert("RGB"), 768) for size in sizes))
+    messages = _messages(asked, questions.FORCED, inputs.tokenizer)
+    text = whole.apply_chat_template(messages, chat_template=TEMPLATE, tokenize=False, add_generation_prompt=True)
+    expected = whole(text=[text], images=[picture.image for picture in asked.pictures()], return_tensors="pt")
+    batch = inputs.batch([inputs.prepare(asked, questions.FORCED)])
+    assert set(batch) == set(expected) and all(torch.equal(batch[name], expected[name]) for name in batch)
+
+
+def test_the_pixels_are_those_of_qwen_vl_utils_told_the_models_patch_size(folder):
+    utils = pytest.importorskip("qwen_vl_utils", reason="which nothing else here needs")
+    from rankkit_vlm_judge.inputs import prepare_inputs
+
+    pictures = prepare_inputs(folder).pictures
+    pictures.size = {"shortest_edge": 4 * (2 * pictures.patch_size) ** 2, "longest_edge": 12845056}
+    for size in ((512, 512), (300, 451), (768, 432), (100, 100)):
+        image = Image.effect_noise(size, 80).convert("RGB")
+        theirs = pictures([utils.fetch_image({"image": image}, image_patch_size=pictures.patch_size)], do_resize=False, return_tensors="pt")
+        ours = pictures([image], return_tensors="pt")
+        assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_control_tokens_in_a_caption_are_only_text(folder, group):
@@ -217,6 +268,11 @@ def test_a_model_without_all_its_weights_is_refused(tmp_path):
     save_file({name: value for name, value in weights.items() if name != dropped}, tmp_path / "m" / "model.safetensors", {"format": "pt"})
     with pytest.raises(RankkitError, match="lacks 1 of its weights"):
         load("vlm-judge", made)
+
+
+def test_a_model_that_is_not_there_is_said_with_what_to_give(tmp_path):
+    with pytest.raises(RankkitError, match=r"model=.*nowhere cannot be loaded: .*; give a folder or a hub name, or a server's url="):
+        load("vlm-judge", str(tmp_path / "nowhere"))
 
 
 def test_a_retrained_model_in_the_same_folder_is_another_model(tmp_path):

@@ -137,8 +137,37 @@ def test_a_request_that_is_too_large_is_made_smaller_once(load, fake):
 
 
 def test_nobody_there_is_said_at_once(load):
-    with pytest.raises(RunStopped, match=r"http://127\.0\.0\.1:1/v1 cannot judge with .*refused.*see that the server is running"):
-        load(url="http://127.0.0.1:1/v1", tries=2)
+    for model in ("brightness-1", None):
+        start = time.monotonic()
+        with pytest.raises(RunStopped, match=r"http://127\.0\.0\.1:1/v1 cannot be talked to: .*refused; see that the server is running"):
+            load(url="http://127.0.0.1:1/v1", model=model, backoff=5.0)
+        assert time.monotonic() - start < 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (LIMIT, "answered 429: slow down .*asked too often: wait, and lower concurrency="),
+        ("hang", "no complete answer within timeout=0.2 .*give it more time with timeout="),
+        ((503, {"detail": "loading"}), "answered 503: loading .*see that the server is running"),
+    ],
+)
+def test_a_server_that_cannot_answer_a_first_question_is_said_with_what_to_do(load, fake, fault, said):
+    fake.fault = lambda number, body: fault
+    with pytest.raises(RunStopped, match=f"brightness-1 cannot judge: .*{said}"):
+        load(tries=2, timeout=0.2)
+
+
+def test_a_key_that_is_not_accepted_is_not_asked_for_as_if_there_were_none(load, fake, monkeypatch):
+    fake.key = "sk-secret"
+    monkeypatch.setenv("JUDGE_KEY", "sk-wrong")
+    with pytest.raises(RunStopped, match="401.*see that its key is good for this server: api_key_env="):
+        load(api_key_env="JUDGE_KEY")
+
+
+def test_without_a_cache_it_is_not_said_that_verdicts_are_kept(load, fake, greys):
+    with pytest.raises(RunStopped, match=r"what was judged is kept.*\(but no single verdict: cache=none\)"):
+        load(cache=None, max_calls=3).rank([greys(40, 120, 200)])
 
 
 def test_a_wrong_path_is_said_at_once(load, fake):
@@ -159,7 +188,7 @@ def test_a_web_page_is_no_judge(load, fake):
 
 def test_a_model_without_eyes_is_said_at_once(load, fake):
     fake.fault = lambda number, body: (400, {"error": {"message": "At most 0 image(s) may be provided"}})
-    with pytest.raises(RunStopped, match=r"cannot judge with brightness-1: .*At most 0 image.*--limit-mm-per-prompt"):
+    with pytest.raises(RunStopped, match=r"brightness-1 cannot judge: .*At most 0 image.*--limit-mm-per-prompt"):
         load()
 
 

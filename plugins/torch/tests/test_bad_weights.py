@@ -1,0 +1,76 @@
+"""What goes wrong with weights and memory is one clear message, whichever learned ranker it happens to."""
+
+import importlib
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import rankkit
+from rankkit.errors import BrokenRanker
+from rankkit_torch.testing import pictures
+
+NAMES = sorted(path.parent.parent.name for path in Path(__file__).parents[2].glob("*/tests/tiny_*.py"))
+FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB\nand more lines")
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory):
+    """The tiny case of every ranker whose packages are here, with the options of its checkpoint."""
+    found = {}
+    for name in NAMES:
+        try:
+            case = importlib.import_module(f"tiny_{name}")
+        except ImportError:
+            continue
+        found[name] = case.checkpoint(tmp_path_factory.mktemp(name))
+        if name == "pickscore":
+            found[name]["processor"] = found[name]["checkpoint"]  # else laion's would be looked for on the hub
+    return found
+
+
+def case(cases, name):
+    return cases[name] if name in cases else pytest.skip(f"what {name} needs is not installed here")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_checkpoint_of_another_ranker_is_refused_in_one_line_that_names_it(cases, name):
+    options = case(cases, name)
+    for other in cases.keys() - {name, "clip", "pickscore"}:  # those two hold a CLIP each, and are told apart by its activation only
+        checkpoint = cases[other]["checkpoint"]
+        with pytest.raises(BrokenRanker) as caught:
+            rankkit.load(name, **{**options, "checkpoint": checkpoint})
+        assert checkpoint in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 600, other
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_that_do_not_fit_the_gpu_are_one_message_with_what_to_change(cases, name, monkeypatch):
+    options = case(cases, name)
+    monkeypatch.setattr(torch.nn.Module, "to", exhausted)
+    with pytest.raises(BrokenRanker, match=r"no free memory on cpu for the weights of .*dtype=bfloat16, another device, or device=cpu$"):
+        rankkit.load(name, **options)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_that_does_not_fit_the_gpu_is_scored_one_by_one(cases, name, monkeypatch):
+    ranker, group = rankkit.load(name, **case(cases, name)), rankkit.Group("a fox", tuple(pictures()[:3]))
+    (expected,), linear, failures = ranker.rank([group]), torch.nn.functional.linear, [FULL]
+    monkeypatch.setattr(torch.nn.functional, "linear", lambda *layer: exhausted() if failures and failures.pop() else linear(*layer))
+    (ranking,) = ranker.rank([group])
+    assert not failures and ranking.scores == pytest.approx(expected.scores, rel=1e-2, abs=1e-2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_that_does_not_fit_the_gpu_is_abstained_on_with_what_to_change(cases, name, monkeypatch):
+    ranker = rankkit.load(name, **case(cases, name))
+    monkeypatch.setattr(torch.nn.functional, "linear", exhausted)
+    (ranking,) = ranker.rank([rankkit.Group("a fox", tuple(pictures()[:2]))])
+    assert all(map(math.isnan, ranking.scores))
+    for details in ranking.details:
+        assert "no free memory on cpu for 1 " in details["error"] and "give a smaller batch_size" in details["error"]
+        assert details["error"].endswith("or device=cpu") and "\n" not in details["error"]
+
+
+def exhausted(*_, **__):
+    raise FULL
