@@ -106,7 +106,31 @@ def training(rows: Sequence[Row]) -> str:
     head = ("arm", "seeds", "right before", "right after", "95 % of the gain, by seed", "diversity / base", "CPU seconds")
     tasks = [(task, f"{last['tasks'][task]['before']:.2f}", *(_after(runs, task) for runs in arms.values())) for task in last["tasks"]]
     flawless = f"A corpus without mistakes would have {last['diversity_flawless']:.2f} of the base's diversity.\n"
-    return f"{_table(head, lines)}\n{flawless}\n{_table(('task', 'before', *arms), tasks)}"
+    tables = f"{_table(head, lines)}\n{flawless}\n{_table(('task', 'before', *arms), tasks)}\n{_step(last)}\n"
+    return tables + _others([row for row in rows if row["split"] == "final" and row["config"]["ranker"] != "shapes"])
+
+
+def _step(row: Row) -> str:
+    phases = ", ".join(f"{name.removeprefix('s_')} {seconds:.2f}" for name, seconds in row["seconds_per_step"].items())
+    return f"Seconds of one step (seed {row['seed']}, load {row['load']}): {phases}; peak memory {row['peak_mb']} MiB.\n"
+
+
+def _others(rows: Sequence[Row]) -> str:
+    """Runs by another ranker: what it thinks of held-out prompts' pictures itself."""
+    scores = [(row["config"]["ranker"], str(row["seed"]), row["score"], row["diversity"]) for row in rows]
+    lines = [
+        (
+            f"`{ranker}`",
+            seed,
+            f"{score['before']:,.1f}",
+            f"{score['after']:,.1f}",
+            "{:+,.1f} to {:+,.1f}".format(*score["gain_95"]),
+            f"{kept:.2f}",
+        )
+        for ranker, seed, score, kept in scores
+    ]
+    head = ("another reward", "seed", "score before", "after", "95 % of the gain", "diversity / base")
+    return f"{_table(head, lines)}" if lines else ""
 
 
 def _setting(row: Row) -> Row:
