@@ -16,6 +16,9 @@ demo: .venv/.complete
 	$(BIN)/rankkit gallery demo/scores.jsonl -o report.html --extra demo/training.html
 	@echo "report.html holds the pictures, and what training changed: open it in a browser"
 
+# Tensors in tests are tiny: one thread is faster than several.
+test test-all: export OMP_NUM_THREADS ?= 1
+
 test: .venv/.complete
 	$(BIN)/python -m pytest -m "not slow"
 
