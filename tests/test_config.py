@@ -24,7 +24,7 @@ def test_settings_are_read_by_the_type_of_their_field() -> None:
         ("steps", "write field=value"),
         ("steps=many", "'many' is not an integer"),
         ("field=maskd", "did you mean 'masked'"),
-        ("anchors=9", "group_size=16 is less than twice anchors=9"),
+        ("anchors=17", "group_size=32 is less than twice anchors=17"),
         ("steps=0", "must be at least 1"),
     ],
 )

@@ -25,7 +25,8 @@ trainer = Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d
 monitor = Monitor({"toy": Scorer()}, "toy", ["a"]) if trainer.accelerator.is_main_process else None
 count = trainer.accelerator.num_processes
 run(trainer, Path(sys.argv[1]), monitor=monitor)
-print(count, "processes")
+if trainer.accelerator.is_main_process:
+    print(count, "processes")
 """
 
 
@@ -41,7 +42,7 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     for command, out, count in (([sys.executable], "one", 1), (two, "two", 2)):
         command = [*command, str(script), str(tmp_path / out)]
         said = subprocess.run(command, check=True, env=environment, timeout=300, capture_output=True, text=True).stdout
-        assert said.splitlines() == [f"{count} processes"] * count
+        assert said == f"{count} processes\n"
     for mine, theirs in zip(torch.load(tmp_path / "one/toy.pt"), torch.load(tmp_path / "two/toy.pt"), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
     logs = [[json.loads(line) for line in (tmp_path / out / "log.jsonl").read_text().splitlines()] for out in ("one", "two")]
