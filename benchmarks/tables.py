@@ -106,7 +106,7 @@ def training(rows: Sequence[Row]) -> str:
     head = ("arm", "seeds", "right before", "right after", "95 % of the gain, by seed", "diversity / base", "CPU seconds")
     tasks = [(task, f"{last['tasks'][task]['before']:.2f}", *(_after(runs, task) for runs in arms.values())) for task in last["tasks"]]
     flawless = f"A corpus without mistakes would have {last['diversity_flawless']:.2f} of the base's diversity.\n"
-    tables = f"{_table(head, lines)}\n{flawless}\n{_table(('task', 'before', *arms), tasks)}\n{_step(last)}\n"
+    tables = f"{_table(head, lines)}\n{flawless}\n{_table(('task', 'before', *arms), tasks)}\n{_step(arms['reward'][-1])}\n"
     return tables + _others([row for row in rows if row["split"] == "final" and row["config"]["ranker"] != "shapes"])
 
 
