@@ -31,7 +31,7 @@ img, svg { max-width: 100% } .note { color: GrayText; font-size: .9em }
 def write(run: Path, out: Path | None = None, *, beside: Path | None = None) -> Path:
     """Write the page of a run, ``RUN/report.html`` unless `out` names another, and return its path.
 
-    `beside` is a file of ``.jsonl`` rows of other runs (``arm``, ``seed``, ``curve``: reward per step); the first of a random ranker's is
+    `beside` is a file of ``.jsonl`` rows of other runs (``arm``, ``seed``, ``curve``: reward per step); the last of a random ranker's is
     drawn beside this run's, and said to come from there.
     """
     title = f"drpo: {run.name}"
