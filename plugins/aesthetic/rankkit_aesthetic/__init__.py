@@ -16,6 +16,7 @@ from rankkit_torch import (
     batches,
     empty,
     find,
+    full_float32,
     load_strict,
     memory,
     pick_device,
@@ -63,6 +64,7 @@ class Aesthetic(Pointwise):
         return [Scored(score, details=note) for score, note in zip(scores, notes, strict=True)]
 
     @torch.inference_mode()
+    @full_float32()
     def _batch(self, images: Sequence[Image.Image]) -> list[float]:
         pixels = to_tensor([square(image, self.size) for image in images])
         with memory(self.device, f"{len(images)} images"):

@@ -15,6 +15,7 @@ from rankkit_geneval.detector import find_device, find_dtype
 from rankkit_geneval.judge import Detection
 from rankkit_geneval.vocabulary import COLORS
 from rankkit_geneval.weights import quiet
+from rankkit_torch import full_float32
 
 CLIP = "openai/clip-vit-large-patch14"
 GREY = (153, 153, 153)  # #999
@@ -90,12 +91,14 @@ class Clip:
         require_quick_gelu(self.model, name)
 
     @torch.inference_mode()
+    @full_float32()
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Rows of texts, cut after 77 tokens as CLIP does."""
         tokens = self.tokenizer(list(texts), padding="max_length", truncation=True, max_length=self._context(), return_tensors="pt")
         return _rows(self.model.get_text_features(**tokens.to(self.device)))
 
     @torch.inference_mode()
+    @full_float32()
     def images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Rows of pictures, prepared as CLIP's evaluation transform prepares them."""
         pixels = np.stack([clip_pixels(image, self.model.config.vision_config.image_size) for image in images])

@@ -16,6 +16,7 @@ from rankkit_geneval.judge import THRESHOLD
 from rankkit_geneval.postprocess import Instance, instances
 from rankkit_geneval.resize import Prepared, prepare
 from rankkit_geneval.vocabulary import CLASSES
+from rankkit_torch import full_float32
 
 Found = Mapping[str, Sequence[Instance]]
 
@@ -62,6 +63,7 @@ class Mask2Former:
         return [found[place] for place in range(len(images))]
 
     @torch.inference_mode()
+    @full_float32()
     def _run(self, pictures: Sequence[Prepared]) -> list[Found]:
         pixels_B3HW = torch.from_numpy(np.stack([picture.pixels_3HW for picture in pictures])).to(self.device, self.dtype)
         output = self.model(pixel_values=pixels_B3HW)

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import Qwen2VLConfig, Qwen2VLModel
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch import empty, load_strict, memory, read
+from rankkit_torch import empty, full_float32, load_strict, memory, read
 
 EMBEDDING = "model.language_model.embed_tokens.weight"
 
@@ -27,6 +27,7 @@ class Network(nn.Module):
         self.vocabulary = int(config.text_config.vocab_size)
 
     @torch.inference_mode()
+    @full_float32()
     def answer(self, batch: Mapping[str, torch.Tensor], device: torch.device) -> list[tuple[float, float]]:
         """Mean and logarithm of the standard deviation for each question of a batch.
 

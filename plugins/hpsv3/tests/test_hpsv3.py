@@ -60,8 +60,8 @@ def test_all_scores_are_the_golden_ones(tmp_path):
 def test_positions_simply_count_and_do_not_follow_the_grid(options):
     ranker, image = HPSv3(**options, dtype="float32"), pictures()[3]
     question = ranker.asker.ask(image, "a fox")
-    batch = ranker.asker.batch([question])
-    (mean, _), ids = ranker.model.answer(batch, torch.device("cpu"))[0], batch["ids"]
+    batch = {name: tensor.to(ranker.device) for name, tensor in ranker.asker.batch([question]).items()}
+    (mean, _), ids = ranker.model.answer(batch, ranker.device)[0], batch["ids"]
     marks = (ids == ranker.asker.placeholder).int()
     grid = {"pixel_values": batch["patches"], "image_grid_thw": batch["grids"], "mm_token_type_ids": marks, "attention_mask": batch["mask"]}
     with torch.no_grad():

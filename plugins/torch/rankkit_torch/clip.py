@@ -15,7 +15,7 @@ from torch.nn.functional import normalize
 
 from rankkit.errors import BrokenRanker
 from rankkit_torch.checkpoints import find, read
-from rankkit_torch.models import batches, empty, load_strict, memory
+from rankkit_torch.models import batches, empty, full_float32, load_strict, memory
 from rankkit_torch.pictures import handling
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
@@ -104,6 +104,7 @@ class HuggingFaceClip:
         return [len(ids) for ids in self.tokenizer(list(prompts), verbose=False)["input_ids"]]
 
     @torch.inference_mode()
+    @full_float32()
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Projected features of one batch."""
         pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
@@ -111,6 +112,7 @@ class HuggingFaceClip:
             return _projected(self.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype)))
 
     @torch.inference_mode()
+    @full_float32()
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Projected features of one batch; a prompt over the limit is cut before its end mark."""
         tokens = self.tokenizer(list(prompts), padding="max_length", truncation=True, max_length=self.limit, return_tensors="pt")

@@ -88,6 +88,28 @@ def memory(device: torch.device, what: str) -> Iterator[None]:
         ) from None
 
 
+@contextlib.contextmanager
+def full_float32() -> Iterator[None]:
+    """Within it, or in a function it decorates, float32 is float32 on a GPU too, whatever the program around it has chosen.
+
+    PyTorch lets cuDNN's convolutions round their inputs to TF32's 10 bits unless told otherwise, and CLIP's first layer is one: scores
+    would then differ from the CPU's by thousandths of their spread, and depend on what else is in the batch.
+    """
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+    if hasattr(cudnn, "conv"):  # PyTorch 2.9 and later, where the older names cannot be read after the newer ones were set
+        name, off, places = "fp32_precision", "ieee", (cuda.matmul, cudnn.conv)
+    else:
+        name, off, places = "allow_tf32", False, (cuda.matmul, cudnn)  # type: ignore[assignment]
+    chosen = [getattr(place, name) for place in places]
+    try:
+        for place in places:
+            setattr(place, name, off)
+        yield
+    finally:
+        for place, choice in zip(places, chosen, strict=True):
+            setattr(place, name, choice)
+
+
 class LinearHead(nn.Module):
     """Five linear layers without activations between them, as LAION's aesthetic predictor and ImageReward have."""
 

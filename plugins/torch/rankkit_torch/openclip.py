@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from rankkit.errors import BadOption, BrokenRanker
-from rankkit_torch.models import empty, load_strict, memory
+from rankkit_torch.models import empty, full_float32, load_strict, memory
 from rankkit_torch.pictures import handling
 
 EXTRAS = ("position_ids", "input_resolution", "context_length", "vocab_size", "attn_mask")  # buffers and notes of older files
@@ -61,6 +61,7 @@ class OpenClip:
         return [len(self.tokenizer.tokenizer(prompt)["input_ids"]) for prompt in prompts]
 
     @torch.inference_mode()
+    @full_float32()
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Projected features of one batch."""
         pixels = torch.stack([self.transform(image) for image in images])
@@ -69,6 +70,7 @@ class OpenClip:
             return features
 
     @torch.inference_mode()
+    @full_float32()
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Projected features of one batch; a prompt over the limit is cut before its end mark."""
         with memory(self.device, f"{len(prompts)} prompts"):

@@ -142,6 +142,25 @@ def test_running_out_of_gpu_memory_is_one_clear_message():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
 
+@pytest.mark.parametrize("chosen", ["highest", "high"])
+def test_full_float32_holds_within_it_and_leaves_the_programs_choice_as_it_was(chosen):
+    def choices():
+        return torch.get_float32_matmul_precision(), torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    torch.set_float32_matmul_precision(chosen)
+    try:
+        before = choices()
+        with pytest.raises(ZeroDivisionError), shared.full_float32():
+            if hasattr(torch.backends.cudnn, "conv"):
+                assert torch.backends.cudnn.conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == "ieee"
+            else:
+                assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+            raise ZeroDivisionError
+        assert choices() == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_batches_hold_everything_once_and_in_order():
     assert [list(batch) for batch in shared.batches(range(5), 2)] == [[0, 1], [2, 3], [4]]
     with pytest.raises(BadOption, match="batch_size=0 is below 1"):
