@@ -6,6 +6,8 @@ Each run trains the recipe ``shapes`` with the settings given, then samples the 
 prompts with 10 fixed noises each) with the averaged weights, and appends one row to ``results/training.jsonl``. Nothing is selected:
 steps and settings are fixed before, and every run that finished is a row. An arm is what the trainer hears of the ranker's verdicts;
 ``curve`` is in every arm what the ranker itself thinks of each step's candidates (for the recipe's own, the graded reward in [0, 1]).
+``crowded`` is, per task, the share of pictures with more objects than were asked for, before and after: GenEval's rule, and so the strict
+verdict, forbids them in counting alone.
 """
 
 from __future__ import annotations
@@ -102,7 +104,10 @@ def one_run(config: Config, arm: str, split: Split) -> dict[str, Any]:
         after = measure(generator, ranker, split)
     phases = {name: round(float(np.mean([row[name] for row in rows])), 3) for name in rows[0] if name.startswith("s_")}
     scores = {"before": round(before.score.mean(), 4), "after": round(after.score.mean(), 4)}
+    tasks = np.array([parse(prompt).task for prompt in prompts(split)])
+    crowded = {name: [round(float(one.crowded[tasks == name].mean()), 3) for one in (before, after)] for name in TASKS}
     return summary(before.passed, after.passed, split) | {
+        "crowded": crowded,
         "score": scores | {"gain_95": interval((after.score - before.score).mean(1), digits=4)},
         "diversity": round(after.spread / before.spread, 3),
         "diversity_flawless": round(flawless(generator, split) / before.spread, 3),
@@ -117,24 +122,28 @@ def one_run(config: Config, arm: str, split: Split) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Strict passes and the ranker's scores (prompts, EACH), and the mean latent distance between samples of one prompt."""
+    """Strict passes, pictures with more objects than were asked for, and the ranker's scores, each (prompts, EACH); and the mean latent
+    distance between samples of one prompt."""
 
     passed: Floats
+    crowded: Floats
     score: Floats
     spread: float
 
 
 def measure(generator: OneStep, ranker: Ranker, split: Split) -> Measured:
     """The generator as it is now, on fixed noises."""
-    strict, passed, scores, spread = Shapes(mode="strict"), [], [], []
+    strict, passed, crowded, scores, spread = Shapes(mode="strict"), [], [], [], []
     for prompt, noise in held_out(generator, split):
         with torch.no_grad():
             sample = generator.sample(prompt, noise)
         group = sample.group()
-        passed.append(strict.rank([group])[0].scores)
+        verdict, asked = strict.rank([group])[0], sum(clause.count for clause in parse(prompt).clauses)
+        passed.append(verdict.scores)
+        crowded.append([float(len(details["objects"]) > asked) for details in verdict.details])
         scores.append(ranker.rank([group])[0].scores)
         spread.append(torch.pdist(sample.latents.flatten(1)).mean().item())
-    return Measured(np.array(passed), np.array(scores), float(np.mean(spread)))
+    return Measured(np.array(passed), np.array(crowded), np.array(scores), float(np.mean(spread)))
 
 
 def flawless(generator: OneStep, split: Split) -> float:

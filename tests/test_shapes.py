@@ -93,6 +93,16 @@ def test_extra_objects_fail_counting_and_nothing_else() -> None:
     assert STRICT.score(three, ["a photo of a red circle"])[0].score == 1
 
 
+@pytest.mark.parametrize("prompt", ["a circle", "a red circle", "a circle and a square", "a circle left of a square"])
+def test_what_nobody_asked_for_costs_credit_but_does_not_make_a_picture_wrong(prompt: str) -> None:
+    asked = [Thing("circle", "red", 8, 8)] + [Thing("square", "blue", 24, 8)] * ("square" in prompt)
+    extras: list[list[Thing]] = [[], [Thing("circle", "red", 8, 24)], [Thing("cross", "green", 8, 24), Thing("cross", "green", 24, 24)]]
+    pictures = images([(*asked, *extra) for extra in extras])
+    assert [one.score for one in STRICT.score(pictures, [f"a photo of {prompt}"] * 3)] == [1, 1, 1]
+    alone, one, two = (scored.score for scored in GRADED.score(pictures, [f"a photo of {prompt}"] * 3))
+    assert alone > 0.9 and alone - 0.2 > one > two > 0.5
+
+
 def test_an_empty_or_noisy_picture_shows_nothing() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     assert detect(Image.new("RGB", (32, 32))) == [] and detect(Image.fromarray(noise)) == []

@@ -43,8 +43,9 @@ class Found:
 class Shapes(Pointwise):
     """Prefer pictures of the shapes world that show what their prompt asks for.
 
-    ``mode="strict"`` scores 1 or 0. ``mode="graded"`` scores in [0, 1]: half for being right, half for the share of the clauses met
-    and how clean the shapes are, so a right picture beats every wrong one. A prompt of another world is an error.
+    ``mode="strict"`` scores 1 or 0. ``mode="graded"`` scores in [0, 1]: half for being right, half for the share of the clauses met,
+    how clean the shapes are, and nothing else being there, so a right picture beats every wrong one. A prompt of another world is an
+    error.
     """
 
     def __init__(self, *, mode: Mode = "graded") -> None:
@@ -72,17 +73,21 @@ def detect(image: Image.Image) -> list[Found]:
 
 
 def judge(found: Sequence[Found], request: Request) -> tuple[bool, float]:
-    """Whether the objects are what was asked for, and the share in [0, 1] of it that is there (1 only for clean, right pictures)."""
-    right, credits, earlier = True, [], None
+    """Whether the objects are what was asked for, and the credit in [0, 1] for it (1 only for clean, right pictures of nothing else).
+
+    Further objects make a picture wrong in counting alone, as in GenEval, but they cost credit in every task. Without that a generator
+    trained on the credit adds them: two circles are the safer picture of one.
+    """
+    right, credits, earlier, asked = True, [], None, 0
     for clause in request.clauses:
         of_shape = [thing for thing in found if thing.shape == clause.shape]
         chosen = of_shape[: clause.count]
         ok, credit = _clause(chosen, clause, earlier)
-        extra = len(of_shape) - clause.count if request.task == "counting" else 0
-        right &= ok and extra <= 0
-        credits.append(credit / (1 + max(extra, 0)))
+        right &= ok and (request.task != "counting" or len(of_shape) == clause.count)
+        credits.append(credit)
+        asked += len(chosen)
         earlier = chosen if ok else None
-    return right, float(np.mean(credits))
+    return right, float(np.mean(credits)) / (1 + len(found) - asked)
 
 
 def relations(a: Found, b: Found) -> set[str]:
