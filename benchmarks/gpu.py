@@ -1,4 +1,4 @@
-"""What the models cost on a GPU: `python -m benchmarks.gpu score | train | drift`, each a row of `results/gpu.jsonl`.
+"""What the models cost on a GPU: `python -m benchmarks.gpu score | train | drift`, rows of `results/gpu.jsonl`, one per ranker or recipe.
 
 Weights are drawn at random in the published architectures, at full size: the figures say how long and how much memory, and nothing of
 quality. `score`: pictures per second of the learned rankers, from PIL images to numbers. `train`: seconds and memory of the
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import gc
 import json
 import math
 import statistics
@@ -132,25 +133,23 @@ def pictures(count: int, side: int) -> tuple[Image.Image, ...]:
     return tuple(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC) for one in small)
 
 
-def score(names: list[str], count: int = 128, side: int = 512) -> dict[str, Any]:
+def score(name: str, count: int = 128, side: int = 512) -> dict[str, Any]:
     """Pictures per second of `rank` on one group, median of `ROUNDS` after a first; peak memory of the GPU, weights included."""
     group, rows = Group(PROMPT, pictures(count, side)), []
-    for name in names:
-        for dtype in HALF.get(name, ("float32", "bfloat16")):
-            torch.cuda.reset_peak_memory_stats()
-            started = time.perf_counter()
-            with loaded(name, dtype=dtype) as ranker:
-                ready = time.perf_counter() - started
-                seconds = repeated(lambda ranker=ranker: ranker.rank([group]))  # type: ignore[misc]
-                (ranking,) = ranker.rank([group])
-            assert all(map(math.isfinite, ranking.scores)), (name, dtype, ranking)
-            rates = sorted(count / each for each in seconds)
-            rows.append({
-                "ranker": name, "dtype": dtype, "pictures per second": round(statistics.median(rates), 1),
-                "least": round(rates[0], 1), "most": round(rates[-1], 1), "n": len(rates),
-                "peak MiB": peak(), "seconds to draw and load": round(ready, 1),
-            })  # fmt: skip
-            print(json.dumps(rows[-1]), flush=True)
+    for dtype in HALF.get(name, ("float32", "bfloat16")):
+        gc.collect()
+        torch.cuda.reset_peak_memory_stats()
+        with loaded(name, dtype=dtype) as ranker:
+            seconds = repeated(lambda ranker=ranker: ranker.rank([group]))  # type: ignore[misc]
+            (ranking,) = ranker.rank([group])
+        del ranker
+        assert all(map(math.isfinite, ranking.scores)), (name, dtype, ranking)
+        rates = sorted(count / each for each in seconds)
+        rows.append({
+            "ranker": name, "dtype": dtype, "pictures per second": round(statistics.median(rates), 1),
+            "least": round(rates[0], 1), "most": round(rates[-1], 1), "n": len(rates), "peak MiB": peak(),
+        })  # fmt: skip
+        print(json.dumps(rows[-1]), flush=True)
     return {"pictures": count, "side": side, "rows": rows}
 
 
@@ -162,40 +161,37 @@ CELLS = {
 }
 
 
-def train(names: list[str], prompts: int = 2, updates: int = 3) -> dict[str, Any]:
+def train(name: str, prompts: int = 2, updates: int = 3) -> dict[str, Any]:
     """Seconds per prompt of the trainer's update in a recipe's settings, by phase, bf16, mean of `updates` after a first one."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     import full_size
     from transformers import ViTMAEConfig, ViTMAEModel
 
-    rows = []
-    for name in names:
-        features, judge = CELLS[name]
-        config = dataclasses.replace(recipe(name), prompts_per_step=prompts, prompts="", ranker=judge)
-        torch.manual_seed(0)
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        generator = full_size.generator(config.generator.removesuffix("_turbo"), "cuda", torch.bfloat16, checkpointing=True)
-        network: Any = {
-            "latent_mae": lambda: LatentMae().requires_grad_(False).eval(),
-            "vit_mae": lambda: VitMae(ViTMAEModel(ViTMAEConfig())),
-            "teacher_unet": lambda generator=generator: TeacherUNet(generator),
-        }[features]()  # type: ignore[no-untyped-call]
-        with loaded(judge) as ranker:
-            trainer = Trainer(config, generator, network, ranker, [PROMPT, "a cat"])
-            trainer.update()
-            started = time.perf_counter()
-            logged = [trainer.update() for _ in range(updates)]
-            seconds = (time.perf_counter() - started) / updates / prompts
-        assert all(math.isfinite(row["loss"]) and row["skipped"] == 0 for row in logged), logged
-        rows.append({
-            "recipe": name, "features": features, "ranker": judge, "candidates": config.group_size, "seconds per prompt": round(seconds, 3),
-            "phases": {phase: round(statistics.mean(row[f"s_{phase}"] for row in logged) / prompts, 3) for phase in PHASES},
-            "seconds per step of 8 prompts": round(8 * seconds, 1), "peak MiB": peak(), "updates": updates,
-        })  # fmt: skip
-        print(json.dumps(rows[-1]), flush=True)
-        del generator, network, trainer, ranker
-    return {"rows": rows}
+    features, judge = CELLS[name]
+    config = dataclasses.replace(recipe(name), prompts_per_step=prompts, prompts="", ranker=judge)
+    torch.manual_seed(0)
+    gc.collect()
+    torch.cuda.reset_peak_memory_stats()
+    generator = full_size.generator(config.generator.removesuffix("_turbo"), "cuda", torch.bfloat16, checkpointing=True)
+    maps: dict[str, Callable[[], Any]] = {
+        "latent_mae": lambda: LatentMae().requires_grad_(False).eval(),
+        "vit_mae": lambda: VitMae(ViTMAEModel(ViTMAEConfig())),
+        "teacher_unet": lambda: TeacherUNet(generator),
+    }
+    with loaded(judge) as ranker:
+        trainer = Trainer(config, generator, maps[features](), ranker, [PROMPT, "a cat"])
+        trainer.update()
+        started = time.perf_counter()
+        logged = [trainer.update() for _ in range(updates)]
+        seconds = (time.perf_counter() - started) / updates / prompts
+    assert all(math.isfinite(row["loss"]) and row["skipped"] == 0 for row in logged), logged
+    row = {
+        "recipe": name, "features": features, "ranker": judge, "candidates": config.group_size, "seconds per prompt": round(seconds, 3),
+        "phases": {phase: round(statistics.mean(row[f"s_{phase}"] for row in logged) / prompts, 3) for phase in PHASES},
+        "seconds per step of 8 prompts": round(8 * seconds, 1), "peak MiB": peak(), "updates": updates,
+    }  # fmt: skip
+    print(json.dumps(row), flush=True)
+    return {"rows": [row]}
 
 
 def drift(sizes: tuple[int, ...] = (1024, 4096, 16384), dimensions: int = 1280) -> dict[str, Any]:
@@ -251,12 +247,14 @@ def main() -> int:
         print("torch sees no GPU here; this measures nothing else", file=sys.stderr)
         return 1
     about: Options = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
-    work: dict[str, Callable[[], dict[str, Any]]] = {
-        "score": lambda: score(given.names or list(RANKERS)),
-        "train": lambda: train(given.names or list(CELLS)),
-        "drift": drift,
+    every: dict[str, dict[str, Callable[[], dict[str, Any]]]] = {
+        "score": {name: lambda name=name: score(name) for name in RANKERS},  # type: ignore[misc]
+        "train": {name: lambda name=name: train(name) for name in CELLS},  # type: ignore[misc]
+        "drift": {"": drift},
     }
-    record("gpu", given.what, " ".join(["python -m benchmarks.gpu", given.what, *given.names]), lambda: about | work[given.what]())
+    for name in given.names or every[given.what]:
+        command = f"python -m benchmarks.gpu {given.what} {name}".strip()
+        record("gpu", f"gpu-{given.what}", command, lambda name=name: about | every[given.what][name]())  # type: ignore[misc]
     return 0
 
 

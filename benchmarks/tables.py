@@ -162,6 +162,40 @@ def drift(row: Row) -> str:
     )
 
 
+def gpu_score(rows: Sequence[Row]) -> str:
+    latest = {(each["ranker"], each["dtype"]): each for row in rows for each in row["rows"]}
+    names = list(dict.fromkeys(name for name, _ in latest))
+    lines = [(f"`{name}`", *(_rate(latest.get((name, dtype))) for dtype in ("float32", "bfloat16"))) for name in names]
+    return _table(("ranker", "pictures a second in float32", "in bfloat16"), lines) + _card(rows[-1])
+
+
+def _rate(each: Row | None) -> str:
+    return f"{each['pictures per second']:.0f} ({each['least']:.0f}–{each['most']:.0f})" if each else ""
+
+
+def gpu_train(rows: Sequence[Row]) -> str:
+    latest = {each["recipe"]: each for row in rows for each in row["rows"]}
+    lines = [
+        (f"`{name}`", each["features"], each["ranker"], str(each["candidates"]), f"{each['seconds per prompt']:.2f}",
+         ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in each["phases"].items()), f"{each['peak MiB'] / 1024:.0f}")
+        for name, each in latest.items()
+    ]  # fmt: skip
+    head = ("recipe", "features", "ranker", "candidates", "seconds a prompt", "of them", "peak, GiB")
+    return _table(head, lines) + _card(rows[-1])
+
+
+def gpu_drift(rows: Sequence[Row]) -> str:
+    lines = [
+        (each["field"], f"{each['points']:,}", f"{each['ms']:.0f} ({each['least']:.0f}–{each['most']:.0f})", str(each["peak MiB beyond"]))
+        for each in rows[-1]["rows"]
+    ]
+    return _table(("field", "generated points", "milliseconds", "peak beyond the inputs, MiB"), lines) + _card(rows[-1])
+
+
+def _card(row: Row) -> str:
+    return f"\n{row['gpu']}, torch {row['torch']}; `{row['command']}`, {row['date']}.{' ' + row['note'] if 'note' in row else ''}\n"
+
+
 def verdicts(row: Row) -> str:
     lines = [(each["verdicts"], str(each["n"]), str(each["correct"]), f"{each['agreement']:.1%}") for each in row["rows"]]
     met = all(each["agreement"] == 1 for each in row["rows"])
@@ -219,16 +253,21 @@ TABLES: dict[str, Callable[[Row], str]] = {
     **{"parity": parity, "precision": precision},
 }
 
+GATHERED: dict[str, Callable[[Sequence[Row]], str]] = {"gpu-score": gpu_score, "gpu-train": gpu_train, "gpu-drift": gpu_drift}
+
 
 def render(text: str, rows: Iterable[Row]) -> str:
     """The text with every table written anew."""
     rows = list(rows)
     latest = {row["benchmark"]: row for row in rows if row.get("benchmark") in TABLES}
-    runs = [row for row in rows if "arm" in row]
+    runs = [row for row in rows if "arm" in row and row["config"]["ranker"]]  # without a ranker: offline
 
     def fill(match: re.Match[str]) -> str:
         if match[2] == "training" and runs:
             return f"{match[1]}\n\n{training(runs)}\n<!-- end -->"
+        if match[2] in GATHERED:
+            own = [row for row in rows if row.get("benchmark") == match[2]]
+            return f"{match[1]}\n\n{GATHERED[match[2]](own)}\n<!-- end -->" if own else match[0]
         row = latest.get(match[2])
         return match[0] if row is None else f"{match[1]}\n\n{TABLES[match[2]](row)}\n{_origin(row)}\n\n<!-- end -->"
 

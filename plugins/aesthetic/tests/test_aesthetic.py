@@ -27,7 +27,7 @@ def test_aesthetic_keeps_every_promise_of_a_ranker(options):
 def test_scores_equal_the_published_loop(options):
     ours = [scored.score for scored in Aesthetic(**options).score(pictures())]
     theirs = tiny.reference(pictures(), [], **options)
-    assert np.abs(np.subtract(ours, theirs)).max() <= 1e-6 * np.abs(theirs).max()
+    assert np.abs(np.subtract(ours, theirs)).max() <= 2e-6 * np.abs(theirs).max()
 
 
 def test_pictures_are_prepared_to_the_bit_as_torchvision_does():

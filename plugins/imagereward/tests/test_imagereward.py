@@ -31,7 +31,7 @@ def test_scores_equal_the_network_written_out(options):
     images, prompts = pictures()[: len(PROMPTS)], PROMPTS
     ours = [scored.score for scored in ImageReward(**options).score(images, prompts)]
     theirs = tiny.reference(images, prompts, **options)
-    assert np.abs(np.subtract(ours, theirs)).max() <= 1e-6 * max(1, np.abs(theirs).max())
+    assert np.abs(np.subtract(ours, theirs)).max() <= 2e-6 * max(1, np.abs(theirs).max())
 
 
 def test_scores_are_the_golden_ones(tmp_path):

@@ -130,7 +130,7 @@ def test_the_probability_is_the_softmax_of_the_models_own_logits(folder, group):
     local = judge.asker.transport
     prepared = local.inputs.prepare(questions.which_is_better(group.prompt, Picture(first, 768), Picture(second, 768)), questions.FORCED)
     with torch.no_grad():
-        logits = local.net(**local.inputs.batch([prepared])).logits[0, -1].double()
+        logits = local.net(**local.inputs.batch([prepared]).to(local.device)).logits[0, -1].double().cpu()
     a, b, spaced = (logits[local.inputs.tokenizer.convert_tokens_to_ids(token)].exp() for token in ("A", "B", "ĠB"))
     small = sum(logits[local.inputs.tokenizer.convert_tokens_to_ids(token)].exp() for token in ("a",))
     other = logits[local.inputs.tokenizer.convert_tokens_to_ids("b")].exp()
