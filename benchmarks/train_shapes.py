@@ -20,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny, EulerDiscreteScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from torch import Tensor
 from torch.nn.functional import l1_loss, mse_loss
 from torch.optim.lr_scheduler import LambdaLR
@@ -107,16 +106,20 @@ def new_pipeline(vae: AutoencoderTiny) -> StableDiffusionPipeline:
 
 
 def new_tokenizer() -> CLIPTokenizer:
-    """A CLIP tokenizer in which each word of the world is one token."""
-    words = sorted({word for task in TASKS for prompt in every_prompt(task) for word in prompt.split()})
-    start, end = "<|startoftext|>", "<|endoftext|>"
-    bpe = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
-    bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    learner = trainers.BpeTrainer(vocab_size=1000, special_tokens=[start, end], end_of_word_suffix="</w>", show_progress=False)
-    bpe.train_from_iterator(words, learner)
-    learnt = json.loads(bpe.to_str())["model"]
-    merges = [tuple(pair) for pair in learnt["merges"]]
-    return CLIPTokenizer(vocab=learnt["vocab"], merges=merges, model_max_length=TOKENS, pad_token=end, unk_token=end)
+    """A CLIP tokenizer in which each word of the world is one token, the same in every run.
+
+    Every word is put together letter by letter, long words first, so that no short one ("and") breaks into a longer ("triangle").
+    """
+    words = sorted(
+        {word for task in TASKS for prompt in every_prompt(task) for word in prompt.split()}, key=lambda word: (-len(word), word)
+    )
+    spelt = [[*word[:-1], word[-1] + "</w>"] for word in words]
+    merges = list(dict.fromkeys(("".join(letters[:i]), letters[i]) for letters in spelt for i in range(1, len(letters))))
+    tokens = ["<|startoftext|>", "<|endoftext|>", *sorted({letter for letters in spelt for letter in letters}), *map("".join, merges)]
+    vocabulary = {token: number for number, token in enumerate(dict.fromkeys(tokens))}
+    tokenizer = CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TOKENS, pad_token=tokens[1], unk_token=tokens[1])
+    assert all(len(tokenizer(word).input_ids) == 3 for word in words), "each word is one token between start and end"
+    return tokenizer
 
 
 def pairs(rng: np.random.Generator, size: int = BATCH) -> Iterator[tuple[list[str], Tensor, list[Scene]]]:

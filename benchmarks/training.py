@@ -1,6 +1,6 @@
 """What training does to the shapes generator, on held-out prompts, over seeds, beside controls that must not learn or must unlearn.
 
-    python benchmarks/training.py [--arms reward random reversed] [--seeds 1 2 3 4 5] [field=value ...] [--note TEXT]
+    python benchmarks/training.py [--arms reward random reversed] [--seeds 1 2 3 4 5] [--split tuning] [--every N] [field=value ...]
 
 Each run trains the recipe ``shapes`` with the settings given, then samples the final prompts (disjoint from the training ones, 48
 prompts with 10 fixed noises each) with the averaged weights, and appends one row to ``results/training.jsonl``. Nothing is selected:
@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(arms(0)), choices=list(arms(0)))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--split", default="final", choices=["final", "tuning"])
+    parser.add_argument("--every", type=int, default=0, help="measure along the run too, each so many steps (not counted as its time)")
     parser.add_argument("--note", default="")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("settings", nargs="*")
@@ -82,13 +83,13 @@ def main() -> None:
         for seed in options.seeds:
             config = with_settings(recipe("shapes"), [*options.settings, f"seed={seed}"])
             row = {"date": f"{datetime.date.today()}", "arm": arm, "seed": seed, "split": options.split, "note": options.note}
-            row |= one_run(config, arm, options.split) | {"config": dataclasses.asdict(config)}
+            row |= one_run(config, arm, options.split, options.every) | {"config": dataclasses.asdict(config)}
             with open(options.out, "a") as file:
                 file.write(json.dumps(row) + "\n")
-            print(json.dumps({name: value for name, value in row.items() if name not in ("curve", "config")}), flush=True)
+            print(json.dumps({name: value for name, value in row.items() if name not in ("curve", "along", "config")}), flush=True)
 
 
-def one_run(config: Config, arm: str, split: Split) -> dict[str, Any]:
+def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str, Any]:
     """Train once and measure before and after; all figures of one row."""
     torch.manual_seed(config.seed)
     generator = families.generator(config)
@@ -97,27 +98,35 @@ def one_run(config: Config, arm: str, split: Split) -> dict[str, Any]:
     watched = Watched(ranker, arms(config.seed)[arm])
     trainer = Trainer(config, generator, families.features(config, generator), watched, families.prompts(config.prompts))
     before = measure(generator, ranker, split)
-    started, busy = time.time(), time.process_time()
-    rows = [trainer.update() for _ in range(config.steps)]
-    seconds, busy = time.time() - started, time.process_time() - busy
-    with trainer.averaged():
-        after = measure(generator, ranker, split)
+    rows, along, seconds, busy = list[dict[str, float]](), list[dict[str, float]](), 0.0, 0.0
+    for step in range(1, config.steps + 1):
+        started, began = time.time(), time.process_time()
+        rows.append(trainer.update())
+        seconds, busy = seconds + time.time() - started, busy + time.process_time() - began
+        if step == config.steps or (every and step % every == 0):
+            with trainer.averaged():
+                after = measure(generator, ranker, split)
+            along.append({"step": step, **at_a_glance(before, after)})
     phases = {name: round(float(np.mean([row[name] for row in rows])), 3) for name in rows[0] if name.startswith("s_")}
     scores = {"before": round(before.score.mean(), 4), "after": round(after.score.mean(), 4)}
     tasks = np.array([parse(prompt).task for prompt in prompts(split)])
     crowded = {name: [round(float(one.crowded[tasks == name].mean()), 3) for one in (before, after)] for name in TASKS}
-    return summary(before.passed, after.passed, split) | {
-        "crowded": crowded,
-        "score": scores | {"gain_95": interval((after.score - before.score).mean(1), digits=4)},
-        "diversity": round(after.spread / before.spread, 3),
-        "diversity_flawless": round(flawless(generator, split) / before.spread, 3),
-        "seconds": round(seconds, 1),
-        "cpu_seconds": round(busy, 1),
-        "load": round(os.getloadavg()[0], 1),
-        "seconds_per_step": phases,
-        "peak_mb": round(rows[-1]["peak_mb"]),
-        "curve": [round(float(np.mean(part)), 3) for part in np.array_split(watched.means, config.steps)],
-    }
+    return (
+        summary(before.passed, after.passed, split)
+        | {
+            "crowded": crowded,
+            "score": scores | {"gain_95": interval((after.score - before.score).mean(1), digits=4)},
+            "diversity": round(after.spread / before.spread, 3),
+            "diversity_flawless": round(flawless(generator, split) / before.spread, 3),
+            "seconds": round(seconds, 1),
+            "cpu_seconds": round(busy, 1),
+            "load": round(os.getloadavg()[0], 1),
+            "seconds_per_step": phases,
+            "peak_mb": round(rows[-1]["peak_mb"]),
+            "curve": [round(float(np.mean(part)), 3) for part in np.array_split(watched.means, config.steps)],
+        }
+        | ({"along": along} if every else {})
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +138,12 @@ class Measured:
     crowded: Floats
     score: Floats
     spread: float
+
+
+def at_a_glance(before: Measured, now: Measured) -> dict[str, float]:
+    """Strict, the share of pictures with too many objects, and the diversity against the start's."""
+    shares = {"strict": now.passed.mean(), "crowded": now.crowded.mean(), "diversity": now.spread / before.spread}
+    return {name: round(float(share), 4) for name, share in shares.items()}
 
 
 def measure(generator: OneStep, ranker: Ranker, split: Split) -> Measured:
