@@ -36,6 +36,7 @@ def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.d
     with _quiet():
         pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
+        pipe.vae.to(memory_format=torch.channels_last)  # on a CPU its convolutions take half the time so
         made = World(pipe.to(device, dtype), rank=rank)
     made.latent_mae = folder / "latent_mae.safetensors"
     return made

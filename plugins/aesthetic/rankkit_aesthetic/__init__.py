@@ -14,6 +14,7 @@ from rankkit.errors import BrokenRanker
 from rankkit_torch import (
     LinearHead,
     batches,
+    each,
     empty,
     find,
     full_float32,
@@ -66,7 +67,7 @@ class Aesthetic(Pointwise):
     @torch.inference_mode()
     @full_float32()
     def _batch(self, images: Sequence[Image.Image]) -> list[float]:
-        pixels = to_tensor([square(image, self.size) for image in images])
+        pixels = to_tensor(each(lambda image: square(image, self.size), images))
         with memory(self.device, f"{len(images)} images"):
             features = self.tower(pixel_values=pixels.to(self.device, self.dtype)).image_embeds
             scores: list[float] = self.head(normalize(features.float(), dim=-1)).double().tolist()

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import AutoTokenizer, BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch import LinearHead, empty, full_float32, load_strict, memory, read, square, to_tensor
+from rankkit_torch import LinearHead, each, empty, full_float32, load_strict, memory, read, square, to_tensor
 
 LIMIT = 35  # tokens of a prompt, with both marks
 HEAD_DIM = 64  # of every attention head, in both towers
@@ -122,7 +122,7 @@ def words(folder: Path) -> Any:
 @full_float32()
 def raw_scores(network: Network, tokenizer: Any, pairs: Sequence[tuple[Image.Image, str]]) -> list[float]:
     """Scores of one batch before they are standardised."""
-    pixels = to_tensor([square(image, network.size) for image, _ in pairs])
+    pixels = to_tensor(each(lambda image: square(image, network.size), [image for image, _ in pairs]))
     prompts = [prompt for _, prompt in pairs]
     tokens = tokenizer(prompts, padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt")
     first = next(network.vision.parameters())

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from PIL import Image
 from torch.nn.functional import normalize
@@ -16,7 +17,7 @@ from torch.nn.functional import normalize
 from rankkit.errors import BrokenRanker
 from rankkit_torch.checkpoints import find, read
 from rankkit_torch.models import batches, empty, full_float32, load_strict, memory
-from rankkit_torch.pictures import handling
+from rankkit_torch.pictures import each, handling
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
 
@@ -107,7 +108,8 @@ class HuggingFaceClip:
     @full_float32()
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Projected features of one batch."""
-        pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
+        made = each(lambda image: self.processor(images=[image], return_tensors="np")["pixel_values"], images)
+        pixels = torch.from_numpy(np.concatenate(made))
         with memory(self.device, f"{len(images)} images"):
             return _projected(self.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype)))
 

@@ -191,6 +191,13 @@ def test_a_picture_too_narrow_for_the_memory_is_refused_by_its_size():
         shared.resized(1, 40000, 224)
 
 
+def test_pictures_are_prepared_in_order_and_the_first_failure_is_raised():
+    made = testing.pictures()
+    assert shared.each(lambda image: image.size, made) == [image.size for image in made]
+    with pytest.raises(ZeroDivisionError):
+        shared.each(lambda image: 1 // (image.width - 224), made)
+
+
 def test_pixels_are_normalised_per_channel():
     pixels = shared.to_tensor([Image.new("RGB", (2, 2), (255, 0, 0))], (0.5, 0.5, 0.0), (0.5, 0.25, 1.0))
     assert pixels[0, :, 0, 0].tolist() == [1.0, -2.0, 0.0] and pixels.shape == (1, 3, 2, 2)
