@@ -51,7 +51,7 @@ class Config:
     max_rounds: int = 1
     """For 0/1 rankers: rounds of K candidates to search, the first included, until M pass and M fail; only those are learned from."""
     features: str = "latent_mae"
-    """The map in which the drift is computed: a file of `drpo.features`."""
+    """The map in which the drift is computed: a file of `drpo.features`, or several joined by ``+``."""
     features_model: str = ""
     """Where that map's weights are: a hub id, a folder or a file; empty for the map's own."""
     field: Field = "official"

@@ -16,6 +16,7 @@ from accelerate import PartialState
 import rankkit
 from drpo import offline
 from drpo.config import Config, near
+from drpo.features.several import Several
 from drpo.monitor import Monitor
 from drpo.sample import FeatureMap, Generator
 from drpo.shapes import world
@@ -25,7 +26,7 @@ from rankkit import Ranker, RankkitError
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 WORLD: dict[str, world.Split] = {"shapes": "train", "shapes-tuning": "tuning", "shapes-final": "final"}
 LOOKED_AT = 8  # training prompts that a run is looked at with when it names no others
-SHARED = ("patches", "resnet_mae", "resnet_weights")  # files of a family that are not members of it
+SHARED = ("patches", "resnet_mae", "resnet_weights", "several")  # files of a family that are not members of it
 
 
 def generator(config: Config) -> Generator:
@@ -40,12 +41,15 @@ def generator(config: Config) -> Generator:
 
 
 def features(config: Config, generator: Generator) -> FeatureMap:
-    """The feature map of ``config.features``, which may look at candidates through the generator's own base."""
-    load = _family("features", config.features).load
-    if config.features_model and "model" not in inspect.signature(load).parameters:
-        raise RankkitError(f"the feature map {config.features!r} has no weights of its own; leave features_model empty")
-    made: FeatureMap = load(generator, **({"model": config.features_model} if config.features_model else {}))
-    return made
+    """The feature map of ``config.features``, or all of ``a+b``; a map may look at candidates through the generator's own base."""
+    loads = {name: _family("features", name).load for name in config.features.split("+")}
+    weighted = [name for name, load in loads.items() if "model" in inspect.signature(load).parameters]
+    if config.features_model and len(weighted) != 1:
+        none = f"the feature map {config.features!r} has no weights of its own"
+        raise RankkitError(f"{' and '.join(weighted) + ' have weights each' if weighted else none}; leave features_model empty")
+    model = {"model": config.features_model} if config.features_model else {}
+    maps: dict[str, FeatureMap] = {name: load(generator, **(model if name in weighted else {})) for name, load in loads.items()}
+    return maps[config.features] if len(maps) == 1 else Several(maps)
 
 
 def ranker(spec: str) -> Ranker:

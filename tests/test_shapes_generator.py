@@ -21,6 +21,7 @@ from drpo.sample import fixed_seeds
 from drpo.shapes.detector import Shapes
 from drpo.shapes.world import prompts
 from drpo.train import Trainer
+from rankkit import RankkitError
 
 PROMPT = "a photo of a red circle and a blue square"
 SMALL = ["steps=4", "prompts_per_step=1", "group_size=4", "anchors=2", "checkpoint_every=2"]
@@ -93,3 +94,28 @@ def test_the_feature_map_latent_mae_comes_with_the_generator(generator: OneStep)
     with torch.no_grad():
         points = families.features(config, generator)(generator.sample(PROMPT, generator.noise(4, 0)))
     assert {"mean", "std", "mean_2", "std_2"} == set(points) and all(z.isfinite().all() and z.std(0).max() > 0.01 for z in points.values())
+
+
+def test_maps_joined_by_a_plus_are_all_there_each_under_its_name(generator: OneStep) -> None:
+    config = recipe("shapes")
+    with torch.no_grad():
+        sample = generator.sample(PROMPT, generator.noise(4, 0))
+        alone = {
+            name: families.features(dataclasses.replace(config, features=name), generator)(sample) for name in ("latent_mae", "latent")
+        }
+        points = families.features(dataclasses.replace(config, features="latent_mae+latent"), generator)(sample)
+    assert set(points) == {f"{name}.{key}" for name, found in alone.items() for key in found}
+    assert all(torch.equal(points[f"{name}.{key}"], value) for name, found in alone.items() for key, value in found.items())
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ("latent+latnt", "unknown feature 'latnt' .did you mean 'latent'"),
+        ("latent", "the feature map 'latent' has no weights of its own; leave features_model empty"),
+        ("latent_mae+vit_mae", "latent_mae and vit_mae have weights each; leave features_model empty"),
+    ],
+)
+def test_maps_and_weights_that_do_not_go_together_are_one_message(generator: OneStep, features: str, message: str) -> None:
+    with pytest.raises(RankkitError, match=message):
+        families.features(dataclasses.replace(recipe("shapes"), features=features, features_model="weights"), generator)
