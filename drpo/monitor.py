@@ -48,16 +48,12 @@ class Monitor:
     floor: float = 0.5
     looks: list[Look] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
-    seen: tuple[list[Sample], list[Sample]] = ([], [])
 
-    def look(self, step: int, generator: Generator) -> Look:
-        """Score the fixed samples and remember the result.
+    def look(self, step: int, now: Sequence[Sample], base: Sequence[Sample]) -> Look:
+        """Score the fixed samples of the run and of its base, and remember the result.
 
         At the first look a ranker that fails is an error; later it costs only its own figure, and `troubles` holds its words.
-        `seen` holds what was looked at: the base's samples and the run's.
         """
-        now, base = self.samples(generator), self.base(generator)
-        self.seen = base, now
         self.troubles.clear()
         scores = {name: self._figure(name, ranker, now, base) for name, ranker in self.rankers.items()}
         spread = [torch.pdist(sample.latents.float().flatten(1)).mean().item() for sample in now]

@@ -121,14 +121,14 @@ class RunFolder:
         if not self.monitor:
             return ""
         with self.trainer.averaged():
-            look = self.monitor.look(self.trainer.step, self.trainer.generator)
+            now, base = self.monitor.samples(self.trainer.generator), self.monitor.base(self.trainer.generator)
+            look = self.monitor.look(self.trainer.step, now, base)
             if self.monitor.best() is look:
                 self._keep_best()
         row = {"step": look.step, "diversity": look.diversity} | {f"look/{name}": score for name, score in look.scores.items()}
         _append(self.out / LOOKS, row)
         track.row(row)
-        sheet = strip(*self.monitor.seen)
-        self.monitor.seen = [], []  # pictures of no further use, perhaps on a GPU
+        sheet = strip(base, now)
         (self.out / STRIPS).mkdir(exist_ok=True)
         sheet.save(self.out / STRIPS / f"{look.step:06d}.png")
         track.picture(look.step, sheet)

@@ -19,7 +19,7 @@ def look(step: int, target: float, one: float, two: float, diversity: float = 1.
 
 def test_two_looks_at_the_same_weights_are_equal() -> None:
     made, toy = monitor(), ToyGenerator()
-    first, second = made.look(0, toy), made.look(1, toy)
+    first, second = (made.look(step, made.samples(toy), made.base(toy)) for step in (0, 1))
     assert first.scores == second.scores and first.diversity == second.diversity > 0
 
 
