@@ -222,6 +222,16 @@ def test_numbers_and_strips_reach_the_tracker(tmp_path: Path) -> None:
     assert [event.step for event in events.Images("before and after")] == [0, 3]
 
 
+def test_numbers_and_strips_reach_weights_and_biases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    run(trainer(steps=3, look_every=3), tmp_path, monitor=monitor(), tracker="wandb")
+    (written,) = tmp_path.rglob("*.wandb")
+    assert all(name in written.read_bytes() for name in (b"reward", b"look/toy", b"s_backward", b"learning_rate"))
+    assert len(list(tmp_path.rglob("media/**/*.png"))) == 2  # before the first step and after the last
+
+
 def test_a_tracker_that_is_not_installed_is_said_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(RankkitError, match="tracker=comet_ml needs the package comet_ml: pip install comet_ml"):
         run(trainer(steps=1), tmp_path, tracker="comet_ml")
