@@ -104,10 +104,15 @@ def training(rows: Sequence[Row]) -> str:
     arms = {arm: [row for row in alike if row["arm"] == arm] for arm in ("reward", "random", "reversed")}
     lines = [(arm, *_arm(runs)) for arm, runs in arms.items() if runs]
     head = ("arm", "seeds", "right before", "right after", "95 % of the gain, by seed", "diversity / base", "CPU seconds")
-    tasks = [(task, f"{last['tasks'][task]['before']:.2f}", *(_after(runs, task) for runs in arms.values())) for task in last["tasks"]]
+    tasks = [
+        (task, f"{before['before']:.2f}", *(_after(runs, task) for runs in arms.values()), *_crowded(arms["reward"], task))
+        for task, before in last["tasks"].items()
+    ]
     flawless = f"A corpus without mistakes would have {last['diversity_flawless']:.2f} of the base's diversity.\n"
-    tables = f"{_table(head, lines)}\n{flawless}\n{_table(('task', 'before', *arms), tasks)}\n{_step(arms['reward'][-1])}\n"
-    return tables + _others([row for row in rows if row["split"] == "final" and row["config"]["ranker"] != "shapes"])
+    columns = ("task", "before", *arms, "crowded before", "after reward")
+    tables = f"{_table(head, lines)}\n{flawless}\n{_table(columns, tasks)}\n{_step(arms['reward'][-1])}\n"
+    others = [row for row in rows if row["split"] == "final" and row["config"]["ranker"] != "shapes" and row["before"] == last["before"]]
+    return tables + _others(others)
 
 
 def _step(row: Row) -> str:
@@ -146,6 +151,12 @@ def _arm(runs: Sequence[Row]) -> tuple[str, ...]:
 
 def _after(runs: Sequence[Row], task: str) -> str:
     return _spread([row["tasks"][task]["after"] for row in runs]) if runs else ""
+
+
+def _crowded(runs: Sequence[Row], task: str) -> tuple[str, str]:
+    """The share of pictures with more objects than were asked for, before and after."""
+    shares = [row["crowded"][task] for row in runs]
+    return f"{shares[0][0]:.2f}", _spread([after for _, after in shares])
 
 
 def _spread(values: Sequence[float], digits: int = 2) -> str:
