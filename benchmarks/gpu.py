@@ -239,10 +239,13 @@ def peak() -> int:
 
 
 def main() -> int:
+    """Measure, a row per ranker or recipe as soon as it is there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("what", choices=["score", "train", "drift"])
     parser.add_argument("names", nargs="*", help="rankers, or recipes; all if none is named")
     given = parser.parse_args()
+    if unknown := [name for name in given.names if name not in {"score": RANKERS, "train": CELLS, "drift": ()}[given.what]]:
+        parser.error(f"{given.what} does not know {', '.join(unknown)}")
     if not torch.cuda.is_available():
         print("torch sees no GPU here; this measures nothing else", file=sys.stderr)
         return 1

@@ -156,7 +156,7 @@ def _after(runs: Sequence[Row], task: str) -> str:
 def _crowded(runs: Sequence[Row], task: str) -> tuple[str, str]:
     """The share of pictures with more objects than were asked for, before and after."""
     shares = [row["crowded"][task] for row in runs]
-    return f"{shares[0][0]:.2f}", _spread([after for _, after in shares])
+    return (f"{shares[0][0]:.2f}", _spread([after for _, after in shares])) if shares else ("", "")
 
 
 def _spread(values: Sequence[float], digits: int = 2) -> str:
@@ -177,7 +177,7 @@ def gpu_score(rows: Sequence[Row]) -> str:
     latest = {(each["ranker"], each["dtype"]): each for row in rows for each in row["rows"]}
     names = list(dict.fromkeys(name for name, _ in latest))
     lines = [(f"`{name}`", *(_rate(latest.get((name, dtype))) for dtype in ("float32", "bfloat16"))) for name in names]
-    return _table(("ranker", "pictures a second in float32", "in bfloat16"), lines) + _card(rows[-1])
+    return _table(("ranker", "pictures a second in float32", "in bfloat16"), lines) + _cards(rows)
 
 
 def _rate(each: Row | None) -> str:
@@ -192,7 +192,7 @@ def gpu_train(rows: Sequence[Row]) -> str:
         for name, each in latest.items()
     ]  # fmt: skip
     head = ("recipe", "features", "ranker", "candidates", "seconds a prompt", "of them", "peak, GiB")
-    return _table(head, lines) + _card(rows[-1])
+    return _table(head, lines) + _cards(rows)
 
 
 def gpu_drift(rows: Sequence[Row]) -> str:
@@ -200,11 +200,13 @@ def gpu_drift(rows: Sequence[Row]) -> str:
         (each["field"], f"{each['points']:,}", f"{each['ms']:.0f} ({each['least']:.0f}–{each['most']:.0f})", str(each["peak MiB beyond"]))
         for each in rows[-1]["rows"]
     ]
-    return _table(("field", "generated points", "milliseconds", "peak beyond the inputs, MiB"), lines) + _card(rows[-1])
+    return _table(("field", "generated points", "milliseconds", "peak beyond the inputs, MiB"), lines) + _cards(rows[-1:])
 
 
-def _card(row: Row) -> str:
-    return f"\n{row['gpu']}, torch {row['torch']}; `{row['command']}`, {row['date']}.{' ' + row['note'] if 'note' in row else ''}\n"
+def _cards(rows: Sequence[Row]) -> str:
+    """Where each row was measured, and what is to be known of it."""
+    said = (f"{row['gpu']}, torch {row['torch']}; `{row['command']}`, {row['date']}. {row.get('note', '')}".strip() for row in rows)
+    return "".join(f"\n{line}\n" for line in dict.fromkeys(said))
 
 
 def verdicts(row: Row) -> str:

@@ -53,7 +53,7 @@ class Config:
     features: str = "latent_mae"
     """The map in which the drift is computed: a file of `drpo.features`, or several joined by ``+``."""
     features_model: str = ""
-    """Where that map's weights are: a hub id, a folder or a file; empty for the map's own."""
+    """Where the weights of that map are, or of the one among several that has some: a hub id, a folder or a file; empty for its own."""
     field: Field = "official"
     """The authors' field, or the masked one: see `drpo.drift.drift_loss`."""
     kernel: Kernel = "laplacian"

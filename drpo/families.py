@@ -42,14 +42,18 @@ def generator(config: Config) -> Generator:
 
 def features(config: Config, generator: Generator) -> FeatureMap:
     """The feature map of ``config.features``, or all of ``a+b``; a map may look at candidates through the generator's own base."""
-    loads = {name: _family("features", name).load for name in config.features.split("+")}
+    names = [name.strip() for name in config.features.split("+")]
+    if len(set(names)) < len(names):
+        raise RankkitError(f"features={config.features} names a map twice; each sees the same candidates, so once is enough")
+    loads = {name: _family("features", name).load for name in names}
     weighted = [name for name, load in loads.items() if "model" in inspect.signature(load).parameters]
-    if config.features_model and len(weighted) != 1:
-        none = f"the feature map {config.features!r} has no weights of its own"
-        raise RankkitError(f"{' and '.join(weighted) + ' have weights each' if weighted else none}; leave features_model empty")
+    if config.features_model and not weighted:
+        raise RankkitError(f"the feature map {config.features!r} has no weights of its own; leave features_model empty")
+    if config.features_model and len(weighted) > 1:
+        raise RankkitError(f"features_model names the weights of one map, and {' and '.join(weighted)} have some each; take one of them")
     model = {"model": config.features_model} if config.features_model else {}
     maps: dict[str, FeatureMap] = {name: load(generator, **(model if name in weighted else {})) for name, load in loads.items()}
-    return maps[config.features] if len(maps) == 1 else Several(maps)
+    return Several(maps) if len(maps) > 1 else maps[names[0]]
 
 
 def ranker(spec: str) -> Ranker:

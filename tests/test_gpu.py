@@ -24,7 +24,7 @@ SHAPES = dataclasses.replace(recipe("shapes"), group_size=8, anchors=2, prompts_
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
-def test_a_candidate_equals_the_stock_pipelines_on_a_gpu(family: str, dtype: torch.dtype, tmp_path: Path) -> None:
+def test_a_candidate_equals_the_stock_pipelines_up_to_rounding_on_a_gpu(family: str, dtype: torch.dtype, tmp_path: Path) -> None:
     generator = LOADERS[family](str(TINY[family](tmp_path)), rank=4, device="cuda", dtype=dtype)
     shift(generator)
     noise = generator.noise(3, 5)

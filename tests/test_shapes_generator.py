@@ -113,7 +113,9 @@ def test_maps_joined_by_a_plus_are_all_there_each_under_its_name(generator: OneS
     [
         ("latent+latnt", "unknown feature 'latnt' .did you mean 'latent'"),
         ("latent", "the feature map 'latent' has no weights of its own; leave features_model empty"),
-        ("latent_mae+vit_mae", "latent_mae and vit_mae have weights each; leave features_model empty"),
+        ("latent_mae+vit_mae", "features_model names the weights of one map, and latent_mae and vit_mae have some each; take one of them"),
+        ("latent + latent", "features=latent . latent names a map twice"),
+        ("latent+", "unknown feature ''"),
     ],
 )
 def test_maps_and_weights_that_do_not_go_together_are_one_message(generator: OneStep, features: str, message: str) -> None:

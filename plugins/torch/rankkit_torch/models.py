@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import nn
@@ -88,26 +89,44 @@ def memory(device: torch.device, what: str) -> Iterator[None]:
         ) from None
 
 
+class _Float32:
+    """How many are inside `full_float32`, in all threads, and what the program had chosen before the first of them."""
+
+    lock, inside = threading.Lock(), 0
+    chosen: ClassVar[list[tuple[Any, str, Any]]] = []
+
+
 @contextlib.contextmanager
 def full_float32() -> Iterator[None]:
     """Within it, or in a function it decorates, float32 is float32 on a GPU too, whatever the program around it has chosen.
 
     PyTorch lets cuDNN's convolutions round their inputs to TF32's 10 bits unless told otherwise, and CLIP's first layer is one: scores
-    would then differ from the CPU's by thousandths of their spread, and depend on what else is in the batch.
+    would then differ from the CPU's by thousandths of their spread, and depend on what else is in the batch. The choice is the
+    process', not a thread's: it comes back when the last thread has left (as a choice of its own, where it was inherited).
     """
-    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
-    if hasattr(cudnn, "conv"):  # PyTorch 2.9 and later, where the older names cannot be read after the newer ones were set
-        name, off, places = "fp32_precision", "ieee", (cuda.matmul, cudnn.conv)
-    else:
-        name, off, places = "allow_tf32", False, (cuda.matmul, cudnn)  # type: ignore[assignment]
-    chosen = [getattr(place, name) for place in places]
+    state = _Float32
+    with state.lock:
+        if not state.inside:
+            state.chosen = [(place, name, getattr(place, name)) for place, name, _ in _roundings()]
+            for place, name, off in _roundings():
+                setattr(place, name, off)
+        state.inside += 1
     try:
-        for place in places:
-            setattr(place, name, off)
         yield
     finally:
-        for place, choice in zip(places, chosen, strict=True):
-            setattr(place, name, choice)
+        with state.lock:
+            state.inside -= 1
+            if not state.inside:
+                for place, name, choice in state.chosen:
+                    setattr(place, name, choice)
+
+
+def _roundings() -> list[tuple[Any, str, Any]]:
+    """Where PyTorch is told to round float32, by what name, and what turns it off."""
+    cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
+    if hasattr(cudnn, "conv"):  # PyTorch 2.9 and later, where the older names cannot be read after the newer ones were set
+        return [(cuda.matmul, "fp32_precision", "ieee"), (cudnn.conv, "fp32_precision", "ieee")]
+    return [(cuda.matmul, "allow_tf32", False), (cudnn, "allow_tf32", False)]
 
 
 class LinearHead(nn.Module):

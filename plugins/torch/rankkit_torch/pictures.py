@@ -37,6 +37,8 @@ def each(prepare: Callable[[Image.Image], T], images: Sequence[Image.Image]) -> 
 
     Not for what runs PyTorch, which has threads of its own.
     """
+    for image in images:
+        image.load()  # a file that was opened and not read yet is read here: its loading is not safe in several threads
     threads = min(len(images), MOST_THREADS, os.cpu_count() or 1)
     if threads < 2:
         return [prepare(image) for image in images]

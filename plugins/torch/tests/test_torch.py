@@ -1,5 +1,6 @@
 """What learned rankers share: checkpoints found, read and loaded strictly; devices; weights drawn by name."""
 
+import contextlib
 import json
 import shutil
 
@@ -161,6 +162,24 @@ def test_full_float32_holds_within_it_and_leaves_the_programs_choice_as_it_was(c
         torch.set_float32_matmul_precision("highest")
 
 
+def test_full_float32_holds_until_the_last_thread_has_left():
+    def rounds():
+        matmul = torch.backends.cuda.matmul
+        return matmul.fp32_precision != "ieee" if hasattr(torch.backends.cudnn, "conv") else matmul.allow_tf32
+
+    torch.set_float32_matmul_precision("high")
+    try:
+        one, two = contextlib.ExitStack(), contextlib.ExitStack()
+        one.enter_context(shared.full_float32())
+        two.enter_context(shared.full_float32())
+        one.close()
+        assert not rounds()
+        two.close()
+        assert rounds()
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_batches_hold_everything_once_and_in_order():
     assert [list(batch) for batch in shared.batches(range(5), 2)] == [[0, 1], [2, 3], [4]]
     with pytest.raises(BadOption, match="batch_size=0 is below 1"):
@@ -191,11 +210,22 @@ def test_a_picture_too_narrow_for_the_memory_is_refused_by_its_size():
         shared.resized(1, 40000, 224)
 
 
-def test_pictures_are_prepared_in_order_and_the_first_failure_is_raised():
+@pytest.mark.parametrize("cores", [1, 4])
+def test_pictures_are_prepared_in_order_on_any_number_of_cores(cores, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
     made = testing.pictures()
     assert shared.each(lambda image: image.size, made) == [image.size for image in made]
     with pytest.raises(ZeroDivisionError):
         shared.each(lambda image: 1 // (image.width - 224), made)
+
+
+def test_one_picture_that_was_not_read_yet_can_come_several_times(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    testing.pictures()[11].save(tmp_path / "picture.png")
+    for _ in range(5):
+        with Image.open(tmp_path / "picture.png") as unread:
+            first, *others = shared.each(lambda image: shared.square(image, 28).tobytes(), [unread] * 4)
+        assert others == [first] * 3
 
 
 def test_pixels_are_normalised_per_channel():
