@@ -157,7 +157,7 @@ def measure(generator: OneStep, ranker: Ranker, split: Split) -> Measured:
         passed.append(verdict.scores)
         crowded.append([float(len(details["objects"]) > asked) for details in verdict.details])
         scores.append(ranker.rank([group])[0].scores)
-        spread.append(torch.pdist(sample.latents.flatten(1)).mean().item())
+        spread.append(torch.pdist(sample.latents.float().flatten(1)).mean().item())
     return Measured(np.array(passed), np.array(crowded), np.array(scores), float(np.mean(spread)))
 
 
@@ -168,7 +168,7 @@ def flawless(generator: OneStep, split: Split) -> float:
         pictures = render([scene(parse(prompt), u, mistakes=0.0) for u in draws(noise.numpy())])
         with torch.no_grad():
             latents = generator.encode_pixels(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
-        spread.append(torch.pdist(latents.flatten(1)).mean().item())
+        spread.append(torch.pdist(latents.float().flatten(1)).mean().item())
     return float(np.mean(spread))
 
 
