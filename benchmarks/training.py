@@ -165,7 +165,7 @@ def flawless(generator: OneStep, split: Split) -> float:
     """The diversity, as in `measure`, of pictures that the corpus without its mistakes would give the same prompts and noises."""
     spread = []
     for prompt, noise in held_out(generator, split):
-        pictures = render([scene(parse(prompt), u, mistakes=0.0) for u in draws(noise.numpy())])
+        pictures = render([scene(parse(prompt), u, mistakes=0.0) for u in draws(noise.float().cpu().numpy())])
         with torch.no_grad():
             latents = generator.encode_pixels(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
         spread.append(torch.pdist(latents.float().flatten(1)).mean().item())
