@@ -40,11 +40,12 @@ def train(
     trainer, monitor = families.trainer(config)
     main = trainer.accelerator.is_main_process
     with progress(config.steps) if main else nullcontext(lambda row: None) as show:
-        early = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
+        ending = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
     if main:
+        early = f"interrupted after step {trainer.step} of {config.steps}" if ending.interrupted else ending.alarm
         typer.echo(f"{early + '; ' if early else ''}the report is {report.write(out)}", err=True)
         typer.echo(str(out))
-    if early.startswith("interrupted"):
+    if ending.interrupted:
         typer.echo("give the same command again to go on", err=True)
         raise typer.Exit(130)
 

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -31,6 +31,14 @@ from rankkit import RankkitError
 LOG, LOOKS, STRIPS, BEST = "log.jsonl", "looks.jsonl", "strips", "best"
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: the last alarm of its monitor, in words or empty, and whether it was interrupted before its last step."""
+
+    alarm: str = ""
+    interrupted: bool = False
+
+
 def run(
     trainer: Trainer,
     out: Path,
@@ -38,13 +46,12 @@ def run(
     monitor: Monitor | None = None,
     watch: Callable[[Row], None] = lambda row: None,
     tracker: str = "none",
-) -> str:
+) -> Ending:
     """Train to the configured step in the folder `out`, resuming what is there, and write the averaged LoRA into it.
 
-    Returns why it ended early, or nothing: an alarm of `monitor`, or an interruption (Ctrl-C and SIGTERM let the step end; a second one
-    does not), after which the checkpoint is all that is written. `watch` sees every step's row; `monitor` is asked in the main process
-    only. Raises `RankkitError` when the folder belongs to another config or cannot be written, and when the ranker fails; what was
-    trained until then is kept.
+    Ctrl-C and SIGTERM let the step end (a second one does not); after such an interruption the checkpoint is all that is written. `watch`
+    sees every step's row; `monitor` is asked in the main process only. Raises `RankkitError` when the folder belongs to another config
+    or cannot be written, and when the ranker fails; what was trained until then is kept.
     """
     folder = RunFolder(trainer, out, monitor)
     with _written(out), interruptions() as interrupted:
@@ -65,7 +72,7 @@ def run(
         if not unfinished:
             folder.finish()
     _part(trainer)
-    return f"interrupted after step {trainer.step} of {trainer.config.steps}" if unfinished else alarm
+    return Ending("" if unfinished else alarm, unfinished)
 
 
 class RunFolder:

@@ -20,7 +20,7 @@ from drpo import checkpoint
 from drpo.config import Config
 from drpo.features.latent import Latent
 from drpo.monitor import Monitor
-from drpo.run import LOG, LOOKS, read, run
+from drpo.run import LOG, LOOKS, Ending, read, run
 from drpo.train import Row, Trainer
 from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 
@@ -91,10 +91,10 @@ def test_ctrl_c_lets_the_step_end_keeps_it_and_the_next_run_goes_on(tmp_path: Pa
     whole, first, second = (trainer(steps=12) for _ in range(3))
     run(whole, tmp_path / "whole")
     handler = signal.getsignal(signal.SIGINT)
-    early = run(first, tmp_path / "parts", watch=at_step(7, lambda: os.kill(os.getpid(), signal.SIGINT)))
-    assert early == "interrupted after step 7 of 12" and signal.getsignal(signal.SIGINT) is handler
+    ending = run(first, tmp_path / "parts", watch=at_step(7, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    assert ending == Ending(interrupted=True) and first.step == 7 and signal.getsignal(signal.SIGINT) is handler
     assert not (tmp_path / "parts/toy.pt").exists()
-    assert run(second, tmp_path / "parts") == "" and equal(whole, second)
+    assert run(second, tmp_path / "parts") == Ending() and equal(whole, second)
 
 
 def test_a_ranker_that_dies_is_named_and_what_was_trained_is_kept(tmp_path: Path) -> None:
@@ -113,11 +113,11 @@ def test_a_ranker_that_stops_the_run_ends_it_with_its_own_words(tmp_path: Path) 
 
 def test_an_alarm_ends_the_run_or_only_warns(tmp_path: Path) -> None:
     stopped = trainer(steps=30, look_every=2)
-    early = run(stopped, tmp_path / "stop", monitor=monitor(held=Falling()))
-    assert "toy rose while most held-out rankers fell, 3 looks in a row" in early and stopped.step < 30
+    ending = run(stopped, tmp_path / "stop", monitor=monitor(held=Falling()))
+    assert "toy rose while most held-out rankers fell, 3 looks in a row" in ending.alarm and stopped.step < 30
     assert (tmp_path / "stop/toy.pt").is_file()
     again = trainer(steps=30, look_every=2)
-    assert run(again, tmp_path / "stop", monitor=monitor(held=Falling())) == early and again.step == stopped.step
+    assert run(again, tmp_path / "stop", monitor=monitor(held=Falling())) == ending and again.step == stopped.step
     warned = trainer(steps=30, look_every=2, on_alarm="warn")
     run(warned, tmp_path / "stop", monitor=monitor(held=Falling()))  # the same folder may go on
     assert warned.step == 30
