@@ -91,7 +91,7 @@ def prompts(name: str) -> list[str]:
     if name in WORLD:
         return world.prompts(WORLD[name])
     path = Path(name)
-    if not path.is_file():
+    if not path.exists() or path.is_dir():  # a pipe is as good as a file
         raise RankkitError(f"there is no prompt file {name!r}; give a text file with one prompt per line")
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not lines:

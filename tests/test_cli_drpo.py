@@ -43,6 +43,13 @@ def test_a_missing_or_empty_prompt_file_is_named(tmp_path: Path) -> None:
         families.prompts(str(tmp_path / "empty.txt"))
 
 
+def test_prompts_may_come_through_a_pipe() -> None:
+    read, write = os.pipe()
+    os.write(write, b"a cat\n\na dog\n")
+    os.close(write)
+    assert families.prompts(f"/dev/fd/{read}") == ["a cat", "a dog"]
+
+
 def test_an_unknown_feature_map_is_answered_with_the_nearest() -> None:
     with pytest.raises(RankkitError, match=r"unknown feature 'latnt' .did you mean 'latent'"):
         families.features(with_settings(recipe("shapes"), ["features=latnt"]), ToyGenerator())
