@@ -11,8 +11,8 @@ from itertools import islice
 from typing import Any
 
 from rankkit import images, trust
-from rankkit.answers import describe
-from rankkit.errors import BadSource, BrokenRanker, RunStopped
+from rankkit.answers import describe, fitting
+from rankkit.errors import BadSource, RunStopped
 from rankkit.rankers import needs_prompt
 from rankkit.sources import Item, survey
 from rankkit.stats import Rate, rate_p_value, win_interval
@@ -174,9 +174,7 @@ def _judge(result: Comparison, ranker: Ranker, opened: Iterable[tuple[Pair, Grou
 def _rankings(ranker: Ranker, groups: list[Group]) -> Iterator[Ranking | str]:
     """For each pair its ranking, or why there is none."""
     try:
-        rankings = list(ranker.rank(groups))
-        if [len(ranking.scores) for ranking in rankings] != [2] * len(groups):
-            raise BrokenRanker("it does not give one ranking per group with one score per image")
+        rankings = fitting(list(ranker.rank(groups)), groups, "the ranker")
     except RunStopped:
         raise
     except Exception as error:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from rankkit.errors import BrokenRanker, UsageError
+from rankkit.answers import fitting
+from rankkit.errors import UsageError
 from rankkit.rankers import needs_prompt
 from rankkit.types import Group, Kind, Ranker, Ranking, ranks
 
@@ -125,14 +126,8 @@ def _refine(verdicts: Sequence[Ranking]) -> Ranking:
     return Ranking(tuple(scores), "listwise", None, details)
 
 
-def _ask_all(members: Mapping[str, Ranker], groups: Sequence[Group]) -> list[Sequence[Ranking]]:
-    verdicts = []
-    for name, ranker in members.items():
-        verdict = ranker.rank(groups)
-        if len(verdict) != len(groups):
-            raise BrokenRanker(f"{name} returned {len(verdict)} rankings for {len(groups)} groups")
-        verdicts.append(verdict)
-    return verdicts
+def _ask_all(members: Mapping[str, Ranker], groups: Sequence[Group]) -> list[list[Ranking]]:
+    return [fitting(ranker.rank(groups), groups, name) for name, ranker in members.items()]
 
 
 def _reason(verdict: Ranking, i: int) -> str:

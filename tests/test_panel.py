@@ -211,6 +211,11 @@ def test_a_member_that_loses_a_group_is_named():
         mean_rank({"odd": Says([1], [2])}).rank(groups(1))
 
 
+def test_a_member_that_loses_an_image_is_named():
+    with pytest.raises(BrokenRanker, match=r"odd: groups of \[2\] images were answered with rankings of \[1\] scores"):
+        mean_rank({"fine": Says([1.0, 2.0]), "odd": Says([1.0])}).rank(groups(2))
+
+
 def test_a_panel_needs_a_prompt_when_a_member_does():
     class Needy(Says):
         needs_prompt = True
