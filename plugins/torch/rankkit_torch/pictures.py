@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 
+from rankkit.ahead import ahead
 from rankkit.errors import BrokenRanker
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 T = TypeVar("T")
-MOST_THREADS = 8  # that prepare pictures: enough to keep a GPU busy, and no more than a shared machine can spare
 MAX_PIXELS = 2**26  # of a resized picture: 64 megapixels, a side ratio of more than a thousand at 224
 
 
@@ -39,11 +37,7 @@ def each(prepare: Callable[[Image.Image], T], images: Sequence[Image.Image]) -> 
     """
     for image in images:
         image.load()  # a file that was opened and not read yet is read here: its loading is not safe in several threads
-    threads = min(len(images), MOST_THREADS, os.cpu_count() or 1)
-    if threads < 2:
-        return [prepare(image) for image in images]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(prepare, images))
+    return [made for _, made in ahead(images, prepare)]
 
 
 def square(image: Image.Image, size: int) -> Image.Image:
