@@ -14,7 +14,7 @@ from rankkit.testing import check_ranker
 from rankkit_imagereward import ImageReward
 from rankkit_imagereward.model import renamed
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, PROMPTS, pictures, spoil
+from rankkit_torch.testing import LONG, PROMPTS, ROUNDING, pictures, spoil
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_scores_equal_the_network_written_out(options):
     images, prompts = pictures()[: len(PROMPTS)], PROMPTS
     ours = [scored.score for scored in ImageReward(**options).score(images, prompts)]
     theirs = tiny.reference(images, prompts, **options)
-    assert np.abs(np.subtract(ours, theirs)).max() <= 2e-6 * max(1, np.abs(theirs).max())
+    assert np.abs(np.subtract(ours, theirs)).max() <= ROUNDING * max(1, np.abs(theirs).max())
 
 
 def test_scores_are_the_golden_ones(tmp_path):

@@ -107,8 +107,9 @@ def full_float32() -> Iterator[None]:
     state = _Float32
     with state.lock:
         if not state.inside:
-            state.chosen = [(place, name, getattr(place, name)) for place, name, _ in _roundings()]
+            state.chosen = []
             for place, name, off in _roundings():
+                state.chosen.append((place, name, getattr(place, name)))
                 setattr(place, name, off)
         state.inside += 1
     try:
