@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.record import record
-from drpo.drift import drift_loss
+from drpo.drift import Field, drift_loss
 
 SIZES, DIMENSIONS, RADII = (1024, 4096, 16384), 1280, (0.02, 0.05, 0.2)
 UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
@@ -26,17 +26,28 @@ UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 
 def once(points: int) -> dict[str, Any]:
     """Peak mebibytes beyond the inputs and seconds of one loss with its gradient."""
-    rng = torch.Generator().manual_seed(0)
-    generated, positive, negative = (torch.randn(1, count, DIMENSIONS, generator=rng) for count in (points, points // 3, points // 3))
-    generated.requires_grad_()
+    sets = drawn(points)
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    loss, _ = drift_loss(generated, positive, negative, positive_weight=3000.0, negative_weight=3000.0, radii=RADII)
-    (gradient,) = torch.autograd.grad(loss.sum(), generated)
+    work(sets)
     seconds = time.perf_counter() - start
-    assert loss.isfinite().all() and gradient.isfinite().all()
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * UNIT / 2**20
     inputs = 4 * DIMENSIONS * (points + 2 * (points // 3)) / 2**20
     return {"points": points, "inputs MiB": round(inputs), "peak MiB beyond": round(peak), "seconds": round(seconds, 1)}
+
+
+def drawn(points: int, device: str = "cpu") -> list[torch.Tensor]:
+    """Generated, positive and negative points, seeded; the first with a gradient."""
+    rng = torch.Generator(device).manual_seed(0)
+    sets = [torch.randn(1, count, DIMENSIONS, generator=rng, device=device) for count in (points, points // 3, points // 3)]
+    sets[0].requires_grad_()
+    return sets
+
+
+def work(sets: list[torch.Tensor], field: Field = "official") -> None:
+    """One loss with its gradient."""
+    loss, _ = drift_loss(*sets, positive_weight=3000.0, negative_weight=3000.0, radii=RADII, field=field)
+    (gradient,) = torch.autograd.grad(loss.sum(), sets[0])
+    assert loss.isfinite().all() and gradient.isfinite().all()
 
 
 def measure() -> dict[str, Any]:

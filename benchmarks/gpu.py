@@ -1,4 +1,4 @@
-"""What the models cost on a GPU: `python -m benchmarks.gpu score | train | drift`, rows of `results/gpu.jsonl`, one per ranker or recipe.
+"""What the models cost on a GPU: `python -m benchmarks.gpu score | train | drift`, rows of `results/gpu.jsonl`.
 
 Weights are drawn at random in the published architectures, at full size: the figures say how long and how much memory, and nothing of
 quality. `score`: pictures per second of the learned rankers, from PIL images to numbers. `train`: seconds and memory of the
@@ -17,17 +17,19 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.drift_memory import DIMENSIONS, SIZES, drawn, work
 from benchmarks.parity import case
 from benchmarks.record import record
-from drpo.drift import drift_loss
+from drpo.drift import Field
 from drpo.features.latent_mae import LatentMae
 from drpo.features.teacher_unet import TeacherUNet
 from drpo.features.vit_mae import VitMae
@@ -89,24 +91,16 @@ def hpsv3(folder: Path) -> Options:
     words.save_pretrained(base)
     text: Options = {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4}
     text |= {"intermediate_size": 18944, "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]}}
-    vision: Options = {
-        "depth": 32,
-        "embed_dim": 1280,
-        "hidden_size": 3584,
-        "num_heads": 16,
-        "mlp_ratio": 4,
-        "in_chans": 3,
-        "patch_size": 14,
-    }
+    vision: Options = {"depth": 32, "embed_dim": 1280, "hidden_size": 3584, "num_heads": 16, "mlp_ratio": 4, "in_chans": 3}
+    vision |= {"patch_size": 14}
     (base / "config.json").write_text(json.dumps(tiny.configuration(words) | text | {"vision_config": vision}))
     (base / "preprocessor_config.json").write_text(json.dumps(tiny.PROCESSOR))
     shapes = tiny.network_shapes(Qwen2VLConfig.from_pretrained(base), 151_658)
     shapes["lm_head.weight"] = (1, 3584)  # not read
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     state = {}
     for name, shape in shapes.items():
         scale = 1 / math.sqrt(math.prod(shape[1:])) if len(shape) > 1 else 0.1
-        drawn = torch.randn(shape, device=device, dtype=torch.bfloat16) * scale
+        drawn = torch.randn(shape, device="cuda", dtype=torch.bfloat16) * scale
         state[name] = (drawn + 1 if len(shape) == 1 and name.endswith("weight") else drawn).cpu()
     save_file(state, folder / "HPSv3.safetensors")
     return {"checkpoint": str(folder / "HPSv3.safetensors"), "base": str(base)}
@@ -140,7 +134,7 @@ def score(name: str, count: int = 128, side: int = 512) -> dict[str, Any]:
         gc.collect()
         torch.cuda.reset_peak_memory_stats()
         with loaded(name, dtype=dtype) as ranker:
-            seconds = repeated(lambda ranker=ranker: ranker.rank([group]))  # type: ignore[misc]
+            seconds = repeated(partial(ranker.rank, [group]))
             (ranking,) = ranker.rank([group])
         del ranker
         assert all(map(math.isfinite, ranking.scores)), (name, dtype, ranking)
@@ -194,30 +188,21 @@ def train(name: str, prompts: int = 2, updates: int = 3) -> dict[str, Any]:
     return {"rows": [row]}
 
 
-def drift(sizes: tuple[int, ...] = (1024, 4096, 16384), dimensions: int = 1280) -> dict[str, Any]:
-    """Milliseconds and mebibytes beyond the inputs of `drift_loss` and its gradient, both fields, the authors' radii and shares."""
+def drift(field: Field) -> dict[str, Any]:
+    """Milliseconds and mebibytes beyond the inputs of the loss with its gradient, as `benchmarks.drift_memory` has it on a CPU."""
     rows: list[dict[str, Any]] = []
-    for field in ("official", "masked"):
-        for points in sizes:
-            rng = torch.Generator("cuda").manual_seed(0)
-            sets = [torch.randn(1, count, dimensions, generator=rng, device="cuda") for count in (points, points // 3, points // 3)]
-            sets[0].requires_grad_()
-
-            def once(sets: list[torch.Tensor] = sets, field: Any = field) -> None:
-                loss, _ = drift_loss(*sets, positive_weight=3000.0, negative_weight=3000.0, radii=(0.02, 0.05, 0.2), field=field)
-                (gradient,) = torch.autograd.grad(loss.sum(), sets[0])
-                assert gradient.isfinite().all()
-
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
-            before = torch.cuda.memory_allocated()
-            times = [1000 * each for each in repeated(once)]
-            rows.append({
-                "field": field, "points": points, "ms": round(statistics.median(times), 1), "least": round(min(times), 1),
-                "most": round(max(times), 1), "peak MiB beyond": round((torch.cuda.max_memory_allocated() - before) / 2**20),
-            })  # fmt: skip
-            print(json.dumps(rows[-1]), flush=True)
-    return {"dimensions": dimensions, "rows": rows}
+    for points in SIZES:
+        sets = drawn(points, "cuda")
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        times = [1000 * each for each in repeated(partial(work, sets, field))]
+        rows.append({
+            "field": field, "points": points, "ms": round(statistics.median(times), 1), "least": round(min(times), 1),
+            "most": round(max(times), 1), "peak MiB beyond": round((torch.cuda.max_memory_allocated() - before) / 2**20),
+        })  # fmt: skip
+        print(json.dumps(rows[-1]), flush=True)
+    return {"dimensions": DIMENSIONS, "rows": rows}
 
 
 def repeated(work: Callable[[], object]) -> list[float]:
@@ -238,26 +223,30 @@ def peak() -> int:
     return round(torch.cuda.max_memory_allocated() / 2**20)
 
 
+MEASURES: dict[str, tuple[Callable[[Any], dict[str, Any]], Collection[str]]] = {
+    "score": (score, RANKERS), "train": (train, CELLS), "drift": (drift, get_args(Field))
+}  # fmt: skip
+
+
+def measured(measure: Callable[[Any], dict[str, Any]], name: str) -> dict[str, Any]:
+    """What one measurement found, and on which card."""
+    return {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, **measure(name)}
+
+
 def main() -> int:
-    """Measure, a row per ranker or recipe as soon as it is there."""
+    """Measure, a row per ranker, recipe or field as soon as it is there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("what", choices=["score", "train", "drift"])
-    parser.add_argument("names", nargs="*", help="rankers, or recipes; all if none is named")
+    parser.add_argument("what", choices=MEASURES)
+    parser.add_argument("names", nargs="*", help="rankers, recipes, or fields; all if none is named")
     given = parser.parse_args()
-    if unknown := [name for name in given.names if name not in {"score": RANKERS, "train": CELLS, "drift": ()}[given.what]]:
+    measure, known = MEASURES[given.what]
+    if unknown := [name for name in given.names if name not in known]:
         parser.error(f"{given.what} does not know {', '.join(unknown)}")
     if not torch.cuda.is_available():
         print("torch sees no GPU here; this measures nothing else", file=sys.stderr)
         return 1
-    about: Options = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__}
-    every: dict[str, dict[str, Callable[[], dict[str, Any]]]] = {
-        "score": {name: lambda name=name: score(name) for name in RANKERS},  # type: ignore[misc]
-        "train": {name: lambda name=name: train(name) for name in CELLS},  # type: ignore[misc]
-        "drift": {"": drift},
-    }
-    for name in given.names or every[given.what]:
-        command = f"python -m benchmarks.gpu {given.what} {name}".strip()
-        record("gpu", f"gpu-{given.what}", command, lambda name=name: about | every[given.what][name]())  # type: ignore[misc]
+    for name in given.names or known:
+        record("gpu", f"gpu-{given.what}", f"python -m benchmarks.gpu {given.what} {name}", partial(measured, measure, name))
     return 0
 
 

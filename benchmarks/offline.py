@@ -82,7 +82,7 @@ def one_run(config: Config, split: Any) -> dict[str, Any]:
     seconds = time.time() - started
     with trainer.averaged():
         after = measure(generator, ranker, split)
-    return summary(before.passed, after.passed, split) | {"diversity": round(after.spread / before.spread, 3), "seconds": round(seconds, 1)}
+    return summary(before, after, split) | {"seconds": round(seconds, 1)}
 
 
 if __name__ == "__main__":

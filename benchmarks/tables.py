@@ -196,11 +196,12 @@ def gpu_train(rows: Sequence[Row]) -> str:
 
 
 def gpu_drift(rows: Sequence[Row]) -> str:
+    latest = {(each["field"], each["points"]): each for row in rows for each in row["rows"]}
     lines = [
-        (each["field"], f"{each['points']:,}", f"{each['ms']:.0f} ({each['least']:.0f}–{each['most']:.0f})", str(each["peak MiB beyond"]))
-        for each in rows[-1]["rows"]
+        (field, f"{points:,}", f"{each['ms']:.0f} ({each['least']:.0f}–{each['most']:.0f})", str(each["peak MiB beyond"]))
+        for (field, points), each in latest.items()
     ]
-    return _table(("field", "generated points", "milliseconds", "peak beyond the inputs, MiB"), lines) + _cards(rows[-1:])
+    return _table(("field", "generated points", "milliseconds", "peak beyond the inputs, MiB"), lines) + _cards(rows)
 
 
 def _cards(rows: Sequence[Row]) -> str:
@@ -266,25 +267,31 @@ TABLES: dict[str, Callable[[Row], str]] = {
     **{"parity": parity, "precision": precision},
 }
 
-GATHERED: dict[str, Callable[[Sequence[Row]], str]] = {"gpu-score": gpu_score, "gpu-train": gpu_train, "gpu-drift": gpu_drift}
+GATHERED: dict[str, Callable[[Sequence[Row]], str]] = {  # of many rows, not of the latest
+    **{"training": training, "gpu-score": gpu_score, "gpu-train": gpu_train, "gpu-drift": gpu_drift}
+}
 
 
 def render(text: str, rows: Iterable[Row]) -> str:
     """The text with every table written anew."""
-    rows = list(rows)
-    latest = {row["benchmark"]: row for row in rows if row.get("benchmark") in TABLES}
-    runs = [row for row in rows if "arm" in row and row["config"]["ranker"]]  # without a ranker: offline
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(_benchmark(row), []).append(row)
 
     def fill(match: re.Match[str]) -> str:
-        if match[2] == "training" and runs:
-            return f"{match[1]}\n\n{training(runs)}\n<!-- end -->"
-        if match[2] in GATHERED:
-            own = [row for row in rows if row.get("benchmark") == match[2]]
-            return f"{match[1]}\n\n{GATHERED[match[2]](own)}\n<!-- end -->" if own else match[0]
-        row = latest.get(match[2])
-        return match[0] if row is None else f"{match[1]}\n\n{TABLES[match[2]](row)}\n{_origin(row)}\n\n<!-- end -->"
+        name, own = match[2], found.get(match[2], [])
+        if own and name in GATHERED:
+            return f"{match[1]}\n\n{GATHERED[name](own)}\n<!-- end -->"
+        if own and name in TABLES:
+            return f"{match[1]}\n\n{TABLES[name](own[-1])}\n{_origin(own[-1])}\n\n<!-- end -->"
+        return match[0]
 
     return re.sub(r"(<!-- table: ([\w-]+) -->).*?<!-- end -->", fill, text, flags=re.DOTALL)
+
+
+def _benchmark(row: Row) -> str:
+    """What a row is of; runs of a trainer with a ranker (without one: offline) do not say it."""
+    return row.get("benchmark") or ("training" if "arm" in row and row["config"]["ranker"] else "")
 
 
 def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

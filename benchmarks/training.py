@@ -109,24 +109,17 @@ def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str,
             along.append({"step": step, **at_a_glance(before, after)})
     phases = {name: round(float(np.mean([row[name] for row in rows])), 3) for name in rows[0] if name.startswith("s_")}
     scores = {"before": round(before.score.mean(), 4), "after": round(after.score.mean(), 4)}
-    tasks = np.array([parse(prompt).task for prompt in prompts(split)])
-    crowded = {name: [round(float(one.crowded[tasks == name].mean()), 3) for one in (before, after)] for name in TASKS}
-    return (
-        summary(before.passed, after.passed, split)
-        | {
-            "crowded": crowded,
-            "score": scores | {"gain_95": interval((after.score - before.score).mean(1), digits=4)},
-            "diversity": round(after.spread / before.spread, 3),
-            "diversity_flawless": round(flawless(generator, split) / before.spread, 3),
-            "seconds": round(seconds, 1),
-            "cpu_seconds": round(busy, 1),
-            "load": round(os.getloadavg()[0], 1),
-            "seconds_per_step": phases,
-            "peak_mb": round(rows[-1]["peak_mb"]),
-            "curve": [round(float(np.mean(part)), 3) for part in np.array_split(watched.means, config.steps)],
-        }
-        | ({"along": along} if every else {})
-    )
+    return summary(before, after, split) | {
+        "score": scores | {"gain_95": interval((after.score - before.score).mean(1), digits=4)},
+        "diversity_flawless": round(flawless(generator, split) / before.spread, 3),
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(busy, 1),
+        "load": round(os.getloadavg()[0], 1),
+        "seconds_per_step": phases,
+        "peak_mb": round(rows[-1]["peak_mb"]),
+        "curve": [round(float(np.mean(part)), 3) for part in np.array_split(watched.means, config.steps)],
+        **({"along": along} if every else {}),
+    }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -178,19 +171,26 @@ def held_out(generator: OneStep, split: Split) -> Iterator[tuple[str, torch.Tens
         yield prompt, generator.noise(EACH, next(fixed_seeds(2026, index)))
 
 
-def summary(before: Floats, after: Floats, split: Split) -> dict[str, Any]:
-    """Strict before and after, in all and per task, and 95 % intervals of the gains by bootstrap over prompts."""
+def summary(before: Measured, after: Measured, split: Split) -> dict[str, Any]:
+    """Strict before and after, in all and per task, with 95 % intervals of the gains by bootstrap over prompts; crowded; diversity."""
     task = np.array([parse(prompt).task for prompt in prompts(split)])
-    gain = (after - before).mean(1)
+    gain = (after.passed - before.passed).mean(1)
     per_task = {
         name: {
-            "before": round(before[task == name].mean(), 3),
-            "after": round(after[task == name].mean(), 3),
+            "before": round(before.passed[task == name].mean(), 3),
+            "after": round(after.passed[task == name].mean(), 3),
             "gain_95": interval(gain[task == name]),
         }
         for name in TASKS
     }
-    return {"before": round(before.mean(), 4), "after": round(after.mean(), 4), "gain_95": interval(gain), "tasks": per_task}
+    return {
+        "before": round(before.passed.mean(), 4),
+        "after": round(after.passed.mean(), 4),
+        "gain_95": interval(gain),
+        "tasks": per_task,
+        "crowded": {name: [round(one.crowded[task == name].mean(), 3) for one in (before, after)] for name in TASKS},
+        "diversity": round(after.spread / before.spread, 3),
+    }
 
 
 def interval(gain: Floats, *, digits: int = 3) -> list[float]:

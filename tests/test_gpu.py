@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from test_generators import LOADERS, PROMPT, shift, stock
-from test_real_updates import MAPS, Red, trainer
+from test_real_updates import MAPS, half_precision_goes_where_float32_goes
 from tiny_pipelines import sd, sdxl
 
 from drpo import families
@@ -42,18 +42,7 @@ def test_a_candidate_equals_the_stock_pipelines_up_to_rounding_on_a_gpu(family: 
 @pytest.mark.parametrize("features", sorted(MAPS))
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
 def test_updates_in_half_precision_go_where_those_in_float32_go_on_a_gpu(family: str, features: str, tmp_path: Path) -> None:
-    folder, moves = TINY[family](tmp_path), {}
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
-        torch.manual_seed(0)
-        generator = LOADERS[family](str(folder), rank=4, device="cuda", dtype=dtype, checkpointing=True)
-        made = trainer(generator, MAPS[features](generator), Red(), precision="fp16" if dtype == torch.float16 else "auto")
-        before = [weight.detach().clone() for weight in generator.parameters().values()]
-        rows = [made.update() for _ in range(2)]
-        assert all(row["skipped"] == 0 and row["gradient"] > 0 and row["peak_mb"] > 0 for row in rows)
-        after = generator.parameters().values()
-        moves[dtype] = torch.cat([(new - old).flatten() for new, old in zip(after, before, strict=True)])
-    for half in (torch.bfloat16, torch.float16):
-        assert torch.cosine_similarity(moves[half], moves[torch.float32], dim=0) > 0.5
+    half_precision_goes_where_float32_goes(family, features, tmp_path, "cuda")
 
 
 def test_the_same_noise_gives_the_same_picture_on_a_gpu_as_on_the_cpu() -> None:

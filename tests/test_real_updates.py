@@ -64,10 +64,14 @@ def trainer(generator: OneStep, features: FeatureMap, ranker: Red, **changes: An
 @pytest.mark.parametrize("features", ["latent_mae", "vit_mae", "teacher_unet"])
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
 def test_an_update_in_half_precision_moves_a_float32_lora_as_one_in_float32_does(family: str, features: str, tmp_path: Path) -> None:
+    half_precision_goes_where_float32_goes(family, features, tmp_path, "cpu")
+
+
+def half_precision_goes_where_float32_goes(family: str, features: str, tmp_path: Path, device: str) -> None:
     folder, moves = getattr(tiny_pipelines, family)(tmp_path), {}
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
         torch.manual_seed(0)
-        generator = LOADERS[family](str(folder), rank=4, dtype=dtype, checkpointing=True)
+        generator = LOADERS[family](str(folder), rank=4, device=device, dtype=dtype, checkpointing=True)
         made = trainer(generator, MAPS[features](generator), Red(), precision="fp16" if dtype == torch.float16 else "auto")
         before = [weight.detach().clone() for weight in generator.parameters().values()]
         rows = [made.update() for _ in range(2)]

@@ -78,16 +78,16 @@ def judge(found: Sequence[Found], request: Request) -> tuple[bool, float]:
     Further objects make a picture wrong in counting alone, as in GenEval, but they cost credit in every task. Without that a generator
     trained on the credit adds them: two circles are the safer picture of one.
     """
-    right, credits, earlier, asked = True, [], None, 0
+    right, credits, earlier, used = True, [], None, 0
     for clause in request.clauses:
         of_shape = [thing for thing in found if thing.shape == clause.shape]
         chosen = of_shape[: clause.count]
         ok, credit = _clause(chosen, clause, earlier)
         right &= ok and (request.task != "counting" or len(of_shape) == clause.count)
         credits.append(credit)
-        asked += len(chosen)
+        used += len(chosen)
         earlier = chosen if ok else None
-    return right, float(np.mean(credits)) / (1 + len(found) - asked)
+    return right, float(np.mean(credits)) / (1 + len(found) - used)
 
 
 def relations(a: Found, b: Found) -> set[str]:
