@@ -32,7 +32,7 @@ from PIL import Image
 
 import rankkit
 from benchmarks.record import record
-from rankkit import aggregate
+from rankkit.core import aggregate
 from rankkit.testing import content_hash
 
 Floats = NDArray[np.float64]

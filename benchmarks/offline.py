@@ -21,12 +21,14 @@ from typing import Any
 import torch
 
 from benchmarks.training import RESULTS, measure, summary
-from drpo import families
+from drpo import build
 from drpo.config import Config, with_settings
-from drpo.one_step import OneStep
+from drpo.data import prompts as prompt_files
+from drpo.generators.one_step import OneStep
 from drpo.recipes import recipe
-from drpo.sample import fixed_seeds
+from drpo.run import setup
 from drpo.shapes.detector import Shapes
+from drpo.types import fixed_seeds
 
 DRAWN, KEPT = 32, 4
 
@@ -40,7 +42,7 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        file = preferences(Path(folder), families.prompts("shapes"))
+        file = preferences(Path(folder), prompt_files.prompts("shapes"))
         for mode in ("pictures", "rank"):
             for seed in options.seeds:
                 chosen = [*options.settings, f"seed={seed}", "ranker=", f"preferences={file}", f"offline={mode}", "held_out="]
@@ -54,7 +56,7 @@ def main() -> None:
 
 def preferences(folder: Path, prompts: list[str]) -> Path:
     """The base's pictures, the best and the worst by the graded reward, as rows of prompt, chosen, rejected."""
-    generator, ranker, rows = families.generator(recipe("shapes")), Shapes(), []
+    generator, ranker, rows = build.generator(recipe("shapes")), Shapes(), []
     for index, prompt in enumerate(prompts):
         with torch.no_grad():
             group = generator.sample(prompt, generator.noise(DRAWN, next(fixed_seeds(77, index)))).group()
@@ -72,8 +74,8 @@ def preferences(folder: Path, prompts: list[str]) -> Path:
 
 def one_run(config: Config, split: Any) -> dict[str, Any]:
     """Train once and measure before and after."""
-    trainer, _ = families.trainer(config)
-    generator, ranker = trainer.generator, families.ranker("shapes")
+    trainer, _ = setup.trainer(config)
+    generator, ranker = trainer.generator, build.ranker("shapes")
     assert isinstance(generator, OneStep)
     before = measure(generator, ranker, split)
     started = time.time()

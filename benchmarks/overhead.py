@@ -23,7 +23,7 @@ from PIL import Image
 
 import rankkit
 from benchmarks.record import record
-from rankkit.remote import Http, Pipe
+from rankkit.remote.rankers import Http, Pipe
 
 IMAGES, SIDE = 16, 512
 MODULE = """\
@@ -47,7 +47,7 @@ def measure(rounds: int = 31, warm: int = 3) -> dict[str, Any]:
         Path("corner.py").write_text(MODULE, "utf-8")
         rankers: dict[str, Any] = {
             "in process": rankkit.load_here("corner:corner"),
-            "Pipe": stack.enter_context(Pipe([sys.executable, "-m", "rankkit.serve", "corner:corner"], name="corner")),
+            "Pipe": stack.enter_context(Pipe([sys.executable, "-m", "rankkit.serving.pipe", "corner:corner"], name="corner")),
             "Http": stack.enter_context(Http(stack.enter_context(_server()))),
         }
         times: dict[str, list[float]] = {name: [] for name in rankers}

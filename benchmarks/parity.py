@@ -23,8 +23,9 @@ import numpy as np
 
 from benchmarks import cards
 from benchmarks.twin import look
-from rankkit import Group, elsewhere, wire
+from rankkit import Group
 from rankkit.errors import BrokenRanker
+from rankkit.remote import config, wire
 from rankkit_torch import golden
 from rankkit_torch.testing import PROMPTS, files, inputs_id, pictures
 
@@ -60,7 +61,7 @@ def beside_original(name: str, python: str | None, size: str) -> int:
     module = case(name)
     if not hasattr(module, "ORIGINAL") or size not in getattr(module, "SIZES", ("original_tiny", "full")):
         return 0
-    place = elsewhere.find(module.ORIGINAL)
+    place = config.find(module.ORIGINAL)
     if python is None and (place is None or not place.command):
         print(f"{name}: not compared with {module.PACKAGE}; rankkit install {module.ORIGINAL} makes its environment", flush=True)
         return 0

@@ -26,16 +26,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from drpo import families
+from drpo import build
 from drpo.config import Config, with_settings
-from drpo.one_step import OneStep
+from drpo.data import prompts as prompt_files
+from drpo.generators.one_step import OneStep
 from drpo.recipes import recipe
-from drpo.sample import fixed_seeds
 from drpo.shapes.corpus import draws, scene
 from drpo.shapes.detector import Shapes
 from drpo.shapes.render import render
 from drpo.shapes.world import TASKS, Split, parse, prompts
 from drpo.train import Trainer
+from drpo.types import fixed_seeds
 from rankkit import Group, Ranker, Ranking
 
 RESULTS = Path(__file__).parent / "results" / "training.jsonl"
@@ -92,11 +93,11 @@ def main() -> None:
 def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str, Any]:
     """Train once and measure before and after; all figures of one row."""
     torch.manual_seed(config.seed)
-    generator = families.generator(config)
+    generator = build.generator(config)
     assert isinstance(generator, OneStep)
-    ranker = families.ranker(config.ranker)
+    ranker = build.ranker(config.ranker)
     watched = Watched(ranker, arms(config.seed)[arm])
-    trainer = Trainer(config, generator, families.features(config, generator), watched, families.prompts(config.prompts))
+    trainer = Trainer(config, generator, build.features(config, generator), watched, prompt_files.prompts(config.prompts))
     before = measure(generator, ranker, split)
     rows, along, seconds, busy = list[dict[str, float]](), list[dict[str, float]](), 0.0, 0.0
     for step in range(1, config.steps + 1):

@@ -18,7 +18,9 @@ from typing import Any
 
 from PIL import Image
 
-from rankkit import images, load_here, wire
+from rankkit import load_here
+from rankkit.core import images
+from rankkit.remote import wire
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ import typer
 import drpo.cli
 from drpo.config import Config
 from drpo.recipes import recipes
-from rankkit import cards
-from rankkit.cli import app
-from rankkit.registry import Installed
+from rankkit.cli.app import app
+from rankkit.registry import cards
+from rankkit.registry.catalog import Installed
 
 HERE = Path(__file__).parent
 

@@ -28,16 +28,17 @@ def train(
     ] = None,
 ) -> None:
     """Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."""
-    from drpo import checkpoint, families, report
     from drpo.config import placed, with_settings
-    from drpo.progress import progress
     from drpo.recipes import recipe as named
-    from drpo.run import run
+    from drpo.report import report
+    from drpo.run import checkpoint, setup
+    from drpo.run.progress import progress
+    from drpo.run.run import run
 
     places, rest = placed(settings or [])
     config, out = with_settings(named(recipe), rest), Path(places.get("out") or f"runs/{recipe}")
     checkpoint.check(out, asdict(config))  # before anything is loaded
-    trainer, monitor = families.trainer(config)
+    trainer, monitor = setup.trainer(config)
     main = trainer.accelerator.is_main_process
     with progress(config.steps) if main else nullcontext(lambda row: None) as show:
         ending = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
@@ -60,7 +61,7 @@ def sample(
     base: Annotated[bool, typer.Option(help="Sample the untrained base instead.")] = False,
 ) -> None:
     """Sample a trained run: one folder per prompt with prompt.txt and numbered pictures, as `rankkit score` reads them."""
-    from drpo.sampling import sample_run
+    from drpo.run.sample import sample_run
 
     typer.echo(str(sample_run(run, prompts, out if out != Path() else run / "samples", each=each, seed=seed, base=base)))
 
@@ -74,11 +75,13 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Decides the noises.")] = 0,
 ) -> None:
     """Compare a run with its base on the same noises: a win rate per ranker, with an interval. The run's report shows it too."""
-    from drpo import families, report
-    from drpo.evaluate import evaluate as compare
+    from drpo import build
+    from drpo.report import report
+    from drpo.data.prompts import prompts as prompts_of
+    from drpo.report.evaluate import evaluate as compare
 
-    rankers = {spec: families.ranker(spec) for spec in ranker}
-    verdicts = compare(run, rankers, families.prompts(prompts), each=each, seed=seed)
+    rankers = {spec: build.ranker(spec) for spec in ranker}
+    verdicts = compare(run, rankers, prompts_of(prompts), each=each, seed=seed)
     report.keep(run, verdicts, prompts)
     report.write(run)
     for verdict in verdicts:
@@ -92,7 +95,7 @@ def report(
     beside: Annotated[Path | None, typer.Option(help="Rows of earlier runs (.jsonl), to draw a random ranker's curve beside.")] = None,
 ) -> None:
     """Write a run's page: gains, curves, pictures before and after."""
-    from drpo.report import write
+    from drpo.report.report import write
 
     typer.echo(str(write(run, out, beside=beside)))
 

@@ -19,8 +19,8 @@ from torch import Tensor
 from drpo.config import Config
 from drpo.loss import Poles, drpo_loss, rows
 from drpo.preference import split
-from drpo.rounds import search
-from drpo.sample import FeatureMap, Generator, Sample, clock, fixed_seeds
+from drpo.search import search
+from drpo.types import FeatureMap, Generator, Sample, clock, fixed_seeds
 from rankkit import Ranker, Ranking, RankkitError, RunStopped
 
 Row = dict[str, float]

@@ -1,10 +1,11 @@
 """rankkit orders images by any preference anyone can express, behind one method: ``Ranker.rank(groups)``."""
 
+from rankkit.core.panel import lexicographic, mean_rank
+from rankkit.core.rankers import Pairwise, Pointwise, build, pairwise, pointwise
+from rankkit.core.types import Group, Ranker, Ranking, Scored
 from rankkit.errors import RankkitError, RunStopped
-from rankkit.panel import lexicographic, mean_rank
-from rankkit.rankers import Pairwise, Pointwise, build, pairwise, pointwise
-from rankkit.registry import installed, load, load_here
-from rankkit.types import Group, Ranker, Ranking, Scored
+from rankkit.registry.catalog import installed
+from rankkit.registry.load import load, load_here
 
 __all__ = [
     "Group",

@@ -125,7 +125,7 @@ def test_each_source_is_one_module_that_another_may_build_on_but_no_outsider_nam
     for name, tree in TREES.items():
         inner = {found for found in rooms_imported(tree) if found.startswith("sources/")}
         if not name.startswith("sources/"):
-            assert not inner, f"{name} goes through rankkit.sources"
+            assert not inner, f"{name} goes through rankkit.io.prompts"
         elif name != "sources/__init__":
             assert inner <= {"sources/manifest", "sources/parallel_text"}, name
 
@@ -172,14 +172,14 @@ HEAVY = {"torch", "transformers", "drpo", "pyarrow", "ray", "scipy", "pandas"}
 
 def test_importing_rankkit_brings_no_torch_and_nothing_that_is_not_needed():
     loaded = modules_after("import rankkit")
-    assert not loaded & (HEAVY | {"typer", "rich", "rankkit.builtin", "rankkit.engine", "rankkit.cli", "rankkit.sinks", "sqlite3"})
+    assert not loaded & (HEAVY | {"typer", "rich", "rankkit.core.builtin", "rankkit.scoring.engine", "rankkit.cli", "rankkit.io.formats", "sqlite3"})
 
 
 @pytest.mark.parametrize("command", [["list"], ["list", "--verbose"], ["list", "--json"]])
 def test_listing_brings_no_torch_and_no_plugin(command):
     code = f"from rankkit import cli\nsys.argv = ['rankkit', *{command!r}]\ntry: cli.main()\nexcept SystemExit as end: assert not end.code"
     loaded = modules_after(code)
-    assert not loaded & (HEAVY | {"rankkit.builtin"})
+    assert not loaded & (HEAVY | {"rankkit.core.builtin"})
     assert not [name for name in loaded if name.startswith(("rankkit_", "shapes"))]
 
 

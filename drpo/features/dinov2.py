@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import Dinov2Model
 
 from drpo import hub
-from drpo.features.patches import prepared, summaries
-from drpo.sample import Sample
+from drpo.features._vit import prepared, summaries
+from drpo.types import Sample
 
 MODEL = "facebook/dinov2-base"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from drpo.sample import Sample
+from drpo.types import Sample
 
 
 class Latent:

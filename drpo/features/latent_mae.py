@@ -1,7 +1,7 @@
 """The last stage of a masked autoencoder of latents: the paper's map for SD-Turbo (arXiv 2606.02521).
 
 The network is the ResNet of Deng et al. (arXiv 2602.04770); `load` takes their published weights, made for latents of Stable Diffusion's
-autoencoder (4 channels), by the key map in `drpo.features.resnet_weights`. For other latents train one with `fit`.
+autoencoder (4 channels), by the key map in `drpo.features._resnet_weights`. For other latents train one with `fit`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from drpo.features import resnet_weights
-from drpo.features.resnet_mae import Decoder, Encoder, masked_loss
-from drpo.sample import Sample
+from drpo.features import _resnet_weights
+from drpo.features._resnet_mae import Decoder, Encoder, masked_loss
+from drpo.types import Sample
 from rankkit import RankkitError
 
 PATCHES = (2, 4)  # sides of the patches of the last stage that are summarised beside the whole
@@ -74,7 +74,7 @@ def save(mae: LatentMae, path: Path) -> None:
 
 
 def load(generator: Any, *, model: str = "") -> LatentMae:
-    """The map with the weights in the file `model`, or those a generator ships with: see `drpo.features.resnet_weights.read`."""
+    """The map with the weights in the file `model`, or those a generator ships with: see `drpo.features._resnet_weights.read`."""
     name = str(model or getattr(generator, "latent_mae", ""))
     path = Path(name)
     if not path.is_file():
@@ -83,8 +83,8 @@ def load(generator: Any, *, model: str = "") -> LatentMae:
             "features_model=FILE: for SD-Turbo models/mae/jax/mae_latent_256/ema_params.msgpack of Goodeat/drifting on the hub; for "
             "other latents train them with drpo.features.latent_mae.fit"
         )
-    weights = resnet_weights.read(path)
-    channels, base, layers = resnet_weights.shape(weights)
+    weights = _resnet_weights.read(path)
+    channels, base, layers = _resnet_weights.shape(weights)
     wanted = generator.pipe.unet.config.in_channels if hasattr(generator, "pipe") else channels
     if channels != wanted:
         raise RankkitError(f"{path} was trained on latents of {channels} channels; this generator's have {wanted}")

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from torch.utils.checkpoint import checkpoint
 
-from drpo.sample import Sample
+from drpo.types import Sample
 from rankkit import RankkitError
 
 BLOCKS = ("down_blocks.2", "mid_block", "up_blocks.0")

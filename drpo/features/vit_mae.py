@@ -14,8 +14,8 @@ from torch import Tensor
 from transformers import ViTMAEModel
 
 from drpo import hub
-from drpo.features.patches import prepared, summaries
-from drpo.sample import Sample
+from drpo.features._vit import prepared, summaries
+from drpo.types import Sample
 
 MODEL = "facebook/vit-mae-base"
 

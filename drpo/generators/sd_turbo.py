@@ -6,7 +6,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 
 from drpo import hub
-from drpo.one_step import OneStep
+from drpo.generators.one_step import OneStep
 
 MODEL = "stabilityai/sd-turbo"
 

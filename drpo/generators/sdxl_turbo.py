@@ -10,7 +10,7 @@ from diffusers import StableDiffusionXLPipeline
 from torch import Tensor
 
 from drpo import hub
-from drpo.one_step import OneStep
+from drpo.generators.one_step import OneStep
 
 MODEL = "stabilityai/sdxl-turbo"
 

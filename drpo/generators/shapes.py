@@ -15,7 +15,7 @@ import transformers
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging
 
-from drpo.one_step import OneStep
+from drpo.generators.one_step import OneStep
 from rankkit import RankkitError
 
 WEIGHTS = Path(__file__).parents[1] / "shapes" / "weights"

@@ -8,7 +8,7 @@ import tiny_aesthetic as tiny
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit.registry import prepare
+from rankkit.registry.load import prepare
 from rankkit.testing import check_ranker
 from rankkit_aesthetic import Aesthetic
 from rankkit_torch import golden

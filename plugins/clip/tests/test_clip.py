@@ -10,7 +10,7 @@ import torch
 
 import rankkit
 from rankkit.errors import BadOption, BrokenRanker
-from rankkit.registry import prepare
+from rankkit.registry.load import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_clip import Clip
 from rankkit_torch import draw, golden

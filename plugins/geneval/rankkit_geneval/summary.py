@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from rankkit.analysis.stats import effective_size, wilson
 from rankkit.errors import RankkitError
-from rankkit.records import Row
-from rankkit.sinks import read_rows
-from rankkit.stats import effective_size, wilson
+from rankkit.io.formats import read_rows
+from rankkit.io.rows import Row
 from rankkit_geneval.prompts import by_text
 from rankkit_geneval.vocabulary import TASKS
 

@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from rankkit import RankkitError
-from rankkit.records import Identity, row
-from rankkit.sinks import replacing
-from rankkit.stats import wilson
+from rankkit.analysis.stats import wilson
+from rankkit.core.types import Identity
+from rankkit.io.formats import replacing
+from rankkit.io.rows import row
 from rankkit_geneval import prompts
 from rankkit_geneval.summary import as_text, summarize
 from rankkit_geneval.vocabulary import TASKS

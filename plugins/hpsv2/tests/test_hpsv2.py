@@ -9,7 +9,7 @@ from PIL import Image
 
 import rankkit
 from rankkit.errors import BadOption, BrokenRanker
-from rankkit.registry import prepare
+from rankkit.registry.load import prepare
 from rankkit.testing import check_ranker
 from rankkit_torch import golden
 from rankkit_torch.testing import LONG, PROMPTS, pictures, spoil

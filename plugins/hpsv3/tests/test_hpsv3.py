@@ -11,7 +11,7 @@ from PIL import Image
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit.registry import prepare
+from rankkit.registry.load import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_hpsv3 import HPSv3, official, plan
 from rankkit_hpsv3.model import renamed

@@ -9,7 +9,7 @@ import torch
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit.registry import prepare
+from rankkit.registry.load import prepare
 from rankkit.testing import check_ranker
 from rankkit_imagereward import ImageReward
 from rankkit_imagereward.model import renamed

@@ -8,7 +8,7 @@ import tiny_pickscore as tiny
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit.registry import prepare
+from rankkit.registry.load import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_pickscore import PickScore
 from rankkit_torch import golden

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from rankkit.images import decode
-from rankkit.types import Group, Ranker
+from rankkit.core.images import decode
+from rankkit.core.types import Group, Ranker
 from rankkit_torch.checkpoints import weights_id
 from rankkit_torch.testing import PROMPTS, files, inputs_id, pictures
 

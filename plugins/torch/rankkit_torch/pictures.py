@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rankkit.ahead import ahead
+from rankkit.core.prefetch import ahead
 from rankkit.errors import BrokenRanker
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)

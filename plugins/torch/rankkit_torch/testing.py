@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rankkit.images import to_rgb
+from rankkit.core.images import to_rgb
 from rankkit.testing import sample_groups
 from rankkit_torch.models import empty
 from rankkit_torch.weights import draw

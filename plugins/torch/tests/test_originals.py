@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import rankkit
-from rankkit.remote import Pipe
+from rankkit.remote.rankers import Pipe
 from rankkit_torch import golden
 from rankkit_torch.testing import PROMPTS
 

@@ -13,7 +13,7 @@ from torch import nn
 
 import rankkit_torch as shared
 from rankkit.errors import BadOption, BrokenRanker
-from rankkit.registry import prepare
+from rankkit.registry.load import prepare
 from rankkit_torch import golden, testing, weights
 from rankkit_torch.clip import HuggingFaceClip, texts
 
@@ -212,7 +212,7 @@ def test_a_picture_too_narrow_for_the_memory_is_refused_by_its_size():
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_pictures_are_prepared_in_order_on_any_number_of_threads(threads, monkeypatch):
-    monkeypatch.setattr("rankkit.ahead.THREADS", threads)
+    monkeypatch.setattr("rankkit.core.prefetch.THREADS", threads)
     made = testing.pictures()
     assert shared.each(lambda image: image.size, made) == [image.size for image in made]
     with pytest.raises(ZeroDivisionError):

@@ -268,6 +268,6 @@ def test_vqa_keeps_every_promise_of_a_ranker(load):
 
 
 def test_rows_say_which_questions_were_asked():
-    from rankkit.registry import prepare
+    from rankkit.registry.load import prepare
 
     assert "+questions." in prepare("vlm-judge:url=http://127.0.0.1:9/v1").identity.version

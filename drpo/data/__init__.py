@@ -1,0 +1,1 @@
+"""Training data: prompts with their metadata, and preference pairs."""

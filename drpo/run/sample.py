@@ -1,0 +1,53 @@
+"""Pictures from a finished run, through the stock diffusers pipeline and nothing of the trainer's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from drpo import build
+from drpo.config import Config
+from drpo.data.prompts import prompts as prompts_of
+from drpo.run import checkpoint
+from drpo.types import Generator, fixed_seeds
+from rankkit import RankkitError
+
+LORA = "pytorch_lora_weights.safetensors"
+
+
+def sample_run(run: Path, prompts: Path, out: Path, *, each: int = 4, seed: int = 0, base: bool = False) -> Path:
+    """Write `each` pictures per prompt into ``out/00000/0.png``, with the prompt beside them; ``base`` leaves the LoRA out."""
+    config = read_config(run)
+    generator = trained(config, None if base else run)
+    for index, prompt in enumerate(prompts_of(str(prompts))):
+        folder = out / f"{index:05d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "prompt.txt").write_text(prompt + "\n", encoding="utf-8")
+        noise = generator.noise(each, next(fixed_seeds(seed, index)))
+        with torch.no_grad():
+            pictures = generator.sample(prompt, noise).images()
+        for number, picture in enumerate(pictures):
+            picture.save(folder / f"{number}.png")
+    return out
+
+
+def read_config(run: Path) -> Config:
+    """The config a run folder was made with."""
+    plain = checkpoint.read(run)
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    try:
+        return Config(**values)
+    except TypeError as error:
+        raise RankkitError(f"{run} was made by another version of drpo: {error}; train it again in another out=") from None
+
+
+def trained(config: Config, run: Path | None) -> Generator:
+    """The generator with the LoRA of a run, or as its base."""
+    generator = build.generator(config)
+    if run is not None:
+        if not (run / LORA).is_file():
+            raise RankkitError(f"{run} has no {LORA} yet; it is written when training ends: `drpo train` again with out={run}")
+        generator.load(run)
+    return generator

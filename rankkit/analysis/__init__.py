@@ -1,0 +1,1 @@
+"""Rows and preferences to numbers with intervals: leaderboards, comparisons, agreement with people, reliability of judges."""

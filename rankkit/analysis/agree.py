@@ -1,0 +1,266 @@
+"""Rankers against human choices: how often does each pick the image that people picked, and how alike are the rankers?
+
+Every entry is ranked once, as one group of its own; its pairs are what humans decided. Pairs of one prompt are one cluster.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, get_args
+
+from rankkit.analysis.agreement import Agreement, Kendall, Tally, Ties, Trial, Unreadable, cluster_of
+from rankkit.core.calling import describe
+from rankkit.core.rankers import needs_prompt
+from rankkit.core.text import one_line, plain
+from rankkit.core.types import Group, Ranker, Ranking
+from rankkit.errors import BadSource, BrokenRanker, RunStopped, UsageError
+from rankkit.io.preferences import Choices, Entry, open_choices, picture
+
+Progress = Callable[[int, int], None]
+
+BATCH = 64  # images given to a ranker in one call; a larger group goes alone, whole
+POLICY = {"half": "count half", "wrong": "count as wrong", "drop": "are left out"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `agree` found. `pairs` were decided by humans; `human_ties` and `undecided` entries (no choice at all) are left out.
+
+    `unreadable_pairs` could not be shown to any ranker; `unreadable` names the first images at fault of `unreadable_images`.
+    """
+
+    path: str
+    images: str
+    format: str
+    entries: int
+    prompts: int
+    pairs: int
+    human_ties: int
+    undecided: int
+    ties: Ties
+    limit: int | None
+    unreadable_pairs: int
+    unreadable_images: int
+    unreadable: tuple[Unreadable, ...]
+    rankers: tuple[Agreement, ...]
+    kendall: tuple[Kendall, ...]
+
+    @property
+    def abstained(self) -> bool:
+        """Whether any pair that humans decided went without an answer (exit code 3)."""
+        return bool(self.unreadable_pairs or any(found.abstained for found in self.rankers))
+
+
+def agree(
+    pairs_path: str | os.PathLike[str],
+    rankers: Mapping[str, Ranker],
+    *,
+    images: str | os.PathLike[str] | None = None,
+    ties: Ties = "half",
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Compare rankers with the human choices in a file (formats: `rankkit.io.preferences.FORMATS`).
+
+    `images` is the folder its paths start from, by default the file's own. `ties` says what a ranker's equal scores count: ``half``,
+    ``wrong``, or ``drop`` (left out). Only the first `limit` entries are taken. `progress` is called with (done, total) entries.
+    All of them are checked before anything is ranked. Images are shown in an order drawn from the entry, so that a liking for
+    one place gains nothing. Raises `UsageError` for a bad request and `BadSource` for a bad file; a bad image abstains.
+    """
+    root = _check(pairs_path, rankers, images, ties, limit)
+    choices = open_choices(pairs_path)
+    survey = _survey(choices, limit)
+    tally = Tally({name: needs_prompt(ranker) for name, ranker in rankers.items()}, ties, humans=survey.largest > 2)
+    done = 0
+    for batch in _batches(_load(entry, root) for entry in islice(choices.entries(), limit)):
+        _judge(batch, rankers, tally)
+        done += len(batch)
+        if progress:
+            progress(done, survey.entries)
+    return Report(
+        path=str(choices.path),
+        images=str(root),
+        format=choices.format.name,
+        entries=survey.entries,
+        prompts=len(survey.prompts),
+        pairs=survey.pairs,
+        human_ties=survey.ties,
+        undecided=survey.undecided,
+        ties=ties,
+        limit=limit,
+        unreadable_pairs=tally.unreadable_pairs,
+        unreadable_images=tally.unreadable_images,
+        unreadable=tuple(tally.unreadable),
+        rankers=tally.agreements(),
+        kendall=tally.correlations(),
+    )
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON can hold it; NaN becomes null."""
+    found: dict[str, Any] = plain({**asdict(report), "interval": "95 % Wilson at the effective sample size, clustered by prompt"})
+    return found
+
+
+def lines(report: Report) -> list[str]:
+    """The report as lines of text for a terminal."""
+    found = [*_preamble(report), "", *_aligned(table(report)), *_remarks(report), "", *_matrix(report)]
+    return [one_line(line) for line in found]
+
+
+def table(report: Report) -> list[list[str]]:
+    """Accuracies as rows of cells, the header first."""
+    rows = [["ranker", "accuracy", "95 % interval", "pairs", "prompts", "ties", "abstained"]]
+    for found in report.rankers:
+        known = not math.isnan(found.accuracy)
+        accuracy, interval = (f"{found.accuracy:.3f}", f"{found.low:.3f} to {found.high:.3f}") if known else ("-", "-")
+        rows.append([found.ranker, accuracy, interval, *map(str, (found.pairs, found.prompts, found.ties, found.abstained))])
+    return rows
+
+
+# --- one pass to check and count ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Survey:
+    entries: int = 0
+    pairs: int = 0
+    ties: int = 0
+    undecided: int = 0
+    largest: int = 0
+    prompts: set[bytes] = field(default_factory=set)
+
+
+def _check(path: str | os.PathLike[str], rankers: Mapping[str, Ranker], images: Any, ties: str, limit: int | None) -> Path:
+    if not rankers:
+        raise UsageError("agree needs at least one ranker; name it with -r")
+    if ties not in get_args(Ties):
+        raise UsageError(f"ties={ties!r}: equal scores of a ranker count as one of {', '.join(get_args(Ties))}")
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit={limit}: give a number of entries from 1, or leave it out for all")
+    root = Path(path).parent if images is None else Path(images)
+    if images is not None and not root.is_dir():
+        raise UsageError(f"{root}: no such folder of images; give the one that the paths in {os.fspath(path)} start from")
+    return root
+
+
+def _survey(choices: Choices, limit: int | None) -> _Survey:
+    survey = _Survey()
+    for entry in islice(choices.entries(pictures=False), limit):
+        ranked = sum(not math.isnan(value) for value in entry.human)
+        survey.entries += 1
+        survey.pairs += sum(1 for _ in entry.decided())
+        survey.ties += entry.ties()
+        survey.undecided += ranked < 2
+        survey.largest = max(survey.largest, ranked)
+        survey.prompts.add(cluster_of(entry))
+    if not survey.pairs:
+        raise BadSource(f"{choices.path}: humans decided none of the pairs in its {survey.entries} entries; give a file with choices")
+    return survey
+
+
+# --- one pass to rank --------------------------------------------------------------------------------------------------------
+
+
+def _load(entry: Entry, root: Path) -> Trial:
+    """Read the images that matter: those of entries in which humans decided something."""
+    pairs = list(entry.decided())
+    if not pairs:
+        return Trial(entry, [], {}, None)
+    order = [i for i, value in enumerate(entry.human) if not math.isnan(value)]
+    random.Random(f"{entry.where} {entry.prompt}").shuffle(order)
+    decoded = {i: picture(entry.pictures[i], root) for i in order}
+    faults = {i: decoded[i].error or "is unreadable" for i in order if decoded[i].image is None}
+    shown = {i: found.image for i, found in decoded.items() if found.image is not None}
+    if all(i in faults or j in faults for i, j in pairs):
+        return Trial(entry, [], faults, None)
+    names = tuple(entry.names[i] for i in shown)
+    return Trial(entry, list(shown), faults, Group(entry.prompt, tuple(shown.values()), entry.where, names))
+
+
+def _batches(trials: Iterable[Trial]) -> Iterator[list[Trial]]:
+    """Trials of at most `BATCH` images together, so that the pictures held do not grow with the file."""
+    batch: list[Trial] = []
+    for trial in trials:
+        if batch and (len(batch) == BATCH or sum(held.size for held in batch) + trial.size > BATCH):
+            yield batch
+            batch = []
+        batch.append(trial)
+    if batch:
+        yield batch
+
+
+def _judge(batch: Sequence[Trial], rankers: Mapping[str, Ranker], tally: Tally) -> None:
+    """Show a batch to every ranker, and count what they say. Without a prompt, those that need one are not asked."""
+    for name, ranker in rankers.items():
+        asked = {id(trial): trial.group for trial in batch if trial.group and (trial.prompt or not tally.needs_prompt[name])}
+        rankings = dict(zip(asked, _rank(name, ranker, list(asked.values())), strict=True))
+        for trial in batch:
+            if id(trial) in rankings:
+                trial.verdicts[name] = rankings[id(trial)]
+    for trial in batch:
+        tally.add(trial)
+
+
+def _rank(name: str, ranker: Ranker, groups: Sequence[Group]) -> list[Ranking]:
+    """One ranking per group; a ranker that raises abstains on the group that made it raise, and on no other."""
+    if not groups:
+        return []
+    try:
+        found = list(ranker.rank(groups))
+    except RunStopped:
+        raise
+    except Exception as error:
+        if len(groups) > 1:
+            return [ranking for group in groups for ranking in _rank(name, ranker, [group])]
+        n = len(groups[0].images)
+        return [Ranking((math.nan,) * n, details=({"error": describe(error)},) * n)]
+    if [len(ranking.scores) if isinstance(ranking, Ranking) else None for ranking in found] != [len(group.images) for group in groups]:
+        raise BrokenRanker(f"{name} did not return one ranking per group with one score per image; try: rankkit check {name}")
+    return found
+
+
+# --- in words ----------------------------------------------------------------------------------------------------------------
+
+
+def _preamble(report: Report) -> Iterator[str]:
+    first = f"the first {report.entries} entries" if report.limit == report.entries else f"{report.entries} entries"
+    yield f"{report.path}: {report.format}, {first}, {report.prompts} prompts, {report.pairs} pairs decided by humans"
+    yield f"left out: {report.human_ties} pairs that humans called a tie, {report.undecided} entries without a choice"
+    yield f"equal scores of a ranker {POLICY[report.ties]} (ties={report.ties}); pairs of one prompt are one cluster"
+    if report.unreadable_images:
+        where = f"in {report.images} (another folder: --images FOLDER)"
+        yield f"{report.unreadable_pairs} pairs abstain, because {report.unreadable_images} images cannot be read {where}:"
+        yield from (f"  {bad.where}: {bad.image}: {bad.reason}" for bad in report.unreadable)
+        if report.unreadable_images > len(report.unreadable):
+            yield f"  and {report.unreadable_images - len(report.unreadable)} more"
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    for found in report.rankers:
+        if found.pairs and found.low <= 0.5 <= found.high:
+            yield f"{found.ranker}: not significantly different from guessing (p = {found.p_value:.2g})"
+        for reason, pairs in islice(found.reasons.items(), 3):
+            yield f"{found.ranker}: {pairs} pairs abstain: {reason}"
+
+
+def _matrix(report: Report) -> list[str]:
+    names = list(dict.fromkeys(found.first for found in report.kendall))
+    cells = {(found.first, found.second): _cell(found) for found in report.kendall}
+    rows = [["", *names], *([a, *(cells.get((a, b)) or cells[b, a] for b in names)] for a in names)]
+    return ["Kendall tau-b within groups, mean over prompts (number of groups):", *_aligned(rows)]
+
+
+def _cell(found: Kendall) -> str:
+    return "-" if math.isnan(found.tau) else f"{found.tau:+.3f} ({found.groups})"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

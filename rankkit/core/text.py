@@ -1,0 +1,44 @@
+"""Text and values made safe to show and to store: valid Unicode, one line for a terminal, plain JSON values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def printable(text: str) -> str:
+    r"""Text as valid Unicode: bytes of a file name that are not UTF-8 are shown as ``\xff``, and NUL, which not every csv bears, as ␀."""
+    if "\0" in text:
+        text = text.replace("\0", "␀")
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape" if _from_bytes(text) else "backslashreplace").decode("utf-8", "backslashreplace")
+
+
+def one_line(text: str) -> str:
+    r"""Text for a terminal: line breaks, escape codes and whatever else cannot be seen are shown as ``\n``, ``\x1b`` …"""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in printable(text))
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: numpy scalars and arrays unpacked, NaN and infinities null, anything else its text."""
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {printable(str(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):  # numpy and torch, without importing either
+        return plain(value.tolist())
+    return printable(str(value))
+
+
+def _from_bytes(text: str) -> bool:
+    return all(not 0xD800 <= ord(c) <= 0xDFFF or 0xDC80 <= ord(c) <= 0xDCFF for c in text)

@@ -1,0 +1,1 @@
+"""What image generators write into their image files, one program per file."""

@@ -1,0 +1,101 @@
+"""Group + ranking to flat rows: one `Row` per image and ranker, the only thing that is ever written to disk."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from rankkit.core.text import plain, printable
+from rankkit.core.types import Group, Identity, Ranking
+
+FIELDS = (
+    "group", "prompt", "image", "sha256", "ranker", "version", "options", "kind",
+    "score", "stderr", "rank", "of", "error", "details",
+)  # fmt: skip
+
+
+class Row(TypedDict):
+    """One image as one ranker sees it. An abstention has `score` and `rank` null and `error` a non-empty string."""
+
+    group: str
+    prompt: str
+    image: str
+    sha256: str
+    ranker: str
+    version: str
+    options: dict[str, Any]
+    kind: str
+    score: float | None
+    stderr: float | None
+    rank: float | None
+    of: int
+    error: str | None
+    details: dict[str, Any]
+
+
+def rows(group: Group, ranking: Ranking, identity: Identity, sha256: Sequence[str] = ()) -> list[Row]:
+    """The rows of one ranked group, in the order of its images; `of` counts the candidates that were ranked."""
+    assert len(ranking.scores) == len(group.images), "a ranking is aligned with its group"
+    of = sum(not math.isnan(score) for score in ranking.scores)
+    return [
+        row(
+            identity,
+            group=group.id,
+            prompt=group.prompt,
+            image=group.names[i] if group.names else str(i),
+            sha256=sha256[i] if sha256 else "",
+            kind=ranking.kind,
+            score=score,
+            stderr=ranking.stderr[i] if ranking.stderr is not None else None,
+            rank=rank,
+            of=of,
+            details=ranking.details[i] if ranking.details else {},
+        )
+        for i, (score, rank) in enumerate(zip(ranking.scores, ranking.ranks, strict=True))
+    ]
+
+
+def row(
+    identity: Identity,
+    *,
+    group: str,
+    prompt: str,
+    image: str,
+    sha256: str,
+    kind: str,
+    score: float,
+    stderr: float | None = None,
+    rank: float | None = None,
+    of: int = 0,
+    details: Mapping[str, Any] | None = None,
+) -> Row:
+    """One row; a NaN score becomes an abstention, whose reason is ``details["error"]``. Text is made valid Unicode."""
+    abstained = math.isnan(score)
+    evidence: dict[str, Any] = plain(details or {})
+    reason = evidence.pop("error", None) if abstained else None
+    return Row(
+        group=printable(group),
+        prompt=printable(prompt),
+        image=printable(image),
+        sha256=sha256,
+        ranker=identity.ranker,
+        version=identity.version,
+        options=plain(identity.options),
+        kind=kind,
+        score=None if abstained else score,
+        stderr=None if abstained or stderr is None or not math.isfinite(stderr) else stderr,
+        rank=None if abstained or rank is None or math.isnan(rank) else rank,
+        of=of,
+        error=(str(reason) if reason else "the ranker gave no reason") if abstained else None,
+        details=evidence,
+    )
+
+
+def locate(name: str, beside: str | os.PathLike[str]) -> str | None:
+    """The file a row's `image` names: as it stands, else beside the rows file, else None."""
+    for candidate in (name, os.path.join(os.path.dirname(os.path.abspath(beside)), name)):
+        if "\0" not in candidate and os.path.exists(candidate):
+            return candidate
+    return None

@@ -1,0 +1,73 @@
+"""What a plugin states of its rankers in its card.toml, read through its distribution's file list: nothing is imported."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import lru_cache
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from rankkit.registry.catalog import Installed
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def describe(offer: Installed, *, verbose: bool = False) -> dict[str, Any]:
+    """An installed ranker as a dict: name, distribution, version; `error` if it is broken; with `verbose` its `card`."""
+    found: dict[str, Any] = {"name": offer.name, "distribution": offer.distribution, "version": offer.version}
+    if offer.error:
+        found["error"] = offer.error
+    if verbose:
+        found["card"] = _cards(offer.distribution).get(offer.name, {})
+    return found
+
+
+def clash() -> str | None:
+    """A warning if the unrelated distribution `rankkit`, which owns the same command, is installed too."""
+    try:
+        other = distribution("rankkit")
+    except PackageNotFoundError:
+        return None
+    return f"the distribution rankkit {other.version} (ranking metrics) is installed beside rankkit-t2i and shares its name; uninstall it"
+
+
+@lru_cache
+def _cards(name: str) -> dict[str, dict[str, Any]]:
+    """Every ranker's table in the card.toml files of a distribution; those of a single-ranker card stand at the top level."""
+    try:
+        owner = distribution(name)
+    except PackageNotFoundError:
+        return {}
+    cards: dict[str, dict[str, Any]] = {}
+    for path in shipped(owner, "card.toml"):
+        try:
+            content = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            content = {"error": f"{path.name} cannot be read: {error}"}
+        shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
+        tables = {key: value for key, value in content.items() if isinstance(value, dict)}
+        for ranker in tables or {point.name: {} for point in owner.entry_points if point.group == "rankkit.rankers"}:
+            cards[ranker] = {**shared, **tables.get(ranker, {})}
+    return cards
+
+
+def shipped(owner: Distribution, name: str) -> list[Path]:
+    """The files of this name that a distribution brings, as far as they are there: card.toml, official.txt."""
+    listed = [Path(str(owner.locate_file(file))) for file in owner.files or () if file.name == name]
+    return [path for path in listed if path.is_file()] or _in_source(owner, name)
+
+
+def _in_source(owner: Distribution, name: str) -> list[Path]:
+    """An editable installation lists no files of its own; they lie in the project folder, beside or above its modules."""
+    source = json.loads(owner.read_text("direct_url.json") or "{}")
+    editable = source.get("dir_info", {}).get("editable")
+    folder = Path(unquote(urlsplit(source["url"]).path)) if editable else Path(str(owner.locate_file("")))
+    modules = {folder.joinpath(*point.value.split(":")[0].split(".")) for point in owner.entry_points if point.group == "rankkit.rankers"}
+    places = {parent for module in modules for parent in (module, *module.parents) if folder in parent.parents}
+    return [path for path in (place / name for place in [*([folder] if editable else []), *sorted(places)]) if path.is_file()]

@@ -1,0 +1,187 @@
+"""Names to rankers: how ``name:key=value`` becomes an object that ranks. Nothing is imported before it is loaded."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rankkit.core.calling import describe
+from rankkit.core.panel import mean_rank
+from rankkit.core.rankers import build, kind_of, needs_prompt
+from rankkit.core.types import Identity, Kind, Ranker
+from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
+from rankkit.registry import diagnose
+from rankkit.registry.catalog import entry_points_by_name, names_of, owner_of
+from rankkit.registry.options import check_options, coerced
+from rankkit.registry.spec import Spec, panel_name, parse
+from rankkit.remote import config
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A ranker found, imported and its options checked, but not built: weights are loaded by `load` only.
+
+    `identity` is what its rows will say: the version of the distribution and what the ranker states beside it, before it is built.
+    `alone` says that an image can be scored without the others of its group, so that a group of any size can be scored in pieces:
+    a pointwise ranker, or a panel of such, whose ranks are combined when the group is complete.
+    """
+
+    spec: str
+    identity: Identity
+    kind: Kind
+    needs_prompt: bool
+    load: Callable[[], Ranker]
+    alone: bool
+
+
+One = Callable[[Spec, Mapping[str, Any]], Prepared]
+
+
+def load(spec: str, /, **options: Any) -> Ranker:
+    """The ranker that a spec names, built and ready. Keyword options are added to those in the spec, as Python values.
+
+    Raises `UnknownRanker`, `BadOption` or `BrokenRanker`, each naming the thing and the next step.
+    """
+    return prepare(spec, **options).load()
+
+
+def load_here(spec: str, /, **options: Any) -> Ranker:
+    """As `load`, but only from this very environment: never forwarded to another process or machine."""
+    return prepare_here(spec, **options).load()
+
+
+def prepare(spec: str, /, **options: Any) -> Prepared:
+    """Find, import and check what a spec names, without building it. Raises as `load` does.
+
+    A ranker that lives elsewhere is connected to, for only it knows its kind, its version and whether it needs prompts.
+    """
+    return _prepare(spec, options, _anywhere)
+
+
+def prepare_here(spec: str, /, **options: Any) -> Prepared:
+    """As `prepare`, for `load_here`."""
+    return _prepare(spec, options, _here)
+
+
+def _prepare(text: str, options: Mapping[str, Any], one: One) -> Prepared:
+    members = parse(text)
+    if len(members) == 1 and members[0][1] is None:
+        return one(members[0][0], options)
+    if options:
+        raise BadOption(f"{text}: a panel takes no options of its own ({', '.join(options)}); give them to its members")
+    return _prepare_panel(text, members, one)
+
+
+def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], one: One) -> Prepared:
+    parts = {spec.text: one(spec, {}) for spec, _ in members}
+    weights = {spec.text: 1.0 if weight is None else weight for spec, weight in members}
+    if len(parts) < len(members):
+        raise UsageError(f"{text!r} names the same ranker twice; give it a weight instead")
+    for name, weight in weights.items():
+        if not 0 < weight < float("inf"):
+            raise UsageError(f"{text!r}: the weight of {name} is {weight:g}; weights are positive numbers")
+    version = ", ".join(f"{name} {part.identity.version}" for name, part in parts.items())
+    return Prepared(
+        text,
+        Identity(panel_name(weights), version),
+        "listwise",
+        any(part.needs_prompt for part in parts.values()),
+        lambda: mean_rank({name: part.load() for name, part in parts.items()}, weights),
+        all(part.alone for part in parts.values()),
+    )
+
+
+def _anywhere(spec: Spec, options: Mapping[str, Any]) -> Prepared:
+    if (place := config.find(spec.name)) is None:
+        return _here(spec, options)
+    ranker = config.connect(place, {**spec.options, **options})
+    identity, kind = Identity(spec.name, ranker.version, ranker.options), ranker.kind
+    return Prepared(spec.text, identity, kind, ranker.needs_prompt, ranker.open, kind == "pointwise")
+
+
+def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
+    if spec.name.startswith(("http://", "https://")):
+        raise UsageError(f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is installed here")
+    target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
+    given = {**coerced(spec, target), **options}
+    check_options(spec.name, target, given)
+    stated = _stated_version(spec, target, given)
+    version = f"{version}+{stated}" if stated else version
+
+    def build_it() -> Ranker:
+        try:
+            return build(target, **given)
+        except RankkitError:
+            raise
+        except Exception as error:
+            raise BrokenRanker(f"{spec.text} cannot be built: {describe(error)}") from error
+
+    kind = kind_of(target)
+    return Prepared(spec.text, Identity(spec.name, version, given), kind, needs_prompt(target), build_it, kind == "pointwise")
+
+
+def _stated_version(spec: Spec, target: Any, given: Mapping[str, Any]) -> str | None:
+    """What a ranker says of its own version: a string, or a class method of its options (which weights they name) that loads none."""
+    stated = getattr(target, "version", None)
+    if not callable(stated):
+        return stated if isinstance(stated, str) else None
+    try:
+        return str(stated(**given))
+    except RankkitError:
+        raise
+    except Exception as error:
+        raise BrokenRanker(f"{spec.text} cannot tell its version: {describe(error)}") from error
+
+
+def _registered(name: str) -> tuple[Any, str]:
+    offers = entry_points_by_name()
+    if name not in offers:
+        near = difflib.get_close_matches(name, offers, 3, 0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UnknownRanker(f"no ranker is named {name!r}; {hint}installed: {', '.join(sorted(offers)) or 'none'}")
+    owners = sorted({owner_of(point) for point in offers[name]})
+    if len(owners) > 1:
+        raise BrokenRanker(f"{names_of(owners)} both offer a ranker named {name!r}; uninstall one of them")
+    point = offers[name][0]
+    distribution, version = owners[0]
+    try:
+        return point.load(), version
+    except Exception as error:  # a plugin can fail at import in any way
+        hint = f"; rankkit install {name} makes an environment for it" if name.endswith("-official") else ""
+        why = diagnose.of(point) or describe(error)
+        raise BrokenRanker(f"{name} ({distribution} {version}) cannot be imported: {why}{hint}") from error
+
+
+def _dotted(name: str) -> tuple[Any, str]:
+    """`module.path:function`; the current folder is searched too. Its version is a hash of the module's source."""
+    module_name, _, path = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        if error.name and module_name.split(".")[0] == error.name.split(".")[0]:
+            raise UnknownRanker(
+                f"{name}: no module {module_name!r} here or installed; run from the folder that holds it, or install it"
+            ) from None
+        raise BrokenRanker(f"{name}: {module_name} cannot be imported: {describe(error)}") from error
+    except Exception as error:
+        raise BrokenRanker(f"{name}: {module_name} cannot be imported: {describe(error)}") from error
+    target: Any = module
+    for part in path.split("."):
+        if not hasattr(target, part):
+            near = difflib.get_close_matches(part, dir(target), 3, 0.5)
+            raise UnknownRanker(f"{name}: {module_name} has no {part!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+        target = getattr(target, part)
+    source = getattr(module, "__file__", None)
+    data = Path(source).read_bytes() if source else module_name.encode()
+    return target, f"source:{hashlib.sha256(data).hexdigest()[:12]}"
+
+

@@ -1,0 +1,1 @@
+"""Rankers in another process or on another machine, seen from here."""

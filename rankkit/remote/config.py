@@ -1,0 +1,191 @@
+"""Names of rankers that live elsewhere: the user's rankkit.toml, and addresses. Nothing is started by reading it.
+
+    [rankers.hpsv3-official]
+    command = ["/path/to/environment/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"]
+
+    [rankers.clip-gpu7]
+    url = "http://gpu7:8085"
+    token_env = "GPU7_TOKEN"        # or token = "…"; without either, the variable RANKKIT_TOKEN
+
+The file is $RANKKIT_CONFIG, else rankkit/rankkit.toml in $XDG_CONFIG_HOME, else ~/.config/rankkit/rankkit.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rankkit.errors import BadOption, RankkitError, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from rankkit.remote.rankers import Http, Pipe
+
+KEYS: dict[str, type | tuple[type, ...]] = {"command": list, "url": str, "token": str, "token_env": str, "timeout": (int, float)}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ranker lives: a command that starts its worker, or the address of its server."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    url: str = ""
+    token: str | None = None
+    token_env: str | None = None
+    timeout: float = 3600  # seconds one answer may take
+
+
+def path() -> Path:
+    """Where the user's rankkit.toml is, or would be."""
+    given = os.environ.get("RANKKIT_CONFIG")
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(os.path.expanduser(given or Path(home, "rankkit", "rankkit.toml")))
+
+
+def places() -> dict[str, Place]:
+    """Every entry of rankkit.toml by name. Raises `UsageError`, which names the file, for one that cannot be read or understood."""
+    file = path()
+    return {name: _place(name, entry, file) for name, entry in _table(_read(file), file).items()}
+
+
+def find(name: str) -> Place | None:
+    """Where the ranker of this name lives, if that is elsewhere: an address itself, or a name in rankkit.toml."""
+    return Place(name, url=name) if name.startswith(("http://", "https://")) else places().get(name)
+
+
+def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
+    """The ranker at a place, as far as its hello: a worker is started, or a server is asked. Options are passed on to a worker.
+
+    A server has been given its options; others than those are refused. Raises what `Pipe` and `Http` raise.
+    """
+    from rankkit.remote.rankers import Http, Pipe
+
+    if place.command:
+        words = [f"{key}={_text(place.name, key, value)}" for key, value in options.items()]
+        return Pipe([*place.command, *words], name=place.name, timeout=place.timeout)
+    ranker = Http(place.url, token=_token(place), timeout=place.timeout, name=None if place.name == place.url else place.name)
+    for key, value in options.items():
+        if key not in ranker.options or str(ranker.options[key]) != str(value):
+            ranker.close()
+            raise BadOption(
+                f"{place.name} is served with {_shown(ranker.options)}; {key}={value} is decided there: rankkit serve NAME:{key}={value}"
+            )
+    return ranker
+
+
+def put(name: str, command: list[str]) -> Path:
+    """Write the entry of a ranker with a command, in place of the one it has; all else stays as it is. Returns the file.
+
+    Raises `RankkitError`, with the lines to add by hand, where that cannot be done.
+    """
+    file = path()
+    text, entry = (
+        _read(file),
+        f"[rankers.{_quoted(name)}]\ncommand = [{', '.join(json.dumps(word, ensure_ascii=False) for word in command)}]\n",
+    )
+    wanted = {**_loaded(text, file), "rankers": {**_table(text, file), name: {"command": command}}}
+    header = re.compile(
+        rf"^[ \t]*\[[ \t]*rankers[ \t]*\.[ \t]*(?:{re.escape(name)}|{re.escape(json.dumps(name))}|'{re.escape(name)}')[ \t]*\].*$", re.M
+    )
+    if old := header.search(text):
+        following = re.compile(r"^[ \t]*\[", re.M).search(text, old.end())
+        text = text[: old.start()] + text[following.start() if following else len(text) :]
+    text = f"{text.rstrip()}\n\n{entry}".lstrip()
+    try:
+        if tomllib.loads(text) != wanted:
+            raise ValueError
+        file.parent.mkdir(parents=True, exist_ok=True)
+        real = file.resolve()
+        part = real.with_name(f".{real.name}.part")
+        part.write_text(text, "utf-8")
+        if real.exists():
+            part.chmod(real.stat().st_mode)  # it may hold a token
+        os.replace(part, real)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it has an entry of that name, written in a way that is not understood"
+        raise RankkitError(f"{file} cannot be changed: {why}; write this into it yourself:\n{entry}") from None
+    return file
+
+
+def _read(file: Path) -> str:
+    try:
+        if _hidden(file):
+            return ""
+        return file.read_text("utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _hidden(file: Path) -> bool:
+    """Whether this is the usual place and we may not even look into it: a home that is not ours, under sudo or in a container."""
+    try:
+        file.stat()
+    except PermissionError:
+        return not os.environ.get("RANKKIT_CONFIG")
+    return False
+
+
+def _loaded(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{file} is no TOML: {error}") from None
+
+
+def _table(text: str, file: Path) -> dict[str, Any]:
+    found = _loaded(text, file).get("rankers", {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{file}: rankers is {type(found).__name__}, not tables such as [rankers.NAME]")
+    return found
+
+
+def _place(name: str, entry: Any, file: Path) -> Place:
+    where = f"{file}: [rankers.{name}]"
+    if not isinstance(entry, dict) or ("command" in entry) == ("url" in entry):
+        raise UsageError(f'{where} needs either command = ["program", "argument"] or url = "http://HOST:PORT"')
+    for key, value in entry.items():
+        if key not in KEYS:
+            raise UsageError(f"{where} has {key!r}; it may have {', '.join(KEYS)}")
+        if not isinstance(value, KEYS[key]) or isinstance(value, bool):
+            raise UsageError(f"{where}: {key} = {value!r} is {type(value).__name__}, which it cannot be")
+    command = entry.get("command")
+    if command is not None and not (command and all(isinstance(word, str) for word in command)):
+        raise UsageError(f"{where}: a command is a list of words, not {command!r}")
+    if not 0 < entry.get("timeout", 1) < float("inf"):
+        raise UsageError(f"{where}: timeout = {entry['timeout']} is not a number of seconds above 0")
+    return Place(name, **{**entry, "command": tuple(command or ())})
+
+
+def _token(place: Place) -> str | None:
+    if place.token_env is not None:
+        if not os.environ.get(place.token_env):
+            raise UsageError(f"{place.name}: its token should be in the environment variable {place.token_env}, which is not set")
+        return os.environ[place.token_env]
+    return place.token or os.environ.get("RANKKIT_TOKEN") or None
+
+
+def _text(name: str, key: str, value: Any) -> str:
+    if value is None or isinstance(value, (str, int, float, Path)):
+        return str(value)
+    raise BadOption(f"{name}: {key} is {type(value).__name__}, which cannot be passed on to a worker; give a number, a text or a path")
+
+
+def _shown(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in options.items()) or "no options"
+
+
+def _quoted(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else json.dumps(text, ensure_ascii=False)

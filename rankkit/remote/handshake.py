@@ -1,0 +1,125 @@
+"""What a worker says of itself before it ranks, and how it says that something went wrong. Both are JSON; rankings are `wire`'s.
+
+Over a pipe each is a message of its own, ``RKhi`` or ``RKer`` and then JSON; over HTTP the same JSON is the answer to ``GET /``
+and the body of an error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, get_args
+
+from rankkit import errors
+from rankkit.core.calling import describe
+from rankkit.core.types import Kind, Ranking
+from rankkit.errors import BrokenRanker, RankkitError, RunStopped, UsageError
+from rankkit.remote import wire
+
+_HELLO, _ERROR = b"RKhi", b"RKer"
+_TYPES = {"protocol": int, "rankkit": str, "name": str, "version": str, "options": dict, "kind": str, "needs_prompt": bool}
+
+
+@lru_cache
+def own_version() -> str:
+    """The version of the rankkit that is running; `unknown` where it runs without having been installed."""
+    try:
+        return version("rankkit-t2i")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who a worker is: the ranker as it names it, with version and options, and the wire and the rankkit it speaks with."""
+
+    name: str
+    version: str
+    options: Mapping[str, Any]
+    kind: Kind
+    needs_prompt: bool
+    protocol: int = wire.VERSION
+    rankkit: str = field(default_factory=own_version)
+    limit: int | None = None  # bytes of groups that it takes at once; None for no limit worth stating
+
+
+def encode_hello(hello: Hello) -> bytes:
+    """A hello as one message."""
+    return _HELLO + to_json(asdict(hello))
+
+
+def encode_error(error: BaseException, name: str) -> bytes:
+    """An exception as one message: one line that names the ranker, and which of our errors it is."""
+    return _ERROR + to_json(error_fields(error, name))
+
+
+def error_fields(error: BaseException, name: str) -> dict[str, str]:
+    """An exception as JSON can hold it: `error`, one line that names the ranker, and `type`, which of our errors it is."""
+    line = " ".join(str(error).split()) if isinstance(error, RankkitError) else describe(error)
+    return {"error": line if name in line else f"{name}: {line}", "type": type(error).__name__}
+
+
+def decode_hello(data: bytes, who: str) -> Hello:
+    """The hello in a worker's first message. Raises what the worker sent instead, or `BrokenRanker` for anything else."""
+    raise_error(data)
+    if not data.startswith(_HELLO):
+        raise BrokenRanker(f"{who} does not speak as a rankkit worker does: its first message begins with {data[:12]!r}")
+    return read_hello(data[len(_HELLO) :], who)
+
+
+def read_hello(text: bytes, who: str) -> Hello:
+    """The hello in a piece of JSON. Raises `BrokenRanker` for JSON that is none, and for another wire version or rankkit."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BrokenRanker(f"{who} is no rankkit worker: it says {text[:40]!r}") from None
+    if not isinstance(fields, dict) or not {"protocol", "rankkit"} <= fields.keys():
+        raise BrokenRanker(f"{who} is no rankkit worker: it says {text[:40]!r}")
+    if (fields["protocol"], fields["rankkit"]) != (wire.VERSION, own_version()):
+        raise BrokenRanker(
+            f"{who} runs rankkit {fields['rankkit']} (wire version {fields['protocol']}), this is rankkit {own_version()} "
+            f"(wire version {wire.VERSION}); install the same on both sides (rankkit install NAME --force makes an environment anew)"
+        )
+    limit = fields.get("limit")
+    if any(type(fields.get(key)) is not kind for key, kind in _TYPES.items()) or fields["kind"] not in get_args(Kind):
+        raise BrokenRanker(f"{who} does not say what a worker says of itself: {str(fields)[:200]}")
+    return Hello(**{key: fields[key] for key in _TYPES}, limit=limit if type(limit) is int else None)
+
+
+def decode_reply(data: bytes) -> list[Ranking]:
+    """The rankings in a worker's message. Raises the error that it sent instead."""
+    raise_error(data)
+    return wire.decode_rankings(data)
+
+
+def raise_error(data: bytes) -> None:
+    """Raise the error that a message holds, if it holds one: as the class of ours that it was, else as `BrokenRanker`."""
+    if data.startswith(_ERROR):
+        raise as_error(data[len(_ERROR) :])
+
+
+def as_error(text: bytes) -> RankkitError:
+    """The error in a piece of JSON, or a description of what is there instead."""
+    try:
+        fields = json.loads(text)
+        line, kind = str(fields["error"]), str(fields.get("type"))
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return BrokenRanker(f"an error that cannot be read: {text[:80]!r}")
+    found = getattr(errors, kind, None)
+    return found(line) if isinstance(found, type) and issubclass(found, (UsageError, RunStopped)) else BrokenRanker(line)
+
+
+def bearer(token: str) -> str:
+    """The header `Authorization` for a token. Raises `UsageError` for one that is empty or cannot stand in a header."""
+    token = token.strip()
+    if not token or not all("!" <= char <= "~" for char in token):
+        raise UsageError(f"a token is one word of printable ASCII, this one {'has other characters' if token else 'is empty'}")
+    return f"Bearer {token}"
+
+
+def to_json(fields: Mapping[str, Any]) -> bytes:
+    """A dict as bytes of JSON; lone surrogates are escaped."""
+    return json.dumps(fields).encode()

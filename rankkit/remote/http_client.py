@@ -1,0 +1,112 @@
+"""One server that ranks, seen from here: requests with a limited number of attempts, limited waiting and a limited answer."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import time
+from urllib.parse import urlsplit
+
+from rankkit.errors import BrokenRanker, RankkitError, UsageError
+from rankkit.remote.handshake import as_error, bearer
+from rankkit.remote.process import REPLY
+
+TRIES = 4  # attempts at one request
+PAUSE = 0.25  # seconds before the second attempt, on average; twice that before the third, and so on
+CONNECT = 20.0  # seconds a connection may take
+
+_NEXT_STEP = {
+    401: "give the server's token in RANKKIT_TOKEN, or name its variable as token_env in rankkit.toml",
+    403: "it may not be used from here",
+    404: "is it the address that rankkit serve said?",
+    413: "rank fewer images at a time, or serve it with a larger --max-body",
+}
+
+
+class Unreachable(BrokenRanker):
+    """A server did not answer, however often it was asked."""
+
+
+class Client:
+    """A server at an address. Redirects and proxies are not followed: the token goes where it was meant to go."""
+
+    def __init__(self, url: str, token: str | None, timeout: float) -> None:
+        parts = urlsplit(url)
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
+            raise UsageError(f"{url!r} is no address of a server; write http://HOST:PORT, and put its token in RANKKIT_TOKEN")
+        self.url, self.timeout, self._path = url.rstrip("/"), timeout, parts.path.rstrip("/")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(host, port, timeout=min(CONNECT, timeout))
+        self._headers = {} if token is None else {"Authorization": bearer(token)}
+
+    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
+        """The body of a good answer. Raises `Unreachable`, and `BrokenRanker` for an answer that would not get better by asking again."""
+        reason = ""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
+            try:
+                status, answer = self._once(method, path, body)
+            except TimeoutError:
+                self.close()
+                raise Unreachable(f"{self.url} did not answer within {self.timeout:g} s") from None
+            except (OSError, http.client.HTTPException, UnicodeError) as error:
+                self.close()
+                reason = f"{self.url} cannot be reached: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}"
+                continue
+            if status == 200:
+                return answer
+            if status not in (408, 429) and status < 500:
+                raise self._error(status, answer)
+            reason = f"{self.url} answered {status}: {_said(answer)}"
+        raise Unreachable(f"{reason}, {TRIES} times; is rankkit serve running there?")
+
+    def close(self) -> None:
+        """Hang up. The next request connects anew."""
+        self._connection.close()
+
+    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        end = time.monotonic() + self.timeout
+        connection = self._connection
+        if connection.sock is None:
+            self._connect()
+        connection.request(method, self._path + path, body, {"Content-Type": "application/x-rankkit", **self._headers})
+        response = connection.getresponse()
+        return response.status, self._body(response, end)
+
+    def _body(self, response: http.client.HTTPResponse, end: float) -> bytes:
+        announced, body = response.length, bytearray()
+        while piece := response.read1(2**20):
+            body += piece
+            if len(body) > REPLY:
+                self.close()
+                raise BrokenRanker(f"{self.url} sends more than {REPLY} bytes in one answer")
+            if time.monotonic() > end:
+                raise TimeoutError
+        if announced is not None and len(body) < announced:
+            raise http.client.IncompleteRead(b"", announced - len(body))
+        response.close()
+        return bytes(body)
+
+    def _connect(self) -> None:
+        try:
+            self._connection.connect()
+        except TimeoutError:
+            raise ConnectionError(f"no connection within {min(CONNECT, self.timeout):g} s") from None
+        assert self._connection.sock is not None
+        self._connection.sock.settimeout(self.timeout)
+
+    def _error(self, status: int, answer: bytes) -> RankkitError:
+        if status == 422:
+            return as_error(answer)
+        hint = _NEXT_STEP.get(status)
+        return BrokenRanker(f"{self.url} answered {status}: {_said(answer)}" + (f"; {hint}" if hint else ""))
+
+
+def _said(answer: bytes) -> str:
+    text = str(as_error(answer)) if answer.startswith(b"{") else answer.decode("utf-8", "replace")
+    return " ".join(text.split())[:300] or "nothing"

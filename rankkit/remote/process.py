@@ -1,0 +1,166 @@
+"""One process that ranks: started, spoken to in frames, never waited for without end, and gone when it is closed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from typing import IO, BinaryIO
+
+from rankkit.errors import BrokenRanker, RankkitError
+from rankkit.remote import wire
+from rankkit.remote.handshake import Hello, decode_hello
+
+REPLY = 2**31  # bytes of one reply
+TAIL = 8192  # bytes of what it prints that are kept, to be shown if it dies
+
+
+class Died(BrokenRanker):
+    """A worker is not there any more, does not answer, or answers nonsense: whatever it is, it has been ended."""
+
+
+class Worker:
+    """A process that speaks frames over its stdin and stdout. What it prints to stderr is kept to be shown should it die.
+
+    It gets a session of its own, so that Ctrl-C reaches this process only, and everything that it starts ends with it.
+    """
+
+    def __init__(self, command: Sequence[str], name: str) -> None:
+        """Start it. Raises `BrokenRanker` where the command is not there."""
+        self.name, self._owner = name, os.getpid()
+        first = os.path.expanduser(command[0])
+        try:
+            self.process: subprocess.Popen[bytes] = subprocess.Popen(
+                [first, *command[1:]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise BrokenRanker(
+                f"{name}: its worker cannot be started, {first}: {why}; was its environment deleted? "
+                f"Make it anew with rankkit install {name}, or correct its command in rankkit.toml"
+            ) from None
+        assert self.process.stdin and self.process.stdout and self.process.stderr
+        self.stdin, self.stdout = _binary(self.process.stdin), _binary(self.process.stdout)
+        self._tail = b""
+        self._listener = threading.Thread(target=self._listen, args=(self.process.stderr,), daemon=True)
+        self._listener.start()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    def hello(self, timeout: float) -> Hello:
+        """Who it is: its first message. Raises what it says instead, and `Died`; either way it is ended."""
+        with self._in_time(timeout, "did not say hello"):
+            data = self._read()
+        try:
+            return decode_hello(data, f"the worker of {self.name}")
+        except RankkitError:
+            self.end(0)
+            raise
+
+    def exchange(self, data: bytes, timeout: float) -> bytes:
+        """Send one message and wait for the answer. Raises `Died`, and then it is ended."""
+        with self._in_time(timeout, "did not answer"):
+            wire.write_frame(self.stdin, data)
+            return self._read()
+
+    def end(self, grace: float) -> None:
+        """Close its stdin, upon which it ends by itself; kill it, and all that it started, if it has not after `grace` seconds."""
+        if os.getpid() != self._owner:
+            return  # a fork of the process that started it, which may still need it
+        with contextlib.suppress(OSError):
+            self.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(grace)
+        self.kill()
+        self.process.wait()
+        self._listener.join(1)
+        for stream in (self.stdout, self.process.stderr):
+            assert stream is not None
+            if not self._listener.is_alive():
+                stream.close()
+
+    def kill(self) -> None:
+        """End it, and what it started, now."""
+        with contextlib.suppress(OSError):
+            if hasattr(os, "killpg"):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            else:
+                self.process.kill()
+
+    def last_words(self) -> str:
+        """The last lines it printed to stderr, as one."""
+        lines = self._tail.decode("utf-8", "replace").replace("\r", "\n").split("\n")
+        said = [" ".join(line.split())[:300] for line in lines if line.strip()][-4:]
+        return f"; it last said: {' | '.join(said)}" if said else "; it said nothing"
+
+    @contextlib.contextmanager
+    def _in_time(self, timeout: float, failing: str) -> Iterator[None]:
+        """Whatever fails within is told as what happened to the process; when the time is up it is killed, and so fails."""
+        late = threading.Event()
+
+        def out_of_time() -> None:
+            late.set()
+            self.kill()
+
+        timer = threading.Timer(timeout, out_of_time)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, ValueError, EOFError, RankkitError) as error:
+            timer.cancel()
+            code = self._code(0 if late.is_set() else 1)
+            self.end(0)
+            what = f"{failing} within {timeout:g} s, and was ended" if late.is_set() else _fate(code, error)
+            raise Died(f"{self.name}: its worker {what}{self.last_words()}") from None
+        except BaseException:  # Ctrl-C: half a message is of no use
+            self.end(0)
+            raise
+        finally:
+            timer.cancel()
+
+    def _read(self) -> bytes:
+        data = wire.read_frame(self.stdout, limit=REPLY)
+        if data is None:
+            raise EOFError
+        return data
+
+    def _code(self, patience: float) -> int | None:
+        """Its exit code, if it ends by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(patience)
+        return None
+
+    def _listen(self, stream: IO[bytes]) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while piece := stream.read(TAIL):
+                self._tail = (self._tail + piece)[-TAIL:]
+
+
+def _fate(code: int | None, error: Exception) -> str:
+    """What became of a process, in words that follow its name."""
+    heard = f" ({error})" if isinstance(error, RankkitError) else ""
+    if code is None:
+        return f"sent what is no answer{heard}, and was ended"
+    if code >= 0:
+        return f"ended with exit code {code}{heard}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def _binary(stream: IO[bytes]) -> BinaryIO:
+    return stream  # type: ignore[return-value]

@@ -1,0 +1,124 @@
+"""Rows to one self-contained HTML file: best and worst per prompt, rankers side by side, and where they disagree."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rankkit.errors import UsageError
+from rankkit.io.rows import Row
+from rankkit.report import overview, page, prompts
+from rankkit.report.html import Html, h
+from rankkit.report.model import Study, study
+from rankkit.report.page import Section
+from rankkit.report.thumbnails import Picture, picture
+
+__all__ = ["Section", "gallery"]
+
+MOST_PICTURES = 3000  # in one page: about 40 MB of 256-pixel thumbnails
+WORKERS = 4  # pictures that are decoded at a time
+
+
+def gallery(
+    rows: Iterable[Row],
+    out: str | os.PathLike[str],
+    *,
+    beside: str | os.PathLike[str] | None = None,
+    title: str = "rankkit",
+    parameters: Mapping[str, Any] | None = None,
+    max_groups: int = 200,
+    thumbnail: int = 256,
+    extras: Sequence[Section] = (),
+) -> Path:
+    """Write `out`, one HTML file that holds everything it shows, and return its path.
+
+    The file replaces an older one only when it is complete. Images are looked for as their rows name them, then in the folder of
+    `beside` (the row file; `out` when it is None). One that cannot be found or decoded becomes a placeholder with the reason; one
+    whose sha256 differs from its row's is marked as changed. `parameters` are shown as the run's own. Pictures, at most `thumbnail`
+    pixels wide and high, are embedded for the `max_groups` most telling prompts and at most 12 candidates from either end of each;
+    the page says in words what it leaves out. `extras` are put above the rankers as they are.
+
+    Raises `UsageError` for a size or a number below 1 and when `out` cannot be written.
+    """
+    out = Path(out)
+    for name, value in (("max_groups", max_groups), ("thumbnail", thumbnail)):
+        if value < 1:
+            raise UsageError(f"{name} is {value}; it is at least 1")
+    found = study(rows)
+    near = out if beside is None else beside
+    with warnings.catch_warnings(), ThreadPoolExecutor(WORKERS) as pool:  # decoding in threads would leave its warning filter behind
+        album = Album(near, thumbnail, pool)
+        _replace(out, _page(found, album, title, parameters or {}, max_groups, extras))
+    return out
+
+
+class Album:
+    """The pictures beside one row file; none is kept."""
+
+    def __init__(self, beside: str | os.PathLike[str], size: int, pool: ThreadPoolExecutor):
+        self._beside, self._size, self._pool = beside, size, pool
+
+    def many(self, names: Sequence[str]) -> Iterator[Picture]:
+        """The thumbnails of these images, in order, several decoded at a time."""
+        return self._pool.map(lambda name: picture(name, self._beside, self._size), names)
+
+    def one(self, name: str, size: int) -> Picture:
+        """A thumbnail for the overview, no larger than the others."""
+        return picture(name, self._beside, min(size, self._size))
+
+
+def _page(
+    found: Study, album: Album, title: str, parameters: Mapping[str, Any], max_groups: int, extras: Sequence[Section]
+) -> Iterator[Html]:
+    shown = found.telling(max_groups)
+    numbers = {prompt.number for prompt in shown}
+    each_end = _each_end([len(prompt.candidates) for prompt in shown])
+    yield page.head(title)
+    yield h("a", "Skip to the prompts", href="#prompts", class_="skip")
+    yield page.bar(title, found, extras)
+    yield Html("<main>")
+    yield page.summary(title, found)
+    for number, section in enumerate(extras, 1):
+        yield page.extra(number, section)
+    yield from overview.rankers(found, album.one, numbers)
+    yield from overview.disagreement(found, album.one, numbers)
+    yield Html('<section id="prompts">')
+    yield page.prompts_head(found, len(shown), each_end)
+    stacked = " stacked" if any(len(column.label) > 10 for column in found.columns) else ""
+    yield Html(f'<div class="groups{stacked}">')
+    for prompt in shown:
+        yield from prompts.article(found, prompt, album.many, each_end)
+    yield Html("</div>")
+    yield from prompts.without_pictures(found, [prompt for prompt in found.prompts if prompt.number not in numbers])
+    yield Html("</section>")
+    yield from page.abstentions(found, numbers)
+    yield page.run(found, parameters)
+    yield Html("</main>")
+    yield page.foot()
+
+
+def _each_end(sizes: Sequence[int]) -> int:
+    """How many candidates to show from either end of a group, so that the page stays within its number of pictures."""
+    fits = (n for n in range(prompts.EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_PICTURES)
+    return next(fits, 2)
+
+
+def _replace(out: Path, pieces: Iterator[Html]) -> None:
+    part = out.with_name(f".{out.name}.part")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with open(part, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(pieces)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, out)
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be written ({error.strerror or error}); give another file") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()

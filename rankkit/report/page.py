@@ -1,0 +1,239 @@
+"""The frame of the page: head with its policy, summary, callers' sections, abstentions, the run, and the foot."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rankkit.errors import UsageError
+from rankkit.report.html import Html, clipped, count, folded, h, middle, opening, said, signed
+from rankkit.report.model import Candidate, Prompt, Study
+from rankkit.report.overview import dot
+from rankkit.report.prompts import orders
+
+REASONS, EXAMPLES = 50, 12  # reasons of abstention that are listed, and images under each
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A block of a caller's own, shown above the rankers. `title` is plain text; `html` is written as it is, so it must be escaped already.
+
+    The page's policy lets it hold SVG and ``data:`` pictures, but refuses scripts, ``style`` attributes and anything from a network.
+    The classes ``strip`` (a row of pictures that wraps) and ``note`` (small grey text) may be used.
+    """
+
+    title: str
+    html: str
+
+
+def section(path: Path) -> Section:
+    """Another page's ``<main>`` as a section under that page's title, such as the report of a training run.
+
+    Raises `UsageError` for a file that cannot be read or has no ``<main>``.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}); give an HTML page") from None
+    main, title = (re.search(rf"<{tag}>(.*)</{tag}>", text, re.DOTALL) for tag in ("main", "title"))
+    if main is None:
+        raise UsageError(f"{path}: has no <main>, so there is nothing to put into the gallery; give an HTML page such as a training report")
+    return Section(html.unescape(title[1]) if title else path.stem, main[1])
+
+
+def head(title: str) -> Html:
+    """Everything before the body. Only the style and the script of this package may run: the policy names their hashes."""
+    style, script = asset("style.css"), asset("script.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
+    )
+    metas = [
+        Html('<meta charset="utf-8">'),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        h("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        h("meta", name="color-scheme", content="light dark"),
+        h("meta", name="referrer", content="no-referrer"),
+    ]
+    return Html(f'<!doctype html>\n<html lang="en"><head>{"".join(metas)}{h("title", title)}<style>{style}</style></head><body>\n')
+
+
+def asset(name: str) -> str:
+    """One of the package's own files: style.css or script.js."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def bar(title: str, study: Study, extras: Sequence[Section]) -> Html:
+    """The bar at the top: where to go, and the filter (which only a script can offer)."""
+    links = [(f"#extra{i}", section.title) for i, section in enumerate(extras, 1)]
+    links += [("#rankers", "Rankers")] + ([("#disagreement", "Disagreement")] if len(study.columns) > 1 else []) + [("#prompts", "Prompts")]
+    links += ([("#abstentions", "Abstentions")] if study.abstentions else []) + [("#run", "Run")]
+    box = h(
+        "input",
+        type="search",
+        id="filter",
+        placeholder="Filter prompts",
+        aria_label="Filter prompts",
+        autocomplete="off",
+        spellcheck="false",
+    )
+    return h(
+        "div",
+        h("a", clipped(title, 40), href="#top", class_="brand"),
+        h("nav", [h("a", clipped(name, 32), href=at) for at, name in links], aria_label="Sections"),
+        h("label", box, h("kbd", "/"), class_="filter", hidden=True),
+        class_="bar",
+    )
+
+
+def summary(title: str, study: Study) -> Html:
+    """The title, one sentence, and the numbers of the run."""
+    agreement = list(study.agreement.values())
+    tiles = [
+        (f"{study.images:,}", "image" if study.images == 1 else "images"),
+        (f"{len(study.prompts):,}", "prompt" if len(study.prompts) == 1 else "prompts"),
+        (f"{len(study.columns):,}", "ranker" if len(study.columns) == 1 else "rankers"),
+        (f"{study.abstentions:,}", "abstention" if study.abstentions == 1 else "abstentions"),
+    ]
+    if agreement:
+        tiles.append((signed(sum(agreement) / len(agreement)), "mean τ between rankers"))
+    return h(
+        "header",
+        h("h1", clipped(title, 200)),
+        h("p", _sentence(study), class_="lead"),
+        h("dl", [h("div", h("dt", name), h("dd", value)) for value, name in tiles], class_="tiles"),
+        id="top",
+        class_="summary",
+    )
+
+
+def _sentence(study: Study) -> str:
+    if not study.prompts:
+        return "There are no rows: nothing was scored."
+    names = [column.label for column in study.columns]
+    who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if len(names) <= 4 else f"{len(names)} rankers"
+    return f"{clipped(who, 200)} ordered {count(study.images, 'image')} of {count(len(study.prompts), 'prompt')}."
+
+
+def extra(number: int, section: Section) -> Html:
+    """A caller's section."""
+    return h("section", h("h2", clipped(section.title, 200)), h("div", Html(section.html), class_="extra"), id=f"extra{number}")
+
+
+def prompts_head(study: Study, shown: int, each_end: int) -> Html:
+    """The heading of the prompts, with what was left out in words."""
+    left_out = None
+    if shown < len(study.prompts):
+        left_out = (
+            f"Pictures are shown for {shown:,} of {len(study.prompts):,} prompts: those with the most disagreement, the most abstentions, "
+            f"and each ranker’s best and worst images. The other {len(study.prompts) - shown:,} are listed in words below them."
+        )
+    large = sum(len(prompt.candidates) > 2 * each_end for prompt in study.prompts)
+    cut = f"Of prompts with more than {2 * each_end} candidates, the {each_end} best and the {each_end} worst are shown." if large else None
+    order = "Candidates stand from best to worst" + (", by their mean rank over all rankers." if len(study.columns) > 1 else ".")
+    several = any(len(prompt.candidates) > 1 for prompt in study.prompts)
+    return Html(
+        h("h2", "Prompts")
+        + (h("p", order, class_="note") if several else "")
+        + (h("p", left_out, class_="note") if left_out else "")
+        + (h("p", cut, class_="note") if cut else "")
+        + (orders(study) or "")
+        + h("p", "", class_="note", id="found", role="status", aria_live="polite")
+    )
+
+
+def abstentions(study: Study, shown: set[int]) -> Iterator[Html]:
+    """The section on verdicts that were not given, by reason and ranker, the most frequent first."""
+    if not study.abstentions:
+        return
+    reasons = sorted(_reasons(study).items(), key=lambda item: -len(item[1]))
+    yield opening("section", id="abstentions")
+    yield h("h2", "Abstentions")
+    yield h(
+        "p",
+        f"{count(study.abstentions, 'verdict')} without a score. An abstention is not a low score: it takes no part in any rank.",
+        class_="note",
+    )
+    for (at, reason), images in reasons[:REASONS]:
+        where = [_where(study, prompt, candidate, shown) for prompt, candidate in images[:EXAMPLES]]
+        more = h("li", f"and {len(images) - EXAMPLES:,} more") if len(images) > EXAMPLES else None
+        who = h(
+            "p",
+            dot(at),
+            h("bdi", clipped(study.columns[at].label, 80)),
+            h("span", count(len(images), "image"), class_="chip warn"),
+            class_="who",
+        )
+        yield h("article", who, h("div", folded(reason, 400), class_="reason"), h("ul", where, more, class_="where"), class_="abstention")
+    if len(reasons) > REASONS:
+        yield h("p", f"{count(len(reasons) - REASONS, 'more reason')} can be found in the rows.", class_="note")
+    yield Html("</section>")
+
+
+def _reasons(study: Study) -> dict[tuple[int, str], list[tuple[Prompt, Candidate]]]:
+    found: dict[tuple[int, str], list[tuple[Prompt, Candidate]]] = {}
+    for prompt in study.prompts:
+        for candidate in prompt.candidates.values():
+            for at, cell in candidate.cells.items():
+                if cell.error is not None:
+                    found.setdefault((at, cell.error), []).append((prompt, candidate))
+    return found
+
+
+def _where(study: Study, prompt: Prompt, candidate: Candidate, shown: set[int]) -> Html:
+    name = h("bdi", middle(study.short(candidate.name), 64))
+    return h("li", h("a", name, href=f"#p{prompt.number}") if prompt.number in shown else name)
+
+
+def run(study: Study, parameters: Mapping[str, Any]) -> Html:
+    """The section that says what was run: rankers with version and options, the numbers, and the caller's parameters."""
+    rankers = [
+        h(
+            "tr",
+            h("th", dot(at), h("bdi", clipped(column.label, 80)), scope="row"),
+            h("td", column.kind),
+            h("td", clipped(column.version, 300) or "·"),
+            h("td", clipped(", ".join(f"{key}={said(value)}" for key, value in column.options.items()), 400) or "·"),
+        )
+        for at, column in enumerate(study.columns)
+    ]
+    titles = h("tr", [h("th", name, scope="col") for name in ("ranker", "kind", "version", "options")])
+    numbers = [("images", f"{study.images:,}"), ("prompts", f"{len(study.prompts):,}"), ("abstentions", f"{study.abstentions:,}")]
+    if study.folder:
+        numbers.insert(0, ("images from", study.folder))
+    pairs = [*numbers, *((str(key), said(value)) for key, value in parameters.items())]
+    return h(
+        "section",
+        h("h2", "Run"),
+        h("dl", [h("div", h("dt", clipped(name, 80)), h("dd", folded(value))) for name, value in pairs], class_="pairs run"),
+        h("div", h("table", h("thead", titles), h("tbody", rankers)), class_="scroll", tabindex="0", role="region", aria_label="Rankers"),
+        id="run",
+    )
+
+
+def foot() -> Html:
+    """The keys, the place where pictures are enlarged, and the script."""
+    keys = [("j", "k"), ("/",), ("Enter",), ("Esc",)]
+    words = ["next and previous prompt (arrows too)", "filter", "enlarge", "close"]
+    hints = [h("span", [h("kbd", key) for key in group], " ", text) for group, text in zip(keys, words, strict=True)]
+    large = h(
+        "dialog",
+        h("div", class_="stage"),
+        h("button", "Close", type="button", class_="close", autofocus=True),
+        id="lightbox",
+        aria_label="Enlarged picture",
+    )
+    made = h("p", "One file, made by rankkit. It loads nothing from anywhere.")
+    return Html(
+        f"{h('footer', h('p', hints, class_='keys', hidden=True), made)}{large}\n<script>{asset('script.js')}</script></body></html>\n"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

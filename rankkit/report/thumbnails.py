@@ -1,0 +1,51 @@
+"""A row's image as a thumbnail that travels inside the page, or the reason why there is none."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from PIL import Image
+
+from rankkit.core.images import decode, fingerprint, read
+from rankkit.io.rows import locate
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A thumbnail as a data URI with its size in pixels, or the `problem`; `sha256` is that of the file as it is now."""
+
+    uri: str = ""
+    width: int = 0
+    height: int = 0
+    problem: str | None = None
+    sha256: str = ""
+
+
+def picture(name: str, beside: str | os.PathLike[str], size: int) -> Picture:
+    """The image that a row names, found as the row file finds it, no longer than `size` pixels on either side. Never raises for a file."""
+    found = locate(name, beside)
+    data: bytes | str = "does not exist" if found is None else read(found)
+    if isinstance(data, str):
+        return Picture(problem=f"the file {data}")
+    decoded = decode(data)
+    if decoded.image is None:
+        return Picture(problem=decoded.error or "cannot be decoded", sha256=fingerprint(data))
+    small = decoded.image
+    small.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return Picture(data_uri(small), small.width, small.height, None, fingerprint(data))
+
+
+def data_uri(image: Image.Image) -> str:
+    """A small RGB image as a JPEG data URI."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=84, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def changed(now: Picture, then: Iterable[str]) -> bool:
+    """Whether the file is another one than at least one of the rows was made from; rows without a digest say nothing."""
+    return bool(now.sha256) and any(digest and digest != now.sha256 for digest in then)

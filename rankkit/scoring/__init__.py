@@ -1,0 +1,1 @@
+"""The scoring run: images to chunks to rows, resumable after any interruption, here or on Ray."""

@@ -1,0 +1,223 @@
+"""One image's way to its row: read, hashed, decoded, ranked in a chunk with others. The same on this machine and on a worker."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from PIL import Image
+
+from rankkit.core import images
+from rankkit.core.calling import describe
+from rankkit.core.prefetch import PIXELS, ahead
+from rankkit.core.types import Group, Ranker, Ranking
+from rankkit.errors import BrokenRanker, RunStopped
+from rankkit.io.prompts.base import Item
+from rankkit.io.rows import Row, row
+from rankkit.registry.load import Prepared
+from rankkit.scoring.ledger import Key
+
+CHUNK = 64  # images a pointwise ranker sees at once
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One image and the rankers (by position) that have yet to see it."""
+
+    key: Key
+    item: Item
+    wanted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A work with its bytes hashed and decoded."""
+
+    work: Work
+    sha256: str
+    decoded: images.Decoded
+
+
+class Lazy:
+    """A prepared ranker that is built when it is first needed: a run that finds everything settled loads no weights."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.stopped: RunStopped | None = None  # why it cannot go on; what it could still say is kept first
+        self._ranker: Ranker | None = None
+
+    @property
+    def built(self) -> bool:
+        """Whether it has been needed, and could be built."""
+        return self._ranker is not None
+
+    def rank(self, groups: Sequence[Group]) -> Sequence[Ranking]:
+        """Rank, one ranking per group and one score per image, or raise `BrokenRanker`."""
+        if self._ranker is None:
+            self._ranker = self.prepared.load()
+        try:
+            rankings = list(self._ranker.rank(groups))
+        except SystemExit as error:
+            raise BrokenRanker(f"it tried to end the program (SystemExit: {error.code})") from error
+        if len(rankings) != len(groups):
+            raise BrokenRanker(f"it returned {len(rankings)} rankings for {len(groups)} groups")
+        for ranking, group in zip(rankings, groups, strict=True):
+            if not isinstance(ranking, Ranking) or len(ranking.scores) != len(group.images):
+                raise BrokenRanker(f"its ranking of {len(group.images)} images is {str(ranking)[:80]}")
+        return rankings
+
+
+def local(works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool) -> Iterator[list[tuple[Key, Row]]]:
+    """Rank in this process, reading and decoding ahead in threads."""
+    lazy = [Lazy(ranker) for ranker in rankers]
+    candidates = (candidate for _, candidate in ahead(works, decode, _pixels))
+    for found in map(partial(score_chunk, rankers=lazy), chunks(candidates, whole)):  # no name holds a chunk while the next is made
+        yield found
+        for ranker in lazy:
+            if ranker.stopped is not None:
+                raise ranker.stopped
+
+
+def decode(work: Work) -> Candidate:
+    """Read, hash and decode one image; whatever is wrong with it becomes the reason of an abstention."""
+    data = work.item.read()
+    if isinstance(data, str):
+        return Candidate(work, "", images.Decoded(None, data))
+    return Candidate(work, fingerprint(data), images.decode(data))
+
+
+def chunks(candidates: Iterable[Candidate], whole: bool) -> Iterator[list[Candidate]]:
+    """Runs of candidates with at most `CHUNK` images and about `PIXELS` pixels; with `whole`, groups are never split."""
+    chunk: list[Candidate] = []
+    pixels = 0
+    for candidate in candidates:
+        same_group = bool(chunk) and chunk[-1].work.key[0] == candidate.work.key[0]
+        if chunk and (len(chunk) >= CHUNK or pixels >= PIXELS) and not (whole and same_group):
+            yield chunk
+            chunk, pixels = [], 0
+        chunk.append(candidate)
+        pixels += _pixels(candidate)
+    if chunk:
+        yield chunk
+
+
+def score_chunk(chunk: Sequence[Candidate], rankers: Sequence[Lazy]) -> list[tuple[Key, Row]]:
+    """The rows of a chunk by every ranker that wants it. A failure of the ranker is a row with its reason."""
+    found: list[tuple[Key, Row]] = []
+    for i, ranker in enumerate(rankers):
+        for candidate, verdict, place in _verdicts([candidate for candidate in chunk if i in candidate.work.wanted], ranker):
+            found.append((candidate.work.key, _row(candidate, ranker.prepared, verdict, place)))
+    return found
+
+
+def _verdicts(candidates: Sequence[Candidate], ranker: Lazy) -> Iterator[tuple[Candidate, Ranking, int]]:
+    """Each candidate with the ranking it is part of and its place there."""
+    together = _seen_alike if ranker.prepared.alone else _rivals
+    members: list[list[Candidate]] = []
+    for _, group in itertools.groupby(candidates, key=together):
+        fit = []
+        for candidate in group:
+            reason = _unfit(candidate, ranker.prepared)
+            if reason is None:
+                fit.append(candidate)
+            else:
+                yield candidate, _abstention(1, ranker.prepared, reason), 0
+        reason = _unfair(fit, ranker.prepared)
+        if reason is not None:
+            yield from ((candidate, _abstention(1, ranker.prepared, reason), 0) for candidate in fit)
+        elif fit:
+            members.append(fit)
+    for each, ranking in zip(members, _rank(ranker, [_group(each) for each in members]), strict=True):
+        if ranking is not None:
+            yield from ((candidate, ranking, place) for place, candidate in enumerate(each))
+
+
+def _unfit(candidate: Candidate, ranker: Prepared) -> str | None:
+    if candidate.decoded.image is None:
+        return candidate.decoded.error
+    if ranker.needs_prompt and not candidate.work.item.prompt:
+        return f"{ranker.identity.ranker} needs a prompt, and this image has none"
+    return None
+
+
+def _unfair(members: Sequence[Candidate], ranker: Prepared) -> str | None:
+    prompts = {candidate.work.item.prompt for candidate in members}
+    if ranker.needs_prompt and len(prompts) > 1:
+        return f"{ranker.identity.ranker} compares images of one prompt, and this group has more than one prompt: {len(prompts)}"
+    return None
+
+
+def _rivals(candidate: Candidate) -> object:
+    return candidate.work.key[0]
+
+
+def _seen_alike(candidate: Candidate) -> object:
+    """A manifest may give each image of a group a prompt and metadata of its own: whoever judges one image is to see just these."""
+    return candidate.work.key[0], candidate.work.item.prompt, candidate.work.item.metadata
+
+
+def _abstention(n: int, ranker: Prepared, reason: str) -> Ranking:
+    return Ranking((math.nan,) * n, ranker.kind, None, ({"error": reason},) * n)
+
+
+def _rank(ranker: Lazy, groups: Sequence[Group]) -> Sequence[Ranking | None]:
+    """All groups in one call; if that fails, group by group, so that a failure stays where it belongs. None: it stopped before that."""
+    if not groups:
+        return []
+    try:
+        return ranker.rank(groups)
+    except Exception as error:
+        if not ranker.built:
+            raise  # the run cannot go on without it
+        if len(groups) > 1:
+            return [ranking for group in groups for ranking in _rank(ranker, [group])]
+        if isinstance(error, RunStopped):
+            ranker.stopped = error
+            return [None]
+        return [_abstention(len(groups[0].images), ranker.prepared, describe(error))]
+
+
+def _group(members: Sequence[Candidate]) -> Group:
+    """Members as the ranker sees them; a prompt or a piece of metadata that they do not share is no word on the group."""
+    items = [candidate.work.item for candidate in members]
+    first = items[0]
+    pictures = tuple(_picture(candidate) for candidate in members)
+    prompt = first.prompt if all(item.prompt == first.prompt for item in items) else ""
+    metadata = {key: value for key, value in first.metadata.items() if all(item.metadata.get(key) == value for item in items)}
+    return Group(prompt, pictures, first.group, tuple(item.name for item in items), metadata)
+
+
+def _picture(candidate: Candidate) -> Image.Image:
+    """The picture, to do with as the ranker likes (some shrink it in place): a copy where another ranker sees it too."""
+    image = candidate.decoded.image
+    assert image is not None, "what could not be decoded has abstained by now"
+    return image.copy() if len(candidate.work.wanted) > 1 else image
+
+
+def _row(candidate: Candidate, ranker: Prepared, ranking: Ranking, place: int) -> Row:
+    item, notes = candidate.work.item, candidate.decoded.notes
+    details = dict(ranking.details[place]) if ranking.details else {}
+    return row(
+        ranker.identity,
+        group=item.group,
+        prompt=item.prompt,
+        image=item.name,
+        sha256=candidate.sha256,
+        kind=ranking.kind,
+        score=ranking.scores[place],
+        stderr=ranking.stderr[place] if ranking.stderr else None,
+        details={**details, "image": notes} if notes else details,
+    )
+
+
+def _pixels(candidate: Candidate) -> int:
+    image = candidate.decoded.image
+    return image.width * image.height if image else 0
+
+
+def fingerprint(data: bytes | str) -> str:
+    """sha256 of what was read, empty where nothing could be."""
+    return "" if isinstance(data, str) else images.fingerprint(data)

@@ -1,0 +1,194 @@
+"""The loop that scores: items are read, hashed, decoded, ranked in chunks, and their rows kept as they come.
+
+    sources → ledger → works → chunks → rows → journal → ledger → output
+
+Every arrow is one generator or one call; nothing flows back. From works to rows is `rankkit.scoring.chunks`, here or on Ray's workers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rankkit.core.prefetch import ahead
+from rankkit.errors import BadSource, RankkitError
+from rankkit.io.formats import read_rows, replacing
+from rankkit.io.prompts import Survey
+from rankkit.io.prompts.base import Item
+from rankkit.io.rows import Row
+from rankkit.registry.load import Prepared
+from rankkit.scoring.chunks import Work, fingerprint, local
+from rankkit.scoring.journal import Journal
+from rankkit.scoring.ledger import Key, Ledger, scope
+
+Say = Callable[[str], None]
+Progress = Callable[[int], None]  # called with the number of scores that are newly settled
+
+
+@dataclass
+class Outcome:
+    """What a run did: images planned, scores made now and found settled already, and why images abstained."""
+
+    images: int = 0
+    groups: int = 0
+    scored: int = 0
+    reused: int = 0
+    abstained: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def score(
+    surveys: Iterable[Survey],
+    rankers: Sequence[Prepared],
+    output: Path,
+    *,
+    prompt: str | None = None,
+    limit: int | None = None,
+    overwrite: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    say: Say = lambda text: None,
+    progress: Callable[[int], contextlib.AbstractContextManager[Progress]] | None = None,
+) -> Outcome:
+    """Score what the surveys found with every ranker, and write the rows to `output` (.jsonl, .csv or .parquet).
+
+    Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version and options are
+    the same; with `overwrite` they are dropped. `output` is replaced whole at the end. Raises `RankkitError` when the run
+    cannot go on; what was scored until then is in the journal.
+    """
+    rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())  # however often and however it is written
+    with Ledger() as ledger, Journal(output) as journal:
+        _plan(ledger, surveys, prompt, limit, say)
+        _need_prompts(ledger, rankers, say)
+        earlier = _remember(ledger, journal, output, overwrite, say)
+        outcome = Outcome(ledger.planned(), ledger.groups())
+        with progress(outcome.images * len(rankers)) if progress else contextlib.nullcontext(lambda count: None) as advance:
+            run = _ray if engine == "ray" else local
+            for alone in (True, False):
+                lane = tuple(i for i, ranker in enumerate(rankers) if ranker.alone is alone)
+                if lane:
+                    pending = (_unscored if alone else _unranked)(ledger, rankers, lane, earlier)
+                    works = _counted(pending, outcome, len(lane), advance)
+                    for found in run(works, rankers, whole=not alone):
+                        journal.append(row for _, row in found)
+                        ledger.put(found)
+                        outcome.scored += len(found)
+                        advance(len(found))
+        try:
+            _write(ledger, rankers, output, outcome)
+        except OSError as error:
+            reason = f"{error.strerror or error}; every score is kept in {journal.path}"
+            raise RankkitError(f"{output}: {reason}: make room and give the same command again") from None
+    return outcome
+
+
+# --- before ------------------------------------------------------------------------------------------------------------------
+
+
+def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: int | None, say: Say) -> None:
+    for found in surveys:
+        counts = Counter("filled" if item.filled else "own" if item.prompt else "none" for item in ledger.plan(found.items(prompt), limit))
+        given = f"prompts from {found.source} for {counts['own']}" if found.source else "no prompts found"
+        filled = f", --prompt fills {counts['filled']}" if prompt else ""
+        say(f"{found.root.label or 'here'}: {sum(counts.values())} images; {given}{filled}")
+    if not ledger.planned():
+        raise BadSource("no image was found; name a folder that holds .png, .jpg, .webp … files, an archive or a manifest")
+
+
+def _need_prompts(ledger: Ledger, rankers: Sequence[Prepared], say: Say) -> None:
+    """Rankers that need a prompt refuse images without one, by name, before any weights are loaded."""
+    needy = [ranker.identity.ranker for ranker in rankers if ranker.needs_prompt]
+    missing, some = ledger.without_prompt()
+    if not needy or not missing:
+        return
+    names = ", ".join(some) + (" …" if missing > len(some) else "")
+    who = f"{' and '.join(needy)} cannot do without a prompt"
+    if missing == ledger.planned():
+        raise BadSource(f"{who}, and no image has one ({names}); give --prompt TEXT or --prompts FILE")
+    say(f"{who}, and {missing} images have none: {names}")
+
+
+def _remember(ledger: Ledger, journal: Journal, output: Path, overwrite: bool, say: Say) -> bool:
+    """Take in what earlier runs scored. Returns whether there was anything."""
+    if overwrite:
+        journal.forget()
+        return False
+    count = ledger.remember(read_rows(output)) if output.exists() else 0
+    interrupted = ledger.remember(journal.rows())
+    if interrupted:
+        say(f"{journal.path}: going on with {interrupted} scores of a run that was interrupted")
+    return count + interrupted > 0
+
+
+def _unscored(ledger: Ledger, rankers: Sequence[Prepared], lane: tuple[int, ...], earlier: bool) -> Iterator[Work]:
+    """Each image with those pointwise rankers that have not scored it; an abstention is tried again."""
+    for key, item, sha256 in _hashed(ledger.items(), earlier):
+        wanted = tuple(i for i in lane if sha256 is None or not _settled(ledger.known(rankers[i].identity, item, sha256)))
+        for i in lane:
+            if i not in wanted:
+                ledger.keep(rankers[i].identity, item, key)
+        yield Work(key, item, wanted)
+
+
+def _unranked(ledger: Ledger, rankers: Sequence[Prepared], lane: tuple[int, ...], earlier: bool) -> Iterator[Work]:
+    """Each group whole, with those rankers whose verdict on exactly these images is not known."""
+    for _, members in itertools.groupby(_hashed(ledger.items(), earlier), key=lambda found: found[0][0]):
+        group = list(members)
+        known = {i: [None if sha is None else ledger.known(rankers[i].identity, item, sha) for _, item, sha in group] for i in lane}
+        wanted = tuple(
+            i for i in lane if not all(map(_settled, known[i])) or ledger.members(rankers[i].identity, group[0][1].group) != len(group)
+        )
+        for key, item, _ in group:
+            for i in lane:
+                if i not in wanted:
+                    ledger.keep(rankers[i].identity, item, key)
+            yield Work(key, item, wanted)
+
+
+def _settled(score: float | None) -> bool:
+    return score is not None and not math.isnan(score)
+
+
+def _hashed(items: Iterator[tuple[Key, Item]], earlier: bool) -> Iterator[tuple[Key, Item, str | None]]:
+    """Items with the hash of their bytes; without earlier rows there is nothing to look up, and no file is read for it."""
+    if not earlier:
+        yield from ((key, item, None) for key, item in items)
+        return
+    for (key, item), sha256 in ahead(items, lambda found: fingerprint(found[1].read())):
+        yield key, item, sha256
+
+
+def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progress) -> Iterator[Work]:
+    for work in works:
+        settled = lane - len(work.wanted)
+        outcome.reused += settled
+        if settled:
+            advance(settled)
+        if work.wanted:
+            yield work
+
+
+def _ray(works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool) -> Iterator[list[tuple[Key, Row]]]:
+    from rankkit.scoring.ray import run
+
+    return run(works, rankers, whole=whole)
+
+
+# --- after -------------------------------------------------------------------------------------------------------------------
+
+
+def _write(ledger: Ledger, rankers: Sequence[Prepared], output: Path, outcome: Outcome) -> None:
+    """Replace the output: this run's verdicts with ranks filled in, then whatever else it held."""
+    with replacing(output) as write:
+        for found, planned in ledger.verdicts([(ranker.identity, ranker.alone) for ranker in rankers]):
+            write(found)
+            if planned and found["error"]:
+                outcome.abstained += 1
+                outcome.reasons[f"{found['ranker']}: {found['error']}"] += 1
+        for found in ledger.others():
+            write(found)

@@ -1,0 +1,103 @@
+"""What a run has scored so far, beside its output: one JSON line per row, written as scores come, read back after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from rankkit.errors import RankkitError
+from rankkit.io.formats import from_json, to_json
+from rankkit.io.rows import Row
+
+try:
+    import fcntl
+except ImportError:  # Windows: no advisory locks; two runs on one output are then the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+
+class Journal:
+    """An append-only file of rows. Entering it locks it against a second run and cuts a torn last line off."""
+
+    def __init__(self, output: Path) -> None:
+        self.path = Path(f"{output}.journal")
+        self.written = 0
+
+    def __enter__(self) -> Journal:
+        self._file = self._locked()
+        self._size = self._repair()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with self._file:  # the lock is held until it is gone
+            if kind is None or self._size == 0:
+                self.path.unlink(missing_ok=True)  # its rows are in the output now, or there are none
+
+    def rows(self) -> Iterator[Row]:
+        """The rows that an earlier run left behind."""
+        with open(self.path, "rb") as file:
+            for line in file:
+                try:
+                    yield from_json(line)
+                except ValueError as error:
+                    raise RankkitError(f"{self.path}: damaged ({error}); score with --overwrite to start anew") from None
+
+    def forget(self) -> None:
+        """Drop what an earlier run left behind."""
+        self._file.truncate(0)
+        self._size = 0
+
+    def append(self, rows: Iterable[Row]) -> None:
+        """Add rows; they survive a kill from here on. A full disk stops the run with everything before kept."""
+        lines = [to_json(row) for row in rows]
+        data = "".join(line + "\n" for line in lines).encode()
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._cut(self._size)
+            raise RankkitError(
+                f"{self.path}: {error.strerror or error}; the {self.written} scores of this run so far are kept there: "
+                "make room and give the same command again"
+            ) from None
+        self._size += len(data)
+        self.written += len(lines)
+
+    def _locked(self) -> BinaryIO:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = open(self.path, "a+b", buffering=0)
+        except OSError as error:
+            raise RankkitError(f"{self.path}: cannot be written: {error.strerror}; give -o a place that can") from None
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise RankkitError(f"{self.path}: another run is writing to it; wait for it, or give another -o") from None
+        except OSError:
+            pass  # a file system without locks
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # the run that held it ended, and took it away, between the opening and the locking
+        return self._locked()
+
+    def _repair(self) -> int:
+        """Cut off what follows the last line break: a write that a kill interrupted."""
+        self._file.seek(0)
+        end = size = 0
+        while block := self._file.read(2**20):
+            cut = block.rfind(b"\n")
+            end = size + cut + 1 if cut >= 0 else end
+            size += len(block)
+        if end < size:
+            self._cut(end)
+        return end
+
+    def _cut(self, size: int) -> None:
+        with contextlib.suppress(OSError):  # what stays torn, the next run repairs
+            os.truncate(self.path, size)

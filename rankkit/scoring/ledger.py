@@ -1,0 +1,222 @@
+"""What there is to score and what has been: a private database on disk, so that 40 000 images need no more memory than 400.
+
+It lives in a temporary file that vanishes with the process; nothing in it is ever the only copy of anything.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+from rankkit.core.panel import combine_scores
+from rankkit.core.text import plain, printable
+from rankkit.core.types import Identity, ranks
+from rankkit.errors import RankkitError
+from rankkit.io.formats import from_json, to_json
+from rankkit.io.prompts.base import Item
+from rankkit.io.rows import Row
+from rankkit.registry.spec import panel_weights
+
+SCHEMA = """
+CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+CREATE TABLE items (id INTEGER PRIMARY KEY, grp INTEGER, name TEXT, path BLOB, start INTEGER, size INTEGER,
+                    prompt TEXT, metadata TEXT, error TEXT, UNIQUE (grp, name));
+CREATE INDEX by_group ON items (grp, id);
+CREATE TABLE rows (id INTEGER PRIMARY KEY, scope TEXT, image TEXT, proof TEXT, score REAL, place INTEGER, row TEXT, UNIQUE (scope, image));
+"""
+
+Key = tuple[int, int]  # (group, item): the order in which everything is scored and written
+
+
+class Ledger:
+    """Items to score, in order of groups, and rows by scope: one scope is one ranker's verdict on one group."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)  # "": a temporary file of sqlite's own
+        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000;" + SCHEMA)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Drop everything. Trouble of the database is trouble of the disk it lies on."""
+        self._db.close()
+        if isinstance(error, sqlite3.Error):
+            place = os.environ.get("SQLITE_TMPDIR") or os.environ.get("TMPDIR") or "/var/tmp"
+            raise RankkitError(f"{place}, where temporary files go: {error}; make room there and give the same command again") from None
+
+    # --- items ---------------------------------------------------------------------------------------------------------------
+
+    def plan(self, items: Iterable[Item], limit: int | None = None) -> Iterator[Item]:
+        """Take items in and yield those that were: one that stands twice in its group is taken once, and none beyond the limit."""
+        self._db.execute("BEGIN")
+        room = math.inf if limit is None else limit - self.planned()
+        group = None
+        for item in items:
+            if room <= 0:
+                break
+            if item.group != group:
+                group = item.group
+                self._db.execute("INSERT OR IGNORE INTO groups (name) VALUES (?)", (printable(group),))
+            start, size = item.span or (None, None)
+            taken = self._db.execute(
+                "INSERT OR IGNORE INTO items (grp, name, path, start, size, prompt, metadata, error) "
+                "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM groups WHERE name = ?",
+                (
+                    *(printable(item.name), item.path.encode("utf-8", "surrogatepass"), start, size, printable(item.prompt)),
+                    *(json.dumps(plain(item.metadata)) if item.metadata else None, item.error, printable(item.group)),
+                ),
+            ).rowcount
+            if taken:
+                room -= 1
+                yield item
+        self._db.execute("COMMIT")
+
+    def planned(self) -> int:
+        """How many images there are to score."""
+        return int(self._one("SELECT count(*) FROM items"))
+
+    def groups(self) -> int:
+        """How many groups they form."""
+        return int(self._one("SELECT count(DISTINCT grp) FROM items"))
+
+    def without_prompt(self, some: int = 3) -> tuple[int, list[str]]:
+        """How many images have no prompt, and the names of some of them."""
+        names = self._db.execute("SELECT name FROM items WHERE prompt = '' LIMIT ?", (some,)).fetchall()
+        return int(self._one("SELECT count(*) FROM items WHERE prompt = ''")), [name for (name,) in names]
+
+    def items(self) -> Iterator[tuple[Key, Item]]:
+        """Every item, group by group; rows may be put while this is being read."""
+        key = (-1, -1)
+        while page := self._db.execute(
+            "SELECT i.grp, i.id, i.path, i.name, g.name, i.prompt, i.metadata, i.start, i.size, i.error "
+            "FROM items i JOIN groups g ON g.id = i.grp WHERE (i.grp, i.id) > (?, ?) ORDER BY i.grp, i.id LIMIT 256",
+            key,
+        ).fetchall():
+            for grp, number, path, name, group, prompt, metadata, start, size, error in page:
+                key = (grp, number)
+                span = None if start is None else (start, size)
+                yield (
+                    key,
+                    Item(path.decode("utf-8", "surrogatepass"), name, group, prompt, json.loads(metadata) if metadata else {}, span, error),
+                )
+
+    # --- rows ----------------------------------------------------------------------------------------------------------------
+
+    def remember(self, rows: Iterable[Row]) -> int:
+        """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one. Returns how many."""
+        count = 0
+        self._db.execute("BEGIN")
+        for row in rows:
+            self._put(row, None)
+            count += 1
+        self._db.execute("COMMIT")
+        return count
+
+    def put(self, rows: Iterable[tuple[Key, Row]]) -> None:
+        """Take in rows that were scored now."""
+        self._db.execute("BEGIN")
+        for key, row in rows:
+            self._put(row, key[1])
+        self._db.execute("COMMIT")
+
+    def known(self, identity: Identity, item: Item, sha256: str) -> float | None:
+        """The score of this very image by this very ranker: NaN where it abstained, None where the ledger knows nothing of it."""
+        found = self._db.execute(
+            "SELECT score FROM rows WHERE scope = ? AND image = ? AND proof = ?",
+            (scope(identity, item.group), item.name, proof(sha256, item.prompt, identity.version)),
+        ).fetchone()
+        return None if found is None else math.nan if found[0] is None else found[0]
+
+    def keep(self, identity: Identity, item: Item, key: Key) -> None:
+        """An earlier row stands; it belongs to this run's result."""
+        self._db.execute("UPDATE rows SET place = ? WHERE scope = ? AND image = ?", (key[1], scope(identity, item.group), item.name))
+
+    def members(self, identity: Identity, group: str) -> int:
+        """How many images earlier runs ranked together in this scope."""
+        return int(self._one("SELECT count(*) FROM rows WHERE scope = ?", scope(identity, group)))
+
+    def verdicts(self, rankers: list[tuple[Identity, bool]]) -> Iterator[tuple[Row, bool]]:
+        """The rows of every planned group by each ranker, with `rank` and `of` filled in, and whether their image was planned.
+
+        The flag says whether scores stand alone (pointwise): such a group keeps the rows of images that were not planned this time;
+        any other verdict holds for the images it was made of only.
+        """
+        for (group,) in self._db.execute("SELECT name FROM groups WHERE id IN (SELECT grp FROM items) ORDER BY id"):
+            for identity, alone in rankers:
+                where = scope(identity, group)
+                if not alone:
+                    self._db.execute("DELETE FROM rows WHERE scope = ? AND place IS NULL", (where,))
+                yield from self._ranked(where)
+                self._db.execute("UPDATE rows SET place = -1 WHERE scope = ?", (where,))
+
+    def others(self) -> Iterator[Row]:
+        """The rows that no verdict replaced: other groups, other rankers. What a killed run left of them is ranked as well."""
+        for (where,) in self._db.execute("SELECT scope FROM rows WHERE place IS NOT -1 GROUP BY scope ORDER BY min(id)"):
+            yield from (row for row, _ in self._ranked(where))
+
+    def _ranked(self, where: str) -> Iterator[tuple[Row, bool]]:
+        weights = panel_weights(json.loads(where)[1])
+        if weights is not None:
+            yield from self._combined(where, weights)
+            return
+        scores = [math.nan if score is None else score for (score,) in self._in_scope("score", where)]
+        of = sum(not math.isnan(score) for score in scores)
+        for rank, (text, place) in zip(ranks(scores), self._in_scope("row, place", where), strict=True):
+            row = from_json(text)
+            row["rank"], row["of"] = plain(rank), of
+            yield row, place is not None
+
+    def _combined(self, where: str, weights: Mapping[str, float]) -> Iterator[tuple[Row, bool]]:
+        """A panel's rows hold its members' scores; what they add up to is known when the whole group is."""
+        members: dict[str, list[float]] = {name: [] for name in weights}
+        for (text,) in self._in_scope("row", where):
+            found = from_json(text)["details"].get("members", {})
+            for name, scores in members.items():
+                score = found.get(name, {}).get("score")
+                scores.append(math.nan if score is None else score)
+        combined = combine_scores(members, weights)
+        places, places_of = ranks(combined), {name: ranks(scores) for name, scores in members.items()}
+        of = sum(not math.isnan(score) for score in combined)
+        for i, (text, place) in enumerate(self._in_scope("row, place", where)):
+            row = from_json(text)
+            for name, found in row["details"].get("members", {}).items():
+                found["rank"] = plain(places_of[name][i])
+            row["score"], row["rank"], row["of"] = plain(combined[i]), plain(places[i]), of
+            yield row, place is not None
+
+    def _in_scope(self, columns: str, where: str) -> sqlite3.Cursor:
+        return self._db.execute(f"SELECT {columns} FROM rows WHERE scope = ? ORDER BY place IS NULL, place, id", (where,))
+
+    def _put(self, row: Row, place: int | None) -> None:
+        identity = Identity(row["ranker"], row["version"], row["options"])
+        self._db.execute(
+            "INSERT INTO rows (scope, image, proof, score, place, row) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (scope, image) "
+            "DO UPDATE SET proof = excluded.proof, score = excluded.score, place = excluded.place, row = excluded.row",
+            (
+                scope(identity, row["group"]),
+                row["image"],
+                proof(row["sha256"], row["prompt"], row["version"]),
+                row["score"],
+                place,
+                to_json(row),
+            ),
+        )
+
+    def _one(self, query: str, *values: Any) -> Any:
+        return self._db.execute(query, values).fetchone()[0]
+
+
+def scope(identity: Identity, group: str) -> str:
+    """One ranker, with its options, on one group. Its version is not part: a newer version replaces what an older one said."""
+    return json.dumps([printable(group), identity.ranker, plain(identity.options)], sort_keys=True)
+
+
+def proof(sha256: str, prompt: str, version: str) -> str:
+    """What must be unchanged for an earlier score to stand."""
+    return json.dumps([sha256, prompt, version])

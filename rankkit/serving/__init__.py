@@ -1,0 +1,1 @@
+"""The other end of `rankkit.remote`: one ranker behind a pipe or behind HTTP."""

@@ -1,0 +1,237 @@
+"""A run and its folder: what is written, what is kept when something goes wrong, and that going on changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from toy_generator import SETTINGS, Judge, Scorer, ToyGenerator, redness
+
+from drpo.config import Config
+from drpo.features.latent import Latent
+from drpo.run import checkpoint
+from drpo.run.monitor import Monitor
+from drpo.run.run import LOG, LOOKS, Ending, read, run
+from drpo.train import Row, Trainer
+from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
+
+
+def trainer(ranker: Ranker | None = None, config: Config = SETTINGS, **changes: Any) -> Trainer:
+    return Trainer(dataclasses.replace(config, **changes), ToyGenerator(), Latent(), ranker or Scorer(), ["a", "b", "c"])
+
+
+def monitor(**rankers: Ranker) -> Monitor:
+    return Monitor({"toy": Scorer()} | rankers, "toy", ["a", "b"])
+
+
+class Falling:
+    """The opposite of the target: what a held-out ranker that is being gamed says."""
+
+    def rank(self, groups: Sequence[Group]) -> list[Ranking]:
+        return [Ranking(tuple(-red for red in redness(group)), "pointwise") for group in groups]
+
+
+class Failing:
+    """A scorer that works for some calls and then does not."""
+
+    def __init__(self, calls: int, error: Exception) -> None:
+        self.calls, self.error = calls, error
+
+    def rank(self, groups: Sequence[Group]) -> list[Ranking]:
+        self.calls -= 1
+        if self.calls < 0:
+            raise self.error
+        return Scorer().rank(groups)
+
+
+def equal(one: Trainer, other: Trainer) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.weights + one.average, other.weights + other.average, strict=True))
+
+
+def at_step(number: int, what: Any) -> Any:
+    def watch(row: Row) -> None:
+        if row["step"] == number:
+            what()
+
+    return watch
+
+
+def kill() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_in_weights_log_and_looks(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"steps": 30, "look_every": 5, "on_alarm": "warn"}
+    whole, killed, resumed = (trainer(**changes) for _ in range(3))
+    run(whole, tmp_path / "whole", monitor=monitor(held=Falling()))
+    with pytest.raises(KeyboardInterrupt):
+        run(killed, tmp_path / "parts", monitor=monitor(held=Falling()), watch=at_step(17, kill))
+    assert len(read(tmp_path / "parts" / LOOKS)) == 4  # one of them after the checkpoint
+    run(resumed, tmp_path / "parts", monitor=monitor(held=Falling()))
+    assert equal(whole, resumed)
+    for name in (LOG, LOOKS):
+        one, other = (read(tmp_path / folder / name) for folder in ("whole", "parts"))
+        assert [_timeless(row) for row in one] == [_timeless(row) for row in other], name
+
+
+def _timeless(row: Row) -> Row:
+    return {name: value for name, value in row.items() if not name.startswith("s_") and name != "peak_mb"}
+
+
+def test_ctrl_c_lets_the_step_end_keeps_it_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    whole, first, second = (trainer(steps=12) for _ in range(3))
+    run(whole, tmp_path / "whole")
+    handler = signal.getsignal(signal.SIGINT)
+    ending = run(first, tmp_path / "parts", watch=at_step(7, lambda: os.kill(os.getpid(), signal.SIGINT)))
+    assert ending == Ending(interrupted=True) and first.step == 7 and signal.getsignal(signal.SIGINT) is handler
+    assert not (tmp_path / "parts/toy.pt").exists()
+    assert run(second, tmp_path / "parts") == Ending() and equal(whole, second)
+
+
+def test_a_ranker_that_dies_is_named_and_what_was_trained_is_kept(tmp_path: Path) -> None:
+    whole, dying, resumed = trainer(steps=6), trainer(Failing(9, ValueError("out of ideas")), steps=6), trainer(steps=6)
+    run(whole, tmp_path / "whole")
+    with pytest.raises(RankkitError, match=r"ranker toy failed at step 5, on 'c': ValueError: out of ideas\n4 steps are kept in .*parts"):
+        run(dying, tmp_path / "parts")
+    run(resumed, tmp_path / "parts")
+    assert equal(whole, resumed)
+
+
+def test_a_ranker_that_stops_the_run_ends_it_with_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(RunStopped, match="budget is spent"):
+        run(trainer(Failing(3, RunStopped("the budget is spent"))), tmp_path)
+
+
+def test_an_alarm_ends_the_run_or_only_warns(tmp_path: Path) -> None:
+    stopped = trainer(steps=30, look_every=2)
+    ending = run(stopped, tmp_path / "stop", monitor=monitor(held=Falling()))
+    assert "toy rose while most held-out rankers fell, 3 looks in a row" in ending.alarm and stopped.step < 30
+    assert (tmp_path / "stop/toy.pt").is_file()
+    again = trainer(steps=30, look_every=2)
+    assert run(again, tmp_path / "stop", monitor=monitor(held=Falling())) == ending and again.step == stopped.step
+    warned = trainer(steps=30, look_every=2, on_alarm="warn")
+    run(warned, tmp_path / "stop", monitor=monitor(held=Falling()))  # the same folder may go on
+    assert warned.step == 30
+
+
+def test_the_best_look_by_held_out_rankers_is_kept_beside_the_last(tmp_path: Path) -> None:
+    run(trainer(steps=10, look_every=2, on_alarm="warn"), tmp_path / "gamed", monitor=monitor(held=Falling()))
+    best = [torch.load(tmp_path / "gamed" / folder / "toy.pt")[0] for folder in ("best", ".")]
+    assert not best[0].any() and best[1].any()  # the held-out ranker liked the base most
+    run(trainer(steps=10, look_every=2), tmp_path / "pleased", monitor=monitor(held=Scorer()))
+    best = [torch.load(tmp_path / "pleased" / folder / "toy.pt")[0] for folder in ("best", ".")]
+    assert torch.equal(*best)
+
+
+def test_every_look_leaves_a_row_and_a_strip(tmp_path: Path) -> None:
+    run(trainer(steps=5, look_every=2), tmp_path, monitor=monitor())
+    looks = read(tmp_path / LOOKS)
+    assert [look["step"] for look in looks] == [0, 2, 4, 5]
+    assert looks[-1]["look/toy"] > looks[0]["look/toy"] and looks[0]["diversity"] > 0
+    for look in looks:
+        with Image.open(tmp_path / f"strips/{look['step']:06d}.png") as sheet:
+            sheet.load()
+
+
+def test_a_judge_of_pairs_is_watched_by_its_win_rate_against_the_base(tmp_path: Path) -> None:
+    run(trainer(Judge(), steps=20, look_every=20), tmp_path, monitor=Monitor({"judge": Judge()}, "judge", ["a", "b"]))
+    first, last = read(tmp_path / LOOKS)
+    assert first["look/judge"] == 0.5 and last["look/judge"] > 0.9
+
+
+def test_a_held_out_ranker_that_fails_is_an_error_at_the_first_look_and_costs_only_itself_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RankkitError, match="ranker held failed at the first look: OSError: gone"):
+        run(trainer(steps=4, look_every=2), tmp_path / "first", monitor=monitor(held=Failing(0, OSError("gone"))))
+    run(trainer(steps=4, look_every=2), tmp_path / "later", monitor=monitor(held=Failing(2, OSError("gone"))))
+    assert [look["look/held"] is None for look in read(tmp_path / "later" / LOOKS)] == [False, True, True]
+    assert "step 2: the held-out ranker held failed: OSError: gone" in capsys.readouterr().err
+
+
+def test_a_ranker_that_scores_nothing_teaches_nothing_and_its_reason_is_said_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Abstains:
+        def rank(self, groups: Sequence[Group]) -> list[Ranking]:
+            return [Ranking((math.nan,) * 16, details=({"error": "no quotes in the prompt"},) * 16) for _ in groups]
+
+    run(trainer(Abstains(), steps=2), tmp_path)
+    assert capsys.readouterr().err == "step 1: no candidate got a score; no quotes in the prompt\n"
+    rows = [json.loads(line) for line in (tmp_path / LOG).read_text().splitlines()]
+    assert all("reward" not in row and row["skipped"] == 1 and row["abstained"] == 16 for row in rows)
+
+
+def test_a_run_folder_of_another_config_is_refused_but_more_steps_are_not(tmp_path: Path) -> None:
+    run(trainer(steps=2), tmp_path)
+    run(trainer(steps=3), tmp_path)
+    with pytest.raises(RankkitError, match="anchors was 4 and is 2"):
+        run(trainer(steps=3, anchors=2), tmp_path)
+
+
+def test_a_config_that_is_torn_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"gener')
+    with pytest.raises(RankkitError, match="is not a run folder"):
+        run(trainer(), tmp_path)
+
+
+def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    good = checkpoint.save(tmp_path, 10, {"step": 10})
+    torn = tmp_path / "checkpoints" / "000020"
+    torn.mkdir()
+    (torn / checkpoint.STATE).write_bytes(b"torn")
+    assert checkpoint.latest(tmp_path) == good
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = checkpoint.save(tmp_path, 10, {"step": 10})
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(RankkitError, match=r"No space left on device; the last good one is .*000010"):
+        checkpoint.save(tmp_path, 20, {"step": 20})
+    assert checkpoint.latest(tmp_path) == good and checkpoint.load(good) == {"step": 10}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, which is a disk that is always full")
+def test_a_disk_that_is_full_for_the_log_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / LOG).symlink_to("/dev/full")
+    with pytest.raises(RankkitError, match=r"run folder .* cannot be written: No space left on device; free space or choose another out="):
+        run(trainer(steps=2), tmp_path)
+
+
+def test_numbers_and_strips_reach_the_tracker(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run(trainer(steps=3, look_every=3), tmp_path, monitor=monitor(), tracker="tensorboard")
+    (folder,) = {path.parent for path in tmp_path.rglob("*tfevents*") if path.parent.name == "tensorboard"}
+    events = EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Scalars("reward")] == [1, 2, 3] and "look/toy" in events.Tags()["scalars"]
+    assert [event.step for event in events.Images("before and after")] == [0, 3]
+
+
+def test_numbers_and_strips_reach_weights_and_biases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    run(trainer(steps=3, look_every=3), tmp_path, monitor=monitor(), tracker="wandb")
+    (written,) = tmp_path.rglob("*.wandb")
+    assert all(name in written.read_bytes() for name in (b"reward", b"look/toy", b"s_backward", b"learning_rate"))
+    assert len(list(tmp_path.rglob("media/**/*.png"))) == 2  # before the first step and after the last
+
+
+def test_a_tracker_that_is_not_installed_is_said_with_the_next_step(tmp_path: Path) -> None:
+    with pytest.raises(RankkitError, match="tracker=comet_ml needs the package comet_ml: pip install comet_ml"):
+        run(trainer(steps=1), tmp_path, tracker="comet_ml")

@@ -1,0 +1,51 @@
+"""Two processes on the CPU train what one does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+HELPERS = Path(__file__).parents[1] / "helpers"
+ROOT = HELPERS.parents[1]
+SCRIPT = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from toy_generator import SETTINGS, Scorer, ToyGenerator
+from drpo.features.latent import Latent
+from drpo.monitor import Monitor
+from drpo.run import run
+from drpo.train import Trainer
+config = replace(SETTINGS, prompts_per_step=3, steps=5, look_every=2)
+trainer = Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"])
+monitor = Monitor({"toy": Scorer()}, "toy", ["a"]) if trainer.accelerator.is_main_process else None
+count = trainer.accelerator.num_processes
+run(trainer, Path(sys.argv[1]), monitor=monitor)
+if trainer.accelerator.is_main_process:
+    print(count, "processes")
+"""
+
+
+def test_two_processes_equal_one(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(HELPERS)]),
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+        "CUDA_VISIBLE_DEVICES": "",  # else accelerate's barrier looks for a GPU per process
+    }
+    for command, out, count in (([sys.executable], "one", 1), (two, "two", 2)):
+        command = [*command, str(script), str(tmp_path / out)]
+        done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (0, f"{count} processes\n"), done.stderr
+    for mine, theirs in zip(torch.load(tmp_path / "one/toy.pt"), torch.load(tmp_path / "two/toy.pt"), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+    logs = [[json.loads(line) for line in (tmp_path / out / "log.jsonl").read_text().splitlines()] for out in ("one", "two")]
+    assert all(abs(a["reward"] - b["reward"]) < 1e-3 for a, b in zip(*logs, strict=True))  # every prompt counts in the log

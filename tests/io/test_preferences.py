@@ -1,0 +1,158 @@
+import json
+import math
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rankkit.errors import BadSource, UsageError
+from rankkit.io import records
+from rankkit.io.preferences import Entry, open_choices
+
+PAIR = {"prompt": "p", "image_a": "a.png", "image_b": "b.png", "choice": "a"}
+RANKED = {"prompt": "p", "image_path": ["a.png", "b.png"], "rank": [1, 2]}
+
+
+def written(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return path
+
+
+def entries(path):
+    return list(open_choices(path).entries())
+
+
+def test_pairs_are_told_better_first_and_ties_and_missing_ranks_apart():
+    entry = Entry("entry 1", "p", ("a", "b", "c", "d"), (-2.0, -1.0, -2.0, math.nan))
+    assert list(entry.decided()) == [(1, 0), (1, 2)]
+    assert entry.ties() == 1
+
+
+def test_every_entry_knows_its_place_in_the_file(tmp_path):
+    array = written(tmp_path / "a.json", [PAIR, PAIR])
+    text = written(tmp_path / "a.jsonl", b"\xef\xbb\xbf" + json.dumps(PAIR).encode() + b"\n\n" + json.dumps(PAIR).encode())
+    pq.write_table(pa.Table.from_pylist([PAIR, PAIR]), tmp_path / "a.parquet")
+    assert [entry.where for entry in entries(array)] == ["entry 1", "entry 2"]
+    assert [entry.where for entry in entries(text)] == ["line 1", "line 3"]
+    assert [entry.where for entry in entries(tmp_path / "a.parquet")] == ["row 1", "row 2"]
+
+
+def test_the_suffix_does_not_matter_and_content_decides(tmp_path):
+    assert open_choices(written(tmp_path / "x.txt", [RANKED])).format.name == "HPDv2 test"
+    assert open_choices(written(tmp_path / "y.parquet", [PAIR])).format.name == "plain pairs"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rank": [1]}, "not a list of 2 numbers"),
+        ({"rank": "12"}, "not a list of 2 numbers"),
+        ({"rank": [1, "2"]}, "rank holds '2'"),
+        ({"rank": [True, False]}, "rank holds True"),
+        ({"rank": [1, math.nan]}, "rank holds nan"),
+        ({"rank": [1, math.inf]}, "rank holds inf"),
+        ({"rank": [1, 10**400]}, "rank holds 1000"),
+        ({"image_path": []}, "not a list of images"),
+        ({"image_path": "a.png"}, "not a list of images"),
+        ({"image_path": ["a.png", 7]}, "holds 7, not an image"),
+        ({"prompt": ["p"]}, r"its prompt is \['p'\]"),
+    ],
+)
+def test_an_entry_that_breaks_its_format_is_named_with_its_value(tmp_path, change, words):
+    path = written(tmp_path / "t.json", [RANKED, {**RANKED, **change}])
+    with pytest.raises(BadSource, match=rf"t.json, entry 2: .*{words}.*correct or remove this entry \(HPDv2 test\)"):
+        entries(path)
+
+
+@pytest.mark.parametrize("choice", ["c", "", None, 2, -1, True, [], {}, "1"])
+def test_a_choice_that_is_none_is_named(tmp_path, choice):
+    with pytest.raises(BadSource, match="entry 1: its choice is"):
+        entries(written(tmp_path / "t.json", [{**PAIR, "choice": choice}]))
+
+
+def test_an_entry_of_another_format_is_named_with_what_it_lacks(tmp_path):
+    with pytest.raises(BadSource, match="entry 2: it has no image_a, image_b, choice"):
+        entries(written(tmp_path / "t.json", [PAIR, RANKED]))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"  \n ", "begins with"),
+        (b"[]", "holds no entries"),
+        (b"hello", "begins with b'hello'"),
+        (b"\x89PNG\r\n\x1a\n", "begins with"),
+        (b"PAR1 and nothing else", "parquet"),
+        (b"[1, 2]", "entry 1 is int, not an object"),
+        (b'{"a": 1}\n[2]', "fields 'a' fit no known format"),
+        (b'[{"a": 1}]', "fit no known format .*HPDv3: path1, path2"),
+        (b'[{"prompt": "p"', "entry 1 is not complete JSON"),
+        (b"{\n", "line 1 is not JSON"),
+        (b'[{"a": "\xff"}]', "not UTF-8 text"),
+        (b'[{"a": ' + b"[" * 200_000, "nested too deeply|not complete JSON"),
+    ],
+)
+def test_a_file_that_is_none_of_choices_is_refused_with_a_next_step(tmp_path, content, words):
+    with pytest.raises(BadSource, match=words) as error:
+        entries(written(tmp_path / "t.json", content))
+    assert ("t.json" in str(error.value) and "give" in str(error.value)) or "(" in str(error.value)
+
+
+@pytest.mark.parametrize("cut", [1, 20, 60])
+def test_a_torn_array_is_an_error_and_not_a_shorter_one(tmp_path, cut):
+    whole = json.dumps([PAIR, PAIR]).encode()
+    with pytest.raises(BadSource, match="not complete JSON"):
+        entries(written(tmp_path / "t.json", whole[:-cut]))
+
+
+def test_a_missing_file_and_a_folder_are_bad_usage(tmp_path):
+    for path in (tmp_path, tmp_path / "none.json"):
+        with pytest.raises(UsageError, match="no such file"):
+            open_choices(path)
+
+
+def test_a_parquet_file_without_known_columns_is_shown_its_own(tmp_path):
+    pq.write_table(pa.table({"left": ["a"], "right": ["b"]}), tmp_path / "t.parquet")
+    with pytest.raises(BadSource, match="fields 'left', 'right' fit no known format"):
+        open_choices(tmp_path / "t.parquet")
+
+
+def test_a_truncated_parquet_file_is_named(tmp_path):
+    pq.write_table(pa.Table.from_pylist([PAIR]), tmp_path / "t.parquet")
+    data = (tmp_path / "t.parquet").read_bytes()
+    with pytest.raises(BadSource, match=r"t\.parquet.*cannot be read as parquet"):
+        entries(written(tmp_path / "t.parquet", data[: len(data) // 2]))
+
+
+def test_embedded_pictures_are_left_out_when_only_counting(tmp_path):
+    row = {"caption": "p", "jpg_0": b"x", "jpg_1": b"y", "label_0": 1.0}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "t.parquet")
+    choices = open_choices(tmp_path / "t.parquet")
+    assert [entry.pictures for entry in choices.entries(pictures=False)] == [(None, None)]
+    assert [entry.pictures for entry in choices.entries()] == [(b"x", b"y")]
+
+
+@settings(deadline=None)
+@given(st.lists(st.dictionaries(st.text(max_size=8), st.text(max_size=60) | st.lists(st.integers(), max_size=4)), max_size=8), st.data())
+def test_an_array_is_read_alike_in_chunks_of_any_size(tmp_path_factory, values, data):
+    path = tmp_path_factory.mktemp("s") / "x.json"
+    path.write_text(json.dumps(values, ensure_ascii=data.draw(st.booleans()), indent=data.draw(st.none() | st.integers(0, 2))), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "CHUNK", data.draw(st.integers(1, 50)))
+        assert [record for _, record in records.stream(path, ())(True)] == values
+
+
+def test_an_array_larger_than_memory_should_hold_is_streamed(tmp_path):
+    import tracemalloc
+
+    path = tmp_path / "big.json"
+    with open(path, "w") as file:
+        file.write("[" + ",".join(json.dumps({**PAIR, "prompt": "p" * 1000}) for _ in range(20_000)) + "]")
+    tracemalloc.start()
+    count = sum(1 for _ in open_choices(path).entries())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 20_000 and peak < 2_000_000

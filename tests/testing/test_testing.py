@@ -1,0 +1,251 @@
+import math
+import random
+import statistics
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import ImageColor
+
+from rankkit.core import aggregate
+from rankkit.core.types import Group, Ranking
+from rankkit.errors import RankkitError
+from rankkit.remote import wire
+from rankkit.testing import Biased, BrokenPromise, Fixed, Flaky, check_ranker, content_hash, contract, sample_groups
+from rankkit.testing import promises as checked
+
+
+def brightness(image):
+    return float(np.asarray(image).mean())
+
+
+def by_group(score_images, kind="listwise"):
+    """A ranker that scores the images of each group together."""
+    return SimpleNamespace(kind=kind, rank=lambda groups: [Ranking(tuple(score_images(list(g.images))), kind) for g in groups])
+
+
+def by_call(rank, kind="listwise"):
+    """A ranker from a function of all groups of a call."""
+    return SimpleNamespace(kind=kind, rank=rank)
+
+
+def relative(images):
+    """A good listwise score: brightness above the group's mean."""
+    values = [brightness(image) for image in images]
+    return [value - sum(values) / len(values) for value in values]
+
+
+class Judge(Biased):
+    """A pairwise ranker in eight lines: every pair, both seats, Bradley–Terry."""
+
+    def rank(self, groups):
+        return [Ranking(self.utilities(group.images), "pairwise") for group in groups]
+
+    def utilities(self, images):
+        pairs = aggregate.schedule(len(images))
+        there = self.compare([images[i] for i, _ in pairs], [images[j] for _, j in pairs])
+        back = self.compare([images[j] for _, j in pairs], [images[i] for i, _ in pairs])
+        won = [(i, j, aggregate.both_seats(p, 1 - q)[0], 2.0) for (i, j), p, q in zip(pairs, there, back, strict=True)]
+        return tuple(aggregate.bradley_terry(aggregate.wins(len(images), won))[0])
+
+
+def refuses_unknown_options(**options):
+    raise RankkitError(f"no option {', '.join(options)}; there is quality")
+
+
+def too_few(groups):
+    return Fixed(brightness).rank(groups)[:-1]
+
+
+def without_reason(groups):
+    return [Ranking((math.nan, *map(brightness, group.images[1:]))) for group in groups]
+
+
+def standardised_over_the_call(groups):
+    values = [brightness(image) for group in groups for image in group.images]
+    return [Ranking(tuple(brightness(image) - sum(values) / len(values) for image in group.images)) for group in groups]
+
+
+def prefers_the_first(images):
+    return [brightness(image) + 9 * (image == images[0]) for image in images]
+
+
+def second_copy_is_worse(images):
+    return [brightness(image) - images[:i].count(image) for i, image in enumerate(images)]
+
+
+def paints_over(groups):
+    rankings = Fixed(brightness).rank(groups)
+    for image in (image for group in groups for image in group.images):
+        image.paste(0, (0, 0, 9, 9))
+    return rankings
+
+
+def takes_notes(groups):
+    for group in groups:
+        group.metadata["seen"] = True
+    return Fixed(brightness).rank(groups)
+
+
+def empties_the_list(groups):
+    rankings = Fixed(brightness).rank(groups)
+    groups.clear()
+    return rankings
+
+
+def stacks_everything(groups):
+    assert max(len(group.images) for group in groups) > 0
+    return Fixed(brightness).rank(groups)
+
+
+def z_scores(images):
+    return [value / (statistics.stdev(map(brightness, images)) or 1) for value in relative(images)] if images else []
+
+
+def slides_a_window(images):
+    return [float(np.lib.stride_tricks.sliding_window_view(np.asarray(image)[..., 0], (8, 8)).mean()) for image in images]
+
+
+def reads_the_first_word(groups):
+    return [Ranking(tuple(brightness(image) + len(group.prompt.split()[0]) for image in group.images)) for group in groups]
+
+
+def has_77_tokens(groups):
+    assert all(len(group.prompt) < 300 for group in groups), "the prompt is too long"
+    return Fixed(brightness).rank(groups)
+
+
+def shows_its_mask(groups):
+    return [Ranking(tuple(map(brightness, g.images)), details=tuple({"mask": np.asarray(image)} for image in g.images)) for g in groups]
+
+
+GOOD = {
+    "pointwise": Fixed(brightness),
+    "pointwise by content": Fixed({content_hash(image): float(i) for group in sample_groups() for i, image in enumerate(group.images)}),
+    "pointwise that fails on some": Flaky(Fixed(brightness), lambda image: brightness(image) > 200),
+    "pointwise with float noise": by_group(lambda images: [brightness(image) + 1e-6 * i for i, image in enumerate(images)], "pointwise"),
+    "listwise": by_group(relative),
+    "pairwise with a liking for one seat": Judge(lambda image: brightness(image) / 50, seat=1.5, noise=0.5),
+}
+ONE, REASON, OPINION, SAME = (promise.sentence for promise in contract.FOUNDATIONS)
+BATCH, ORDER, TIES, INPUTS, EMPTY, SINGLE, SIZES, PROMPTS, WIRE = (promise.sentence for promise in contract.EVERY)
+COMPANIONS, OPTIONS = contract.POINTWISE.sentence, contract.RELOADED.sentence
+BAD = [
+    (ONE, by_call(too_few)),
+    (ONE, by_call(lambda groups: [Ranking((1.0,)) for _ in groups])),
+    (ONE, by_call(lambda groups: (ranking for ranking in Fixed(brightness).rank(groups)))),
+    (ONE, by_call(lambda groups: [tuple(map(brightness, group.images)) for group in groups])),
+    (ONE, by_call(lambda groups: [Ranking((math.inf,) * len(group.images)) for group in groups])),
+    (REASON, by_call(without_reason)),
+    (OPINION, Flaky(Fixed(brightness), lambda image: True)),
+    (SAME, by_group(lambda images: [random.random() for _ in images])),
+    (BATCH, by_call(standardised_over_the_call)),
+    (ORDER, by_group(prefers_the_first)),
+    (TIES, by_group(second_copy_is_worse)),
+    (INPUTS, by_call(paints_over)),
+    (INPUTS, by_call(takes_notes)),
+    (INPUTS, by_call(empties_the_list)),
+    (EMPTY, by_call(stacks_everything)),
+    (EMPTY, by_call(lambda groups: [ranking for ranking in Fixed(brightness).rank(groups) if ranking.scores])),
+    (SINGLE, by_group(z_scores)),
+    (SIZES, by_group(slides_a_window)),
+    (PROMPTS, by_call(reads_the_first_word)),
+    (PROMPTS, by_call(has_77_tokens)),
+    (WIRE, by_call(shows_its_mask)),
+    (COMPANIONS, by_group(lambda images: [brightness(image) / max(map(brightness, images)) for image in images], "pointwise")),
+]
+RELOADS = {
+    "takes anything": lambda **options: Fixed(brightness),
+    "an error of Python": lambda *, quality=95: Fixed(brightness),
+    "an error that does not name it": lambda **options: refuses_unknown_options(weights=1),
+}
+
+
+@pytest.mark.parametrize("ranker", GOOD.values(), ids=GOOD)
+def test_a_good_ranker_keeps_every_promise(ranker):
+    check_ranker(ranker, reload=refuses_unknown_options)
+
+
+@pytest.mark.parametrize(("sentence", "ranker"), BAD)
+def test_a_broken_promise_is_named_and_no_other(sentence, ranker):
+    assert [name for name, error in checked(ranker, reload=refuses_unknown_options) if error] == [sentence]
+    with pytest.raises(BrokenPromise) as caught:
+        check_ranker(ranker)
+    assert repr(sentence) in str(caught.value)
+
+
+@pytest.mark.parametrize("reload", RELOADS.values(), ids=RELOADS)
+def test_an_unknown_option_that_is_not_refused_by_name_is_a_broken_promise(reload):
+    assert [name for name, error in checked(Fixed(brightness), reload=reload) if error] == [OPTIONS]
+
+
+def test_there_is_a_bad_ranker_for_every_promise():
+    assert {name for name, _ in checked(Fixed(brightness), reload=refuses_unknown_options)} == {name for name, _ in BAD} | {OPTIONS}
+
+
+def test_promises_of_other_kinds_are_not_asked():
+    names = [name for name, _ in checked(by_group(relative))]
+    assert COMPANIONS not in names and OPTIONS not in names
+
+
+def test_a_ranking_that_calls_itself_pointwise_is_held_to_it():
+    silent = SimpleNamespace(rank=lambda groups: [Ranking(tuple(relative(list(g.images))), "pointwise") for g in groups])
+    with pytest.raises(BrokenPromise, match="companions"):
+        check_ranker(silent)
+
+
+def test_without_a_foundation_the_other_promises_are_not_judged():
+    assert [name for name, _ in checked(by_call(too_few))] == [ONE]
+
+
+def test_a_broken_promise_shows_the_values_and_the_next_step():
+    with pytest.raises(BrokenPromise, match=r"SimpleNamespace breaks .* 'sample-0' .* scored 12\.51.* and then 21\.51.*; judge images in"):
+        check_ranker(by_group(prefers_the_first))
+
+
+def test_a_broken_promise_is_both_our_error_and_a_failed_assertion():
+    assert issubclass(BrokenPromise, RankkitError) and issubclass(BrokenPromise, AssertionError)
+
+
+def test_the_tolerance_decides_what_is_float_noise():
+    with pytest.raises(BrokenPromise):
+        check_ranker(GOOD["pointwise with float noise"], tolerance=0)
+
+
+def test_groups_with_nothing_to_order_prove_nothing_and_are_refused():
+    with pytest.raises(RankkitError, match="at least one group of two images"):
+        check_ranker(Fixed(brightness), groups=[Group("alone", sample_groups()[0].images[:1])])
+
+
+def test_a_group_without_images_may_be_among_those_given():
+    check_ranker(Fixed(brightness), groups=[Group("nothing", ()), *sample_groups(3)])
+
+
+def test_sample_groups_are_the_same_for_the_same_seed():
+    first, again, other = (wire.encode_groups(sample_groups(seed)) for seed in (0, 0, 1))
+    assert first == again and first != other
+
+
+def test_sample_groups_have_everything_a_ranker_may_look_at():
+    groups = sample_groups()
+    assert any(word in ImageColor.colormap for group in groups for word in group.prompt.split())
+    assert all(group.id and group.metadata and len(group.names) == len(group.images) >= 3 for group in groups)
+    assert len({image.size for group in groups for image in group.images}) > 2
+    assert len({content_hash(image) for group in groups for image in group.images}) == sum(len(group.images) for group in groups)
+
+
+def test_an_image_without_a_fixed_score_is_abstained_on_with_a_reason():
+    (ranking,) = Fixed({}).rank(sample_groups()[:1])
+    assert all(map(math.isnan, ranking.scores)) and all(found["error"] for found in ranking.details)
+
+
+def test_both_seats_undo_the_liking_of_a_biased_judge():
+    images = sample_groups()[0].images
+    fair, biased = (Judge(lambda image: brightness(image) / 50, seat=seat).utilities(images) for seat in (0.0, 2.0))
+    assert np.allclose(fair, biased) and Ranking(fair).ranks == Ranking(tuple(map(brightness, images))).ranks
+
+
+def test_a_biased_judge_gives_the_same_answer_to_the_same_question():
+    images = sample_groups()[0].images
+    judge = Biased(brightness, noise=1.0, seed=5)
+    assert judge.compare(images, images[::-1]) == judge.compare(images, images[::-1])
