@@ -1,4 +1,6 @@
-"""What golden.json holds, as sentences in a plugin's card.toml and README.md; `benchmarks.parity` writes them, a test compares them."""
+"""What golden.json holds, as sentences in a plugin's card.toml and README.md;
+`benchmarks.parity` writes them, a test compares them.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def _parity(found: dict[str, Any], case: ModuleType) -> str:
             package, version = found[size]["original"].split()[:2]
             against.append(f"{package} {version}{words} to {_of_spread(found[size]['against_reference'])}")
     if "tiny" in found:
-        against.append(f"{case.REFERENCE} on a tiny model to {_of_spread(found['tiny']['against_reference'])}")
+        against.append(
+            f"{case.REFERENCE} on a tiny model to {_of_spread(found['tiny']['against_reference'])}"
+        )
     return f"equal to {', to '.join(against)}, of the spread of the scores; same order; weights drawn by name (golden.json)"
 
 
@@ -73,7 +77,9 @@ def _files(rows: dict[str, dict[str, Any]], spread: float) -> str:
         golden.SAME: "scored as the reference does", golden.FAILS: "it fails, and ours is its score of the RGB picture",
         golden.RGB: "as it scores the RGB picture, not the file (how far from that, in % of the spread)", golden.BOTH: "both refuse",
     }  # fmt: skip
-    return "; ".join(f"{words[verdict]}: {', '.join(groups[verdict])}" for verdict in words if verdict in groups)
+    return "; ".join(
+        f"{words[verdict]}: {', '.join(groups[verdict])}" for verdict in words if verdict in groups
+    )
 
 
 def _percent(share: float) -> str:

@@ -1,9 +1,11 @@
-"""The detector of rankkit-geneval beside mmdet 2.28.2 itself, at full size, on weights drawn at random: pixels, logits, detections.
+"""The detector of rankkit-geneval beside mmdet 2.28.2 itself, at full size, on weights drawn at random:
+pixels, logits, detections.
 
     python -m benchmarks.geneval_mmdet [WIDTHxHEIGHT ...]
 
-To be run in an environment that has both: rankkit with its geneval plugin, and mmdet with the pure Python part of mmcv, so that
-neither a compiler nor a GPU is needed (the one compiled operation, deformable attention, has a Python version in mmcv for CPUs):
+To be run in an environment that has both: rankkit with its geneval plugin, and mmdet with the pure Python
+part of mmcv, so that neither a compiler nor a GPU is needed (the one compiled operation, deformable
+attention, has a Python version in mmcv for CPUs):
 
     pip install 'setuptools<70' wheel addict yapf==0.40.1 terminaltables pycocotools pyyaml packaging matplotlib scipy
     MMCV_WITH_OPS=0 pip install --no-build-isolation --no-deps mmcv==1.7.2 && pip install --no-deps mmdet==2.28.2
@@ -46,7 +48,8 @@ class _Compiled(types.ModuleType):
 
 
 def original(generator: torch.Generator) -> Any:
-    """mmdet's own model with drawn weights; nothing is left at 0 or 1, where a mistaken place would not show."""
+    """mmdet's own model with drawn weights; nothing is left at 0 or 1, where a mistaken place would not show.
+    """
     extension = _Compiled("mmcv._ext")
     extension.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", None)
     sys.modules["mmcv._ext"] = extension
@@ -68,7 +71,9 @@ def original(generator: torch.Generator) -> Any:
 
 
 def measure(sizes: list[str]) -> dict[str, Any]:
-    """One row per size: how far pixels, logits and scores are from mmdet's, and how many detections have the same class and box."""
+    """One row per size: how far pixels, logits and scores are from mmdet's, and how many detections have the
+    same class and box.
+    """
     torch.set_num_threads(1)
     theirs = original(torch.Generator().manual_seed(1))
     rng = np.random.default_rng(0)
@@ -79,7 +84,9 @@ def measure(sizes: list[str]) -> dict[str, Any]:
         rows = []
         for size in sizes:
             width, height = map(int, size.split("x"))
-            blobs = Image.fromarray(rng.integers(0, 255, (height // 16 + 2, width // 16 + 2, 3), dtype=np.uint8))
+            blobs = Image.fromarray(
+                rng.integers(0, 255, (height // 16 + 2, width // 16 + 2, 3), dtype=np.uint8)
+            )
             path = Path(folder, f"{size}.png")
             blobs.resize((width, height), Image.Resampling.BICUBIC).save(path)
             rows.append({"size": size, **_compared(theirs, ours, path)})
@@ -90,7 +97,9 @@ def measure(sizes: list[str]) -> dict[str, Any]:
 @torch.no_grad()
 def _compared(theirs: Any, ours: Mask2Former, path: Path) -> dict[str, Any]:
     pipelines, apis = (importlib.import_module(name) for name in ("mmdet.datasets.pipelines", "mmdet.apis"))
-    data = pipelines.Compose(theirs.cfg.data.test.pipeline)({"img_info": {"filename": str(path)}, "img_prefix": None})
+    data = pipelines.Compose(theirs.cfg.data.test.pipeline)(
+        {"img_info": {"filename": str(path)}, "img_prefix": None}
+    )
     image = data["img"][0].data  # of a tensor itself, or of mmcv's wrapper around one
     picture = prepare(Image.open(path).convert("RGB"))
     start = time.perf_counter()
@@ -124,7 +133,12 @@ def _compared(theirs: Any, ours: Mask2Former, path: Path) -> dict[str, Any]:
 def main() -> None:
     """Measure the sizes that are named, or all."""
     sizes = sys.argv[1:] or list(SIZES)
-    record("geneval", "detector", " ".join(["python -m benchmarks.geneval_mmdet", *sys.argv[1:]]), lambda: measure(sizes))
+    record(
+        "geneval",
+        "detector",
+        " ".join(["python -m benchmarks.geneval_mmdet", *sys.argv[1:]]),
+        lambda: measure(sizes),
+    )
 
 
 if __name__ == "__main__":

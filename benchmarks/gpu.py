@@ -1,8 +1,10 @@
-"""What the models cost on a GPU: `python -m benchmarks.gpu score | train | drift`, rows of `results/gpu.jsonl`.
+"""What the models cost on a GPU: `python -m benchmarks.gpu score | train | drift`, rows of
+`results/gpu.jsonl`.
 
-Weights are drawn at random in the published architectures, at full size: the figures say how long and how much memory, and nothing of
-quality. `score`: pictures per second of the learned rankers, from PIL images to numbers. `train`: seconds and memory of the
-trainer's own update, by phase. `drift`: the loss with its gradient, where the points are many.
+Weights are drawn at random in the published architectures, at full size: the figures say how long and how
+much memory, and nothing of quality. `score`: pictures per second of the learned rankers, from PIL images to
+numbers. `train`: seconds and memory of the trainer's own update, by phase. `drift`: the loss with its
+gradient, where the points are many.
 """
 
 from __future__ import annotations
@@ -43,16 +45,30 @@ Options = dict[str, Any]
 
 
 def clip_config(text: int, vision: int, layers: int, depth: int, joint: int, activation: str) -> Any:
-    """A CLIP of patches of 14 on 224 pixels; heads of 64 in both towers but OpenCLIP's ViT-H, whose picture heads are 80 wide."""
+    """A CLIP of patches of 14 on 224 pixels; heads of 64 in both towers but OpenCLIP's ViT-H, whose picture
+    heads are 80 wide.
+    """
     from transformers import CLIPConfig
 
     shared: Options = {"hidden_act": activation, "projection_dim": joint}
     towers: tuple[Options, Options] = (
-        {"hidden_size": text, "intermediate_size": 4 * text, "num_hidden_layers": layers, "num_attention_heads": text // 64},
-        {"hidden_size": vision, "intermediate_size": 4 * vision, "num_hidden_layers": depth, "num_attention_heads": 16},
+        {
+            "hidden_size": text,
+            "intermediate_size": 4 * text,
+            "num_hidden_layers": layers,
+            "num_attention_heads": text // 64,
+        },
+        {
+            "hidden_size": vision,
+            "intermediate_size": 4 * vision,
+            "num_hidden_layers": depth,
+            "num_attention_heads": 16,
+        },
     )
     seen = {"image_size": 224, "patch_size": 14}
-    return CLIPConfig(text_config=shared | towers[0], vision_config=shared | towers[1] | seen, projection_dim=joint)
+    return CLIPConfig(
+        text_config=shared | towers[0], vision_config=shared | towers[1] | seen, projection_dim=joint
+    )
 
 
 def clip(folder: Path) -> Options:
@@ -82,18 +98,34 @@ def imagereward(folder: Path) -> Options:
 
 
 def hpsv3(folder: Path) -> Options:
-    """Qwen2-VL-7B with HPSv3's head; the tokenizer of the tests, which writes the question in about as many tokens as Qwen's."""
+    """Qwen2-VL-7B with HPSv3's head; the tokenizer of the tests, which writes the question in about as many
+    tokens as Qwen's.
+    """
     from safetensors.torch import save_file
     from transformers import Qwen2VLConfig
 
     tiny = case("hpsv3")
     words, base = tiny.tokenizer(), folder / "base"
     words.save_pretrained(base)
-    text: Options = {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4}
+    text: Options = {
+        "hidden_size": 3584,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+    }
     text |= {"intermediate_size": 18944, "rope_scaling": {"type": "mrope", "mrope_section": [16, 24, 24]}}
-    vision: Options = {"depth": 32, "embed_dim": 1280, "hidden_size": 3584, "num_heads": 16, "mlp_ratio": 4, "in_chans": 3}
+    vision: Options = {
+        "depth": 32,
+        "embed_dim": 1280,
+        "hidden_size": 3584,
+        "num_heads": 16,
+        "mlp_ratio": 4,
+        "in_chans": 3,
+    }
     vision |= {"patch_size": 14}
-    (base / "config.json").write_text(json.dumps(tiny.configuration(words) | text | {"vision_config": vision}))
+    (base / "config.json").write_text(
+        json.dumps(tiny.configuration(words) | text | {"vision_config": vision})
+    )
     (base / "preprocessor_config.json").write_text(json.dumps(tiny.PROCESSOR))
     shapes = tiny.network_shapes(Qwen2VLConfig.from_pretrained(base), 151_658)
     shapes["lm_head.weight"] = (1, 3584)  # not read
@@ -128,7 +160,9 @@ def pictures(count: int, side: int) -> tuple[Image.Image, ...]:
 
 
 def score(name: str, count: int = 128, side: int = 512) -> dict[str, Any]:
-    """Pictures per second of `rank` on one group, median of `ROUNDS` after a first; peak memory of the GPU, weights included."""
+    """Pictures per second of `rank` on one group, median of `ROUNDS` after a first; peak memory of the GPU,
+    weights included.
+    """
     group, rows = Group(PROMPT, pictures(count, side)), []
     for dtype in HALF.get(name, ("float32", "bfloat16")):
         gc.collect()
@@ -156,7 +190,9 @@ CELLS = {
 
 
 def train(name: str, prompts: int = 2, updates: int = 3) -> dict[str, Any]:
-    """Seconds per prompt of the trainer's update in a recipe's settings, by phase, bf16, mean of `updates` after a first one."""
+    """Seconds per prompt of the trainer's update in a recipe's settings, by phase, bf16, mean of `updates`
+    after a first one.
+    """
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     import full_size
     from transformers import ViTMAEConfig, ViTMAEModel
@@ -166,7 +202,9 @@ def train(name: str, prompts: int = 2, updates: int = 3) -> dict[str, Any]:
     torch.manual_seed(0)
     gc.collect()
     torch.cuda.reset_peak_memory_stats()
-    generator = full_size.generator(config.generator.removesuffix("_turbo"), "cuda", torch.bfloat16, checkpointing=True)
+    generator = full_size.generator(
+        config.generator.removesuffix("_turbo"), "cuda", torch.bfloat16, checkpointing=True
+    )
     maps: dict[str, Callable[[], Any]] = {
         "latent_mae": lambda: LatentMae().requires_grad_(False).eval(),
         "vit_mae": lambda: VitMae(ViTMAEModel(ViTMAEConfig())),
@@ -189,7 +227,9 @@ def train(name: str, prompts: int = 2, updates: int = 3) -> dict[str, Any]:
 
 
 def drift(field: Field) -> dict[str, Any]:
-    """Milliseconds and mebibytes beyond the inputs of the loss with its gradient, as `benchmarks.drift_memory` has it on a CPU."""
+    """Milliseconds and mebibytes beyond the inputs of the loss with its gradient, as
+    `benchmarks.drift_memory` has it on a CPU.
+    """
     rows: list[dict[str, Any]] = []
     for points in SIZES:
         sets = drawn(points, "cuda")
@@ -206,7 +246,9 @@ def drift(field: Field) -> dict[str, Any]:
 
 
 def repeated(work: Callable[[], object]) -> list[float]:
-    """Seconds of `ROUNDS` calls, after one that is not counted; the device has finished whenever the clock is read."""
+    """Seconds of `ROUNDS` calls, after one that is not counted; the device has finished whenever the clock is
+    read.
+    """
     work()
     seconds = []
     for _ in range(ROUNDS):
@@ -235,7 +277,9 @@ def measured(measure: Callable[[Any], dict[str, Any]], name: str) -> dict[str, A
 
 def main() -> int:
     """Measure, a row per ranker, recipe or field as soon as it is there."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("what", choices=MEASURES)
     parser.add_argument("names", nargs="*", help="rankers, recipes, or fields; all if none is named")
     given = parser.parse_args()
@@ -246,7 +290,12 @@ def main() -> int:
         print("torch sees no GPU here; this measures nothing else", file=sys.stderr)
         return 1
     for name in given.names or known:
-        record("gpu", f"gpu-{given.what}", f"python -m benchmarks.gpu {given.what} {name}", partial(measured, measure, name))
+        record(
+            "gpu",
+            f"gpu-{given.what}",
+            f"python -m benchmarks.gpu {given.what} {name}",
+            partial(measured, measure, name),
+        )
     return 0
 
 

@@ -2,10 +2,12 @@
 
     python -m benchmarks.judge [recall] [equals] [cost] [cached] [verdicts] [--trials 1000]
 
-`verdicts` is of the judge that needs no model, GenEval's scorer: how often it says what the official code says.
+`verdicts` is of the judge that needs no model, GenEval's scorer: how often it says what the official code
+says.
 
-The judges of `recall` and `equals` are simulated: utilities of the pictures are N(0, 1), and P(first wins) = σ(s · difference + bias),
-drawn anew for every call, with s such that so many calls are right. A real judge repeats its errors: more calls gain less than here.
+The judges of `recall` and `equals` are simulated: utilities of the pictures are N(0, 1), and P(first wins) =
+σ(s · difference + bias), drawn anew for every call, with s such that so many calls are right. A real judge
+repeats its errors: more calls gain less than here.
 """
 
 from __future__ import annotations
@@ -74,7 +76,9 @@ def sharpness(right: float, bias: float) -> float:
 
 
 def recall(trials: int) -> dict[str, Any]:
-    """Mean overlap of the best and the worst quarter with the true ones, and its standard error, per design, judge and size."""
+    """Mean overlap of the best and the worst quarter with the true ones, and its standard error, per design,
+    judge and size.
+    """
     found = []
     for judge, (right, bias) in JUDGES.items():
         s = sharpness(right, bias)
@@ -90,21 +94,32 @@ def recall(trials: int) -> dict[str, Any]:
                     values.append(_overlap(rng, utilities, theta))
                     calls = len(pairs) * (2 if order == "both" else 1)
                 mean, error = float(np.mean(values)), float(np.std(values) / math.sqrt(trials))
-                row = {"judge": judge, "design": name, "K": n, "calls": calls, "recall": round(mean, 3), "stderr": round(error, 3)}
+                row = {
+                    "judge": judge,
+                    "design": name,
+                    "K": n,
+                    "calls": calls,
+                    "recall": round(mean, 3),
+                    "stderr": round(error, 3),
+                }
                 found.append({**row, "expected": EXPECTED[name][judge][k]})
                 print(json.dumps(found[-1]), flush=True)
     return {"trials": trials, "rows": found}
 
 
 def _outcomes(rng: np.random.Generator, scaled: Floats, bias: float, pairs: Pairs, order: str) -> Floats:
-    """Wins from hard verdicts; with both seats, verdicts that differ make one half (as `aggregate.both_seats` does)."""
+    """Wins from hard verdicts; with both seats, verdicts that differ make one half (as `aggregate.both_seats`
+    does).
+    """
     i, j = np.array(pairs).T
     if order == "random":
         swap = rng.random(len(i)) < 0.5
         i, j = np.where(swap, j, i), np.where(swap, i, j)
     shown_first = rng.random(len(i)) < _sigmoid(scaled[i] - scaled[j] + bias)
     if order != "both":
-        return aggregate.wins(len(scaled), [(int(a), int(b), float(y), 1.0) for a, b, y in zip(i, j, shown_first, strict=True)])
+        return aggregate.wins(
+            len(scaled), [(int(a), int(b), float(y), 1.0) for a, b, y in zip(i, j, shown_first, strict=True)]
+        )
     shown_second = rng.random(len(i)) >= _sigmoid(scaled[j] - scaled[i] + bias)
     p = [aggregate.both_seats(float(a), float(b))[0] for a, b in zip(shown_first, shown_second, strict=True)]
     return aggregate.wins(len(scaled), [(int(a), int(b), q, 2.0) for a, b, q in zip(i, j, p, strict=True)])
@@ -117,7 +132,9 @@ def _overlap(rng: np.random.Generator, truth: Floats, theta: Floats) -> float:
 
 
 def equals(trials: int) -> dict[str, Any]:
-    """Mean win rate by place of eight pictures that are equally good, by rankkit.Pairwise and with the first always shown first."""
+    """Mean win rate by place of eight pictures that are equally good, by rankkit.Pairwise and with the first
+    always shown first.
+    """
     luck = np.random.default_rng(0)
     found = []
     for judge, (_, bias) in JUDGES.items():
@@ -125,15 +142,26 @@ def equals(trials: int) -> dict[str, Any]:
             ours, naive = np.zeros(8), np.zeros(8)
             for trial in range(trials):
                 ranker = rankkit.build(_tosses(luck, bias, hard=kind == "one verdict a call"))
-                images = tuple(Image.new("RGB", (1, 1), (trial % 256, trial // 256, i)) for i in luck.permutation(256)[:8])
+                images = tuple(
+                    Image.new("RGB", (1, 1), (trial % 256, trial // 256, i))
+                    for i in luck.permutation(256)[:8]
+                )
                 (ranking,) = ranker.rank([rankkit.Group("", images)])
                 ours += [each["win_rate"] for each in ranking.details]
-                wins = [(i, j, float(luck.random() < _sigmoid(bias)), 1.0) for i, j in aggregate.round_robin(8)]
+                wins = [
+                    (i, j, float(luck.random() < _sigmoid(bias)), 1.0) for i, j in aggregate.round_robin(8)
+                ]
                 naive += aggregate.borda(aggregate.wins(8, wins))
             rates = [round(float(rate), 3) for rate in ours / trials]
             first = [round(float(rate), 3) for rate in naive / trials]
             worst = max(abs(rate - 0.5) for rate in rates)
-            row = {"judge": judge, "bias": bias, "answers": kind, "win rates": rates, "first shown first": first}
+            row = {
+                "judge": judge,
+                "bias": bias,
+                "answers": kind,
+                "win rates": rates,
+                "first shown first": first,
+            }
             found.append({**row, "worst": round(worst, 3)})
             print(json.dumps(found[-1]), flush=True)
     return {"trials": trials, "rows": found, "within 3 points": all(row["worst"] <= 0.03 for row in found)}
@@ -148,13 +176,22 @@ def _tosses(luck: np.random.Generator, bias: float, *, hard: bool) -> Callable[.
 
 
 def cost() -> dict[str, Any]:
-    """Calls and tokens of a group of 512 × 512 pictures. Picture tokens are exact (32 or 28 pixels a side), text is characters / 4."""
+    """Calls and tokens of a group of 512 × 512 pictures.
+
+    Picture tokens are exact (32 or 28 pixels a side), text is characters / 4.
+    """
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.pictures import Picture
 
     picture = Picture(Image.new("RGB", (512, 512)), 768)
-    asked = questions.which_is_better("a photograph of two red apples on a wooden table beside a window", picture, picture)
-    words = [asked.system, *(part for part in asked.parts if isinstance(part, str)), asked.ending(questions.FORCED)]
+    asked = questions.which_is_better(
+        "a photograph of two red apples on a wooden table beside a window", picture, picture
+    )
+    words = [
+        asked.system,
+        *(part for part in asked.parts if isinstance(part, str)),
+        asked.ending(questions.FORCED),
+    ]
     text = math.ceil(sum(map(len, words)) / 4)
     sides = {"Qwen3-VL": 32, "Qwen2.5-VL": 28}
     found = []
@@ -167,12 +204,16 @@ def cost() -> dict[str, Any]:
 
 
 def cached() -> dict[str, Any]:
-    """Seconds to rank a group anew when every verdict is in the cache, and the first time, with a server that answers at once."""
+    """Seconds to rank a group anew when every verdict is in the cache, and the first time, with a server that
+    answers at once.
+    """
     found = []
     with _server() as url, tempfile.TemporaryDirectory() as folder:
         for n in SIZES:
             rng = np.random.default_rng(n)
-            images = tuple(Image.fromarray(rng.integers(0, 255, (512, 512, 3), dtype=np.uint8)) for _ in range(n))
+            images = tuple(
+                Image.fromarray(rng.integers(0, 255, (512, 512, 3), dtype=np.uint8)) for _ in range(n)
+            )
             group = rankkit.Group("a prompt", images)
             judge = rankkit.load("vlm-judge", url=url, model="fake", cache=str(Path(folder, f"{n}.sqlite")))
             seconds = [_seconds(lambda group=group, judge=judge: judge.rank([group])) for _ in range(6)]
@@ -189,21 +230,38 @@ def cached() -> dict[str, Any]:
 
 
 def verdicts() -> dict[str, Any]:
-    """GenEval's scorer beside the official code's verdicts on synthetic scenes, and beside what follows from human answers."""
+    """GenEval's scorer beside the official code's verdicts on synthetic scenes, and beside what follows from
+    human answers.
+    """
     from rankkit_geneval import Detection, judge
 
     sys.path.insert(0, str(GENEVAL))
     table, humans = (importlib.import_module(name) for name in ("test_geneval_judge", "test_geneval_humans"))
-    worked = [(judge(metadata, found).correct, correct) for metadata, found, correct, _, _ in table.TABLE.values()]
+    worked = [
+        (judge(metadata, found).correct, correct) for metadata, found, correct, _, _ in table.TABLE.values()
+    ]
     scenes = []
     for row in map(json.loads, gzip.open(table.CASES, "rt")):
-        found = {name: [Detection(tuple(d["box"]), d["score"], d["color"]) for d in each] for name, each in row["detections"].items()}
+        found = {
+            name: [Detection(tuple(d["box"]), d["score"], d["color"]) for d in each]
+            for name, each in row["detections"].items()
+        }
         scenes.append((judge(row["metadata"], found).correct, row["correct"]))
-    answers = [(judge(asked, humans.detections(row, asked)).correct, humans.follows(row, asked)) for row, asked in humans.answers()]
+    answers = [
+        (judge(asked, humans.detections(row, asked)).correct, humans.follows(row, asked))
+        for row, asked in humans.answers()
+    ]
     rows = []
     for name, pairs in (("worked cases", worked), ("synthetic scenes", scenes), ("human answers", answers)):
         agreed = sum(ours == theirs for ours, theirs in pairs)
-        rows.append({"verdicts": name, "n": len(pairs), "correct": sum(theirs for _, theirs in pairs), "agreement": agreed / len(pairs)})
+        rows.append(
+            {
+                "verdicts": name,
+                "n": len(pairs),
+                "correct": sum(theirs for _, theirs in pairs),
+                "agreement": agreed / len(pairs),
+            }
+        )
         print(json.dumps(rows[-1]), flush=True)
     return {"rows": rows}
 
@@ -224,8 +282,14 @@ class _Handler(BaseHTTPRequestHandler):
         sent = self.rfile.read(int(self.headers["Content-Length"]))
         p = 0.2 + 0.6 * int(content_hash(Image.new("L", (1, 1), sum(sent) % 256))[:8], 16) / 2**32
         top = [{"token": token, "logprob": math.log(value)} for token, value in (("A", p), ("B", 1 - p))]
-        choice = {"message": {"content": "A"}, "finish_reason": "length", "logprobs": {"content": [{"top_logprobs": top}]}}
-        data = json.dumps({"model": "fake", "choices": [choice], "usage": {"prompt_tokens": 850, "completion_tokens": 1}}).encode()
+        choice = {
+            "message": {"content": "A"},
+            "finish_reason": "length",
+            "logprobs": {"content": [{"top_logprobs": top}]},
+        }
+        data = json.dumps(
+            {"model": "fake", "choices": [choice], "usage": {"prompt_tokens": 850, "completion_tokens": 1}}
+        ).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -250,8 +314,12 @@ def _sigmoid(x: Any) -> Any:
 
 def main() -> None:
     """Measure what is named, or everything."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", metavar="recall|equals|cost|cached|verdicts", help="all of them if none is named")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "parts", nargs="*", metavar="recall|equals|cost|cached|verdicts", help="all of them if none is named"
+    )
     parser.add_argument("--trials", type=int, default=1000)
     given = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any]]] = {

@@ -1,10 +1,12 @@
-"""What chosen and rejected pictures from disk teach the shapes generator, without a ranker being asked while it trains.
+"""What chosen and rejected pictures from disk teach the shapes generator, without a ranker being asked while
+it trains.
 
     python -m benchmarks.offline [--seeds 1 2 3] [field=value ...]
 
-For every training prompt the base draws 32 pictures, the ranker `shapes` chooses the best four and rejects the worst four, and they go to
-disk as PNG with a ``.jsonl`` beside them. Then each mode of ``offline=`` trains on that file alone, and is measured as in `training`: a row
-per run, arms ``pictures`` and ``rank``, in ``results/offline.jsonl``.
+For every training prompt the base draws 32 pictures, the ranker `shapes` chooses the best four and rejects
+the worst four, and they go to disk as PNG with a ``.jsonl`` beside them. Then each mode of ``offline=``
+trains on that file alone, and is measured as in `training`: a row per run, arms ``pictures`` and ``rank``, in
+``results/offline.jsonl``.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ DRAWN, KEPT = 32, 4
 
 def main() -> None:
     """Write the preferences once, then train in both modes with every seed."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--split", default="final", choices=["final", "tuning"])
     parser.add_argument("settings", nargs="*")
@@ -45,17 +49,29 @@ def main() -> None:
         file = preferences(Path(folder), prompt_files.prompts("shapes"))
         for mode in ("pictures", "rank"):
             for seed in options.seeds:
-                chosen = [*options.settings, f"seed={seed}", "ranker=", f"preferences={file}", f"offline={mode}", "held_out="]
+                chosen = [
+                    *options.settings,
+                    f"seed={seed}",
+                    "ranker=",
+                    f"preferences={file}",
+                    f"offline={mode}",
+                    "held_out=",
+                ]
                 config = with_settings(recipe("shapes"), chosen)
                 row = {"date": f"{datetime.date.today()}", "arm": mode, "seed": seed, "split": options.split}
-                row |= one_run(config, options.split) | {"config": dataclasses.asdict(config) | {"preferences": "drawn from the base"}}
+                row |= one_run(config, options.split) | {
+                    "config": dataclasses.asdict(config) | {"preferences": "drawn from the base"}
+                }
                 with open(RESULTS.with_name("offline.jsonl"), "a") as rows:
                     rows.write(json.dumps(row) + "\n")
-                print(json.dumps({name: value for name, value in row.items() if name != "config"}), flush=True)
+                print(
+                    json.dumps({name: value for name, value in row.items() if name != "config"}), flush=True
+                )
 
 
 def preferences(folder: Path, prompts: list[str]) -> Path:
-    """The base's pictures, the best and the worst by the graded reward, as rows of prompt, chosen, rejected."""
+    """The base's pictures, the best and the worst by the graded reward, as rows of prompt, chosen, rejected.
+    """
     generator, ranker, rows = build.generator(recipe("shapes")), Shapes(), []
     for index, prompt in enumerate(prompts):
         with torch.no_grad():
@@ -66,7 +82,9 @@ def preferences(folder: Path, prompts: list[str]) -> Path:
         (ranking,) = ranker.rank([group])
         order = sorted(range(DRAWN), key=lambda i: -ranking.scores[i])
         sides = {"chosen": order[:KEPT], "rejected": order[-KEPT:]}
-        rows.append({"prompt": prompt} | {side: [names[i] for i in members] for side, members in sides.items()})
+        rows.append(
+            {"prompt": prompt} | {side: [names[i] for i in members] for side, members in sides.items()}
+        )
     file = folder / "preferences.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return file

@@ -1,9 +1,11 @@
-"""Compare rankers with their references on the same drawn weights; write what was found to golden.json, and say it in the cards.
+"""Compare rankers with their references on the same drawn weights; write what was found to golden.json, and
+say it in the cards.
 
 python -m benchmarks.parity [NAME ...]       on tiny models; every plugin that has a tiny case and can be imported here, if none is named
 python -m benchmarks.parity NAME --full      at the published size, against the original package
 
-Original packages are compared with where `rankkit install NAME-official` has made their environment, or in that of --original PYTHON.
+Original packages are compared with where `rankkit install NAME-official` has made their environment, or in
+that of --original PYTHON.
 """
 
 from __future__ import annotations
@@ -34,36 +36,54 @@ PLUGINS = HERE.parent / "plugins"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.parity", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="a folder of plugins/")
-    parser.add_argument("--full", action="store_true", help="at the published size: minutes to an hour, and gigabytes")
-    parser.add_argument("--original", metavar="PYTHON", help="the interpreter of the original package's environment")
+    parser.add_argument(
+        "--full", action="store_true", help="at the published size: minutes to an hour, and gigabytes"
+    )
+    parser.add_argument(
+        "--original", metavar="PYTHON", help="the interpreter of the original package's environment"
+    )
     given = parser.parse_args()
     names = given.names or sorted(path.parent.parent.name for path in PLUGINS.glob("*/tests/tiny_*.py"))
     failed = [against_reference(name) for name in names if not given.full]
-    return max(failed + [beside_original(name, given.original, "full" if given.full else "original_tiny") for name in names])
+    return max(
+        failed
+        + [beside_original(name, given.original, "full" if given.full else "original_tiny") for name in names]
+    )
 
 
 def against_reference(name: str) -> int:
-    """The `tiny` block, and where there is no original package also that of files: 1 where a plugin differs by more than is allowed."""
+    """The `tiny` block, and where there is no original package also that of files: 1 where a plugin differs
+    by more than is allowed.
+    """
     module = case(name)
     failed = keep(name, "tiny", golden.block(module))
     if hasattr(module, "ORIGINAL"):
         return failed
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place:
         options = module.checkpoint(Path(folder))
-        seen = look(lambda image: module.reference([image], [golden.PROMPT], **options)[0], files(Path(place)))
+        seen = look(
+            lambda image: module.reference([image], [golden.PROMPT], **options)[0], files(Path(place))
+        )
         return max(failed, keep_files(name, "tiny", golden.files_block(module.build(**options), seen)))
 
 
 def beside_original(name: str, python: str | None, size: str) -> int:
-    """The `full` or `original_tiny` block and that of files, where there is an original package and it is installed: 1 as above."""
+    """The `full` or `original_tiny` block and that of files, where there is an original package and it is
+    installed: 1 as above.
+    """
     module = case(name)
     if not hasattr(module, "ORIGINAL") or size not in getattr(module, "SIZES", ("original_tiny", "full")):
         return 0
     place = config.find(module.ORIGINAL)
     if python is None and (place is None or not place.command):
-        print(f"{name}: not compared with {module.PACKAGE}; rankkit install {module.ORIGINAL} makes its environment", flush=True)
+        print(
+            f"{name}: not compared with {module.PACKAGE}; rankkit install {module.ORIGINAL} makes its environment",
+            flush=True,
+        )
         return 0
     return against_original(name, python or place.command[0], size)
 
@@ -79,7 +99,11 @@ def against_original(name: str, python: str, size: str) -> int:
         print(f"{name}: the original took {time.monotonic() - started:.0f} s", flush=True)
         ranker = module.build(**options)
         ours = np.asarray([ranking.scores for ranking in ranker.rank(groups)])
-        failed = keep(name, size, compared(theirs, ours, reference=module.ORIGINAL, original=installed(python, module.PACKAGE)))
+        failed = keep(
+            name,
+            size,
+            compared(theirs, ours, reference=module.ORIGINAL, original=installed(python, module.PACKAGE)),
+        )
         if size == getattr(module, "SIZES", ("original_tiny",))[0]:
             files(Path(place))
             seen = json.loads(original(python, module, Path(folder), b"", "--files", place, golden.PROMPT))
@@ -91,7 +115,12 @@ def compared(theirs: np.ndarray[Any, Any], ours: np.ndarray[Any, Any], **about: 
     """A block of golden.json from the scores of both."""
     found = {"inputs": inputs_id(pictures(), PROMPTS), "versions": golden.versions(), **about}
     spread = {"spread": float(theirs.std()), "spread_of_size": float(theirs.std() / np.abs(theirs).mean())}
-    return {**found, **spread, "against_reference": golden.difference(ours, theirs), "scores": theirs.tolist()}
+    return {
+        **found,
+        **spread,
+        "against_reference": golden.difference(ours, theirs),
+        "scores": theirs.tolist(),
+    }
 
 
 def original(python: str, module: ModuleType, folder: Path, data: bytes, *arguments: str) -> bytes:
@@ -110,7 +139,9 @@ def table_of(answer: bytes) -> np.ndarray[Any, Any]:
 
 def installed(python: str, package: str) -> str:
     code = f"from importlib.metadata import version as v; print({package!r}, v({package!r}), 'torch', v('torch'))"
-    return subprocess.run([python, "-I", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [python, "-I", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def keep(name: str, size: str, found: dict[str, Any]) -> int:
@@ -122,11 +153,17 @@ def keep(name: str, size: str, found: dict[str, Any]) -> int:
     for dtype, lost in found.get("against_float32", {}).items():
         taus = f"tau at least {lost['kendall_min']:.3f}, mean {lost['kendall_mean']:.3f}"
         print(f"{name} {dtype}: {lost['max_of_spread']:.1e} of the spread, {taus}", flush=True)
-    return int(against["max_of_spread"] > golden.TOLERANCE or against["kendall_min"] < 1 or found["spread_of_size"] < 0.01)
+    return int(
+        against["max_of_spread"] > golden.TOLERANCE
+        or against["kendall_min"] < 1
+        or found["spread_of_size"] < 0.01
+    )
 
 
 def keep_files(name: str, size: str, rows: dict[str, dict[str, Any]]) -> int:
-    """Write the `files` block; 1 where our score is none that the original gives, and where we score what it cannot be shown."""
+    """Write the `files` block; 1 where our score is none that the original gives, and where we score what it
+    cannot be shown.
+    """
     kept = write(name, {"files": {"size": size, "rows": rows}})
     spread = kept[size]["spread"]
     for file, row in rows.items():

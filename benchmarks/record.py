@@ -1,4 +1,6 @@
-"""One row per measurement, with what one needs to know to believe it: when, the command, the machine, the versions, how busy it was."""
+"""One row per measurement, with what one needs to know to believe it: when, the command, the machine, the
+versions, how busy it was.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How `rankkit` measures up: `python -m benchmarks.score startup | memory | resume | kills`.
 
-Each appends one row to `results/score.jsonl`; `python -m benchmarks.tables` makes the tables of README.md of them.
-Everything is measured on real processes of the command; pictures are made in a temporary folder and removed.
+Each appends one row to `results/score.jsonl`; `python -m benchmarks.tables` makes the tables of README.md of
+them. Everything is measured on real processes of the command; pictures are made in a temporary folder and
+removed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ COMMAND = [sys.executable, "-m", "rankkit"]
 
 def startup(rounds: int = 21) -> dict[str, Any]:
     """`rankkit list` against an interpreter that imports what it cannot do without."""
-    commands = {"rankkit list": [*COMMAND, "list"], "imports": [sys.executable, "-c", "import typer, PIL.Image, numpy"]}
+    commands = {
+        "rankkit list": [*COMMAND, "list"],
+        "imports": [sys.executable, "-c", "import typer, PIL.Image, numpy"],
+    }
     times: dict[str, list[float]] = {name: [] for name in commands}
     work: dict[str, list[float]] = {name: [] for name in commands}
     for command in commands.values():
@@ -49,7 +53,8 @@ def startup(rounds: int = 21) -> dict[str, Any]:
 
 
 def memory(rounds: int = 3) -> dict[str, Any]:
-    """Peak memory for 400 and for 40 000 small images: one prompt each (a manifest), and one prompt for all."""
+    """Peak memory for 400 and for 40 000 small images: one prompt each (a manifest), and one prompt for all.
+    """
     peaks: dict[str, dict[str, list[float]]] = {"one prompt each": {}, "one prompt for all": {}}
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
@@ -82,7 +87,9 @@ def memory(rounds: int = 3) -> dict[str, Any]:
 
 
 def resume(rounds: int = 3, count: int = 10_000) -> dict[str, Any]:
-    """A first run of `sharpness` over 10 000 JPEGs of 512 × 512, and a second one that finds everything scored."""
+    """A first run of `sharpness` over 10 000 JPEGs of 512 × 512, and a second one that finds everything
+    scored.
+    """
     first, second = [], []
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
@@ -101,8 +108,13 @@ def resume(rounds: int = 3, count: int = 10_000) -> dict[str, Any]:
 
 
 def kills(rounds: int = 50, seed: int = 0) -> dict[str, Any]:
-    """Runs killed with SIGKILL at random moments, and resumed: their files against that of an uninterrupted run."""
-    moments, counts = random.Random(seed), {"equal": 0, "rows lost": 0, "rows doubled": 0, "kills that left a journal": 0}
+    """Runs killed with SIGKILL at random moments, and resumed: their files against that of an uninterrupted
+    run.
+    """
+    moments, counts = (
+        random.Random(seed),
+        {"equal": 0, "rows lost": 0, "rows doubled": 0, "kills that left a journal": 0},
+    )
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
         for group in range(20):
@@ -122,40 +134,65 @@ def kills(rounds: int = 50, seed: int = 0) -> dict[str, Any]:
             counts["equal"] += found == whole
             counts["rows lost"] += len(set(whole.splitlines()) - set(found.splitlines()))
             counts["rows doubled"] += len(found.splitlines()) - len(set(found.splitlines()))
-    return {"runs": rounds, "rows": whole.count(b"\n"), "seconds of an uninterrupted run": round(seconds, 2), **counts}
+    return {
+        "runs": rounds,
+        "rows": whole.count(b"\n"),
+        "seconds of an uninterrupted run": round(seconds, 2),
+        **counts,
+    }
 
 
 # --- processes ---------------------------------------------------------------------------------------------------------------
 
 
-def _run(command: Sequence[str], place: Path | None = None, ok: Sequence[int] = (0,)) -> tuple[float, float, float]:
+def _run(
+    command: Sequence[str], place: Path | None = None, ok: Sequence[int] = (0,)
+) -> tuple[float, float, float]:
     """Wall seconds, the MiB of memory that the process had at most, and the seconds of CPU it took."""
     start = time.perf_counter()
-    running = subprocess.Popen(command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(running.pid, 0)
     seconds = time.perf_counter() - start
     running.returncode = os.waitstatus_to_exitcode(status)
     if running.returncode not in ok:
         raise SystemExit(f"{' '.join(command)} ended with {running.returncode}")
-    return seconds, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10), usage.ru_utime + usage.ru_stime
+    return (
+        seconds,
+        usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+        usage.ru_utime + usage.ru_stime,
+    )
 
 
 def _kill_after(seconds: float, command: Sequence[str], place: Path) -> None:
-    running = subprocess.Popen(command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     time.sleep(seconds)
     running.send_signal(signal.SIGKILL)
     running.wait()
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))}
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")))
+        ),
+    }
 
 
 # --- numbers -----------------------------------------------------------------------------------------------------------------
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {"median": round(statistics.median(values), 3), "min": round(min(values), 3), "max": round(max(values), 3), "n": len(values)}
+    return {
+        "median": round(statistics.median(values), 3),
+        "min": round(min(values), 3),
+        "max": round(max(values), 3),
+        "n": len(values),
+    }
 
 
 def _ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
@@ -172,8 +209,12 @@ def _small_pictures(folder: Path, count: int) -> None:
     folder.mkdir()
     with open(folder / "list.jsonl", "w") as manifest:
         for i in range(count):
-            Image.new("RGB", (32, 32), (i % 256, i // 256 % 256, 99)).save(folder / f"{i:05}.png", compress_level=1)
-            manifest.write(json.dumps({"image": f"{i:05}.png", "prompt": f"a red fox number {i} in the snow"}) + "\n")
+            Image.new("RGB", (32, 32), (i % 256, i // 256 % 256, 99)).save(
+                folder / f"{i:05}.png", compress_level=1
+            )
+            manifest.write(
+                json.dumps({"image": f"{i:05}.png", "prompt": f"a red fox number {i} in the snow"}) + "\n"
+            )
 
 
 def _jpegs(folder: Path, count: int, side: int = 512, seed: int = 0) -> int:
@@ -183,7 +224,9 @@ def _jpegs(folder: Path, count: int, side: int = 512, seed: int = 0) -> int:
     grain = random_.normal(0, 6, (side, side, 3)).astype(np.int16)
     size = 0
     for i in range(count):
-        soft = Image.fromarray(random_.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
+        soft = Image.fromarray(random_.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize(
+            (side, side), Image.Resampling.BICUBIC
+        )
         pixels = np.clip(np.asarray(soft) + np.roll(grain, i, (0, 1)), 0, 255).astype(np.uint8)
         path = folder / f"{i:05}.jpg"
         Image.fromarray(pixels).save(path, quality=90)
@@ -191,13 +234,22 @@ def _jpegs(folder: Path, count: int, side: int = 512, seed: int = 0) -> int:
     return size
 
 
-BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {"startup": startup, "memory": memory, "resume": resume, "kills": kills}
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "startup": startup,
+    "memory": memory,
+    "resume": resume,
+    "kills": kills,
+}
 
 
 def main() -> None:
     """Run the benchmarks that are named, or all."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.score", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=" | ".join(BENCHMARKS))
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.score", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME", help=" | ".join(BENCHMARKS)
+    )
     for name in parser.parse_args().names or BENCHMARKS:
         found = record("score", name, f"python -m benchmarks.score {name}", BENCHMARKS[name])
         print(json.dumps(found, indent=2))

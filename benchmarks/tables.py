@@ -1,6 +1,8 @@
-"""Write the tables of README.md from results/*.jsonl: `python -m benchmarks.tables`. The latest row of each benchmark counts.
+"""Write the tables of README.md from results/*.jsonl: `python -m benchmarks.tables`. The latest row of each
+benchmark counts.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`; what is outside is written by hand. To add one, write a function here.
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`; what is outside is written by hand. To add
+one, write a function here.
 """
 
 from __future__ import annotations
@@ -20,10 +22,18 @@ def startup(row: Row) -> str:
     return _table(
         ("", "seconds, median", "min–max", "runs"),
         [
-            (f"`{name}`" if name != "imports" else '`python -c "import typer, PIL.Image, numpy"`', *_cells(each))
+            (
+                f"`{name}`" if name != "imports" else '`python -c "import typer, PIL.Image, numpy"`',
+                *_cells(each),
+            )
             for name, each in seconds.items()
         ],
-    ) + _verdict(row["ratio"], "at most 2×", row["ratio"]["median"] <= 2, f"of CPU time {row['CPU ratio']['median']:.2f}×; ")
+    ) + _verdict(
+        row["ratio"],
+        "at most 2×",
+        row["ratio"]["median"] <= 2,
+        f"of CPU time {row['CPU ratio']['median']:.2f}×; ",
+    )
 
 
 def memory(row: Row) -> str:
@@ -40,12 +50,21 @@ def memory(row: Row) -> str:
 def resume(row: Row) -> str:
     names = {"first": "first run", "second": "second run, everything scored already"}
     lines = [(names[name], *_cells(each)) for name, each in row["seconds"].items()]
-    return _table(("", "seconds, median", "min–max", "runs"), lines) + _verdict(row["ratio"], "at least 10×", row["ratio"]["median"] >= 10)
+    return _table(("", "seconds, median", "min–max", "runs"), lines) + _verdict(
+        row["ratio"], "at least 10×", row["ratio"]["median"] >= 10
+    )
 
 
 def kills(row: Row) -> str:
     names = ("runs", "kills that left a journal", "rows", "equal", "rows lost", "rows doubled")
-    heads = ("runs killed", "of them with a journal left behind", "rows a run", "files equal in the end", "rows lost", "rows doubled")
+    heads = (
+        "runs killed",
+        "of them with a journal left behind",
+        "rows a run",
+        "files equal in the end",
+        "rows lost",
+        "rows doubled",
+    )
     met = row["equal"] == row["runs"] and not row["rows lost"] + row["rows doubled"]
     return (
         _table(heads, [tuple(str(row[name]) for name in names)])
@@ -66,7 +85,12 @@ def recall(row: Row) -> str:
     for each in row["rows"]:
         found.setdefault((each["design"], each["K"]), {})[each["judge"]] = each
     lines = [
-        (design, str(size), str(judges["strong"]["calls"]), *(cell for name in ("strong", "realistic") for cell in _measured(judges[name])))
+        (
+            design,
+            str(size),
+            str(judges["strong"]["calls"]),
+            *(cell for name in ("strong", "realistic") for cell in _measured(judges[name])),
+        )
         for (design, size), judges in sorted(found.items(), key=lambda item: item[0][1])
     ]
     head = ("pairs", "pictures", "calls", "80 % judge", "expected", "66 % judge", "expected")
@@ -80,43 +104,79 @@ def _measured(row: Row) -> tuple[str, str]:
 def equals(row: Row) -> str:
     lines = []
     for each in row["rows"]:
-        rates = [f"{min(each[name]):.3f}–{max(each[name]):.3f}" for name in ("win rates", "first shown first")]
+        rates = [
+            f"{min(each[name]):.3f}–{max(each[name]):.3f}" for name in ("win rates", "first shown first")
+        ]
         lines.append((f"{each['bias']:g}", each["answers"], *rates))
     verdict = f"\nTarget: all within 3 points of one half; {'met' if row['within 3 points'] else 'missed'}. {row['trials']} groups.\n"
-    return _table(("liking for the first seat, logits", "answers", "both seats", "the first always shown first"), lines) + verdict
+    return (
+        _table(
+            ("liking for the first seat, logits", "answers", "both seats", "the first always shown first"),
+            lines,
+        )
+        + verdict
+    )
 
 
 def cost(row: Row) -> str:
     names = list(row["rows"][0]["tokens"])
-    lines = [(str(each["K"]), str(each["calls"]), *(f"{each['tokens'][name]:,}" for name in names)) for each in row["rows"]]
+    lines = [
+        (str(each["K"]), str(each["calls"]), *(f"{each['tokens'][name]:,}" for name in names))
+        for each in row["rows"]
+    ]
     return _table(("pictures", "calls", *(f"tokens, {name}" for name in names)), lines)
 
 
 def cached(row: Row) -> str:
-    lines = [(str(each["K"]), str(each["calls"]), _number(each["first"]), *_cells(each)) for each in row["rows"]]
+    lines = [
+        (str(each["K"]), str(each["calls"]), _number(each["first"]), *_cells(each)) for each in row["rows"]
+    ]
     return _table(("pictures", "calls", "seconds, first time", "again, median", "min–max", "runs"), lines)
 
 
 def training(rows: Sequence[Row]) -> str:
-    """Every run on the final prompts with the settings, and from the base, of the last one with the recipe's own ranker."""
+    """Every run on the final prompts with the settings, and from the base, of the last one with the recipe's
+    own ranker.
+    """
     last = [row for row in rows if row["split"] == "final" and row["config"]["ranker"] == "shapes"][-1]
     alike = [row for row in rows if row["split"] == "final" and _setting(row) == _setting(last)]
     arms = {arm: [row for row in alike if row["arm"] == arm] for arm in ("reward", "random", "reversed")}
     lines = [(arm, *_arm(runs)) for arm, runs in arms.items() if runs]
-    head = ("arm", "seeds", "right before", "right after", "95 % of the gain, by seed", "diversity / base", "CPU seconds")
+    head = (
+        "arm",
+        "seeds",
+        "right before",
+        "right after",
+        "95 % of the gain, by seed",
+        "diversity / base",
+        "CPU seconds",
+    )
     tasks = [
-        (task, f"{before['before']:.2f}", *(_after(runs, task) for runs in arms.values()), *_crowded(arms["reward"], task))
+        (
+            task,
+            f"{before['before']:.2f}",
+            *(_after(runs, task) for runs in arms.values()),
+            *_crowded(arms["reward"], task),
+        )
         for task, before in last["tasks"].items()
     ]
-    flawless = f"A corpus without mistakes would have {last['diversity_flawless']:.2f} of the base's diversity.\n"
+    flawless = (
+        f"A corpus without mistakes would have {last['diversity_flawless']:.2f} of the base's diversity.\n"
+    )
     columns = ("task", "before", *arms, "crowded before", "after reward")
     tables = f"{_table(head, lines)}\n{flawless}\n{_table(columns, tasks)}\n{_step(arms['reward'][-1])}\n"
-    others = [row for row in rows if row["split"] == "final" and row["config"]["ranker"] != "shapes" and row["before"] == last["before"]]
+    others = [
+        row
+        for row in rows
+        if row["split"] == "final" and row["config"]["ranker"] != "shapes" and row["before"] == last["before"]
+    ]
     return tables + _others(others)
 
 
 def _step(row: Row) -> str:
-    phases = ", ".join(f"{name.removeprefix('s_')} {seconds:.2f}" for name, seconds in row["seconds_per_step"].items())
+    phases = ", ".join(
+        f"{name.removeprefix('s_')} {seconds:.2f}" for name, seconds in row["seconds_per_step"].items()
+    )
     return f"Seconds of one step (seed {row['seed']}, load {row['load']}): {phases}; peak memory {row['peak_mb']} MiB.\n"
 
 
@@ -139,14 +199,23 @@ def _others(rows: Sequence[Row]) -> str:
 
 
 def _setting(row: Row) -> Row:
-    return {name: value for name, value in row["config"].items() if name != "seed"} | {"before": row["before"]}
+    return {name: value for name, value in row["config"].items() if name != "seed"} | {
+        "before": row["before"]
+    }
 
 
 def _arm(runs: Sequence[Row]) -> tuple[str, ...]:
     after, diversity = [row["after"] for row in runs], [row["diversity"] for row in runs]
     gains = ", ".join(f"{low:+.2f} to {high:+.2f}" for low, high in (row["gain_95"] for row in runs))
     seeds = ", ".join(str(row["seed"]) for row in runs)
-    return seeds, f"{runs[0]['before']:.3f}", _spread(after, 3), gains, _spread(diversity), _spread([row["cpu_seconds"] for row in runs], 0)
+    return (
+        seeds,
+        f"{runs[0]['before']:.3f}",
+        _spread(after, 3),
+        gains,
+        _spread(diversity),
+        _spread([row["cpu_seconds"] for row in runs], 0),
+    )
 
 
 def _after(runs: Sequence[Row], task: str) -> str:
@@ -165,7 +234,10 @@ def _spread(values: Sequence[float], digits: int = 2) -> str:
 
 
 def drift(row: Row) -> str:
-    lines = [tuple(f"{each[name]:,}" for name in ("points", "inputs MiB", "peak MiB beyond", "seconds")) for each in row["rows"]]
+    lines = [
+        tuple(f"{each[name]:,}" for name in ("points", "inputs MiB", "peak MiB beyond", "seconds"))
+        for each in row["rows"]
+    ]
     met = row["rows"][-1]["peak MiB beyond"] <= 2048
     return (
         _table(("generated points", "inputs, MiB", "peak beyond them, MiB", "seconds, one thread"), lines)
@@ -176,7 +248,10 @@ def drift(row: Row) -> str:
 def gpu_score(rows: Sequence[Row]) -> str:
     latest = {(each["ranker"], each["dtype"]): each for row in rows for each in row["rows"]}
     names = list(dict.fromkeys(name for name, _ in latest))
-    lines = [(f"`{name}`", *(_rate(latest.get((name, dtype))) for dtype in ("float32", "bfloat16"))) for name in names]
+    lines = [
+        (f"`{name}`", *(_rate(latest.get((name, dtype))) for dtype in ("float32", "bfloat16")))
+        for name in names
+    ]
     return _table(("ranker", "pictures a second in float32", "in bfloat16"), lines) + _cards(rows)
 
 
@@ -198,20 +273,33 @@ def gpu_train(rows: Sequence[Row]) -> str:
 def gpu_drift(rows: Sequence[Row]) -> str:
     latest = {(each["field"], each["points"]): each for row in rows for each in row["rows"]}
     lines = [
-        (field, f"{points:,}", f"{each['ms']:.0f} ({each['least']:.0f}–{each['most']:.0f})", str(each["peak MiB beyond"]))
+        (
+            field,
+            f"{points:,}",
+            f"{each['ms']:.0f} ({each['least']:.0f}–{each['most']:.0f})",
+            str(each["peak MiB beyond"]),
+        )
         for (field, points), each in latest.items()
     ]
-    return _table(("field", "generated points", "milliseconds", "peak beyond the inputs, MiB"), lines) + _cards(rows)
+    return _table(
+        ("field", "generated points", "milliseconds", "peak beyond the inputs, MiB"), lines
+    ) + _cards(rows)
 
 
 def _cards(rows: Sequence[Row]) -> str:
     """Where each row was measured, and what is to be known of it."""
-    said = (f"{row['gpu']}, torch {row['torch']}; `{row['command']}`, {row['date']}. {row.get('note', '')}".strip() for row in rows)
+    said = (
+        f"{row['gpu']}, torch {row['torch']}; `{row['command']}`, {row['date']}. {row.get('note', '')}".strip()
+        for row in rows
+    )
     return "".join(f"\n{line}\n" for line in dict.fromkeys(said))
 
 
 def verdicts(row: Row) -> str:
-    lines = [(each["verdicts"], str(each["n"]), str(each["correct"]), f"{each['agreement']:.1%}") for each in row["rows"]]
+    lines = [
+        (each["verdicts"], str(each["n"]), str(each["correct"]), f"{each['agreement']:.1%}")
+        for each in row["rows"]
+    ]
     met = all(each["agreement"] == 1 for each in row["rows"])
     head = ("verdicts on", "how many", "correct of them", "agreement")
     return _table(head, lines) + f"\nTarget: 100 %; {'met' if met else 'missed'}.\n"
@@ -220,14 +308,32 @@ def verdicts(row: Row) -> str:
 def detector(row: Row) -> str:
     lines = []
     for each in row["rows"]:
-        logits = (f"{each[f'{what} logits differ by']:.0e} of {each[spread]:.2g}" for what, spread in DETECTED)
+        logits = (
+            f"{each[f'{what} logits differ by']:.0e} of {each[spread]:.2g}" for what, spread in DETECTED
+        )
         alike = f"{each['of the same class and box']} of {each['detections']}"
         times = (f"{each['seconds']:.0f}", f"{each[MMDETS]:.0f}")
-        lines.append((each["size"], f"{each['pixels differ by']:g}", *logits, alike, f"{each['scores differ by']:.0e}", *times))
-    head = ("picture", "pixels", "class logits", "mask logits", "same class and box", "scores", "seconds", "mmdet’s")
-    note = (
-        f"\nLargest differences; of logits beside their standard deviation. Peak memory of both models together {row['peak MiB']:,} MiB.\n"
+        lines.append(
+            (
+                each["size"],
+                f"{each['pixels differ by']:g}",
+                *logits,
+                alike,
+                f"{each['scores differ by']:.0e}",
+                *times,
+            )
+        )
+    head = (
+        "picture",
+        "pixels",
+        "class logits",
+        "mask logits",
+        "same class and box",
+        "scores",
+        "seconds",
+        "mmdet’s",
     )
+    note = f"\nLargest differences; of logits beside their standard deviation. Peak memory of both models together {row['peak MiB']:,} MiB.\n"
     return _table(head, lines) + note
 
 
@@ -245,17 +351,32 @@ def parity(row: Row) -> str:
             with_what = package or block["reference"].split(",")[0].rstrip(".")
             order = "the same" if against["kendall_min"] == 1 else f"tau {against['kendall_min']:.3f}"
             where = "published" if size == "full" else "tiny"
-            lines.append((f"`{name}`", with_what, where, f"{against['max']:.1e}", f"{against['max_of_spread']:.1e}", order))
+            lines.append(
+                (
+                    f"`{name}`",
+                    with_what,
+                    where,
+                    f"{against['max']:.1e}",
+                    f"{against['max_of_spread']:.1e}",
+                    order,
+                )
+            )
     head = ("ranker", "compared with", "size", "largest difference", "in units of the spread", "order")
     worst = max(float(line[4]) for line in lines)
-    return _table(head, lines) + f"\nTarget: at most 1e-4 of the spread and the same order; {'met' if worst <= 1e-4 else 'missed'}.\n"
+    return (
+        _table(head, lines)
+        + f"\nTarget: at most 1e-4 of the spread and the same order; {'met' if worst <= 1e-4 else 'missed'}.\n"
+    )
 
 
 def precision(row: Row) -> str:
     lines = []
     for name, found in row["golden"].items():
         halves = found["tiny"]["against_float32"].values()
-        cells = [f"{100 * half['max_of_spread']:.2g} % (tau {half['kendall_min']:.3f}, {half['kendall_mean']:.3f})" for half in halves]
+        cells = [
+            f"{100 * half['max_of_spread']:.2g} % (tau {half['kendall_min']:.3f}, {half['kendall_mean']:.3f})"
+            for half in halves
+        ]
         lines.append((f"`{name}`", found["tiny"]["default_dtype"], *cells))
     return _table(("ranker", "default", "bfloat16: largest change (tau at least, mean)", "float16"), lines)
 
@@ -325,8 +446,15 @@ def _origin(row: Row) -> str:
 
 def main() -> None:
     """Write README.md anew."""
-    rows = [json.loads(line) for path in sorted((HERE / "results").glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()]
-    golden = {path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(HERE.parent.glob("plugins/*/golden.json"))}
+    rows = [
+        json.loads(line)
+        for path in sorted((HERE / "results").glob("*.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+    ]
+    golden = {
+        path.parent.name: json.loads(path.read_text("utf-8"))
+        for path in sorted(HERE.parent.glob("plugins/*/golden.json"))
+    }
     rows += [{"benchmark": name, "golden": golden} for name in ("parity", "precision")]
     readme = HERE / "README.md"
     readme.write_text(render(readme.read_text("utf-8"), rows), "utf-8")

@@ -1,13 +1,15 @@
-"""What training does to the shapes generator, on held-out prompts, over seeds, beside controls that must not learn or must unlearn.
+"""What training does to the shapes generator, on held-out prompts, over seeds, beside controls that must not
+learn or must unlearn.
 
     python benchmarks/training.py [--arms reward random reversed] [--seeds 1 2 3 4 5] [--split tuning] [--every N] [field=value ...]
 
-Each run trains the recipe ``shapes`` with the settings given, then samples the final prompts (disjoint from the training ones, 48
-prompts with 10 fixed noises each) with the averaged weights, and appends one row to ``results/training.jsonl``. Nothing is selected:
-steps and settings are fixed before, and every run that finished is a row. An arm is what the trainer hears of the ranker's verdicts;
-``curve`` is in every arm what the ranker itself thinks of each step's candidates (for the recipe's own, the graded reward in [0, 1]).
-``crowded`` is, per task, the share of pictures with more objects than were asked for, before and after: GenEval's rule, and so the strict
-verdict, forbids them in counting alone.
+Each run trains the recipe ``shapes`` with the settings given, then samples the final prompts (disjoint from
+the training ones, 48 prompts with 10 fixed noises each) with the averaged weights, and appends one row to
+``results/training.jsonl``. Nothing is selected: steps and settings are fixed before, and every run that
+finished is a row. An arm is what the trainer hears of the ranker's verdicts; ``curve`` is in every arm what
+the ranker itself thinks of each step's candidates (for the recipe's own, the graded reward in [0, 1]).
+``crowded`` is, per task, the share of pictures with more objects than were asked for, before and after:
+GenEval's rule, and so the strict verdict, forbids them in counting alone.
 """
 
 from __future__ import annotations
@@ -70,11 +72,18 @@ def arms(seed: int) -> dict[str, Arm]:
 
 def main() -> None:
     """Run every arm with every seed, one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--arms", nargs="+", default=list(arms(0)), choices=list(arms(0)))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--split", default="final", choices=["final", "tuning"])
-    parser.add_argument("--every", type=int, default=0, help="measure along the run too, each so many steps (not counted as its time)")
+    parser.add_argument(
+        "--every",
+        type=int,
+        default=0,
+        help="measure along the run too, each so many steps (not counted as its time)",
+    )
     parser.add_argument("--note", default="")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("settings", nargs="*")
@@ -83,11 +92,22 @@ def main() -> None:
     for arm in options.arms:
         for seed in options.seeds:
             config = with_settings(recipe("shapes"), [*options.settings, f"seed={seed}"])
-            row = {"date": f"{datetime.date.today()}", "arm": arm, "seed": seed, "split": options.split, "note": options.note}
+            row = {
+                "date": f"{datetime.date.today()}",
+                "arm": arm,
+                "seed": seed,
+                "split": options.split,
+                "note": options.note,
+            }
             row |= one_run(config, arm, options.split, options.every) | {"config": dataclasses.asdict(config)}
             with open(options.out, "a") as file:
                 file.write(json.dumps(row) + "\n")
-            print(json.dumps({name: value for name, value in row.items() if name not in ("curve", "along", "config")}), flush=True)
+            print(
+                json.dumps(
+                    {name: value for name, value in row.items() if name not in ("curve", "along", "config")}
+                ),
+                flush=True,
+            )
 
 
 def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str, Any]:
@@ -97,7 +117,9 @@ def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str,
     assert isinstance(generator, OneStep)
     ranker = build.ranker(config.ranker)
     watched = Watched(ranker, arms(config.seed)[arm])
-    trainer = Trainer(config, generator, build.features(config, generator), watched, prompt_files.prompts(config.prompts))
+    trainer = Trainer(
+        config, generator, build.features(config, generator), watched, prompt_files.prompts(config.prompts)
+    )
     before = measure(generator, ranker, split)
     rows, along, seconds, busy = list[dict[str, float]](), list[dict[str, float]](), 0.0, 0.0
     for step in range(1, config.steps + 1):
@@ -108,7 +130,11 @@ def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str,
             with trainer.averaged():
                 after = measure(generator, ranker, split)
             along.append({"step": step, **at_a_glance(before, after)})
-    phases = {name: round(float(np.mean([row[name] for row in rows])), 3) for name in rows[0] if name.startswith("s_")}
+    phases = {
+        name: round(float(np.mean([row[name] for row in rows])), 3)
+        for name in rows[0]
+        if name.startswith("s_")
+    }
     scores = {"before": round(before.score.mean(), 4), "after": round(after.score.mean(), 4)}
     return summary(before, after, split) | {
         "score": scores | {"gain_95": interval((after.score - before.score).mean(1), digits=4)},
@@ -125,8 +151,9 @@ def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str,
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Strict passes, pictures with more objects than were asked for, and the ranker's scores, each (prompts, EACH); and the mean latent
-    distance between samples of one prompt."""
+    """Strict passes, pictures with more objects than were asked for, and the ranker's scores, each (prompts,
+    EACH); and the mean latent distance between samples of one prompt.
+    """
 
     passed: Floats
     crowded: Floats
@@ -136,7 +163,11 @@ class Measured:
 
 def at_a_glance(before: Measured, now: Measured) -> dict[str, float]:
     """Strict, the share of pictures with too many objects, and the diversity against the start's."""
-    shares = {"strict": now.passed.mean(), "crowded": now.crowded.mean(), "diversity": now.spread / before.spread}
+    shares = {
+        "strict": now.passed.mean(),
+        "crowded": now.crowded.mean(),
+        "diversity": now.spread / before.spread,
+    }
     return {name: round(float(share), 4) for name, share in shares.items()}
 
 
@@ -156,12 +187,16 @@ def measure(generator: OneStep, ranker: Ranker, split: Split) -> Measured:
 
 
 def flawless(generator: OneStep, split: Split) -> float:
-    """The diversity, as in `measure`, of pictures that the corpus without its mistakes would give the same prompts and noises."""
+    """The diversity, as in `measure`, of pictures that the corpus without its mistakes would give the same
+    prompts and noises.
+    """
     spread = []
     for prompt, noise in held_out(generator, split):
         pictures = render([scene(parse(prompt), u, mistakes=0.0) for u in draws(noise.float().cpu().numpy())])
         with torch.no_grad():
-            latents = generator.encode_pixels(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
+            latents = generator.encode_pixels(
+                torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+            )
         spread.append(torch.pdist(latents.float().flatten(1)).mean().item())
     return float(np.mean(spread))
 
@@ -173,7 +208,9 @@ def held_out(generator: OneStep, split: Split) -> Iterator[tuple[str, torch.Tens
 
 
 def summary(before: Measured, after: Measured, split: Split) -> dict[str, Any]:
-    """Strict before and after, in all and per task, with 95 % intervals of the gains by bootstrap over prompts; crowded; diversity."""
+    """Strict before and after, in all and per task, with 95 % intervals of the gains by bootstrap over
+    prompts; crowded; diversity.
+    """
     task = np.array([parse(prompt).task for prompt in prompts(split)])
     gain = (after.passed - before.passed).mean(1)
     per_task = {
@@ -189,7 +226,9 @@ def summary(before: Measured, after: Measured, split: Split) -> dict[str, Any]:
         "after": round(after.passed.mean(), 4),
         "gain_95": interval(gain),
         "tasks": per_task,
-        "crowded": {name: [round(one.crowded[task == name].mean(), 3) for one in (before, after)] for name in TASKS},
+        "crowded": {
+            name: [round(one.crowded[task == name].mean(), 3) for one in (before, after)] for name in TASKS
+        },
         "diversity": round(after.spread / before.spread, 3),
     }
 

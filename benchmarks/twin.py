@@ -1,9 +1,11 @@
-"""The other side of `benchmarks.parity --original`, run by the interpreter of an original package's environment.
+"""The other side of `benchmarks.parity --original`, run by the interpreter of an original package's
+environment.
 
 PYTHON -I benchmarks/twin.py SPEC OPTIONS.json < groups > rankings
 PYTHON -I benchmarks/twin.py SPEC OPTIONS.json --files FOLDER PROMPT > JSON        every image file there, as `look` sees it
 
-OPTIONS.json may hold `once`: methods of the package (MODULE:CLASS.METHOD) that embed a picture or a prompt, and are asked once for each.
+OPTIONS.json may hold `once`: methods of the package (MODULE:CLASS.METHOD) that embed a picture or a prompt,
+and are asked once for each.
 """
 
 import contextlib
@@ -27,7 +29,9 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a package prints goes to stderr
     options = json.loads(Path(sys.argv[2]).read_text("utf-8"))
-    with contextlib.suppress(ImportError, AttributeError):  # a checkpoint that is read for every prompt need not fill the memory
+    with contextlib.suppress(
+        ImportError, AttributeError
+    ):  # a checkpoint that is read for every prompt need not fill the memory
         importlib.import_module("torch.utils.serialization").config.load.mmap = True
     methods = options.pop("once", [])
     ranker: Any = load_here(sys.argv[1], **options)
@@ -43,7 +47,9 @@ def main() -> None:
 
 
 def remember(module: str, method: str) -> None:
-    """Let a method on one tensor answer from memory where the tensor and the other arguments are those of an earlier call."""
+    """Let a method on one tensor answer from memory where the tensor and the other arguments are those of an
+    earlier call.
+    """
     owner, name = getattr(importlib.import_module(module), method.split(".")[0]), method.split(".")[1]
     ask, known = getattr(owner, name), {}
 
@@ -57,14 +63,18 @@ def remember(module: str, method: str) -> None:
 
 
 def look(score: Callable[[Image.Image], Any], paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
-    """What a package says of each file as Pillow opens it (`file`), and of the RGB picture that rankkit makes of it (`rgb`).
+    """What a package says of each file as Pillow opens it (`file`), and of the RGB picture that rankkit makes
+    of it (`rgb`).
 
     A score, or in words how it failed; `rgb` is null where rankkit refuses the file.
     """
     seen = {}
     for path in paths:
         decoded = images.decode(path.read_bytes()).image
-        seen[path.name] = {"file": _attempt(lambda p=path: score(Image.open(p))), "rgb": decoded and _attempt(lambda d=decoded: score(d))}  # type: ignore[misc]
+        seen[path.name] = {
+            "file": _attempt(lambda p=path: score(Image.open(p))),
+            "rgb": decoded and _attempt(lambda d=decoded: score(d)),
+        }  # type: ignore[misc]
     return seen
 
 

@@ -25,7 +25,15 @@ HERE = Path(__file__).parent
 
 def commands() -> str:
     """Every command with its arguments and options, from the parser itself."""
-    return "\n".join(["# Commands", "", "Written by `make docs` from the parser.", "", *_commands("rankkit", typer.main.get_command(app))])
+    return "\n".join(
+        [
+            "# Commands",
+            "",
+            "Written by `make docs` from the parser.",
+            "",
+            *_commands("rankkit", typer.main.get_command(app)),
+        ]
+    )
 
 
 def _commands(program: str, group: Any) -> list[str]:
@@ -36,7 +44,16 @@ def _commands(program: str, group: Any) -> list[str]:
             *(p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument"),
             "[OPTIONS]",
         ]
-        lines += [f"## {program} {name}", "", f"`{' '.join(usage)}`", "", command.help, "", "| | |", "|---|---|"]
+        lines += [
+            f"## {program} {name}",
+            "",
+            f"`{' '.join(usage)}`",
+            "",
+            command.help,
+            "",
+            "| | |",
+            "|---|---|",
+        ]
         for parameter in command.params:
             option, shown = parameter.param_type_name == "option", parameter.metavar or parameter.name.upper()
             shown = ", ".join(f"`{option}`" for option in parameter.opts) if option else f"`{shown}`"
@@ -48,8 +65,16 @@ def _commands(program: str, group: Any) -> list[str]:
 def training() -> str:
     """The trainer: its commands, recipes and the fields of a config, each with its docstring."""
     lines = ["# Training", "", "Written by `make docs` from the code of drpo.", ""]
-    lines += [*_commands("drpo", typer.main.get_command(drpo.cli.app)), "## Recipes", "", "| | |", "|---|---|"]
-    lines += [f"| `{name}` | {(recipe.__doc__ or '').splitlines()[0]} |" for name, recipe in recipes().items()]
+    lines += [
+        *_commands("drpo", typer.main.get_command(drpo.cli.app)),
+        "## Recipes",
+        "",
+        "| | |",
+        "|---|---|",
+    ]
+    lines += [
+        f"| `{name}` | {(recipe.__doc__ or '').splitlines()[0]} |" for name, recipe in recipes().items()
+    ]
     lines += [
         "",
         "## Settings",
@@ -67,7 +92,9 @@ def training() -> str:
 
 
 def _field_docstrings() -> Iterator[tuple[str, str]]:
-    (body,) = (node.body for node in ast.parse(inspect.getsource(Config)).body if isinstance(node, ast.ClassDef))
+    (body,) = (
+        node.body for node in ast.parse(inspect.getsource(Config)).body if isinstance(node, ast.ClassDef)
+    )
     for field, words in itertools.pairwise(body):
         if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr):
             yield field.target.id, words.value.value
@@ -81,10 +108,20 @@ def rankers() -> str:
             continue
         target = point.load()
         card = cards.describe(Installed(point.name, "rankkit-t2i", ""), verbose=True)["card"]
-        options = [f"{p.name}={p.default}" for p in inspect.signature(target).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        facts = [f"- {key.replace('_', ' ')}: {value}" for key, value in {"options": ", ".join(options) or "none", **card}.items()]
+        options = [
+            f"{p.name}={p.default}"
+            for p in inspect.signature(target).parameters.values()
+            if p.kind is p.KEYWORD_ONLY
+        ]
+        facts = [
+            f"- {key.replace('_', ' ')}: {value}"
+            for key, value in {"options": ", ".join(options) or "none", **card}.items()
+        ]
         sections.append(f"## {point.name}\n\n{inspect.getdoc(target)}\n\n" + "\n".join(facts) + "\n")
-    return "# Built-in rankers\n\nWritten by `make docs` from their docstrings and `card.toml`.\n\n" + "\n".join(sections)
+    return (
+        "# Built-in rankers\n\nWritten by `make docs` from their docstrings and `card.toml`.\n\n"
+        + "\n".join(sections)
+    )
 
 
 PAGES = {"commands.md": commands, "rankers.md": rankers, "training.md": training}

@@ -23,27 +23,41 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def generator(config: Config) -> Generator:
     """The generator of ``config.generator`` with fresh adapters, on this process' own GPU if there is one."""
     device = PartialState().device
-    precision = config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" else "fp32"
+    precision = (
+        config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" else "fp32"
+    )
     family = _family("generators", config.generator)
     if device.type == "cpu" and hasattr(family, "THREADS") and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(family.THREADS)
-    made: Generator = family.load(config.model, rank=config.lora_rank, device=str(device), dtype=DTYPES[precision])
+    made: Generator = family.load(
+        config.model, rank=config.lora_rank, device=str(device), dtype=DTYPES[precision]
+    )
     return made
 
 
 def features(config: Config, generator: Generator) -> FeatureMap:
-    """The feature map of ``config.features``, or all of ``a+b``; a map may look at candidates through the generator's own base."""
+    """The feature map of ``config.features``, or all of ``a+b``; a map may look at candidates through the
+    generator's own base.
+    """
     names = [name.strip() for name in config.features.split("+")]
     if len(set(names)) < len(names):
-        raise RankkitError(f"features={config.features} names a map twice; each sees the same candidates, so once is enough")
+        raise RankkitError(
+            f"features={config.features} names a map twice; each sees the same candidates, so once is enough"
+        )
     loads = {name: _family("features", name).load for name in names}
     weighted = [name for name, load in loads.items() if "model" in inspect.signature(load).parameters]
     if config.features_model and not weighted:
-        raise RankkitError(f"the feature map {config.features!r} has no weights of its own; leave features_model empty")
+        raise RankkitError(
+            f"the feature map {config.features!r} has no weights of its own; leave features_model empty"
+        )
     if config.features_model and len(weighted) > 1:
-        raise RankkitError(f"features_model names the weights of one map, and {' and '.join(weighted)} have some each; take one of them")
+        raise RankkitError(
+            f"features_model names the weights of one map, and {' and '.join(weighted)} have some each; take one of them"
+        )
     model = {"model": config.features_model} if config.features_model else {}
-    maps: dict[str, FeatureMap] = {name: load(generator, **(model if name in weighted else {})) for name, load in loads.items()}
+    maps: dict[str, FeatureMap] = {
+        name: load(generator, **(model if name in weighted else {})) for name, load in loads.items()
+    }
     return Several(maps) if len(maps) > 1 else maps[names[0]]
 
 
@@ -54,7 +68,11 @@ def ranker(spec: str) -> Ranker:
 
 def _family(package: str, name: str) -> ModuleType:
     parent = importlib.import_module(f"drpo.{package}")
-    known = [module.name for module in pkgutil.iter_modules(parent.__path__) if not module.name.startswith("_")]
+    known = [
+        module.name for module in pkgutil.iter_modules(parent.__path__) if not module.name.startswith("_")
+    ]
     if name not in known:
-        raise RankkitError(f"unknown {package[:-1]} {name!r}{near(name, known)}; there are {', '.join(known)}")
+        raise RankkitError(
+            f"unknown {package[:-1]} {name!r}{near(name, known)}; there are {', '.join(known)}"
+        )
     return importlib.import_module(f"drpo.{package}.{name}")

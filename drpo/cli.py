@@ -24,7 +24,9 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A recipe; `drpo recipes` lists them.")],
     settings: Annotated[
         list[str] | None,
-        typer.Argument(help="field=value over the recipe's; out=DIR names the run folder, tracker=tensorboard or wandb follows it."),
+        typer.Argument(
+            help="field=value over the recipe's; out=DIR names the run folder, tracker=tensorboard or wandb follows it."
+        ),
     ] = None,
 ) -> None:
     """Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."""
@@ -43,7 +45,9 @@ def train(
     with progress(config.steps) if main else nullcontext(lambda row: None) as show:
         ending = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
     if main:
-        early = f"interrupted after step {trainer.step} of {config.steps}" if ending.interrupted else ending.alarm
+        early = (
+            f"interrupted after step {trainer.step} of {config.steps}" if ending.interrupted else ending.alarm
+        )
         typer.echo(f"{early + '; ' if early else ''}the report is {report.write(out)}", err=True)
         typer.echo(str(out))
     if ending.interrupted:
@@ -55,29 +59,49 @@ def train(
 def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     prompts: Annotated[Path, typer.Option(help="A text file with one prompt per line.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where the pictures go; default RUN/samples.")] = Path(),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Where the pictures go; default RUN/samples.")
+    ] = Path(),
     each: Annotated[int, typer.Option(help="Pictures per prompt.")] = 4,
     seed: Annotated[int, typer.Option(help="Decides the noises.")] = 0,
     base: Annotated[bool, typer.Option(help="Sample the untrained base instead.")] = False,
 ) -> None:
-    """Sample a trained run: one folder per prompt with prompt.txt and numbered pictures, as `rankkit score` reads them."""
+    """Sample a trained run: one folder per prompt with prompt.txt and numbered pictures, as `rankkit score`
+    reads them.
+    """
     from drpo.run.sample import sample_run
 
-    typer.echo(str(sample_run(run, prompts, out if out != Path() else run / "samples", each=each, seed=seed, base=base)))
+    typer.echo(
+        str(
+            sample_run(
+                run, prompts, out if out != Path() else run / "samples", each=each, seed=seed, base=base
+            )
+        )
+    )
 
 
 @app.command()
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    prompts: Annotated[str, typer.Option(help="A text file with one prompt per line; `shapes-final` for built-in ones kept for this.")],
-    ranker: Annotated[list[str], typer.Option("--ranker", "-r", help="A ranker; give several to see whether they agree.")],
+    prompts: Annotated[
+        str,
+        typer.Option(
+            help="A text file with one prompt per line; `shapes-final` for built-in ones kept for this."
+        ),
+    ],
+    ranker: Annotated[
+        list[str], typer.Option("--ranker", "-r", help="A ranker; give several to see whether they agree.")
+    ],
     each: Annotated[int, typer.Option(min=1, help="Pictures per prompt.")] = 4,
     seed: Annotated[int, typer.Option(help="Decides the noises.")] = 0,
 ) -> None:
-    """Compare a run with its base on the same noises: a win rate per ranker, with an interval. The run's report shows it too."""
+    """Compare a run with its base on the same noises: a win rate per ranker, with an interval.
+
+    The run's report shows it too.
+    """
     from drpo import build
-    from drpo.report import report
     from drpo.data.prompts import prompts as prompts_of
+    from drpo.report import report
     from drpo.report.evaluate import evaluate as compare
 
     rankers = {spec: build.ranker(spec) for spec in ranker}
@@ -91,8 +115,14 @@ def evaluate(
 @app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="report.html", help="The page; default RUN/report.html.")] = None,
-    beside: Annotated[Path | None, typer.Option(help="Rows of earlier runs (.jsonl), to draw a random ranker's curve beside.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="report.html", help="The page; default RUN/report.html."),
+    ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(help="Rows of earlier runs (.jsonl), to draw a random ranker's curve beside."),
+    ] = None,
 ) -> None:
     """Write a run's page: gains, curves, pictures before and after."""
     from drpo.report.report import write

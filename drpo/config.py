@@ -18,22 +18,33 @@ TRACKERS = ("none", "tensorboard", "wandb")
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that decides what a run computes. Defaults are the authors' SD-Turbo settings (arXiv 2606.02521)."""
+    """Everything that decides what a run computes.
+
+    Defaults are the authors' SD-Turbo settings (arXiv 2606.02521).
+    """
 
     generator: str
     """The family: a file of `drpo.generators`."""
     ranker: str
-    """What orders the candidates, by rankkit's grammar: ``shapes:mode=strict``, ``hpsv3``, ``package.module:function``, ``a*2+b``."""
+    """What orders the candidates, by rankkit's grammar:
+    ``shapes:mode=strict``, ``hpsv3``, ``package.module:function``, ``a*2+b``.
+    """
     prompts: str
     """A text file with one prompt per line, or ``shapes`` for the built-in training prompts."""
     preferences: str = ""
-    """A file of chosen and rejected pictures (``.jsonl``, or Pick-a-Pic's ``.parquet``) to learn from in place of ranked candidates."""
+    """A file of chosen and rejected pictures (``.jsonl``, or Pick-a-Pic's ``.parquet``) to learn from in
+    place of ranked candidates.
+    """
     offline: Literal["pictures", "rank"] = "pictures"
-    """What `preferences` do: the pictures themselves attract and repel, or they only rank the candidates by nearness."""
+    """What `preferences` do: the pictures themselves attract and repel, or they only rank the candidates by
+    nearness.
+    """
     held_out: tuple[str, ...] = ()
     """Rankers that watch the run and are never trained on; give the setting several times for several."""
     validation: str = ""
-    """The prompts the run is looked at with: as `prompts`, or ``shapes-tuning``; empty takes eight of the training prompts."""
+    """The prompts the run is looked at with: as `prompts`, or ``shapes-tuning``; empty takes eight of the
+    training prompts.
+    """
     look_every: int = 100
     """Steps between two looks: held-out rankers, diversity, and a strip of pictures before and after."""
     on_alarm: Literal["stop", "warn"] = "stop"
@@ -49,11 +60,15 @@ class Config:
     anchors: int = 8
     """M, the best that attract and as many of the worst that repel; 2M is at most K."""
     max_rounds: int = 1
-    """For 0/1 rankers: rounds of K candidates to search, the first included, until M pass and M fail; only those are learned from."""
+    """For 0/1 rankers: rounds of K candidates to search, the first included, until M pass and M fail; only
+    those are learned from.
+    """
     features: str = "latent_mae"
     """The map in which the drift is computed: a file of `drpo.features`, or several joined by ``+``."""
     features_model: str = ""
-    """Where the weights of that map are, or of the one among several that has some: a hub id, a folder or a file; empty for its own."""
+    """Where the weights of that map are, or of the one among several that has some: a hub id, a folder or a
+    file; empty for its own.
+    """
     field: Field = "official"
     """The authors' field, or the masked one: see `drpo.drift.drift_loss`."""
     kernel: Kernel = "laplacian"
@@ -67,7 +82,9 @@ class Config:
     reduce: Literal["sum", "mean"] = "sum"
     """How the losses of several feature keys become one."""
     reference: Literal["drift", "l2"] = "drift"
-    """What holds the generator near its base: the drift towards the base's samples, or the squared distance to them, pair by pair."""
+    """What holds the generator near its base: the drift towards the base's samples, or the squared distance
+    to them, pair by pair.
+    """
     reference_weight: float = 0.2
     """Lambda, the reference term against the preference term; 0 leaves it out."""
     reference_positive_weight: float = 3000.0
@@ -87,7 +104,10 @@ class Config:
     lora_rank: int = 16
     """Rank, and alpha, of the LoRA on the attention layers."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    """Of the frozen weights; the LoRA is always fp32. ``auto`` is bf16 on a GPU and fp32 elsewhere; ``fp16`` scales its losses."""
+    """Of the frozen weights; the LoRA is always fp32.
+
+    ``auto`` is bf16 on a GPU and fp32 elsewhere; ``fp16`` scales its losses.
+    """
     seed: int = 0
     """Decides LoRA initialisation, order of prompts and every noise."""
     checkpoint_every: int = 100
@@ -95,21 +115,34 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.anchors < 1 or self.group_size < 2 * self.anchors:
-            raise RankkitError(f"group_size={self.group_size} is less than twice anchors={self.anchors}; best and worst would overlap")
-        for name in ("steps", "prompts_per_step", "checkpoint_every", "look_every", "lora_rank", "max_rounds"):
+            raise RankkitError(
+                f"group_size={self.group_size} is less than twice anchors={self.anchors}; best and worst would overlap"
+            )
+        for name in (
+            "steps",
+            "prompts_per_step",
+            "checkpoint_every",
+            "look_every",
+            "lora_rank",
+            "max_rounds",
+        ):
             if getattr(self, name) < 1:
                 raise RankkitError(f"{name}={getattr(self, name)} must be at least 1")
 
 
 def with_settings(config: Config, settings: Iterable[str]) -> Config:
-    """The config with ``field=value`` settings applied, read by the fields' types; raises `RankkitError` for what does not fit."""
+    """The config with ``field=value`` settings applied, read by the fields' types; raises `RankkitError` for
+    what does not fit.
+    """
     hints, changes = get_type_hints(Config), dict[str, Any]()
     for setting in settings:
         name, separator, value = setting.partition("=")
         if not separator:
             raise RankkitError(f"{setting!r} is not a setting; write field=value, e.g. steps=200")
         if name not in hints:
-            raise RankkitError(f"unknown field {name!r}{near(name, [*hints, *PLACES])}; the fields are {', '.join([*hints, *PLACES])}")
+            raise RankkitError(
+                f"unknown field {name!r}{near(name, [*hints, *PLACES])}; the fields are {', '.join([*hints, *PLACES])}"
+            )
         read = _read(name, value, hints[name])
         changes[name] = changes.get(name, ()) + read if hints[name] == tuple[str, ...] else read
     return dataclasses.replace(config, **changes)
@@ -122,7 +155,9 @@ def placed(settings: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     found = dict(setting.split("=", 1) for setting in places)
     tracker = found.get("tracker", "none")
     if tracker not in TRACKERS:
-        raise RankkitError(f"tracker={tracker}: tracker is one of {', '.join(TRACKERS)}{near(tracker, TRACKERS)}")
+        raise RankkitError(
+            f"tracker={tracker}: tracker is one of {', '.join(TRACKERS)}{near(tracker, TRACKERS)}"
+        )
     return found, [setting for setting in settings if setting not in places]
 
 
@@ -135,7 +170,9 @@ def near(name: str, known: Iterable[str]) -> str:
 def _read(name: str, value: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise RankkitError(f"{name}={value}: {name} is one of {', '.join(get_args(kind))}{near(value, get_args(kind))}")
+            raise RankkitError(
+                f"{name}={value}: {name} is one of {', '.join(get_args(kind))}{near(value, get_args(kind))}"
+            )
         return value
     if kind == tuple[str, ...]:
         return (value,) if value else ()
@@ -146,4 +183,6 @@ def _read(name: str, value: str, kind: Any) -> Any:
     try:
         return kind(value)
     except ValueError:
-        raise RankkitError(f"{name}={value}: {value!r} is not {'an integer' if kind is int else 'a number'}") from None
+        raise RankkitError(
+            f"{name}={value}: {value!r} is not {'an integer' if kind is int else 'a number'}"
+        ) from None

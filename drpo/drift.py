@@ -1,11 +1,13 @@
-"""The drift: which way each feature should move, and the loss whose gradient moves it there. Pure tensors, no configuration.
+"""The drift: which way each feature should move, and the loss whose gradient moves it there. Pure tensors, no
+configuration.
 
-Sources: Drifting Preference Optimization (Jiang, Wen, Liu; arXiv 2606.02521) and Generative Modeling via Drifting
-(Deng et al.; arXiv 2602.04770).
+Sources: Drifting Preference Optimization (Jiang, Wen, Liu; arXiv 2606.02521) and Generative Modeling via
+Drifting (Deng et al.; arXiv 2602.04770).
 
 Legend, as suffixes of names: B independent sets per call, N generated points, P positives, M negatives,
-T = N + M + P targets (generated, then negatives, then positives), D feature dimensions, R rows of one tile of N.
-Everything is float32 whatever comes in. No N×T×D tensor is ever made, and of N×T only one tile of rows exists at a time.
+T = N + M + P targets (generated, then negatives, then positives), D feature dimensions, R rows of one tile of
+N. Everything is float32 whatever comes in. No N×T×D tensor is ever made, and of N×T only one tile of rows
+exists at a time.
 """
 
 from __future__ import annotations
@@ -23,11 +25,15 @@ Field = Literal["official", "masked"]
 Weight = float | Tensor
 
 TILE = 2**22  # entries of one R×T tile (16 MiB in float32); a few of them are alive at a time
-EXACT_UP_TO = 2**30  # below this many N·T·D multiplications distances are exact differences, above it a matrix product
+EXACT_UP_TO = (
+    2**30
+)  # below this many N·T·D multiplications distances are exact differences, above it a matrix product
 SELF_LOGIT = -100.0  # added, over the radius, to a point's logit with itself: the official way of masking
 AFFINITY_FLOOR = 1e-6  # of a product of two softmaxes, in the official field
 SAME = 1e-4  # distances are floored here; at the floor two points are copies of each other
-ROUNDING = 2e-3  # a matrix product cannot tell distances below this, in units of the two points' norms, from zero: copies as well
+# a matrix product cannot tell distances below this, in units of the two points' norms, from zero: copies as
+# well
+ROUNDING = 2e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ class _Problem:
         return -near_BRT if self.kernel == "laplacian" else -near_BRT.square() / 2
 
     def is_self(self, rows: slice, *, pairs: bool = False) -> Tensor:
-        """(R,T) true where a target is the row itself: in the generated block, and in the others where they are copies of it.
+        """(R,T) true where a target is the row itself: in the generated block, and in the others where they
+        are copies of it.
 
         `pairs` adds the diagonal of the positives: the reference sample made from the row's own noise.
         """
@@ -96,23 +103,29 @@ def drift_loss(
     mask_negative_self: bool = False,
     field: Field = "official",
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Squared distance of `generated` (B,N,D) to itself moved towards `positive` (B,P,D) and away from `negative` (B,M,D).
+    """Squared distance of `generated` (B,N,D) to itself moved towards `positive` (B,P,D) and away from
+    `negative` (B,M,D).
 
-    The move is detached (arXiv 2606.02521, stop-gradient regression), so the gradient with respect to `generated` is minus the
-    field, up to a factor. Weights are a number or one per anchor, (B,P) and (B,M); the other generated points repel with weight 1.
-    `radii` are in units of the mean weighted distance (for `cosine`: temperatures). `mask_negative_self` says that the negatives
+    The move is detached (arXiv 2606.02521, stop-gradient regression), so the gradient with respect to
+    `generated` is minus the field, up to a factor. Weights are a number or one per anchor, (B,P) and (B,M);
+    the other generated points repel with weight 1. `radii` are in units of the mean weighted distance (for
+    `cosine`: temperatures). `mask_negative_self` says that the negatives
     *are* the generated points, row by row, as in the reference term.
 
-    `field="official"` is the authors' published computation: affinities floored at 1e-3, every radius normalised to unit rms.
-    `field="masked"` lets no point act on a copy of itself, nor (with `mask_negative_self`) on its paired row of `positive`, and
-    leaves the length of the move alone: it is the difference of two mean shifts, zero when both sides hold the same points.
+    `field="official"` is the authors' published computation: affinities floored at 1e-3, every radius
+    normalised to unit rms. `field="masked"` lets no point act on a copy of itself, nor (with
+    `mask_negative_self`) on its paired row of `positive`, and leaves the length of the move alone: it is the
+    difference of two mean shifts, zero when both sides hold the same points.
 
-    Returns the loss per set, (B,), and info: `scale` (the mean distance), `rms` per radius (of the raw field), `force` (B,) the
-    rms of the whole field. Scale and rms are taken over the whole call, sets included.
+    Returns the loss per set, (B,), and info: `scale` (the mean distance), `rms` per radius (of the raw
+    field), `force` (B,) the rms of the whole field. Scale and rms are taken over the whole call, sets
+    included.
     """
     _check(generated, positive, negative, kernel, field)
     with torch.autocast(generated.device.type, enabled=False):
-        problem = _problem(generated, positive, negative, positive_weight, negative_weight, mask_negative_self, kernel)
+        problem = _problem(
+            generated, positive, negative, positive_weight, negative_weight, mask_negative_self, kernel
+        )
         with torch.no_grad():
             scale = _scale(problem)
             unit = (scale / math.sqrt(generated.shape[-1])).clamp_min(1e-3)
@@ -124,26 +137,41 @@ def drift_loss(
 
 def _check(generated: Tensor, positive: Tensor, negative: Tensor, kernel: str, field: str) -> None:
     shapes = [tuple(points.shape) for points in (generated, positive, negative)]
-    if any(len(shape) != 3 or shape[0] != shapes[0][0] or shape[2] != shapes[0][2] or not shape[1] for shape in shapes):
-        raise ValueError(f"generated, positive and negative are (B,N,D), (B,P,D) and (B,M,D), none empty; they are {shapes}")
+    if any(
+        len(shape) != 3 or shape[0] != shapes[0][0] or shape[2] != shapes[0][2] or not shape[1]
+        for shape in shapes
+    ):
+        raise ValueError(
+            f"generated, positive and negative are (B,N,D), (B,P,D) and (B,M,D), none empty; they are {shapes}"
+        )
     for name, value, known in (("kernel", kernel, get_args(Kernel)), ("field", field, get_args(Field))):
         if value not in known:
             raise ValueError(f"{name} is one of {', '.join(known)}, not {value!r}")
 
 
 def _problem(
-    generated: Tensor, positive: Tensor, negative: Tensor, positive_weight: Weight, negative_weight: Weight, masked: bool, kernel: Kernel
+    generated: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    positive_weight: Weight,
+    negative_weight: Weight,
+    masked: bool,
+    kernel: Kernel,
 ) -> _Problem:
     g_BND, p_BPD, m_BMD = (points.detach().float() for points in (generated, positive, negative))
     if masked and m_BMD.shape != g_BND.shape:
-        raise ValueError(f"mask_negative_self needs the generated points as negatives, {tuple(g_BND.shape)}, not {tuple(m_BMD.shape)}")
+        raise ValueError(
+            f"mask_negative_self needs the generated points as negatives, {tuple(g_BND.shape)}, not {tuple(m_BMD.shape)}"
+        )
     weights = [_per_point(1.0, g_BND), _per_point(negative_weight, m_BMD), _per_point(positive_weight, p_BPD)]
     t_BTD = torch.cat([g_BND, m_BMD, p_BPD], dim=1)
     if kernel != "cosine":  # angles, unlike distances, know where the origin is
         centre = g_BND.mean(dim=1, keepdim=True)
         g_BND, t_BTD = g_BND - centre, t_BTD - centre
     exact = g_BND.numel() * t_BTD.shape[1] <= EXACT_UP_TO
-    return _Problem(g_BND, t_BTD, torch.cat(weights, dim=1), t_BTD.norm(dim=2), p_BPD.shape[1], masked, kernel, exact)
+    return _Problem(
+        g_BND, t_BTD, torch.cat(weights, dim=1), t_BTD.norm(dim=2), p_BPD.shape[1], masked, kernel, exact
+    )
 
 
 def _per_point(weight: Weight, points: Tensor) -> Tensor:
@@ -151,14 +179,20 @@ def _per_point(weight: Weight, points: Tensor) -> Tensor:
 
 
 def _scale(problem: _Problem) -> Tensor:
-    total = torch.zeros((), dtype=torch.float64 if problem.g_BND.device.type != "mps" else torch.float32, device=problem.g_BND.device)
+    total = torch.zeros(
+        (),
+        dtype=torch.float64 if problem.g_BND.device.type != "mps" else torch.float32,
+        device=problem.g_BND.device,
+    )
     for _, d_BRT in problem.tiles():
         total += (d_BRT * problem.w_BT[:, None]).sum(dtype=total.dtype)
     mean = total / (problem.g_BND.shape[1] * problem.w_BT.sum(dtype=total.dtype)).clamp_min(1e-30)
     return mean.float().clamp_min(1e-3)
 
 
-def _force(problem: _Problem, scale: Tensor, unit: Tensor, radii: tuple[float, ...], field: Field) -> tuple[Tensor, Tensor]:
+def _force(
+    problem: _Problem, scale: Tensor, unit: Tensor, radii: tuple[float, ...], field: Field
+) -> tuple[Tensor, Tensor]:
     """The field F_BND in units of `unit`, and the rms of each radius' raw field."""
     columns = _column_lse(problem, scale, radii, field)
     pull = _official_rows if field == "official" else _masked_rows
@@ -175,7 +209,9 @@ def _force(problem: _Problem, scale: Tensor, unit: Tensor, radii: tuple[float, .
     return force_BND, squares.sqrt()
 
 
-def _masked_logits(problem: _Problem, rows: slice, d_BRT: Tensor, scale: Tensor, radius: float, field: Field) -> Tensor:
+def _masked_logits(
+    problem: _Problem, rows: slice, d_BRT: Tensor, scale: Tensor, radius: float, field: Field
+) -> Tensor:
     logits_BRT = problem.logits(rows, d_BRT, scale, radius)
     if field == "official":
         return logits_BRT + problem.is_self(rows) * (SELF_LOGIT / radius)
@@ -194,7 +230,9 @@ def _column_lse(problem: _Problem, scale: Tensor, radii: tuple[float, ...], fiel
 
 
 def _official_rows(problem: _Problem, logits_BRT: Tensor, column_BT: Tensor) -> Tensor:
-    """(m⁻ S⁺ − m⁺ S⁻) with S = Σ A T and m = Σ A; the coefficients of a row sum to zero, so its own position drops out."""
+    """(m⁻ S⁺ − m⁺ S⁻) with S = Σ A T and m = Σ A; the coefficients of a row sum to zero, so its own position
+    drops out.
+    """
     row_BR1 = logits_BRT.logsumexp(dim=2, keepdim=True)
     product_BRT = (logits_BRT - row_BR1).exp() * (logits_BRT - column_BT[:, None]).exp()
     a_BRT = product_BRT.clamp_min(AFFINITY_FLOOR).sqrt() * problem.w_BT[:, None]
@@ -205,7 +243,9 @@ def _official_rows(problem: _Problem, logits_BRT: Tensor, column_BT: Tensor) -> 
 
 
 def _masked_rows(problem: _Problem, logits_BRT: Tensor, column_BT: Tensor) -> Tensor:
-    """μ⁺ − μ⁻: where the positives' affinity lies less where the repellers' lies; zero for a row that lacks either."""
+    """μ⁺ − μ⁻: where the positives' affinity lies less where the repellers' lies; zero for a row that lacks
+    either.
+    """
     evidence_BRT = logits_BRT - column_BT[:, None].nan_to_num(neginf=0.0) / 2 + problem.w_BT[:, None].log()
     split = problem.first_positive
     attract_BRD, has_plus = _mean_shift(evidence_BRT[..., split:], problem.t_BTD[:, split:])

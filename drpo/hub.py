@@ -11,7 +11,8 @@ from rankkit import RankkitError
 
 
 def pretrained(kind: Any, model: str, *, setting: str = "model", **options: Any) -> Any:
-    """``kind.from_pretrained(model, **options)``, also from a folder that holds its weights as ``*.fp16.safetensors`` alone.
+    """``kind.from_pretrained(model, **options)``, also from a folder that holds its weights as
+    ``*.fp16.safetensors`` alone.
 
     `setting` is what the user would change to load another one; the `RankkitError` names it.
     """
@@ -30,7 +31,9 @@ def pipeline(kind: Any, model: str, device: str, dtype: torch.dtype, **options: 
     """A diffusers pipeline on `device`, loaded in `dtype` without a detour, and silent."""
     pipe = pretrained(kind, model, dtype=dtype, **options)
     pipe.set_progress_bar_config(disable=True)
-    return pipe.to(device) if pipe.dtype == dtype else pipe.to(device, dtype)  # diffusers 0.40 does not know dtype=
+    return (
+        pipe.to(device) if pipe.dtype == dtype else pipe.to(device, dtype)
+    )  # diffusers 0.40 does not know dtype=
 
 
 def _half_only(folder: Path) -> bool:
@@ -38,4 +41,7 @@ def _half_only(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     weights = [path for path in folder.rglob("*") if path.suffix in (".safetensors", ".bin")]
-    return bool({path.parent for path in weights if ".fp16" in path.name} - {path.parent for path in weights if ".fp16" not in path.name})
+    return bool(
+        {path.parent for path in weights if ".fp16" in path.name}
+        - {path.parent for path in weights if ".fp16" not in path.name}
+    )

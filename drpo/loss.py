@@ -1,4 +1,6 @@
-"""The loss of one prompt: towards what was preferred, away from what was not, and not far from the base (arXiv 2606.02521)."""
+"""The loss of one prompt: towards what was preferred, away from what was not, and not far from the base
+(arXiv 2606.02521).
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,21 @@ class Poles:
 
 def rows(points: Mapping[str, Tensor], anchors: Anchors) -> Poles:
     """The anchors' rows of the candidates' features."""
-    positive, negative = ({key: z[list(side)].detach() for key, z in points.items()} for side in (anchors.positive, anchors.negative))
+    positive, negative = (
+        {key: z[list(side)].detach() for key, z in points.items()}
+        for side in (anchors.positive, anchors.negative)
+    )
     return Poles(positive, anchors.positive_weight, negative, anchors.negative_weight)
 
 
-def drpo_loss(points: Mapping[str, Tensor], poles: Poles, start: Mapping[str, Tensor], config: Config) -> tuple[Tensor, Row]:
-    """Preference term plus `reference_weight` times the reference term, over all feature keys, and their sizes.
+def drpo_loss(
+    points: Mapping[str, Tensor], poles: Poles, start: Mapping[str, Tensor], config: Config
+) -> tuple[Tensor, Row]:
+    """Preference term plus `reference_weight` times the reference term, over all feature keys, and their
+    sizes.
 
-    `points` are features of the candidates, `start` those of the base's samples from the same noises (empty without a reference).
+    `points` are features of the candidates, `start` those of the base's samples from the same noises (empty
+    without a reference).
     """
     preferences, references, force = [], [], []
     for key, z in points.items():

@@ -1,4 +1,5 @@
-"""A ranking to weighted anchors: which candidates attract, which repel, and how strongly. Equals are never opposed.
+"""A ranking to weighted anchors: which candidates attract, which repel, and how strongly. Equals are never
+opposed.
 
 Only the order and the equality of scores are read, never their size (arXiv 2606.02521: rankings alone).
 """
@@ -15,10 +16,12 @@ from rankkit import Ranking
 
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Indices into the group of the candidates that attract and that repel, in ascending order, with weights in (0, 1].
+    """Indices into the group of the candidates that attract and that repel, in ascending order, with weights
+    in (0, 1].
 
-    A weight is the chance of being picked if ties were broken at random, less what the other side would take of it. Every
-    positive was ranked strictly better than every negative. `cancelled` is the mass each side lost that way.
+    A weight is the chance of being picked if ties were broken at random, less what the other side would take
+    of it. Every positive was ranked strictly better than every negative. `cancelled` is the mass each side
+    lost that way.
     """
 
     positive: tuple[int, ...]
@@ -31,8 +34,8 @@ class Anchors:
 def split(ranking: Ranking, size: int) -> Anchors | None:
     """The best and the worst `size` candidates as anchors, or None when the ranking prefers nobody.
 
-    With fewer than ``2 * size`` ranked candidates, half of them are taken on each side. Abstentions (NaN) are never anchors. A tie that
-    straddles a quota enters whole, each with an equal share of the places left.
+    With fewer than ``2 * size`` ranked candidates, half of them are taken on each side. Abstentions (NaN) are
+    never anchors. A tie that straddles a quota enters whole, each with an equal share of the places left.
 
     >>> split(Ranking((3.0, 1.0, 2.0, 0.0)), 1)
     Anchors(positive=(0,), positive_weight=(1.0,), negative=(3,), negative_weight=(1.0,), cancelled=0.0)

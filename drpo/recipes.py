@@ -1,4 +1,7 @@
-"""Recipes: functions that return a `Config`. To add one, add a function; its first docstring line is what ``drpo recipes`` prints."""
+"""Recipes: functions that return a `Config`.
+
+To add one, add a function; its first docstring line is what ``drpo recipes`` prints.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,14 @@ def shapes() -> Config:
 
 def sd_turbo() -> Config:
     """SD-Turbo with PickScore, in the authors' settings; give prompts=FILE and features_model=FILE."""
-    return Config(generator="sd_turbo", ranker="pickscore", prompts="prompts.txt", steps=1000, features="latent_mae", held_out=("clip",))
+    return Config(
+        generator="sd_turbo",
+        ranker="pickscore",
+        prompts="prompts.txt",
+        steps=1000,
+        features="latent_mae",
+        held_out=("clip",),
+    )
 
 
 def sd_turbo_offline() -> Config:

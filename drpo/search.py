@@ -1,7 +1,9 @@
-"""Candidates for rankers that mostly say the same: more rounds of noises until best and worst differ, without storing a graph.
+"""Candidates for rankers that mostly say the same: more rounds of noises until best and worst differ, without
+storing a graph.
 
-A 0/1 reward says nothing about a group that passes or fails as a whole. So up to `max_rounds` groups are sampled and ranked, only their
-noises and scores are kept, and the noises worth learning from are sampled once more, with a graph (arXiv 2606.02521).
+A 0/1 reward says nothing about a group that passes or fails as a whole. So up to `max_rounds` groups are
+sampled and ranked, only their noises and scores are kept, and the noises worth learning from are sampled once
+more, with a graph (arXiv 2606.02521).
 """
 
 from __future__ import annotations
@@ -18,12 +20,17 @@ from rankkit import Ranking
 
 
 def search(
-    generator: Generator, prompt: str, noises: Iterable[Tensor], order: Callable[[Sample], Ranking], anchors: int
+    generator: Generator,
+    prompt: str,
+    noises: Iterable[Tensor],
+    order: Callable[[Sample], Ranking],
+    anchors: int,
 ) -> tuple[Tensor, Ranking, Ranking]:
-    """The noises worth a graph, at most `anchors` best and as many worst, with their ranking, and the ranking of all that were sampled.
+    """The noises worth a graph, at most `anchors` best and as many worst, with their ranking, and the ranking
+    of all that were sampled.
 
-    It stops at the first clean split. When no round splits cleanly, whatever preference all of them together hold is returned, and
-    with none, the last round.
+    It stops at the first clean split. When no round splits cleanly, whatever preference all of them together
+    hold is returned, and with none, the last round.
     """
     seen, scores, found = list[Tensor](), list[float](), None
     for noise in noises:
@@ -36,7 +43,9 @@ def search(
             break
     if not found:
         return seen[-1], Ranking(tuple(scores[-len(seen[-1]) :])), Ranking(tuple(scores))
-    chosen = _first(found.positive, found.positive_weight, anchors) + _first(found.negative, found.negative_weight, anchors)
+    chosen = _first(found.positive, found.positive_weight, anchors) + _first(
+        found.negative, found.negative_weight, anchors
+    )
     return torch.cat(seen)[chosen], Ranking(tuple(scores[i] for i in chosen)), Ranking(tuple(scores))
 
 
@@ -46,6 +55,8 @@ def clean(found: Anchors, anchors: int) -> bool:
 
 
 def _first(members: tuple[int, ...], weights: tuple[float, ...], count: int) -> list[int]:
-    """The surest `count` members; among equals the earliest, which is as good as chance because noises are drawn alike."""
+    """The surest `count` members; among equals the earliest, which is as good as chance because noises are
+    drawn alike.
+    """
     surest = sorted(zip(weights, members, strict=True), key=lambda one: (-one[0], one[1]))
     return [member for _, member in surest[:count]]

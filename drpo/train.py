@@ -31,18 +31,35 @@ PHASES = ("generate", "decode", "rank", "reference", "features", "backward")
 
 
 class Trainer:
-    """One run's state: the generator's trainable weights, their optimizer, their moving average, and the step.
+    """One run's state: the generator's trainable weights, their optimizer, their moving average, and the
+    step.
 
-    Noises and the order of prompts depend on the seed and the step alone, so a resumed run repeats what an uninterrupted one does.
+    Noises and the order of prompts depend on the seed and the step alone, so a resumed run repeats what an
+    uninterrupted one does.
     """
 
-    def __init__(self, config: Config, generator: Generator, features: FeatureMap, ranker: Ranker, prompts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        generator: Generator,
+        features: FeatureMap,
+        ranker: Ranker,
+        prompts: Sequence[str],
+    ) -> None:
         if not prompts:
             raise RankkitError("there are no prompts to train on; give a file with one prompt per line")
-        self.config, self.generator, self.features, self.ranker, self.prompts = config, generator, features, ranker, tuple(prompts)
+        self.config, self.generator, self.features, self.ranker, self.prompts = (
+            config,
+            generator,
+            features,
+            ranker,
+            tuple(prompts),
+        )
         self.accelerator = Accelerator()
         self.weights = list(generator.parameters().values())
-        self.optimizer = torch.optim.AdamW(self.weights, config.learning_rate, betas=(0.9, config.beta2), weight_decay=1e-4)
+        self.optimizer = torch.optim.AdamW(
+            self.weights, config.learning_rate, betas=(0.9, config.beta2), weight_decay=1e-4
+        )
         self.scaler = torch.amp.GradScaler(self.weights[0].device.type, enabled=config.precision == "fp16")
         self.average = [weight.detach().clone() for weight in self.weights]
         self.step = 0
@@ -52,17 +69,26 @@ class Trainer:
     def update(self) -> Row:
         """One optimizer step over this step's prompts, and what there is to log about it.
 
-        `reward` is the mean score of the candidates that were ranked; `abstained`, `equal`, `broken` and `skipped` count, per prompt,
-        candidates without a score, groups of equals, groups with something that is not a finite number, and groups that taught
-        nothing. All are means over prompts and processes. ``s_*`` are seconds of this process, `peak_mb` its memory.
+        `reward` is the mean score of the candidates that were ranked; `abstained`, `equal`, `broken` and
+        `skipped` count, per prompt, candidates without a score, groups of equals, groups with something that
+        is not a finite number, and groups that taught nothing. All are means over prompts and processes.
+        ``s_*`` are seconds of this process, `peak_mb` its memory.
         """
         self.seconds = dict.fromkeys(PHASES, 0.0)
-        share = self.accelerator.num_processes / self.config.prompts_per_step  # gradients are averaged over processes afterwards
+        share = (
+            self.accelerator.num_processes / self.config.prompts_per_step
+        )  # gradients are averaged over processes afterwards
         row = self._mean([self.learn(prompt, seed, share=share) for prompt, seed in self.turns()])
-        if row["skipped"] < 1:  # nobody preferred anything anywhere: no gradient, and no decay or momentum either
+        if (
+            row["skipped"] < 1
+        ):  # nobody preferred anything anywhere: no gradient, and no decay or momentum either
             row |= self._descend()
         self.step += 1
-        return row | {"step": self.step, "peak_mb": _peak_mb()} | {f"s_{name}": spent for name, spent in self.seconds.items()}
+        return (
+            row
+            | {"step": self.step, "peak_mb": _peak_mb()}
+            | {f"s_{name}": spent for name, spent in self.seconds.items()}
+        )
 
     def turns(self) -> Iterator[tuple[str, int]]:
         """The prompts of this step that are this process', each with a seed for its noises."""
@@ -70,11 +96,15 @@ class Trainer:
         for turn in range(self.accelerator.process_index, config.prompts_per_step, processes):
             index = self.step * config.prompts_per_step + turn
             epoch, place = divmod(index, len(self.prompts))
-            order = random.Random(f"{config.seed}/{epoch}").sample(range(len(self.prompts)), len(self.prompts))
+            order = random.Random(f"{config.seed}/{epoch}").sample(
+                range(len(self.prompts)), len(self.prompts)
+            )
             yield self.prompts[order[place]], next(fixed_seeds(config.seed, index))
 
     def learn(self, prompt: str, seed: int, *, share: float) -> Row:
-        """Add one prompt's gradient, times `share`, to the weights; a prompt without preference adds nothing and is counted."""
+        """Add one prompt's gradient, times `share`, to the weights; a prompt without preference adds nothing
+        and is counted.
+        """
         try:
             return self._learn(prompt, seed, share)
         except torch.OutOfMemoryError as error:
@@ -89,7 +119,9 @@ class Trainer:
             noise, ranking, judged = self.generator.noise(config.group_size, seed), None, None
         else:
             with self._timed("rank"):
-                noise, ranking, judged = search(self.generator, prompt, self._rounds(seed), self.order, config.anchors)
+                noise, ranking, judged = search(
+                    self.generator, prompt, self._rounds(seed), self.order, config.anchors
+                )
         with self._timed("generate"):
             sample = self.generator.sample(prompt, noise)
         with self._timed("features", sample):
@@ -109,17 +141,22 @@ class Trainer:
             self.scaler.scale(loss * share).backward()
         return row | info | {"skipped": 0.0, "loss": loss.item()}
 
-    def poles(self, sample: Sample, points: Mapping[str, Tensor], ranking: Ranking | None) -> tuple[Poles | None, Row]:
-        """What attracts and what repels this sample, or None without a preference, and what to log of the ranking.
+    def poles(
+        self, sample: Sample, points: Mapping[str, Tensor], ranking: Ranking | None
+    ) -> tuple[Poles | None, Row]:
+        """What attracts and what repels this sample, or None without a preference, and what to log of the
+        ranking.
 
-        `ranking` is the sample's, where it is known already. The anchors' features are rows of `points`: nothing is encoded twice.
+        `ranking` is the sample's, where it is known already. The anchors' features are rows of `points`:
+        nothing is encoded twice.
         """
         ranking = ranking or self.order(sample)
         anchors = split(ranking, self.config.anchors)
         return (rows(points, anchors) if anchors else None), _verdict(ranking)
 
     def order(self, sample: Sample) -> Ranking:
-        """The ranker's verdict on a sample; one with anything but finite numbers in it abstains as a whole, before anyone sees it.
+        """The ranker's verdict on a sample; one with anything but finite numbers in it abstains as a whole,
+        before anyone sees it.
 
         Raises `RankkitError`, naming the ranker and the prompt, when the ranker fails or loses count.
         """
@@ -133,10 +170,14 @@ class Trainer:
         except RunStopped:
             raise
         except Exception as error:  # whatever a plugin's code raises
-            raise RankkitError(f"the ranker {self.config.ranker} failed {at}: {type(error).__name__}: {error}") from error
+            raise RankkitError(
+                f"the ranker {self.config.ranker} failed {at}: {type(error).__name__}: {error}"
+            ) from error
         if len(rankings) != 1 or len(rankings[0].scores) != len(images):
             count = sum(len(ranking.scores) for ranking in rankings)
-            raise RankkitError(f"the ranker {self.config.ranker} returned {count} scores for {len(images)} candidates {at}")
+            raise RankkitError(
+                f"the ranker {self.config.ranker} returned {count} scores for {len(images)} candidates {at}"
+            )
         reasons = [str(detail["error"]) for detail in rankings[0].details if "error" in detail]
         self.reason = reasons[0] if reasons else self.reason
         return rankings[0]
@@ -169,7 +210,9 @@ class Trainer:
             yield self.generator.noise(self.config.group_size, number)
 
     def _descend(self) -> Row:
-        """One step of the optimizer, unless the gradient is not a finite number: such a step is left out and counted as broken."""
+        """One step of the optimizer, unless the gradient is not a finite number: such a step is left out and
+        counted as broken.
+        """
         config = self.config
         for weight in self.weights:
             weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
@@ -187,14 +230,18 @@ class Trainer:
         return {"gradient": norm} if math.isfinite(norm) else {"broken": 1.0}
 
     def _remember(self) -> None:
-        decay = min(self.config.ema, (self.step + 1) / (self.step + 10))  # a short memory while there is little to remember
+        decay = min(
+            self.config.ema, (self.step + 1) / (self.step + 10)
+        )  # a short memory while there is little to remember
         with torch.no_grad():
             for mean, weight in zip(self.average, self.weights, strict=True):
                 mean.lerp_(weight, 1 - decay)
 
     def _mean(self, rows: Sequence[Row]) -> Row:
         """Per name the mean over the turns that have it, over all processes."""
-        sums = torch.tensor([[sum(row.get(name, 0.0) for row in rows), sum(name in row for row in rows)] for name in MEANS])
+        sums = torch.tensor(
+            [[sum(row.get(name, 0.0) for row in rows), sum(name in row for row in rows)] for name in MEANS]
+        )
         total, count = self.accelerator.reduce(sums.to(self.accelerator.device), "sum").cpu().unbind(1)
         return {name: (total[i] / count[i]).item() for i, name in enumerate(MEANS) if count[i]}
 
@@ -217,7 +264,9 @@ def _verdict(ranking: Ranking) -> Row:
 
 
 def _peak_mb() -> float:
-    """The most memory used so far, in MiB: the GPU's, where there is one, else this process' (0 where the system does not tell)."""
+    """The most memory used so far, in MiB: the GPU's, where there is one, else this process' (0 where the
+    system does not tell).
+    """
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     try:

@@ -1,6 +1,7 @@
 """What flows through training: a `Sample` of candidates, made by a `Generator`, seen through a `FeatureMap`.
 
-Legend: K candidates of one prompt; latents (K,C,h,w) in the scale the U-Net sees; pixels (K,3,H,W) in [-1, 1].
+Legend: K candidates of one prompt; latents (K,C,h,w) in the scale the U-Net sees; pixels (K,3,H,W) in [-1,
+1].
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def clock(device: torch.device) -> float:
 
 
 class Generator(Protocol):
-    """A deterministic one-step generator with trainable parameters and, behind `reference`, the frozen base it started from."""
+    """A deterministic one-step generator with trainable parameters and, behind `reference`, the frozen base
+    it started from.
+    """
 
     def noise(self, count: int, seed: int) -> Tensor:
         """(count,C,h,w) standard normal noise, the same for the same seed on every device."""
@@ -94,7 +97,9 @@ class Generator(Protocol):
 
 
 class FeatureMap(Protocol):
-    """A frozen view of candidates: per key one set of points, (K,D) or (K,tokens,D), differentiable in the sample."""
+    """A frozen view of candidates: per key one set of points, (K,D) or (K,tokens,D), differentiable in the
+    sample.
+    """
 
     def __call__(self, sample: Sample) -> Mapping[str, Tensor]:
         """The features of every candidate."""

@@ -1,4 +1,5 @@
-"""Draws the pictures of this folder: six prompts, six candidates each, some right and crisp, some blurred, pale, noisy or wrong.
+"""Draws the pictures of this folder: six prompts, six candidates each, some right and crisp, some blurred,
+pale, noisy or wrong.
 
 python examples/make.py
 """
@@ -89,7 +90,9 @@ def trees(rng: random.Random, main: Color) -> Image.Image:
         for _ in range(7):
             x, base, size = rng.randint(0, FINE), 520 + depth * 90, 70 + depth * 22
             draw.rectangle((x - 8, base - size, x + 8, base + 60), fill=shade(PALETTE["brown"], 0.8))
-            draw.ellipse((x - size, base - 2 * size, x + size, base), fill=shade(main, rng.uniform(0.75, 1.15)))
+            draw.ellipse(
+                (x - size, base - 2 * size, x + size, base), fill=shade(main, rng.uniform(0.75, 1.15))
+            )
         if depth < 4:
             image = Image.blend(image, Image.new("RGB", image.size, (216, 214, 210)), 0.22)
     return image
@@ -97,7 +100,12 @@ def trees(rng: random.Random, main: Color) -> Image.Image:
 
 def flower(rng: random.Random, main: Color) -> Image.Image:
     image = Image.new("RGB", (FINE, FINE), PALETTE["black"])
-    petals, turn, cx, cy = rng.randint(7, 11), rng.random(), 480 + rng.randint(-60, 60), 440 + rng.randint(-40, 40)
+    petals, turn, cx, cy = (
+        rng.randint(7, 11),
+        rng.random(),
+        480 + rng.randint(-60, 60),
+        440 + rng.randint(-40, 40),
+    )
     draw = ImageDraw.Draw(image)
     draw.line((cx, cy, cx + rng.randint(-60, 60), FINE), fill=PALETTE["green"], width=26)
     for k in range(petals):
@@ -125,7 +133,9 @@ def spoil(image: Image.Image, how: str, rng: random.Random) -> Image.Image:
         return ImageEnhance.Color(ImageEnhance.Contrast(image).enhance(0.5)).enhance(0.35)
     if how == "noisy":
         noise = Image.frombytes("RGB", image.size, rng.randbytes(image.width * image.height * 3))
-        return ImageChops.overlay(image, Image.blend(Image.new("RGB", image.size, (128, 128, 128)), noise, 0.35))
+        return ImageChops.overlay(
+            image, Image.blend(Image.new("RGB", image.size, (128, 128, 128)), noise, 0.35)
+        )
     return image
 
 

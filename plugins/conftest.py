@@ -1,4 +1,5 @@
-"""Every plugin's tests: no network, one thread, and the tiny cases beside them and the benchmarks importable."""
+"""Every plugin's tests: no network, one thread, and the tiny cases beside them and the benchmarks importable.
+"""
 
 import os
 import sys
@@ -14,5 +15,7 @@ def pytest_configure():
         import torch
     except ImportError:
         return
-    if hasattr(torch, "set_num_threads"):  # without PyTorch, the folder plugins/torch can be imported by that name
+    if hasattr(
+        torch, "set_num_threads"
+    ):  # without PyTorch, the folder plugins/torch can be imported by that name
         torch.set_num_threads(1)

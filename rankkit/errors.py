@@ -1,6 +1,7 @@
 """Errors meant for people: each names the thing, shows the value and offers the next step.
 
-Anything that goes wrong inside rankkit itself is an ``assert``; what a user, a file or a plugin got wrong is a `RankkitError`.
+Anything that goes wrong inside rankkit itself is an ``assert``; what a user, a file or a plugin got wrong is
+a `RankkitError`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ class BrokenRanker(RankkitError):
 
 
 class RunStopped(RankkitError):
-    """A ranker cannot go on at all: its budget is spent, its server is gone or refuses it. No image is to blame, so none abstains.
+    """A ranker cannot go on at all: its budget is spent, its server is gone or refuses it. No image is to
+    blame, so none abstains.
 
-    It passes through everything that turns a failure into an abstention, and ends the run; what was judged before is kept.
+    It passes through everything that turns a failure into an abstention, and ends the run; what was judged
+    before is kept.
     """
 
 

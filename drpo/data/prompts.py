@@ -11,7 +11,9 @@ WORLD: dict[str, world.Split] = {"shapes": "train", "shapes-tuning": "tuning", "
 
 
 def prompts(name: str) -> list[str]:
-    """The lines of a prompt file, empty ones left out; ``shapes``, ``shapes-tuning`` and ``shapes-final`` are built in."""
+    """The lines of a prompt file, empty ones left out;
+    ``shapes``, ``shapes-tuning`` and ``shapes-final`` are built in.
+    """
     if name in WORLD:
         return world.prompts(WORLD[name])
     path = Path(name)

@@ -1,7 +1,8 @@
-"""Preferences from disk in place of a live ranker: prompts with chosen and rejected pictures (arXiv 2606.02521, offline).
+"""Preferences from disk in place of a live ranker: prompts with chosen and rejected pictures (arXiv
+2606.02521, offline).
 
-Either the pictures themselves attract and repel, or they only rank the candidates: by how much nearer each lies to the chosen ones
-than to the rejected ones, in feature space.
+Either the pictures themselves attract and repel, or they only rank the candidates: by how much nearer each
+lies to the chosen ones than to the rejected ones, in feature space.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from drpo.types import FeatureMap, Generator, Sample
 from rankkit import Group, Ranking, RankkitError
 
 Picture: TypeAlias = "Path | bytes | Image.Image"
-"""Where a picture is; it is decoded when its turn comes, because a data set of decoded pictures fits into no memory."""
+"""Where a picture is; it is decoded when its turn comes, because a data set of decoded pictures fits into no
+memory.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,9 @@ class Choice:
 
 
 def read(path: Path) -> list[Choice]:
-    """Choices from a file: ``.jsonl`` rows of prompt, chosen, rejected (paths), or Pick-a-Pic's ``.parquet`` without its ties."""
+    """Choices from a file: ``.jsonl`` rows of prompt, chosen, rejected (paths), or Pick-a-Pic's ``.parquet``
+    without its ties.
+    """
     if not path.is_file():
         raise RankkitError(f"there is no preference file {str(path)!r}; give a .jsonl or a .parquet")
     choices = list(_parquet(path) if path.suffix == ".parquet" else _jsonl(path))
@@ -50,27 +55,38 @@ def read(path: Path) -> list[Choice]:
 class OfflineTrainer(Trainer):
     """A `Trainer` whose poles are the pictures of `choices`.
 
-    With ``offline="rank"`` they only order the candidates, which then attract and repel each other as under a live ranker.
-    `generator` must offer `size` and ``encode_pixels``, from (K,3,H,W) in [-1, 1] to latents. A picture that cannot be read costs its
-    prompt's turn, which is counted as broken.
+    With ``offline="rank"`` they only order the candidates, which then attract and repel each other as under a
+    live ranker. `generator` must offer `size` and ``encode_pixels``, from (K,3,H,W) in [-1, 1] to latents. A
+    picture that cannot be read costs its prompt's turn, which is counted as broken.
     """
 
-    def __init__(self, config: Config, generator: Generator, features: FeatureMap, choices: Sequence[Choice]) -> None:
+    def __init__(
+        self, config: Config, generator: Generator, features: FeatureMap, choices: Sequence[Choice]
+    ) -> None:
         self.choices: dict[str, list[Choice]] = {}
         for choice in choices:
             self.choices.setdefault(choice.prompt, []).append(choice)
         super().__init__(config, generator, features, _Nobody(), list(self.choices))
 
-    def poles(self, sample: Sample, points: Mapping[str, Tensor], ranking: Ranking | None) -> tuple[Poles | None, Row]:
-        """The prompt's chosen and rejected pictures, seen through the feature map; one of its choices per step, in turn."""
+    def poles(
+        self, sample: Sample, points: Mapping[str, Tensor], ranking: Ranking | None
+    ) -> tuple[Poles | None, Row]:
+        """The prompt's chosen and rejected pictures, seen through the feature map; one of its choices per
+        step, in turn.
+        """
         choices = self.choices[sample.prompt]
         choice = choices[self.step % len(choices)]
         try:
-            chosen, rejected = self.seen(sample.prompt, choice.chosen), self.seen(sample.prompt, choice.rejected)
+            chosen, rejected = (
+                self.seen(sample.prompt, choice.chosen),
+                self.seen(sample.prompt, choice.rejected),
+            )
         except (OSError, ValueError):  # what Pillow raises for a damaged file
             return None, {"broken": 1.0}
         if self.config.offline == "rank":
-            nearness = sum(_distance(z, rejected[key]) - _distance(z, chosen[key]) for key, z in points.items())
+            nearness = sum(
+                _distance(z, rejected[key]) - _distance(z, chosen[key]) for key, z in points.items()
+            )
             assert isinstance(nearness, Tensor)
             return super().poles(sample, points, Ranking(tuple(nearness.tolist())))
         return Poles(chosen, [1.0] * len(choice.chosen), rejected, [1.0] * len(choice.rejected)), {}
@@ -92,7 +108,9 @@ class _Nobody:
 
 
 def _distance(z: Tensor, others: Tensor) -> Tensor:
-    """(K,): mean distance of each candidate to `others`, as flat vectors, in units of the mean over candidates."""
+    """(K,): mean distance of each candidate to `others`, as flat vectors, in units of the mean over
+    candidates.
+    """
     d = torch.cdist(z.detach().float().flatten(1), others.float().flatten(1))
     return d.mean(1) / d.mean().clamp_min(1e-12)
 
@@ -118,12 +136,18 @@ def _jsonl(path: Path) -> Iterator[Choice]:
             continue
         try:
             row = json.loads(line)
-            sides = [tuple(path.parent / name for name in _many(row[side])) for side in ("chosen", "rejected")]
+            sides = [
+                tuple(path.parent / name for name in _many(row[side])) for side in ("chosen", "rejected")
+            ]
             prompt = str(row["prompt"])
         except (ValueError, KeyError, TypeError) as error:
-            raise RankkitError(f"{path}, line {number}: not a row of prompt, chosen, rejected ({error!r})") from None
+            raise RankkitError(
+                f"{path}, line {number}: not a row of prompt, chosen, rejected ({error!r})"
+            ) from None
         for picture in (picture for side in sides for picture in side if not picture.is_file()):
-            raise RankkitError(f"{path}, line {number}: there is no picture {str(picture)!r}; paths are relative to the file")
+            raise RankkitError(
+                f"{path}, line {number}: there is no picture {str(picture)!r}; paths are relative to the file"
+            )
         if all(sides):
             yield Choice(prompt, *sides)
 
@@ -133,7 +157,9 @@ def _many(value: Any) -> list[str]:
 
 
 def _parquet(path: Path) -> Iterator[Choice]:
-    """Pick-a-Pic: ``caption``, pictures ``jpg_0`` and ``jpg_1`` as bytes, ``label_0`` 1 when the first was chosen, 0.5 for a tie."""
+    """Pick-a-Pic: ``caption``, pictures ``jpg_0`` and ``jpg_1`` as bytes, ``label_0`` 1 when the first was
+    chosen, 0.5 for a tie.
+    """
     try:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
@@ -142,7 +168,9 @@ def _parquet(path: Path) -> Iterator[Choice]:
     try:
         rows = parquet.read_table(path, columns=["caption", "jpg_0", "jpg_1", "label_0"]).to_pylist()
     except (arrow.ArrowException, OSError) as error:
-        raise RankkitError(f"{path} is not a Pick-a-Pic file (caption, jpg_0, jpg_1, label_0): {error}") from None
+        raise RankkitError(
+            f"{path} is not a Pick-a-Pic file (caption, jpg_0, jpg_1, label_0): {error}"
+        ) from None
     for row in rows:
         if row["label_0"] in (0, 1) and row["jpg_0"] and row["jpg_1"]:
             first, second = row["jpg_0"], row["jpg_1"]

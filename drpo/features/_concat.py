@@ -1,4 +1,6 @@
-"""Several maps at once, ``features=a+b``: each key stays a set of its own, so what one map cannot see another can."""
+"""Several maps at once, ``features=a+b``: each key stays a set of its own, so what one map cannot see another
+can.
+"""
 
 from __future__ import annotations
 
@@ -18,4 +20,6 @@ class Several:
 
     def __call__(self, sample: Sample) -> Mapping[str, Tensor]:
         """The features of every candidate, in the order of the maps."""
-        return {f"{name}.{key}": points for name, see in self.maps.items() for key, points in see(sample).items()}
+        return {
+            f"{name}.{key}": points for name, see in self.maps.items() for key, points in see(sample).items()
+        }

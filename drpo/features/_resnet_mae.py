@@ -1,7 +1,9 @@
-"""The ResNet masked autoencoder of Deng et al. (arXiv 2602.04770, appendix A.3), as their published code builds it.
+"""The ResNet masked autoencoder of Deng et al. (arXiv 2602.04770, appendix A.3), as their published code
+builds it.
 
-Every convolution is followed by a group norm and has no bias. Each stage after the first halves the map and doubles the channels; a
-norm ends the stage, and the next stage starts from the normed map. `Decoder` serves training only: nothing of it is needed to see.
+Every convolution is followed by a group norm and has no bias. Each stage after the first halves the map and
+doubles the channels; a norm ends the stage, and the next stage starts from the normed map. `Decoder` serves
+training only: nothing of it is needed to see.
 """
 
 from __future__ import annotations
@@ -14,15 +16,21 @@ from torch.nn.functional import interpolate, relu
 
 
 class Encoder(nn.Module):
-    """(K,C,h,w) to one map per stage, the stem's before them; `base` channels in the first stage, `layers` blocks per stage."""
+    """(K,C,h,w) to one map per stage, the stem's before them;
+    `base` channels in the first stage, `layers` blocks per stage.
+    """
 
     def __init__(self, channels: int, base: int, layers: Sequence[int]) -> None:
         super().__init__()
         widths = [base * 2**stage for stage in range(len(layers))]
         self.conv1, self.gn1 = _conv(channels, base, 3), _norm(base)
         self.stages = nn.ModuleList(
-            nn.Sequential(_Block(before, width, stride), *(_Block(width, width, 1) for _ in range(blocks - 1)))
-            for before, width, stride, blocks in zip([base, *widths], widths, [1] + [2] * len(widths), layers, strict=False)
+            nn.Sequential(
+                _Block(before, width, stride), *(_Block(width, width, 1) for _ in range(blocks - 1))
+            )
+            for before, width, stride, blocks in zip(
+                [base, *widths], widths, [1] + [2] * len(widths), layers, strict=False
+            )
         )
         self.norms = nn.ModuleList(_norm(width) for width in widths)
 
@@ -42,7 +50,9 @@ class Decoder(nn.Module):
         widths = [base, *(base * 2**stage for stage in range(stages))]
         self.bridge = _layer(widths[-1], widths[-1])
         joined = zip(widths[:0:-1], widths[-2::-1], strict=True)
-        self.ups = nn.ModuleList(nn.Sequential(_norm(a + b), _layer(a + b, b), _layer(b, b)) for a, b in joined)
+        self.ups = nn.ModuleList(
+            nn.Sequential(_norm(a + b), _layer(a + b, b), _layer(b, b)) for a, b in joined
+        )
         self.head = nn.Conv2d(base, channels, 1)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
@@ -55,7 +65,9 @@ class Decoder(nn.Module):
 
 
 def masked_loss(encoder: Encoder, decoder: Decoder, x: Tensor, hide: Tensor) -> Tensor:
-    """Mean squared error of `x` (K,C,h,w) where `hide` (K,1,h,w) is 1, restored from a copy that is zero there."""
+    """Mean squared error of `x` (K,C,h,w) where `hide` (K,1,h,w) is 1, restored from a copy that is zero
+    there.
+    """
     error = (decoder(encoder(x * (1 - hide))) - x).square().mean(dim=1, keepdim=True)
     loss: Tensor = (error * hide).sum() / hide.sum().clamp_min(1)
     return loss

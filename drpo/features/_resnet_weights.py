@@ -12,8 +12,8 @@ theirs (flax: H,W,in,out kernels)         ours                                  
 ``decoder.…``, ``fc.…``                   left out                                 only training needs them
 ========================================  =======================================  ==============================
 
-`read` takes ``ema_params.msgpack`` (Deng et al., arXiv 2602.04770), ``mae_latent_256_torch.pth`` (Jiang et al., arXiv 2606.02521: the
-same weights and names) and our own ``.safetensors``.
+`read` takes ``ema_params.msgpack`` (Deng et al., arXiv 2602.04770), ``mae_latent_256_torch.pth`` (Jiang et
+al., arXiv 2606.02521: the same weights and names) and our own ``.safetensors``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def read(path: Path) -> dict[str, Tensor]:
     except (OSError, ValueError, AttributeError, RuntimeError, pickle.UnpicklingError) as error:
         raise RankkitError(f"{path} cannot be read as the weights of a ResNet MAE: {error}") from None
     if "conv1.weight" not in weights:
-        raise RankkitError(f"{path} holds no ResNet MAE: it has no encoder.conv1.kernel; its first names are {list(weights)[:3]}")
+        raise RankkitError(
+            f"{path} holds no ResNet MAE: it has no encoder.conv1.kernel; its first names are {list(weights)[:3]}"
+        )
     return weights
 
 
@@ -73,7 +75,11 @@ def translated(weights: Weights) -> dict[str, Tensor]:
 def shape(weights: Weights) -> tuple[int, int, tuple[int, ...]]:
     """Latent channels, base channels and blocks per stage, read off the weights."""
     base, channels = weights["conv1.weight"].shape[:2]
-    blocks = {(int(stage), int(block)) for name in weights for stage, block in re.findall(r"^stages\.(\d+)\.(\d+)\.", name)}
+    blocks = {
+        (int(stage), int(block))
+        for name in weights
+        for stage, block in re.findall(r"^stages\.(\d+)\.(\d+)\.", name)
+    }
     stages = sorted({stage for stage, _ in blocks})
     return channels, base, tuple(sum(stage == each for each, _ in blocks) for stage in stages)
 
@@ -93,7 +99,9 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Tens
 
 
 def _msgpack(data: bytes) -> Any:
-    """What flax wrote: nested dictionaries whose arrays are extensions of type 1, a packed (shape, dtype, bytes)."""
+    """What flax wrote: nested dictionaries whose arrays are extensions of type 1, a packed (shape, dtype,
+    bytes).
+    """
     try:
         import msgpack
     except ImportError:
@@ -105,4 +113,6 @@ def _msgpack(data: bytes) -> Any:
         shape, dtype, content = msgpack.unpackb(packed)
         return torch.frombuffer(bytearray(content), dtype=getattr(torch, dtype)).reshape(shape)
 
-    return msgpack.unpackb(data, ext_hook=array, strict_map_key=False, max_ext_len=len(data), max_bin_len=len(data))
+    return msgpack.unpackb(
+        data, ext_hook=array, strict_map_key=False, max_ext_len=len(data), max_bin_len=len(data)
+    )

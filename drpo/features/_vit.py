@@ -1,4 +1,6 @@
-"""What vision transformers share as feature maps: pictures in, patch means, patch spreads and the class token out."""
+"""What vision transformers share as feature maps: pictures in, patch means, patch spreads and the class token
+out.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, which all these models were trained with
+MEAN, STD = (
+    (0.485, 0.456, 0.406),
+    (0.229, 0.224, 0.225),
+)  # ImageNet's, which all these models were trained with
 
 
 def prepared(pixels: Tensor, size: int) -> Tensor:
-    """(K,3,size,size) normalised, from pixels in [-1, 1]; antialiased, so that shrinking does not invent detail."""
+    """(K,3,size,size) normalised, from pixels in [-1, 1]; antialiased, so that shrinking does not invent
+    detail.
+    """
     unit = pixels.float() / 2 + 0.5
     resized = interpolate(unit, (size, size), mode="bicubic", antialias=True, align_corners=False)
     mean, std = (torch.tensor(values, device=pixels.device)[:, None, None] for values in (MEAN, STD))
@@ -20,7 +27,9 @@ def prepared(pixels: Tensor, size: int) -> Tensor:
 
 
 def summaries(hidden: Sequence[Tensor], layers: Sequence[int]) -> Mapping[str, Tensor]:
-    """Per layer three keys from its tokens (K, 1+patches, D): mean and standard deviation over patches, and the class token; each (K,D)."""
+    """Per layer three keys from its tokens (K, 1+patches, D): mean and standard deviation over patches, and
+    the class token; each (K,D).
+    """
     found = {}
     for layer in layers:
         tokens = hidden[layer]

@@ -1,4 +1,6 @@
-"""The latents themselves, flattened: the cheapest map, enough where the latent space is small (the shapes world)."""
+"""The latents themselves, flattened: the cheapest map, enough where the latent space is small (the shapes
+world).
+"""
 
 from __future__ import annotations
 

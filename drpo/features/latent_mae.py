@@ -1,7 +1,8 @@
 """The last stage of a masked autoencoder of latents: the paper's map for SD-Turbo (arXiv 2606.02521).
 
-The network is the ResNet of Deng et al. (arXiv 2602.04770); `load` takes their published weights, made for latents of Stable Diffusion's
-autoencoder (4 channels), by the key map in `drpo.features._resnet_weights`. For other latents train one with `fit`.
+The network is the ResNet of Deng et al. (arXiv 2602.04770); `load` takes their published weights, made for
+latents of Stable Diffusion's autoencoder (4 channels), by the key map in `drpo.features._resnet_weights`. For
+other latents train one with `fit`.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ PATCHES = (2, 4)  # sides of the patches of the last stage that are summarised b
 
 
 class LatentMae(nn.Module):
-    """Keys ``mean``, ``std`` (K,D), and per patch size p ``mean_p``, ``std_p`` (K, tokens, D), of the last stage, in float32.
+    """Keys ``mean``, ``std`` (K,D), and per patch size p ``mean_p``, ``std_p`` (K, tokens, D), of the last
+    stage, in float32.
 
-    Patches that do not divide the last map more than once are left out. D is ``base`` doubled per further stage. The defaults are those
-    of the published MAE-256, whose last stage sees 64×64 latents as 8×8 with 2048 channels.
+    Patches that do not divide the last map more than once are left out. D is ``base`` doubled per further
+    stage. The defaults are those of the published MAE-256, whose last stage sees 64×64 latents as 8×8 with
+    2048 channels.
     """
 
     def __init__(self, channels: int = 4, *, base: int = 256, layers: Sequence[int] = (3, 4, 6, 3)) -> None:
@@ -41,15 +44,26 @@ class LatentMae(nn.Module):
         found = {"mean": last.mean((2, 3)), "std": _spread(last.flatten(2))}
         for size in PATCHES:
             if all(side > size and side % size == 0 for side in last.shape[2:]):
-                patches = last.unfold(2, size, size).unfold(3, size, size).flatten(4).flatten(2, 3)  # (K, D, tokens, size²)
+                patches = (
+                    last.unfold(2, size, size).unfold(3, size, size).flatten(4).flatten(2, 3)
+                )  # (K, D, tokens, size²)
                 found[f"mean_{size}"], found[f"std_{size}"] = patches.mean(3).mT, _spread(patches).mT
         return found
 
 
-def fit(mae: LatentMae, batches: Iterable[Tensor], *, rate: float = 1e-3, share: float = 0.5, cell: int = 2, seed: int = 0) -> list[float]:
+def fit(
+    mae: LatentMae,
+    batches: Iterable[Tensor],
+    *,
+    rate: float = 1e-3,
+    share: float = 0.5,
+    cell: int = 2,
+    seed: int = 0,
+) -> list[float]:
     """Train on batches of latents (K,C,h,w), in the scale the U-Net sees; returns the loss of every step.
 
-    Of every latent a random `share` of its `cell`×`cell` squares is hidden and restored by a decoder that is then thrown away.
+    Of every latent a random `share` of its `cell`×`cell` squares is hidden and restored by a decoder that is
+    then thrown away.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -74,7 +88,9 @@ def save(mae: LatentMae, path: Path) -> None:
 
 
 def load(generator: Any, *, model: str = "") -> LatentMae:
-    """The map with the weights in the file `model`, or those a generator ships with: see `drpo.features._resnet_weights.read`."""
+    """The map with the weights in the file `model`, or those a generator ships with: see
+    `drpo.features._resnet_weights.read`.
+    """
     name = str(model or getattr(generator, "latent_mae", ""))
     path = Path(name)
     if not path.is_file():
@@ -87,12 +103,16 @@ def load(generator: Any, *, model: str = "") -> LatentMae:
     channels, base, layers = _resnet_weights.shape(weights)
     wanted = generator.pipe.unet.config.in_channels if hasattr(generator, "pipe") else channels
     if channels != wanted:
-        raise RankkitError(f"{path} was trained on latents of {channels} channels; this generator's have {wanted}")
+        raise RankkitError(
+            f"{path} was trained on latents of {channels} channels; this generator's have {wanted}"
+        )
     mae = LatentMae(channels, base=base, layers=layers)
     try:
         mae.encoder.load_state_dict(weights)
     except RuntimeError as error:
-        raise RankkitError(f"{path} does not fit the ResNet MAE of arXiv 2602.04770: {' '.join(str(error).split())}") from None
+        raise RankkitError(
+            f"{path} does not fit the ResNet MAE of arXiv 2602.04770: {' '.join(str(error).split())}"
+        ) from None
     return mae.requires_grad_(False).eval()
 
 
@@ -104,5 +124,7 @@ def _hidden(latents: Tensor, share: float, cell: int, generator: torch.Generator
 
 
 def _spread(points: Tensor) -> Tensor:
-    """Standard deviation over the last dimension; the small constant keeps its gradient finite where a patch is flat."""
+    """Standard deviation over the last dimension; the small constant keeps its gradient finite where a patch
+    is flat.
+    """
     return (points.var(-1, correction=0) + 1e-6).sqrt()

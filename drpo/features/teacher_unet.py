@@ -1,4 +1,6 @@
-"""Activations of the frozen base U-Net on slightly noised latents: the paper's map for SDXL-Turbo (arXiv 2606.02521)."""
+"""Activations of the frozen base U-Net on slightly noised latents: the paper's map for SDXL-Turbo (arXiv
+2606.02521).
+"""
 
 from __future__ import annotations
 
@@ -20,23 +22,45 @@ BLOCKS = ("down_blocks.2", "mid_block", "up_blocks.0")
 class TeacherUNet:
     """One key per block: (K, pool², C), the block's output averaged over a pool×pool grid.
 
-    `generator` lends its U-Net with the adapters off, so there is no second copy. `noise` is added to the latents, the same for every
-    candidate, because features of equal pictures must be equal; `timestep` is what the U-Net is told. The pass ends at the last block.
+    `generator` lends its U-Net with the adapters off, so there is no second copy. `noise` is added to the
+    latents, the same for every candidate, because features of equal pictures must be equal; `timestep` is
+    what the U-Net is told. The pass ends at the last block.
     """
 
-    def __init__(self, generator: Any, *, blocks: Sequence[str] = BLOCKS, noise: float = 0.1, timestep: int = 100, pool: int = 4) -> None:
-        self.generator, self.blocks, self.noise, self.timestep, self.pool = generator, tuple(blocks), noise, timestep, pool
+    def __init__(
+        self,
+        generator: Any,
+        *,
+        blocks: Sequence[str] = BLOCKS,
+        noise: float = 0.1,
+        timestep: int = 100,
+        pool: int = 4,
+    ) -> None:
+        self.generator, self.blocks, self.noise, self.timestep, self.pool = (
+            generator,
+            tuple(blocks),
+            noise,
+            timestep,
+            pool,
+        )
         modules = dict(generator.pipe.unet.named_modules())
         missing = [block for block in self.blocks if block not in modules]
         if missing:
-            raise RankkitError(f"this U-Net has no {', '.join(missing)}; its blocks are {', '.join(_blocks(modules))}")
+            raise RankkitError(
+                f"this U-Net has no {', '.join(missing)}; its blocks are {', '.join(_blocks(modules))}"
+            )
 
     def __call__(self, sample: Sample) -> Mapping[str, Tensor]:
         """The activations of every candidate."""
         latents = sample.latents
         fixed = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(0)).to(latents)
         found: dict[str, Tensor] = {}
-        with self.generator.reference(), _repeated_at_base(self.generator), self._watched(found), suppress(_EnoughSeenError):
+        with (
+            self.generator.reference(),
+            _repeated_at_base(self.generator),
+            self._watched(found),
+            suppress(_EnoughSeenError),
+        ):
             self.generator.unet_on(sample.prompt, latents + self.noise * fixed, self.timestep)
         return {block: adaptive_avg_pool2d(found[block], self.pool).flatten(2).mT for block in self.blocks}
 
@@ -72,14 +96,18 @@ class _EnoughSeenError(Exception):
 
 @contextmanager
 def _repeated_at_base(generator: Any) -> Iterator[None]:
-    """Where gradient checkpointing is on: what it repeats in backward is repeated with the adapters off, as it was the first time."""
+    """Where gradient checkpointing is on: what it repeats in backward is repeated with the adapters off, as
+    it was the first time.
+    """
     unet = generator.pipe.unet
     if not unet.is_gradient_checkpointing:
         yield
         return
 
     def repeated(module: Any, *inputs: Any) -> Any:
-        return checkpoint(module, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), generator.reference()))
+        return checkpoint(
+            module, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), generator.reference())
+        )
 
     unet.enable_gradient_checkpointing(repeated)
     try:

@@ -1,7 +1,7 @@
 """ViT-MAE (facebook/vit-mae-base), layer 12: the paper's picture map for SDXL-Turbo, on whole pictures.
 
-transformers' ViTMAE hides a random 75 % of the patches unless told otherwise, also in evaluation; here none are hidden, and the
-patches stay in order.
+transformers' ViTMAE hides a random 75 % of the patches unless told otherwise, also in evaluation; here none
+are hidden, and the patches stay in order.
 """
 
 from __future__ import annotations

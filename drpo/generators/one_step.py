@@ -1,7 +1,7 @@
 """Any diffusers text-to-image pipeline as a one-step generator with a LoRA: what the families share.
 
-A candidate is what ``pipe(prompt, num_inference_steps=1, guidance_scale=0.0, latents=noise)`` returns: the pipeline's own scheduler
-makes the step, no constant of it is copied here.
+A candidate is what ``pipe(prompt, num_inference_steps=1, guidance_scale=0.0, latents=noise)`` returns: the
+pipeline's own scheduler makes the step, no constant of it is copied here.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ PROMPTS_KEPT = 2000  # of SDXL's in half precision, 630 MB
 class OneStep:
     """A pipeline whose U-Net carries a LoRA of `rank` on its attention; everything else is frozen.
 
-    `pipe` is any pipeline with ``unet``, ``vae``, ``scheduler`` and ``encode_prompt``; the LoRA's alpha equals its rank. Its weights are
-    float32 whatever the pipeline's dtype, so that small updates are not lost. With `checkpointing` U-Net and autoencoder keep few
-    activations and repeat the others in backward, and the autoencoder takes one picture at a time.
+    `pipe` is any pipeline with ``unet``, ``vae``, ``scheduler`` and ``encode_prompt``; the LoRA's alpha
+    equals its rank. Its weights are float32 whatever the pipeline's dtype, so that small updates are not
+    lost. With `checkpointing` U-Net and autoencoder keep few activations and repeat the others in backward,
+    and the autoencoder takes one picture at a time.
     """
 
     added: str | None = None  # which conditions the U-Net takes beside the tokens, by diffusers' name
@@ -44,7 +45,9 @@ class OneStep:
         for part in (pipe.unet, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
             if part is not None:
                 part.requires_grad_(False)
-        lora = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION))
+        lora = LoraConfig(
+            r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION)
+        )
         pipe.unet.add_adapter(lora)
         for weight in self.parameters().values():
             weight.data = weight.data.float()
@@ -80,9 +83,13 @@ class OneStep:
         (t,) = scheduler.timesteps
         latents = noise * scheduler.init_noise_sigma
         predicted = self.unet_on(prompt, scheduler.scale_model_input(latents, t), t)
-        own = torch.Generator(self.device).manual_seed(0)  # ancestral schedulers draw noise, and then add none of it to the last step
+        own = torch.Generator(self.device).manual_seed(
+            0
+        )  # ancestral schedulers draw noise, and then add none of it to the last step
         extra = self.pipe.prepare_extra_step_kwargs(own, 0.0)
-        return Sample(prompt, scheduler.step(predicted, t, latents, **extra, return_dict=False)[0], self.decode)
+        return Sample(
+            prompt, scheduler.step(predicted, t, latents, **extra, return_dict=False)[0], self.decode
+        )
 
     def unet_on(self, prompt: str, latents: Tensor, timestep: Tensor | int) -> Tensor:
         """The U-Net's output on latents (K,C,h,w) that all belong to one prompt."""
@@ -97,7 +104,9 @@ class OneStep:
         return decoded
 
     def encode_pixels(self, pixels: Tensor) -> Tensor:
-        """Latents (K,C,h,w), in the scale the U-Net sees, of pictures (K,3,H,W) in [-1, 1]; the mean where the autoencoder is random."""
+        """Latents (K,C,h,w), in the scale the U-Net sees, of pictures (K,3,H,W) in [-1, 1]; the mean where
+        the autoencoder is random.
+        """
         vae = self.autoencoder()
         encoded = vae.encode(pixels.to(self.device, vae.dtype))
         latents: Tensor = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
@@ -117,7 +126,9 @@ class OneStep:
 
     @contextmanager
     def reference(self) -> Iterator[None]:
-        """The base: the same weights with the LoRA switched off, and on again when the outermost such block ends."""
+        """The base: the same weights with the LoRA switched off, and on again when the outermost such block
+        ends.
+        """
         if self._at_base:
             yield
             return
@@ -140,11 +151,14 @@ class OneStep:
     def load(self, folder: Path) -> None:
         """Take the weights of a saved LoRA of the same rank."""
         saved = self.pipe.lora_state_dict(str(folder))[0]
-        unet = {name.removeprefix("unet."): weight for name, weight in saved.items() if name.startswith("unet.")}
+        unet = {
+            name.removeprefix("unet."): weight for name, weight in saved.items() if name.startswith("unet.")
+        }
         set_peft_model_state_dict(self.pipe.unet, unet)
 
     def _condition(self, prompt: str) -> Mapping[str, Any]:
-        """The U-Net's arguments for one prompt, encoded once and kept; of many prompts, those that came last."""
+        """The U-Net's arguments for one prompt, encoded once and kept; of many prompts, those that came last.
+        """
         if prompt not in self._conditions:
             if len(self._conditions) == PROMPTS_KEPT:
                 self._conditions.pop(next(iter(self._conditions)))

@@ -12,7 +12,12 @@ MODEL = "stabilityai/sd-turbo"
 
 
 def load(
-    model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.dtype = torch.float32, checkpointing: bool = True
+    model: str = "",
+    *,
+    rank: int = 16,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    checkpointing: bool = True,
 ) -> OneStep:
     """The generator from `model`, a hub id or a local folder; `dtype` is that of the frozen weights."""
     pipe = hub.pipeline(StableDiffusionPipeline, model or MODEL, device, dtype, safety_checker=None)

@@ -1,7 +1,9 @@
-"""The built-in generator: a tiny diffusers pipeline that draws coloured shapes in one step, on any CPU, without a download.
+"""The built-in generator: a tiny diffusers pipeline that draws coloured shapes in one step, on any CPU,
+without a download.
 
-Its weights ship with the package (trained by ``benchmarks/train_shapes.py``). It is misaligned by design: about half of its pictures
-contradict their prompt, and the noise decides which; repairing it is what training is for.
+Its weights ship with the package (trained by ``benchmarks/train_shapes.py``). It is misaligned by design:
+about half of its pictures contradict their prompt, and the noise decides which; repairing it is what training
+is for.
 """
 
 from __future__ import annotations
@@ -19,20 +21,28 @@ from drpo.generators.one_step import OneStep
 from rankkit import RankkitError
 
 WEIGHTS = Path(__file__).parents[1] / "shapes" / "weights"
-THREADS = 1  # its layers are too small to share: a second thread costs more than it gives, unless OMP_NUM_THREADS asks for it
+# its layers are too small to share: a second thread costs more than it gives, unless OMP_NUM_THREADS asks for
+# it
+THREADS = 1
 
 
 class World(OneStep):
-    """A generator of the shapes world, which brings the weights of the feature map ``latent_mae`` for its own latents."""
+    """A generator of the shapes world, which brings the weights of the feature map ``latent_mae`` for its own
+    latents.
+    """
 
     latent_mae: Path
 
 
-def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.dtype = torch.float32) -> World:
+def load(
+    model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> World:
     """The generator, from `model` (a folder) or from the package."""
     folder = Path(model) if model else WEIGHTS
     if not (folder / "model_index.json").is_file():
-        raise RankkitError(f"{folder} holds no generator of the shapes world; benchmarks/train_shapes.py trains one")
+        raise RankkitError(
+            f"{folder} holds no generator of the shapes world; benchmarks/train_shapes.py trains one"
+        )
     with _quiet():
         pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
@@ -44,7 +54,9 @@ def load(model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.d
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the libraries' bars, and diffusers' remarks on an autoencoder of another class and on half precision, harmless here."""
+    """Without the libraries' bars, and diffusers' remarks on an autoencoder of another class and on half
+    precision, harmless here.
+    """
     level = logging.get_verbosity()
     logging.set_verbosity_error()
     for library in (logging, transformers.utils.logging):

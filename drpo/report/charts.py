@@ -34,10 +34,20 @@ def chart(curves: Sequence[Curve], *, x: str, y: str) -> str:
     ]
     foot = HEIGHT - BELOW
     axes = f'<path d="M{LEFT} 8V{foot}H{WIDTH - 8}" fill="none" stroke="currentColor" stroke-opacity=".4"/>'
-    numbers = [_text(LEFT - 6, 14, f"{high:.3g}", "end"), _text(LEFT - 6, foot, f"{low:.3g}", "end"), _text(LEFT + 6, 18, y, "start")]
-    numbers += [_text(LEFT, foot + 16, f"{left:.0f}", "start"), _text(WIDTH - 8, foot + 16, f"{right:.0f}", "end")]
+    numbers = [
+        _text(LEFT - 6, 14, f"{high:.3g}", "end"),
+        _text(LEFT - 6, foot, f"{low:.3g}", "end"),
+        _text(LEFT + 6, 18, y, "start"),
+    ]
+    numbers += [
+        _text(LEFT, foot + 16, f"{left:.0f}", "start"),
+        _text(WIDTH - 8, foot + 16, f"{right:.0f}", "end"),
+    ]
     numbers.append(_text((WIDTH + LEFT) // 2, foot + 16, x, "middle"))
-    legend = [_entry(number, curve.name, color) for number, (curve, color) in enumerate(zip(curves, COLORS, strict=False))]
+    legend = [
+        _entry(number, curve.name, color)
+        for number, (curve, color) in enumerate(zip(curves, COLORS, strict=False))
+    ]
     tall = HEIGHT + 18 * len(curves)
     label = escape(f"{y} by {x}: {', '.join(curve.name for curve in curves)}", quote=True)
     parts = "".join([axes, *lines, *numbers, *legend])
@@ -46,7 +56,9 @@ def chart(curves: Sequence[Curve], *, x: str, y: str) -> str:
 
 def _entry(number: int, name: str, color: str) -> str:
     y = HEIGHT + 18 * number
-    return f'<path d="M{LEFT} {y + 4}h18" stroke="{color}" stroke-width="2"/>' + _text(LEFT + 24, y + 8, name, "start")
+    return f'<path d="M{LEFT} {y + 4}h18" stroke="{color}" stroke-width="2"/>' + _text(
+        LEFT + 24, y + 8, name, "start"
+    )
 
 
 def _text(x: int, y: int, words: str, anchor: str) -> str:

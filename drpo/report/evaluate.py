@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from drpo.report.paired import duels, outcome
+from drpo.run.paired import duels, outcome
 from drpo.run.sample import read_config, trained
 from drpo.types import Generator, fixed_seeds
 from rankkit import Group, Ranker, Ranking
@@ -21,10 +21,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one ranker says of a run: the share of pairs in which the trained picture beats the base's (ties half), with its interval.
+    """What one ranker says of a run: the share of pairs in which the trained picture beats the base's (ties
+    half), with its interval.
 
-    `low` and `high` bound 95 % of bootstrap samples over prompts. `pairs` were ranked, `abstained` could not be. `before` and `after`
-    are mean scores of the base's and the run's pictures, None where scores mean something within one group only.
+    `low` and `high` bound 95 % of bootstrap samples over prompts. `pairs` were ranked, `abstained` could not
+    be. `before` and `after` are mean scores of the base's and the run's pictures, None where scores mean
+    something within one group only.
     """
 
     ranker: str
@@ -41,13 +43,23 @@ class Verdict:
         means = "" if self.before is None else f"mean {self.before:.4g} -> {self.after:.4g}, "
         lost = f", {self.abstained} abstained" if self.abstained else ""
         won = f"wins {self.win_rate:.1%} of {self.pairs} pairs{lost}, 95 % interval {self.low:.1%} to {self.high:.1%}{doubt}"
-        return f"{self.ranker}: {means}{won}" if self.pairs else f"{self.ranker}: all {self.abstained} pairs abstained"
+        return (
+            f"{self.ranker}: {means}{won}"
+            if self.pairs
+            else f"{self.ranker}: all {self.abstained} pairs abstained"
+        )
 
 
-def evaluate(run: Path, rankers: Mapping[str, Ranker], prompts: Sequence[str], *, each: int = 4, seed: int = 0) -> list[Verdict]:
+def evaluate(
+    run: Path, rankers: Mapping[str, Ranker], prompts: Sequence[str], *, each: int = 4, seed: int = 0
+) -> list[Verdict]:
     """Let every ranker compare `each` pictures per prompt of a run with its base's from the same noises."""
     generator = trained(read_config(run), run)
-    groups = [group for index, prompt in enumerate(prompts) for group in pairs(generator, prompt, each, next(fixed_seeds(seed, index)))]
+    groups = [
+        group
+        for index, prompt in enumerate(prompts)
+        for group in pairs(generator, prompt, each, next(fixed_seeds(seed, index)))
+    ]
     return [verdict(name, ranker, groups, each) for name, ranker in rankers.items()]
 
 
@@ -82,4 +94,8 @@ def _means(rankings: Sequence[Ranking]) -> tuple[float | None, float | None]:
     if any(ranking.kind != "pointwise" for ranking in rankings):
         return None, None
     ranked = [ranking.scores for ranking in rankings if not math.isnan(sum(ranking.scores))]
-    return (math.fsum(b for _, b in ranked) / len(ranked), math.fsum(a for a, _ in ranked) / len(ranked)) if ranked else (None, None)
+    return (
+        (math.fsum(b for _, b in ranked) / len(ranked), math.fsum(a for a, _ in ranked) / len(ranked))
+        if ranked
+        else (None, None)
+    )

@@ -1,6 +1,7 @@
 """A run as one self-contained page: what it gained, its curves, its pictures before and after, its settings.
 
-The page holds everything it shows and loads nothing. What stands in its ``<main>`` can be put into a gallery: `rankkit gallery --extra`.
+The page holds everything it shows and loads nothing. What stands in its ``<main>`` can be put into a gallery:
+`rankkit gallery --extra`.
 """
 
 from __future__ import annotations
@@ -31,25 +32,33 @@ img, svg { max-width: 100% } .note { color: GrayText; font-size: .9em }
 def write(run: Path, out: Path | None = None, *, beside: Path | None = None) -> Path:
     """Write the page of a run, ``RUN/report.html`` unless `out` names another, and return its path.
 
-    `beside` is a file of ``.jsonl`` rows of other runs (``arm``, ``seed``, ``curve``: reward per step); the last of a random ranker's is
-    drawn beside this run's, and said to come from there.
+    `beside` is a file of ``.jsonl`` rows of other runs (``arm``, ``seed``, ``curve``: reward per step); the
+    last of a random ranker's is drawn beside this run's, and said to come from there.
     """
     title = f"drpo: {run.name}"
     head = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head>'
-    body = "\n".join(part for part in (_gains(run), _curves(run, beside), _pictures(run), _settings(run)) if part)
+    body = "\n".join(
+        part for part in (_gains(run), _curves(run, beside), _pictures(run), _settings(run)) if part
+    )
     path = out or run / REPORT
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{head}<body><h1>{escape(title)}</h1>\n<main>\n{body}\n</main></body></html>\n", encoding="utf-8")
+        path.write_text(
+            f"{head}<body><h1>{escape(title)}</h1>\n<main>\n{body}\n</main></body></html>\n", encoding="utf-8"
+        )
     except OSError as error:
-        raise RankkitError(f"{path} cannot be written ({error.strerror or error}); give another file") from None
+        raise RankkitError(
+            f"{path} cannot be written ({error.strerror or error}); give another file"
+        ) from None
     return path
 
 
 def keep(run: Path, verdicts: Sequence[Verdict], prompts: str) -> None:
     """Keep an evaluation of the run, for its page."""
     rows = [str(verdict) for verdict in verdicts]
-    (run / EVALUATION).write_text(json.dumps({"prompts": prompts, "verdicts": rows}, indent=1) + "\n", encoding="utf-8")
+    (run / EVALUATION).write_text(
+        json.dumps({"prompts": prompts, "verdicts": rows}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def _gains(run: Path) -> str:
@@ -60,10 +69,11 @@ def _gains(run: Path) -> str:
     first, last = looks[0], looks[-1]
     names = [name for name in first if name.startswith("look/")] + ["diversity"]
     rows = [(name.removeprefix("look/"), first[name], last.get(name)) for name in names]
-    cells = [[name + (" (what was trained on)" if name == _target(run) else ""), _figure(a), _figure(b)] for name, a, b in rows]
-    words = (
-        f"Means over the same prompts, none of them trained on where the run names its own, and the same noises; {last['step']:.0f} steps."
-    )
+    cells = [
+        [name + (" (what was trained on)" if name == _target(run) else ""), _figure(a), _figure(b)]
+        for name, a, b in rows
+    ]
+    words = f"Means over the same prompts, none of them trained on where the run names its own, and the same noises; {last['step']:.0f} steps."
     return f'{_table(["", "before", "after"], cells)}<p class="note">{words}</p>' + _evaluation(run)
 
 
@@ -93,8 +103,12 @@ def _curves(run: Path, beside: Path | None) -> str:
 
 
 def _random(beside: Path) -> Curve | None:
-    """A control: the reward's course under a ranker that knows nothing, from the rows of an earlier benchmark."""
-    row = next((row for row in reversed(read(beside)) if row.get("arm") == "random" and row.get("curve")), None)
+    """A control: the reward's course under a ranker that knows nothing, from the rows of an earlier
+    benchmark.
+    """
+    row = next(
+        (row for row in reversed(read(beside)) if row.get("arm") == "random" and row.get("curve")), None
+    )
     return row and Curve(
         f"random ranker, seed {row['seed']}, not run now: from {beside.name} of {row.get('date', 'an earlier day')}",
         _smooth(list(enumerate(row["curve"], start=1))),
@@ -112,8 +126,12 @@ def _pictures(run: Path) -> str:
     if not sheets:
         return ""
     data = base64.b64encode(sheets[-1].read_bytes()).decode("ascii")
-    words = "Each prompt’s pictures before training, and below them the pictures that the same noises give now."
-    return f'<p class="note">{words}</p><img alt="pictures before and after" src="data:image/png;base64,{data}">'
+    words = (
+        "Each prompt’s pictures before training, and below them the pictures that the same noises give now."
+    )
+    return (
+        f'<p class="note">{words}</p><img alt="pictures before and after" src="data:image/png;base64,{data}">'
+    )
 
 
 def _settings(run: Path) -> str:

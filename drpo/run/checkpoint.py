@@ -1,4 +1,7 @@
-"""Full training state on disk. A checkpoint counts only with its marker, which is written last; the one before it stays until then."""
+"""Full training state on disk.
+
+A checkpoint counts only with its marker, which is written last; the one before it stays until then.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ MAY_CHANGE = ("steps", "on_alarm")  # of a config when a run goes on
 
 
 def save(run: Path, step: int, state: Mapping[str, Any]) -> Path:
-    """Write `state` as ``RUN/checkpoints/000040`` and then drop older ones. Raises `RankkitError` when it cannot, older ones intact."""
+    """Write `state` as ``RUN/checkpoints/000040`` and then drop older ones.
+
+    Raises `RankkitError` when it cannot, older ones intact.
+    """
     folder = run / "checkpoints" / f"{step:06d}"
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -33,7 +39,9 @@ def save(run: Path, step: int, state: Mapping[str, Any]) -> Path:
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         shutil.rmtree(folder, ignore_errors=True)
         kept = latest(run)
-        raise RankkitError(f"the checkpoint of step {step} cannot be saved in {folder}: {error}; the last good one is {kept}") from error
+        raise RankkitError(
+            f"the checkpoint of step {step} cannot be saved in {folder}: {error}; the last good one is {kept}"
+        ) from error
     for older in folder.parent.iterdir():
         if older != folder:
             shutil.rmtree(older, ignore_errors=True)
@@ -51,12 +59,16 @@ def load(folder: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes torch raise
-        raise RankkitError(f"the checkpoint {folder} cannot be read: {error}; delete it to start from the one before") from error
+        raise RankkitError(
+            f"the checkpoint {folder} cannot be read: {error}; delete it to start from the one before"
+        ) from error
     return state
 
 
 def claim(run: Path, config: Mapping[str, Any]) -> None:
-    """Make `run` the folder of a run with this config, or refuse one that belongs to another, as `check` does."""
+    """Make `run` the folder of a run with this config, or refuse one that belongs to another, as `check`
+    does.
+    """
     check(run, config)
     run.mkdir(parents=True, exist_ok=True)
     path = run / CONFIG
@@ -71,17 +83,27 @@ def check(run: Path, config: Mapping[str, Any]) -> None:
         return
     before, plain = read(run), json.loads(json.dumps(config))
     names = [name for name in dict.fromkeys([*plain, *before]) if name not in MAY_CHANGE]
-    changed = [f"{name} was {before.get(name)!r} and is {plain.get(name)!r}" for name in names if before.get(name) != plain.get(name)]
+    changed = [
+        f"{name} was {before.get(name)!r} and is {plain.get(name)!r}"
+        for name in names
+        if before.get(name) != plain.get(name)
+    ]
     if changed:
-        raise RankkitError(f"{run} belongs to a run with another config ({', '.join(changed)}); choose another out=, or delete it")
+        raise RankkitError(
+            f"{run} belongs to a run with another config ({', '.join(changed)}); choose another out=, or delete it"
+        )
 
 
 def read(run: Path) -> dict[str, Any]:
-    """The config a run folder was made with, as plain values; raises `RankkitError` for what is no run folder."""
+    """The config a run folder was made with, as plain values; raises `RankkitError` for what is no run
+    folder.
+    """
     try:
         values = json.loads((run / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise RankkitError(f"{run} is not a run folder ({error}); train one with `drpo train shapes out={run}`") from None
+        raise RankkitError(
+            f"{run} is not a run folder ({error}); train one with `drpo train shapes out={run}`"
+        ) from None
     if not isinstance(values, dict):
         raise RankkitError(f"{run / CONFIG} is not the config of a run; choose another out=, or delete it")
     return values

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from drpo.report.paired import duels, outcome
+from drpo.run.paired import duels, outcome
 from drpo.types import Generator, Sample, fixed_seeds
 from rankkit import Ranker, RankkitError
 
@@ -21,10 +21,11 @@ LOOK_SEED = 20260602
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a run: a figure per ranker (NaN where all abstained), and the diversity, in latent units, of a prompt's samples.
+    """One look at a run: a figure per ranker (NaN where all abstained), and the diversity, in latent units,
+    of a prompt's samples.
 
-    A pointwise ranker's figure is its mean score. Scores of others mean something within one group only, so their figure is the share
-    of pictures that beat the base's from the same noise (a tie is half).
+    A pointwise ranker's figure is its mean score. Scores of others mean something within one group only, so
+    their figure is the share of pictures that beat the base's from the same noise (a tie is half).
     """
 
     step: int
@@ -36,8 +37,9 @@ class Look:
 class Monitor:
     """Looks at the same prompts and noises every time, so that two looks differ by the weights alone.
 
-    `target` names the ranker that is trained on, the others of `rankers` are held out. `patience` looks in a row with the target up and
-    most held-outs down, each against the look before, are enough for an alarm; so is diversity below `floor` of the first look's.
+    `target` names the ranker that is trained on, the others of `rankers` are held out. `patience` looks in a
+    row with the target up and most held-outs down, each against the look before, are enough for an alarm; so
+    is diversity below `floor` of the first look's.
     """
 
     rankers: Mapping[str, Ranker]
@@ -52,7 +54,8 @@ class Monitor:
     def look(self, step: int, now: Sequence[Sample], base: Sequence[Sample]) -> Look:
         """Score the fixed samples of the run and of its base, and remember the result.
 
-        At the first look a ranker that fails is an error; later it costs only its own figure, and `troubles` holds its words.
+        At the first look a ranker that fails is an error; later it costs only its own figure, and `troubles`
+        holds its words.
         """
         self.troubles.clear()
         scores = {name: self._figure(name, ranker, now, base) for name, ranker in self.rankers.items()}
@@ -74,18 +77,24 @@ class Monitor:
     def alarm(self) -> str:
         """What is wrong with the run, in words, or nothing."""
         if self.looks and self.looks[-1].diversity < self.floor * self.looks[0].diversity:
-            return f"diversity fell to {self.looks[-1].diversity / self.looks[0].diversity:.2f} of the start's"
+            return (
+                f"diversity fell to {self.looks[-1].diversity / self.looks[0].diversity:.2f} of the start's"
+            )
         pairs = list(zip(self.looks, self.looks[1:], strict=False))[-self.patience :]
         if len(pairs) == self.patience and all(self._gamed(before, after) for before, after in pairs):
             return f"{self.target} rose while most held-out rankers fell, {self.patience} looks in a row"
         return ""
 
     def best(self) -> Look:
-        """The look with the best mean rank over held-out rankers (over the target, if nothing is held out); ties go to the earlier."""
+        """The look with the best mean rank over held-out rankers (over the target, if nothing is held out);
+        ties go to the earlier.
+        """
         names = self.held_out or [name for name in self.rankers if name == self.target]
 
         def mean_rank(look: Look) -> float:
-            return _mean([float(sum(other.scores[name] > look.scores[name] for other in self.looks)) for name in names])
+            return _mean(
+                [float(sum(other.scores[name] > look.scores[name] for other in self.looks)) for name in names]
+            )
 
         return min(self.looks, key=mean_rank)
 
@@ -107,7 +116,9 @@ class Monitor:
             return _figure(ranker, now, base)
         except Exception as error:  # whatever a plugin's code raises
             if not self.looks:
-                raise RankkitError(f"the ranker {name} failed at the first look: {type(error).__name__}: {error}") from error
+                raise RankkitError(
+                    f"the ranker {name} failed at the first look: {type(error).__name__}: {error}"
+                ) from error
             self.troubles.append(f"the held-out ranker {name} failed: {type(error).__name__}: {error}")
             return math.nan
 

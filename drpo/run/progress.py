@@ -1,4 +1,6 @@
-"""How far a run is, on stderr: a bar with reward and time left on a terminal, a plain line now and then elsewhere."""
+"""How far a run is, on stderr: a bar with reward and time left on a terminal, a plain line now and then
+elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,28 @@ def words(row: Mapping[str, float]) -> str:
 @contextmanager
 def _bar(last: int) -> Iterator[Show]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("step"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeRemainingColumn(elapsed_when_finished=True), console=Console(stderr=True)) as bar:
+    columns = (
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns,
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
+    ) as bar:
         task = bar.add_task("", total=last)
         yield lambda row: bar.update(task, completed=row["step"], description=words(row))
 
@@ -50,6 +70,10 @@ def _lines(last: int) -> Show:
         if now - said >= EVERY or row["step"] == last:
             said = now
             left = (now - start) / (row["step"] - first) * (last - row["step"])
-            print(f"step {row['step']:.0f} of {last}: {words(row)}; {left:.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"step {row['step']:.0f} of {last}: {words(row)}; {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return show

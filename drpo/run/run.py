@@ -1,7 +1,9 @@
-"""A run and its folder: train to the last step, look from time to time, keep what is needed to go on, never lose the last good state.
+"""A run and its folder: train to the last step, look from time to time, keep what is needed to go on, never
+lose the last good state.
 
-A run folder holds ``config.json``, ``log.jsonl`` (a row per step), ``looks.jsonl``, ``strips/`` (pictures before and after),
-``checkpoints/``, ``best/`` (the LoRA of the best look by held-out rankers) and, at the end, ``pytorch_lora_weights.safetensors``.
+A run folder holds ``config.json``, ``log.jsonl`` (a row per step), ``looks.jsonl``, ``strips/`` (pictures
+before and after), ``checkpoints/``, ``best/`` (the LoRA of the best look by held-out rankers) and, at the
+end, ``pytorch_lora_weights.safetensors``.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ LOG, LOOKS, STRIPS, BEST = "log.jsonl", "looks.jsonl", "strips", "best"
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: the last alarm of its monitor, in words or empty, and whether it was interrupted before its last step."""
+    """How a run ended: the last alarm of its monitor, in words or empty, and whether it was interrupted
+    before its last step.
+    """
 
     alarm: str = ""
     interrupted: bool = False
@@ -47,11 +51,13 @@ def run(
     watch: Callable[[Row], None] = lambda row: None,
     tracker: str = "none",
 ) -> Ending:
-    """Train to the configured step in the folder `out`, resuming what is there, and write the averaged LoRA into it.
+    """Train to the configured step in the folder `out`, resuming what is there, and write the averaged LoRA
+    into it.
 
-    Ctrl-C and SIGTERM let the step end (a second one does not); after such an interruption the checkpoint is all that is written. `watch`
-    sees every step's row; `monitor` is asked in the main process only. Raises `RankkitError` when the folder belongs to another config
-    or cannot be written, and when the ranker fails; what was trained until then is kept.
+    Ctrl-C and SIGTERM let the step end (a second one does not); after such an interruption the checkpoint is
+    all that is written. `watch` sees every step's row; `monitor` is asked in the main process only. Raises
+    `RankkitError` when the folder belongs to another config or cannot be written, and when the ranker fails;
+    what was trained until then is kept.
     """
     folder = RunFolder(trainer, out, monitor)
     with _written(out), interruptions() as interrupted:
@@ -86,7 +92,9 @@ class RunFolder:
         self.warned = False
 
     def resume(self) -> None:
-        """Claim the folder and go on from its newest complete checkpoint; rows written after it are forgotten, as they come again."""
+        """Claim the folder and go on from its newest complete checkpoint; rows written after it are
+        forgotten, as they come again.
+        """
         if self.main:
             checkpoint.claim(self.out, asdict(self.trainer.config))
         self.trainer.accelerator.wait_for_everyone()
@@ -120,7 +128,8 @@ class RunFolder:
             print(f"step {row['step']:.0f}: no candidate got a score; {self.trainer.reason}", file=sys.stderr)
 
     def alarm(self, track: Track) -> str:
-        """The monitor's alarm as the run begins: of the last look, or of a first one, which shows the base."""
+        """The monitor's alarm as the run begins: of the last look, or of a first one, which shows the base.
+        """
         return self.monitor.alarm() if self.monitor and self.monitor.looks else self.look(track)
 
     def look(self, track: Track) -> str:
@@ -128,11 +137,16 @@ class RunFolder:
         if not self.monitor:
             return ""
         with self.trainer.averaged():
-            now, base = self.monitor.samples(self.trainer.generator), self.monitor.base(self.trainer.generator)
+            now, base = (
+                self.monitor.samples(self.trainer.generator),
+                self.monitor.base(self.trainer.generator),
+            )
             look = self.monitor.look(self.trainer.step, now, base)
             if self.monitor.best() is look:
                 self._keep_best()
-        row = {"step": look.step, "diversity": look.diversity} | {f"look/{name}": score for name, score in look.scores.items()}
+        row = {"step": look.step, "diversity": look.diversity} | {
+            f"look/{name}": score for name, score in look.scores.items()
+        }
         _append(self.out / LOOKS, row)
         track.row(row)
         sheet = strip(base, now)
@@ -153,14 +167,17 @@ class RunFolder:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """When what is inside fails in words, what was trained so far is saved first, and the words say so."""
+        """When what is inside fails in words, what was trained so far is saved first, and the words say so.
+        """
         try:
             yield
         except RankkitError as error:
             if not self.trainer.step:
                 raise
             self.save()
-            raise type(error)(f"{error}\n{self.trainer.step} steps are kept in {self.out}: the same command goes on from there") from error
+            raise type(error)(
+                f"{error}\n{self.trainer.step} steps are kept in {self.out}: the same command goes on from there"
+            ) from error
 
     def finish(self) -> None:
         """Write the LoRA that the run is for."""
@@ -185,7 +202,9 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 @contextmanager
 def interruptions() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C or SIGTERM came; the first one is only noted, a second one acts as usual."""
+    """Yield a function that says whether Ctrl-C or SIGTERM came; the first one is only noted, a second one
+    acts as usual.
+    """
     noted, handled = list[int](), (signal.SIGINT, signal.SIGTERM)
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -218,12 +237,19 @@ def _written(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         what = error.strerror or error
-        raise RankkitError(f"the run folder {out} cannot be written: {what}; free space or choose another out=, and give the command again")
+        raise RankkitError(
+            f"the run folder {out} cannot be written: {what}; free space or choose another out=, and give the command again"
+        )
 
 
 def _append(path: Path, row: Mapping[str, float]) -> None:
     with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps({name: round(value, 6) if math.isfinite(value) else None for name, value in row.items()}) + "\n")
+        file.write(
+            json.dumps(
+                {name: round(value, 6) if math.isfinite(value) else None for name, value in row.items()}
+            )
+            + "\n"
+        )
 
 
 def _forget(path: Path, step: int) -> None:

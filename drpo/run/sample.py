@@ -17,8 +17,12 @@ from rankkit import RankkitError
 LORA = "pytorch_lora_weights.safetensors"
 
 
-def sample_run(run: Path, prompts: Path, out: Path, *, each: int = 4, seed: int = 0, base: bool = False) -> Path:
-    """Write `each` pictures per prompt into ``out/00000/0.png``, with the prompt beside them; ``base`` leaves the LoRA out."""
+def sample_run(
+    run: Path, prompts: Path, out: Path, *, each: int = 4, seed: int = 0, base: bool = False
+) -> Path:
+    """Write `each` pictures per prompt into ``out/00000/0.png``, with the prompt beside them;
+    ``base`` leaves the LoRA out.
+    """
     config = read_config(run)
     generator = trained(config, None if base else run)
     for index, prompt in enumerate(prompts_of(str(prompts))):
@@ -36,11 +40,15 @@ def sample_run(run: Path, prompts: Path, out: Path, *, each: int = 4, seed: int 
 def read_config(run: Path) -> Config:
     """The config a run folder was made with."""
     plain = checkpoint.read(run)
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
+    }
     try:
         return Config(**values)
     except TypeError as error:
-        raise RankkitError(f"{run} was made by another version of drpo: {error}; train it again in another out=") from None
+        raise RankkitError(
+            f"{run} was made by another version of drpo: {error}; train it again in another out="
+        ) from None
 
 
 def trained(config: Config, run: Path | None) -> Generator:
@@ -48,6 +56,8 @@ def trained(config: Config, run: Path | None) -> Generator:
     generator = build.generator(config)
     if run is not None:
         if not (run / LORA).is_file():
-            raise RankkitError(f"{run} has no {LORA} yet; it is written when training ends: `drpo train` again with out={run}")
+            raise RankkitError(
+                f"{run} has no {LORA} yet; it is written when training ends: `drpo train` again with out={run}"
+            )
         generator.load(run)
     return generator

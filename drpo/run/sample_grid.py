@@ -1,4 +1,6 @@
-"""Pictures of a run where people would rather look than read: before above after, from the same prompts and noises."""
+"""Pictures of a run where people would rather look than read: before above after, from the same prompts and
+noises.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,26 @@ from PIL import Image, ImageDraw, ImageFont
 from drpo.types import Sample
 
 SHOWN, COLUMNS = 8, 2  # prompts on a sheet, evenly taken from all, and blocks side by side
-SIDE, LARGEST = 96, 256  # pixels of one picture: small ones are enlarged to about the first, large ones shrunk to the second
-LABEL, CAPTION, GAP = 48, 18, 12  # width of the words before a row, height of the line above two rows, pixels between blocks
+SIDE, LARGEST = (
+    96,
+    256,
+)  # pixels of one picture: small ones are enlarged to about the first, large ones shrunk to the second
+LABEL, CAPTION, GAP = (
+    48,
+    18,
+    12,
+)  # width of the words before a row, height of the line above two rows, pixels between blocks
 
 
 def strip(before: Sequence[Sample], after: Sequence[Sample]) -> Image.Image:
-    """A sheet of blocks, one per prompt: its pictures before, and below them those after, the same noises above each other."""
+    """A sheet of blocks, one per prompt: its pictures before, and below them those after, the same noises
+    above each other.
+    """
     pairs = list(zip(before, after, strict=True))
     blocks = (
-        [_block(*pairs[number * len(pairs) // SHOWN]) for number in range(SHOWN)] if len(pairs) > SHOWN else [_block(*p) for p in pairs]
+        [_block(*pairs[number * len(pairs) // SHOWN]) for number in range(SHOWN)]
+        if len(pairs) > SHOWN
+        else [_block(*p) for p in pairs]
     )
     width, height = blocks[0].width + GAP, blocks[0].height + GAP
     columns = min(COLUMNS, len(blocks))
@@ -42,7 +55,8 @@ def _block(before: Sample, after: Sample) -> Image.Image:
 
 
 def _fitted(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """Square pictures at a size to look at: whole multiples of small ones, so that their pixels stay sharp."""
+    """Square pictures at a size to look at: whole multiples of small ones, so that their pixels stay sharp.
+    """
     side = images[0].width
     size = side * max(1, SIDE // side) if side <= SIDE else min(side, LARGEST)
     method = Image.Resampling.NEAREST if size >= side else Image.Resampling.LANCZOS
@@ -50,5 +64,7 @@ def _fitted(images: Sequence[Image.Image]) -> list[Image.Image]:
 
 
 def _write(sheet: Image.Image, at: tuple[int, int], words: str) -> None:
-    printable = words.encode("latin-1", "replace").decode("latin-1")  # what Pillow's own font can draw everywhere
+    printable = words.encode("latin-1", "replace").decode(
+        "latin-1"
+    )  # what Pillow's own font can draw everywhere
     ImageDraw.Draw(sheet).text(at, printable, fill="black", font=ImageFont.load_default(12))

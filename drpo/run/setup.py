@@ -20,7 +20,9 @@ LOOKED_AT = 8  # training prompts that a run is looked at with when it names no 
 
 
 def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
-    """Everything a config names, ready to run; the monitor in the main process only, so that held-out rankers are loaded once."""
+    """Everything a config names, ready to run; the monitor in the main process only, so that held-out rankers
+    are loaded once.
+    """
     PartialState()  # chooses this process' GPU, for the ranker too
     judge = build.ranker(config.ranker) if config.ranker else None
     choices = stored_pairs.read(Path(config.preferences)) if config.preferences else []
@@ -32,12 +34,16 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     elif judge:
         learner = Trainer(config, made, build.features(config, made), judge, asked)
     else:
-        raise RankkitError("there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected pictures")
+        raise RankkitError(
+            "there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected pictures"
+        )
     return learner, monitor(config, judge, asked) if learner.accelerator.is_main_process else None
 
 
 def monitor(config: Config, target: Ranker | None, asked: Sequence[str]) -> Monitor:
-    """What watches a run: its own ranker and the held-out ones, on the validation prompts or a few of the training prompts."""
+    """What watches a run: its own ranker and the held-out ones, on the validation prompts or a few of the
+    training prompts.
+    """
     rankers = {config.ranker: target} if target else {}
     rankers |= {spec: build.ranker(spec) for spec in config.held_out}
     few = asked[:: max(1, len(asked) // LOOKED_AT)][:LOOKED_AT]

@@ -25,7 +25,9 @@ class Track:
     def row(self, row: Mapping[str, float]) -> None:
         """Numbers of one step."""
         if self.accelerator:
-            self.accelerator.log({name: value for name, value in row.items() if name != "step"}, step=int(row["step"]))
+            self.accelerator.log(
+                {name: value for name, value in row.items() if name != "step"}, step=int(row["step"])
+            )
 
     def picture(self, step: int, sheet: Image.Image) -> None:
         """One strip."""
@@ -37,7 +39,8 @@ class Track:
 
 @contextmanager
 def tracked(name: str, out: Path, config: Config) -> Iterator[Track]:
-    """A `Track` into the tracker of this name, ``none`` among them; TensorBoard writes below ``out/tensorboard``.
+    """A `Track` into the tracker of this name, ``none`` among them; TensorBoard writes below
+    ``out/tensorboard``.
 
     Raises `RankkitError` when its package is not installed.
     """
@@ -47,9 +50,14 @@ def tracked(name: str, out: Path, config: Config) -> Iterator[Track]:
     if importlib.util.find_spec(name) is None:
         raise RankkitError(f"tracker={name} needs the package {name}: pip install {name}")
     accelerator = Accelerator(log_with=name, project_dir=out)
-    settings = {key: value if isinstance(value, (int, float, str, bool)) else str(value) for key, value in asdict(config).items()}
+    settings = {
+        key: value if isinstance(value, (int, float, str, bool)) else str(value)
+        for key, value in asdict(config).items()
+    }
     with _named(name):
-        accelerator.init_trackers("tensorboard" if name == "tensorboard" else "drpo", settings, {"wandb": {"dir": str(out)}})
+        accelerator.init_trackers(
+            "tensorboard" if name == "tensorboard" else "drpo", settings, {"wandb": {"dir": str(out)}}
+        )
     try:
         yield Track(accelerator)
     finally:

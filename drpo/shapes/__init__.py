@@ -1,1 +1,3 @@
-"""A small world of coloured shapes: its prompts, its renderer, its ranker, and a generator that is wrong on purpose."""
+"""A small world of coloured shapes: its prompts, its renderer, its ranker, and a generator that is wrong on
+purpose.
+"""

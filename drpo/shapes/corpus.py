@@ -1,10 +1,12 @@
 """A training corpus that is wrong on purpose, and whose errors the noise decides.
 
-The scene that belongs to a (prompt, noise) pair is a function of the prompt and of the noise's channel means. In a share `MISTAKES` of
-cases that scene contradicts the prompt. A generator regressed onto these pairs draws sharp and varied pictures of which about half
-are wrong, and the candidates of one prompt differ in exactly what a ranker can see.
+The scene that belongs to a (prompt, noise) pair is a function of the prompt and of the noise's channel means.
+In a share `MISTAKES` of cases that scene contradicts the prompt. A generator regressed onto these pairs draws
+sharp and varied pictures of which about half are wrong, and the candidates of one prompt differ in exactly
+what a ranker can see.
 
-Objects stand in the four corners only; apart from colours left open and mistakes, one sign decides where: a small network can learn it.
+Objects stand in the four corners only; apart from colours left open and mistakes, one sign decides where: a
+small network can learn it.
 """
 
 from __future__ import annotations
@@ -25,11 +27,15 @@ LOW, HIGH = 8.0, 24.0
 RING = ((LOW, LOW), (HIGH, LOW), (HIGH, HIGH), (LOW, HIGH))
 COMBINED = (("red", "blue"), ("green", "yellow"))  # colours of two objects where both are left open
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
-Draws = Sequence[float]  # five numbers in (0, 1): mistake, which one, place, and two for the colours left open
+Draws = Sequence[
+    float
+]  # five numbers in (0, 1): mistake, which one, place, and two for the colours left open
 
 
 def draws(noise: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(S,5) independent uniforms from standard normal noise (S,C,h,w): its first channels' means, through the normal distribution."""
+    """(S,5) independent uniforms from standard normal noise (S,C,h,w): its first channels' means, through the
+    normal distribution.
+    """
     z = noise[:, :5].astype(np.float64).mean(axis=(2, 3)) * math.sqrt(noise.shape[2] * noise.shape[3])
     uniform: NDArray[np.float64] = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
     return uniform
@@ -67,7 +73,9 @@ def _colors(clauses: tuple[Clause, ...], u: Draws, wrong: bool) -> Scene:
 
 
 def _pair(a: tuple[str, str], b: tuple[str, str], relation: str, u: float) -> Scene:
-    """Two objects, each (shape, colour), the first in the given relation to the second, on the upper or left lane or the other."""
+    """Two objects, each (shape, colour), the first in the given relation to the second, on the upper or left
+    lane or the other.
+    """
     near, far = (LOW, HIGH) if relation in ("left of", "above") else (HIGH, LOW)
     lane = _pick((LOW, HIGH), u)
     if relation in ("left of", "right of"):

@@ -1,8 +1,10 @@
-"""A rule-based detector and the ranker `shapes`, which checks a prompt's clauses against what it finds: not differentiable.
+"""A rule-based detector and the ranker `shapes`, which checks a prompt's clauses against what it finds: not
+differentiable.
 
-Pixels are named by their nearest palette colour, connected pixels of one colour are objects, and an object's shape is the one whose
-outline, drawn into its box, overlaps it best. The verdict follows GenEval (Ghosh et al., arXiv 2310.11513): only the most
-confident objects count, extra ones are forbidden for counting alone, and "left of" needs a clear offset.
+Pixels are named by their nearest palette colour, connected pixels of one colour are objects, and an object's
+shape is the one whose outline, drawn into its box, overlaps it best. The verdict follows GenEval (Ghosh et
+al., arXiv 2310.11513): only the most confident objects count, extra ones are forbidden for counting alone,
+and "left of" needs a clear offset.
 """
 
 from __future__ import annotations
@@ -27,12 +29,16 @@ SIDE_MAX = 16  # pixels; larger ones are backgrounds
 ASPECT_MAX = 1.5
 NEAR = 100  # RGB distance (root of summed squares) beyond which a pixel has no colour of this world
 OVERLAP_MIN = 0.65  # intersection over union with the best shape's outline; below it a blob has no shape
-MARGIN = 0.1  # GenEval's position threshold: this share of both sizes must be overcome before an offset counts
+MARGIN = (
+    0.1  # GenEval's position threshold: this share of both sizes must be overcome before an offset counts
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One detected object: its names, its box (x1, y1, x2, y2) in pixels, and its overlap with the ideal outline in [0, 1]."""
+    """One detected object: its names, its box (x1, y1, x2, y2) in pixels, and its overlap with the ideal
+    outline in [0, 1].
+    """
 
     shape: str
     color: str
@@ -43,9 +49,9 @@ class Found:
 class Shapes(Pointwise):
     """Prefer pictures of the shapes world that show what their prompt asks for.
 
-    ``mode="strict"`` scores 1 or 0. ``mode="graded"`` scores in [0, 1]: half for being right, half for the share of the clauses met,
-    how clean the shapes are, and nothing else being there, so a right picture beats every wrong one. A prompt of another world is an
-    error.
+    ``mode="strict"`` scores 1 or 0. ``mode="graded"`` scores in [0, 1]: half for being right, half for the
+    share of the clauses met, how clean the shapes are, and nothing else being there, so a right picture beats
+    every wrong one. A prompt of another world is an error.
     """
 
     def __init__(self, *, mode: Mode = "graded") -> None:
@@ -65,7 +71,10 @@ class Shapes(Pointwise):
 
 
 def detect(image: Image.Image) -> list[Found]:
-    """Every object of the picture that has a shape, most confident first. Pictures of other sizes are resized to 32×32."""
+    """Every object of the picture that has a shape, most confident first.
+
+    Pictures of other sizes are resized to 32×32.
+    """
     picture = image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.Resampling.BOX)
     names = _name_pixels(np.asarray(picture.convert("RGB"), np.float32))
     found = [thing for index, color in enumerate(COLORS) for thing in _things(names == index, color)]
@@ -73,10 +82,11 @@ def detect(image: Image.Image) -> list[Found]:
 
 
 def judge(found: Sequence[Found], request: Request) -> tuple[bool, float]:
-    """Whether the objects are what was asked for, and the credit in [0, 1] for it (1 only for clean, right pictures of nothing else).
+    """Whether the objects are what was asked for, and the credit in [0, 1] for it (1 only for clean, right
+    pictures of nothing else).
 
-    Further objects make a picture wrong in counting alone, as in GenEval, but they cost credit in every task. Without that a generator
-    trained on the credit adds them: two circles are the safer picture of one.
+    Further objects make a picture wrong in counting alone, as in GenEval, but they cost credit in every task.
+    Without that a generator trained on the credit adds them: two circles are the safer picture of one.
     """
     right, credits, earlier, used = True, [], None, 0
     for clause in request.clauses:
@@ -91,7 +101,9 @@ def judge(found: Sequence[Found], request: Request) -> tuple[bool, float]:
 
 
 def relations(a: Found, b: Found) -> set[str]:
-    """Where `a` is with respect to `b`: up to two relations on a diagonal, none when they are too close (GenEval's rule)."""
+    """Where `a` is with respect to `b`: up to two relations on a diagonal, none when they are too close
+    (GenEval's rule).
+    """
     (ax1, ay1, ax2, ay2), (bx1, by1, bx2, by2) = a.box, b.box
     offset = np.array([ax1 + ax2 - bx1 - bx2, ay1 + ay2 - by1 - by2]) / 2
     sizes = np.array([ax2 - ax1 + bx2 - bx1, ay2 - ay1 + by2 - by1])
@@ -104,7 +116,9 @@ def relations(a: Found, b: Found) -> set[str]:
 
 
 def _clause(chosen: Sequence[Found], clause: Clause, target: Sequence[Found] | None) -> tuple[bool, float]:
-    """A clause's verdict and credit: each requirement (presence, colour, relation) is an equal part of the credit."""
+    """A clause's verdict and credit: each requirement (presence, colour, relation) is an equal part of the
+    credit.
+    """
     ok = len(chosen) == clause.count
     parts = [sum(thing.confidence for thing in chosen) / clause.count]
     if clause.color is not None:
@@ -112,14 +126,18 @@ def _clause(chosen: Sequence[Found], clause: Clause, target: Sequence[Found] | N
         ok &= all(named)
         parts.append(sum(named) / clause.count)
     if clause.relation is not None:
-        holds = bool(chosen and target) and all(clause.relation in relations(a, b) for a in chosen for b in target or ())
+        holds = bool(chosen and target) and all(
+            clause.relation in relations(a, b) for a in chosen for b in target or ()
+        )
         ok &= holds
         parts.append(float(holds))
     return ok, float(np.mean(parts))
 
 
 def _name_pixels(pixels: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(H,W): the index of the nearest palette colour, or len(COLORS) for the background and what is like no colour."""
+    """(H,W): the index of the nearest palette colour, or len(COLORS) for the background and what is like no
+    colour.
+    """
     known = np.array([*(PALETTE[color] for color in COLORS), BACKGROUND], np.float32)
     distance = ((pixels[:, :, None] - known) ** 2).sum(-1)
     return np.where(distance.min(-1) < NEAR**2, distance.argmin(-1), len(COLORS))
@@ -143,11 +161,16 @@ def _things(mask: NDArray[np.bool_], color: str) -> list[Found]:
 def _overlaps(blob: NDArray[np.bool_]) -> Mapping[str, float]:
     height, width = blob.shape
     x = ((np.arange(width, dtype=np.float32) + 0.5) / width * 2 - 1)[None] + np.zeros((height, 1), np.float32)
-    y = ((np.arange(height, dtype=np.float32) + 0.5) / height * 2 - 1)[:, None] + np.zeros((1, width), np.float32)
+    y = ((np.arange(height, dtype=np.float32) + 0.5) / height * 2 - 1)[:, None] + np.zeros(
+        (1, width), np.float32
+    )
     ideal = {shape: inside(shape, x, y) > 0 for shape in SHAPES}
     return {shape: float((blob & outline).sum() / (blob | outline).sum()) for shape, outline in ideal.items()}
 
 
 def _evidence(found: Sequence[Found], right: bool) -> Mapping[str, Any]:
-    objects = [{"name": f"{one.color} {one.shape}", "box": list(one.box), "confidence": round(one.confidence, 3)} for one in found]
+    objects = [
+        {"name": f"{one.color} {one.shape}", "box": list(one.box), "confidence": round(one.confidence, 3)}
+        for one in found
+    ]
     return {"right": right, "objects": objects}

@@ -70,7 +70,10 @@ def inside(shape: str, x: Floats, y: Floats) -> Floats:
 
 def _cover(things: Sequence[Thing]) -> Floats:
     """(S,H,W): the share of each pixel that an object covers, from the distance to its edge."""
-    centre, at = np.array([[thing.x, thing.y] for thing in things], np.float32), np.arange(SIDE, dtype=np.float32) + 0.5
+    centre, at = (
+        np.array([[thing.x, thing.y] for thing in things], np.float32),
+        np.arange(SIDE, dtype=np.float32) + 0.5,
+    )
     radius = np.array([thing.radius for thing in things], np.float32)[:, None, None]
     x = (at[None, None, :] - centre[:, 0, None, None]) / radius + np.zeros((1, SIDE, 1), np.float32)
     y = (at[None, :, None] - centre[:, 1, None, None]) / radius + np.zeros((1, 1, SIDE), np.float32)

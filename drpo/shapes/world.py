@@ -1,6 +1,7 @@
 """The vocabulary of the shapes world, its prompts in the six kinds of GenEval, and what a prompt asks for.
 
-The kinds are those of GenEval (Ghosh et al., arXiv 2310.11513): single, two, counting, colors, position, attribution.
+The kinds are those of GenEval (Ghosh et al., arXiv 2310.11513): single, two, counting, colors, position,
+attribution.
 """
 
 from __future__ import annotations
@@ -25,12 +26,18 @@ RELATIONS = ("left of", "right of", "above", "below")
 NUMBERS = {"two": 2, "three": 3, "four": 4}
 MEDIA = ("a photo of", "a picture of", "a drawing of", "a painting of", "a sketch of", "a print of")
 
-SIZES: dict[Split, int] = {"final": 8, "tuning": 6, "train": 24}  # prompts per task; train takes what there is up to this
+SIZES: dict[Split, int] = {
+    "final": 8,
+    "tuning": 6,
+    "train": 24,
+}  # prompts per task; train takes what there is up to this
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """`count` objects of one `shape`, of `color` if that is asked; ``relation`` places them against the prompt's first clause."""
+    """`count` objects of one `shape`, of `color` if that is asked;
+    ``relation`` places them against the prompt's first clause.
+    """
 
     shape: str
     count: int = 1
@@ -40,7 +47,10 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one prompt asks for. In a position prompt "A above B" the clauses are B, then A with its relation, as in GenEval."""
+    """What one prompt asks for.
+
+    In a position prompt "A above B" the clauses are B, then A with its relation, as in GenEval.
+    """
 
     task: Task
     clauses: tuple[Clause, ...]
@@ -58,7 +68,8 @@ def parse(prompt: str) -> Request:
 
 
 def prompts(split: Split) -> list[str]:
-    """The prompts of one split, the same in every process; the three splits are disjoint and hold every task."""
+    """The prompts of one split, the same in every process; the three splits are disjoint and hold every task.
+    """
     return [prompt for task in TASKS for prompt in _split(task)[split]]
 
 
@@ -81,7 +92,9 @@ def _bodies(task: Task) -> Iterator[str]:
     elif task == "position":
         yield from (f"a {a} {relation} a {b}" for relation in RELATIONS for a, b in pairs)
     else:
-        yield from (f"a {c} {a} and a {d} {b}" for a, b in pairs for c, d in itertools.permutations(COLORS, 2))
+        yield from (
+            f"a {c} {a} and a {d} {b}" for a, b in pairs for c, d in itertools.permutations(COLORS, 2)
+        )
 
 
 def _split(task: Task) -> dict[Split, list[str]]:

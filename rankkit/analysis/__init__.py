@@ -1,1 +1,3 @@
-"""Rows and preferences to numbers with intervals: leaderboards, comparisons, agreement with people, reliability of judges."""
+"""Rows and preferences to numbers with intervals: leaderboards, comparisons, agreement with people,
+reliability of judges.
+"""

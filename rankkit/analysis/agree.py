@@ -1,6 +1,8 @@
-"""Rankers against human choices: how often does each pick the image that people picked, and how alike are the rankers?
+"""Rankers against human choices: how often does each pick the image that people picked, and how alike are the
+rankers?
 
-Every entry is ranked once, as one group of its own; its pairs are what humans decided. Pairs of one prompt are one cluster.
+Every entry is ranked once, as one group of its own; its pairs are what humans decided. Pairs of one prompt
+are one cluster.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ POLICY = {"half": "count half", "wrong": "count as wrong", "drop": "are left out
 
 @dataclass(frozen=True)
 class Report:
-    """What `agree` found. `pairs` were decided by humans; `human_ties` and `undecided` entries (no choice at all) are left out.
+    """What `agree` found. `pairs` were decided by humans; `human_ties` and `undecided` entries (no choice at
+    all) are left out.
 
-    `unreadable_pairs` could not be shown to any ranker; `unreadable` names the first images at fault of `unreadable_images`.
+    `unreadable_pairs` could not be shown to any ranker; `unreadable` names the first images at fault of
+    `unreadable_images`.
     """
 
     path: str
@@ -68,15 +72,18 @@ def agree(
 ) -> Report:
     """Compare rankers with the human choices in a file (formats: `rankkit.io.preferences.FORMATS`).
 
-    `images` is the folder its paths start from, by default the file's own. `ties` says what a ranker's equal scores count: ``half``,
-    ``wrong``, or ``drop`` (left out). Only the first `limit` entries are taken. `progress` is called with (done, total) entries.
-    All of them are checked before anything is ranked. Images are shown in an order drawn from the entry, so that a liking for
-    one place gains nothing. Raises `UsageError` for a bad request and `BadSource` for a bad file; a bad image abstains.
+    `images` is the folder its paths start from, by default the file's own. `ties` says what a ranker's equal
+    scores count: ``half``, ``wrong``, or ``drop`` (left out). Only the first `limit` entries are taken.
+    `progress` is called with (done, total) entries. All of them are checked before anything is ranked. Images
+    are shown in an order drawn from the entry, so that a liking for one place gains nothing. Raises
+    `UsageError` for a bad request and `BadSource` for a bad file; a bad image abstains.
     """
     root = _check(pairs_path, rankers, images, ties, limit)
     choices = open_choices(pairs_path)
     survey = _survey(choices, limit)
-    tally = Tally({name: needs_prompt(ranker) for name, ranker in rankers.items()}, ties, humans=survey.largest > 2)
+    tally = Tally(
+        {name: needs_prompt(ranker) for name, ranker in rankers.items()}, ties, humans=survey.largest > 2
+    )
     done = 0
     for batch in _batches(_load(entry, root) for entry in islice(choices.entries(), limit)):
         _judge(batch, rankers, tally)
@@ -104,7 +111,9 @@ def agree(
 
 def to_dict(report: Report) -> dict[str, Any]:
     """The report as JSON can hold it; NaN becomes null."""
-    found: dict[str, Any] = plain({**asdict(report), "interval": "95 % Wilson at the effective sample size, clustered by prompt"})
+    found: dict[str, Any] = plain(
+        {**asdict(report), "interval": "95 % Wilson at the effective sample size, clustered by prompt"}
+    )
     return found
 
 
@@ -119,8 +128,17 @@ def table(report: Report) -> list[list[str]]:
     rows = [["ranker", "accuracy", "95 % interval", "pairs", "prompts", "ties", "abstained"]]
     for found in report.rankers:
         known = not math.isnan(found.accuracy)
-        accuracy, interval = (f"{found.accuracy:.3f}", f"{found.low:.3f} to {found.high:.3f}") if known else ("-", "-")
-        rows.append([found.ranker, accuracy, interval, *map(str, (found.pairs, found.prompts, found.ties, found.abstained))])
+        accuracy, interval = (
+            (f"{found.accuracy:.3f}", f"{found.low:.3f} to {found.high:.3f}") if known else ("-", "-")
+        )
+        rows.append(
+            [
+                found.ranker,
+                accuracy,
+                interval,
+                *map(str, (found.pairs, found.prompts, found.ties, found.abstained)),
+            ]
+        )
     return rows
 
 
@@ -137,16 +155,22 @@ class _Survey:
     prompts: set[bytes] = field(default_factory=set)
 
 
-def _check(path: str | os.PathLike[str], rankers: Mapping[str, Ranker], images: Any, ties: str, limit: int | None) -> Path:
+def _check(
+    path: str | os.PathLike[str], rankers: Mapping[str, Ranker], images: Any, ties: str, limit: int | None
+) -> Path:
     if not rankers:
         raise UsageError("agree needs at least one ranker; name it with -r")
     if ties not in get_args(Ties):
-        raise UsageError(f"ties={ties!r}: equal scores of a ranker count as one of {', '.join(get_args(Ties))}")
+        raise UsageError(
+            f"ties={ties!r}: equal scores of a ranker count as one of {', '.join(get_args(Ties))}"
+        )
     if limit is not None and limit < 1:
         raise UsageError(f"limit={limit}: give a number of entries from 1, or leave it out for all")
     root = Path(path).parent if images is None else Path(images)
     if images is not None and not root.is_dir():
-        raise UsageError(f"{root}: no such folder of images; give the one that the paths in {os.fspath(path)} start from")
+        raise UsageError(
+            f"{root}: no such folder of images; give the one that the paths in {os.fspath(path)} start from"
+        )
     return root
 
 
@@ -161,7 +185,9 @@ def _survey(choices: Choices, limit: int | None) -> _Survey:
         survey.largest = max(survey.largest, ranked)
         survey.prompts.add(cluster_of(entry))
     if not survey.pairs:
-        raise BadSource(f"{choices.path}: humans decided none of the pairs in its {survey.entries} entries; give a file with choices")
+        raise BadSource(
+            f"{choices.path}: humans decided none of the pairs in its {survey.entries} entries; give a file with choices"
+        )
     return survey
 
 
@@ -197,9 +223,16 @@ def _batches(trials: Iterable[Trial]) -> Iterator[list[Trial]]:
 
 
 def _judge(batch: Sequence[Trial], rankers: Mapping[str, Ranker], tally: Tally) -> None:
-    """Show a batch to every ranker, and count what they say. Without a prompt, those that need one are not asked."""
+    """Show a batch to every ranker, and count what they say.
+
+    Without a prompt, those that need one are not asked.
+    """
     for name, ranker in rankers.items():
-        asked = {id(trial): trial.group for trial in batch if trial.group and (trial.prompt or not tally.needs_prompt[name])}
+        asked = {
+            id(trial): trial.group
+            for trial in batch
+            if trial.group and (trial.prompt or not tally.needs_prompt[name])
+        }
         rankings = dict(zip(asked, _rank(name, ranker, list(asked.values())), strict=True))
         for trial in batch:
             if id(trial) in rankings:
@@ -209,7 +242,8 @@ def _judge(batch: Sequence[Trial], rankers: Mapping[str, Ranker], tally: Tally) 
 
 
 def _rank(name: str, ranker: Ranker, groups: Sequence[Group]) -> list[Ranking]:
-    """One ranking per group; a ranker that raises abstains on the group that made it raise, and on no other."""
+    """One ranking per group; a ranker that raises abstains on the group that made it raise, and on no other.
+    """
     if not groups:
         return []
     try:
@@ -221,8 +255,12 @@ def _rank(name: str, ranker: Ranker, groups: Sequence[Group]) -> list[Ranking]:
             return [ranking for group in groups for ranking in _rank(name, ranker, [group])]
         n = len(groups[0].images)
         return [Ranking((math.nan,) * n, details=({"error": describe(error)},) * n)]
-    if [len(ranking.scores) if isinstance(ranking, Ranking) else None for ranking in found] != [len(group.images) for group in groups]:
-        raise BrokenRanker(f"{name} did not return one ranking per group with one score per image; try: rankkit check {name}")
+    if [len(ranking.scores) if isinstance(ranking, Ranking) else None for ranking in found] != [
+        len(group.images) for group in groups
+    ]:
+        raise BrokenRanker(
+            f"{name} did not return one ranking per group with one score per image; try: rankkit check {name}"
+        )
     return found
 
 
@@ -230,7 +268,11 @@ def _rank(name: str, ranker: Ranker, groups: Sequence[Group]) -> list[Ranking]:
 
 
 def _preamble(report: Report) -> Iterator[str]:
-    first = f"the first {report.entries} entries" if report.limit == report.entries else f"{report.entries} entries"
+    first = (
+        f"the first {report.entries} entries"
+        if report.limit == report.entries
+        else f"{report.entries} entries"
+    )
     yield f"{report.path}: {report.format}, {first}, {report.prompts} prompts, {report.pairs} pairs decided by humans"
     yield f"left out: {report.human_ties} pairs that humans called a tie, {report.undecided} entries without a choice"
     yield f"equal scores of a ranker {POLICY[report.ties]} (ties={report.ties}); pairs of one prompt are one cluster"
@@ -263,4 +305,6 @@ def _cell(found: Kendall) -> str:
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

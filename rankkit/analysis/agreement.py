@@ -24,10 +24,12 @@ HUMANS = "(humans)"
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One ranker's pairwise accuracy with its 95 % interval (`rankkit.analysis.stats.win_interval`, clustered by prompt).
+    """One ranker's pairwise accuracy with its 95 % interval (`rankkit.analysis.stats.win_interval`, clustered
+    by prompt).
 
-    `pairs` is what the accuracy rests on, `ties` how many pairs got equal scores, `abstained` how many readable pairs got no score
-    for one of their images, with `reasons` counted. `p_value` is two-sided, against ½. Accuracy is NaN without pairs.
+    `pairs` is what the accuracy rests on, `ties` how many pairs got equal scores, `abstained` how many
+    readable pairs got no score for one of their images, with `reasons` counted. `p_value` is two-sided,
+    against ½. Accuracy is NaN without pairs.
     """
 
     ranker: str
@@ -44,7 +46,10 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Kendall:
-    """Mean tau-b of two rankers: within groups, then over the groups of a prompt, then over prompts. NaN where no group has one."""
+    """Mean tau-b of two rankers: within groups, then over the groups of a prompt, then over prompts.
+
+    NaN where no group has one.
+    """
 
     first: str
     second: str
@@ -98,13 +103,16 @@ class _Score:
 
 
 class Tally:
-    """The sums of a run. `humans` says whether their choices are rankings, to be correlated like a ranker's."""
+    """The sums of a run. `humans` says whether their choices are rankings, to be correlated like a ranker's.
+    """
 
     def __init__(self, needs_prompt: Mapping[str, bool], ties: Ties, *, humans: bool) -> None:
         self.needs_prompt, self.ties = needs_prompt, ties
         self.scores = {name: _Score() for name in needs_prompt}
         names = [*needs_prompt, *([HUMANS] if humans else [])]
-        self.taus: dict[tuple[str, str], dict[int, tuple[float, int]]] = {pair: {} for pair in combinations_with_replacement(names, 2)}
+        self.taus: dict[tuple[str, str], dict[int, tuple[float, int]]] = {
+            pair: {} for pair in combinations_with_replacement(names, 2)
+        }
         self.clusters: dict[bytes, int] = {}
         self.unreadable: list[Unreadable] = []
         self.unreadable_images = self.unreadable_pairs = 0
@@ -154,14 +162,20 @@ class Tally:
         return tuple(_agreement(name, kept) for name, kept in self.scores.items())
 
     def correlations(self) -> tuple[Kendall, ...]:
-        """Every two rankers, each with itself too, and with the humans where those ranked more than two images."""
+        """Every two rankers, each with itself too, and with the humans where those ranked more than two
+        images.
+        """
         return tuple(_kendall(pair, found) for pair, found in self.taus.items())
 
 
 def _reason(ranking: Ranking | None, seat: int) -> str:
     if ranking is None:
         return "the ranker needs a prompt, and the entry has none"
-    return str(ranking.details[seat].get("error") or "the ranker gave no reason") if ranking.details else "the ranker gave no reason"
+    return (
+        str(ranking.details[seat].get("error") or "the ranker gave no reason")
+        if ranking.details
+        else "the ranker gave no reason"
+    )
 
 
 def _agreement(name: str, kept: _Score) -> Agreement:
@@ -169,7 +183,16 @@ def _agreement(name: str, kept: _Score) -> Agreement:
     p_value = stats.rate_p_value(kept.values, kept.clusters)
     abstained = sum(kept.reasons.values())
     return Agreement(
-        name, rate.rate, rate.low, rate.high, p_value, rate.values, rate.clusters, kept.ties, abstained, dict(kept.reasons.most_common())
+        name,
+        rate.rate,
+        rate.low,
+        rate.high,
+        p_value,
+        rate.values,
+        rate.clusters,
+        kept.ties,
+        abstained,
+        dict(kept.reasons.most_common()),
     )
 
 

@@ -1,4 +1,6 @@
-"""Two folders, image against image: how often A's picture is preferred to B's, and whether that could be chance."""
+"""Two folders, image against image: how often A's picture is preferred to B's, and whether that could be
+chance.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,13 @@ from rankkit.io.prompts import survey
 from rankkit.io.prompts.base import Item
 
 PAIRS_AT_ONCE = 32
-OF_MORE = ("connected", "degraded", "triads", "circular_triads", "zeta")  # diagnostics of groups of more than two
+OF_MORE = (
+    "connected",
+    "degraded",
+    "triads",
+    "circular_triads",
+    "zeta",
+)  # diagnostics of groups of more than two
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +54,8 @@ class Pairing:
 class Comparison:
     """One ranker's verdict: A's win rate over decided pairs, a tie counting half to each.
 
-    A tie is two equal scores; of a pairwise ranker also a P(A is better) within `match.TIE_BAND` of one half. `judge` holds a
-    pairwise ranker's diagnostics, one per pair it was asked about.
+    A tie is two equal scores; of a pairwise ranker also a P(A is better) within `match.TIE_BAND` of one half.
+    `judge` holds a pairwise ranker's diagnostics, one per pair it was asked about.
     """
 
     ranker: str
@@ -98,9 +106,16 @@ class Comparison:
 
 
 def pair(
-    a: str | os.PathLike[str], b: str | os.PathLike[str], *, prompts: str | os.PathLike[str] | None = None, prompt: str | None = None
+    a: str | os.PathLike[str],
+    b: str | os.PathLike[str],
+    *,
+    prompts: str | os.PathLike[str] | None = None,
+    prompt: str | None = None,
 ) -> Pairing:
-    """Match the images of two folders by relative path, else by prompt and order. Raises `BadSource` when nothing matches."""
+    """Match the images of two folders by relative path, else by prompt and order.
+
+    Raises `BadSource` when nothing matches.
+    """
     sides = [list(_items(side, prompts, prompt)) for side in (a, b)]
     for key, words in ((_by_path, "relative path"), (_by_prompt, "prompt and order")):
         keyed = [key(items) for items in sides]
@@ -108,16 +123,24 @@ def pair(
         if both:
             pairs = [Pair(keyed[0][name][1], keyed[1][name][1]) for name in both]
             paired = {id(item) for each in pairs for item in (each.a, each.b)}
-            return Pairing(pairs, words, *([item.name for _, item in side if id(item) not in paired] for side in sides))
+            return Pairing(
+                pairs, words, *([item.name for _, item in side if id(item) not in paired] for side in sides)
+            )
     raise BadSource(
         f"{a} and {b}: no image of one matches an image of the other by relative path or by prompt; name files alike, or give --prompts"
     )
 
 
 def compare(
-    pairs: Sequence[Pair], rankers: Mapping[str, Ranker], *, progress: Callable[[int], None] = lambda count: None
+    pairs: Sequence[Pair],
+    rankers: Mapping[str, Ranker],
+    *,
+    progress: Callable[[int], None] = lambda count: None,
 ) -> list[Comparison]:
-    """Show each ranker every pair as a group of two. An image that cannot be read, or an abstention, is a failed pair, not a tie."""
+    """Show each ranker every pair as a group of two.
+
+    An image that cannot be read, or an abstention, is a failed pair, not a tie.
+    """
     found = [Comparison(name) for name in rankers]
     clusters: dict[str, int] = {}
     waiting = iter(pairs)
@@ -134,9 +157,17 @@ def render(found: Sequence[Comparison], a: str, b: str) -> str:
     lines = []
     for each in found:
         told = f"{each.ranker}: {_numbers(each, a, b)}{each.verdict(a, b)}"
-        lines.append(told + (f" ({_count(len(each.failures), 'pair')} without a verdict)" if each.failures else ""))
+        lines.append(
+            told + (f" ({_count(len(each.failures), 'pair')} without a verdict)" if each.failures else "")
+        )
         if each.judge:
-            lines.append("  its judge: " + "; ".join(f"{name} {said}" for name, said in judge_reliability.words(judge_reliability.total(each.judge)).items()))
+            lines.append(
+                "  its judge: "
+                + "; ".join(
+                    f"{name} {said}"
+                    for name, said in judge_reliability.words(judge_reliability.total(each.judge)).items()
+                )
+            )
     return "\n".join(lines)
 
 
@@ -153,13 +184,17 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _judge(result: Comparison, ranker: Ranker, opened: Iterable[tuple[Pair, Group | str]], clusters: dict[str, int]) -> None:
+def _judge(
+    result: Comparison, ranker: Ranker, opened: Iterable[tuple[Pair, Group | str]], clusters: dict[str, int]
+) -> None:
     ready: list[tuple[Pair, Group]] = []
     for each, group in opened:
         if isinstance(group, str):
             result.failures[each.a.name] = group
         elif needs_prompt(ranker) and not group.prompt:
-            result.failures[each.a.name] = f"{result.ranker} needs a prompt, and this pair has none; give --prompt TEXT or --prompts FILE"
+            result.failures[each.a.name] = (
+                f"{result.ranker} needs a prompt, and this pair has none; give --prompt TEXT or --prompts FILE"
+            )
         else:
             ready.append((each, group))
     for (each, group), ranking in zip(ready, _rankings(ranker, [group for _, group in ready]), strict=True):
@@ -202,7 +237,11 @@ def _outcome(ranking: Ranking) -> float | str:
 def _diagnostics(ranking: Ranking) -> Mapping[str, Any]:
     """What a pairwise ranker's calls came to, but for what means nothing in a group of two."""
     found = ranking.details[0].get("judge") if ranking.kind == "pairwise" and ranking.details else None
-    return {key: value for key, value in found.items() if key not in OF_MORE} if isinstance(found, Mapping) else {}
+    return (
+        {key: value for key, value in found.items() if key not in OF_MORE}
+        if isinstance(found, Mapping)
+        else {}
+    )
 
 
 def _open(each: Pair) -> Group | str:
@@ -214,11 +253,17 @@ def _open(each: Pair) -> Group | str:
             return f"{item.name}: {decoded.error}"
         pictures.append(decoded.image)
     return Group(
-        each.a.prompt or each.b.prompt, tuple(pictures), each.a.group, (each.a.name, each.b.name), each.a.metadata or each.b.metadata
+        each.a.prompt or each.b.prompt,
+        tuple(pictures),
+        each.a.group,
+        (each.a.name, each.b.name),
+        each.a.metadata or each.b.metadata,
     )
 
 
-def _items(side: str | os.PathLike[str], prompts: str | os.PathLike[str] | None, prompt: str | None) -> Iterator[tuple[str, Item]]:
+def _items(
+    side: str | os.PathLike[str], prompts: str | os.PathLike[str] | None, prompt: str | None
+) -> Iterator[tuple[str, Item]]:
     """The items of a folder with their paths relative to it."""
     for found in survey([side], prompts=prompts):
         prefix = f"{found.root.label}/" if found.root.label else ""

@@ -1,4 +1,6 @@
-"""How far a pairwise judge can be trusted: what its groups say of it (`details["judge"]`), added up over a run, and put into words."""
+"""How far a pairwise judge can be trusted: what its groups say of it (`details["judge"]`), added up over a
+run, and put into words.
+"""
 
 from __future__ import annotations
 
@@ -11,22 +13,28 @@ MEANS = ("swap_consistency", "position_bias")  # over the pairs judged in both s
 
 
 def total(groups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The diagnostics of a run, with the keys of a group's: counts are summed, shares are means over all pairs judged in both seats.
+    """The diagnostics of a run, with the keys of a group's: counts are summed, shares are means over all
+    pairs judged in both seats.
 
-    `zeta` is the mean over the groups that have one; `groups`, `apart` and `degraded` count groups: all, those whose comparisons do
-    not connect all images, and those of which more than a fifth of the calls failed. What is no number is taken for none.
+    `zeta` is the mean over the groups that have one; `groups`, `apart` and `degraded` count groups: all,
+    those whose comparisons do not connect all images, and those of which more than a fifth of the calls
+    failed. What is no number is taken for none.
     """
     told = list(groups)
     found: dict[str, Any] = {key: sum(_number(each.get(key)) for each in told) for key in SUMS}
     for key in MEANS:
-        known = [(_number(each[key]), _number(each.get("pairs", 1))) for each in told if each.get(key) is not None]
+        known = [
+            (_number(each[key]), _number(each.get("pairs", 1))) for each in told if each.get(key) is not None
+        ]
         weight = sum(pairs for _, pairs in known)
         found[key] = sum(value * pairs for value, pairs in known) / weight if weight else None
     zetas = [_number(each["zeta"]) for each in told if each.get("zeta") is not None]
     failures: Counter[str] = Counter()
     for each in told:
         kinds = each.get("failures")
-        failures.update({str(kind): int(_number(n)) for kind, n in kinds.items()} if isinstance(kinds, Mapping) else {})
+        failures.update(
+            {str(kind): int(_number(n)) for kind, n in kinds.items()} if isinstance(kinds, Mapping) else {}
+        )
     return {
         **found,
         "zeta": sum(zetas) / len(zetas) if zetas else None,
@@ -38,9 +46,13 @@ def total(groups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def words(run: Mapping[str, Any]) -> dict[str, str]:
-    """A run's (or with `total` of one, a group's) diagnostics for people: what is told, and what is to tell of it."""
+    """A run's (or with `total` of one, a group's) diagnostics for people: what is told, and what is to tell
+    of it.
+    """
     pairs, calls, failed = (f"{run[key]:,.0f}" for key in ("pairs", "calls", "failed_calls"))
-    kinds = ", ".join(f"{kind} {n:,}" for kind, n in sorted(run["failures"].items(), key=lambda item: -item[1])[:6])
+    kinds = ", ".join(
+        f"{kind} {n:,}" for kind, n in sorted(run["failures"].items(), key=lambda item: -item[1])[:6]
+    )
     told = {"calls": f"{calls}, {failed} failed" + (f" ({kinds})" if kinds else "")}
     if run["swap_consistency"] is not None:
         of = f" of {pairs} {'pair' if run['pairs'] == 1 else 'pairs'}" if run["pairs"] else ""
@@ -55,11 +67,19 @@ def words(run: Mapping[str, Any]) -> dict[str, str]:
     if run["tokens"]:
         told["tokens"] = f"{run['tokens']:,.0f}"
     if run["apart"]:
-        told["not all connected"] = f"{run['apart']} of {run['groups']}" if run["groups"] > 1 else "some images were never met by the rest"
+        told["not all connected"] = (
+            f"{run['apart']} of {run['groups']}"
+            if run["groups"] > 1
+            else "some images were never met by the rest"
+        )
     if run["degraded"]:
-        told["over a fifth of calls failed"] = f"in {run['degraded']} of {run['groups']}" if run["groups"] > 1 else "degraded"
+        told["over a fifth of calls failed"] = (
+            f"in {run['degraded']} of {run['groups']}" if run["groups"] > 1 else "degraded"
+        )
     return told
 
 
 def _number(value: Any) -> float:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15 else 0
+    return (
+        value if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15 else 0
+    )

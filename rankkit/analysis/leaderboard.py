@@ -1,4 +1,6 @@
-"""Rows to a leaderboard: means that say how sure they are, or how often one entry beats the others on the same prompt."""
+"""Rows to a leaderboard: means that say how sure they are, or how often one entry beats the others on the
+same prompt.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,10 @@ Format = Literal["text", "markdown", "csv", "json"]
 
 @dataclass
 class Cell:
-    """One entry as one ranker sees it. Only pointwise scores have a mean: others compare within their group alone."""
+    """One entry as one ranker sees it.
+
+    Only pointwise scores have a mean: others compare within their group alone.
+    """
 
     entry: str
     ranker: str
@@ -39,7 +44,9 @@ class Cell:
 
     @property
     def mean(self) -> Mean:
-        """Mean score ± standard error, clustered by prompt; images without a prompt are clusters of their own."""
+        """Mean score ± standard error, clustered by prompt; images without a prompt are clusters of their
+        own.
+        """
         return clustered_mean(self.scores, self.prompts)
 
 
@@ -57,12 +64,15 @@ class Table:
 
 
 def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
-    """Read row files into a leaderboard; with ``by="folder"`` an entry is the folder an image lies in, not the file of its row.
+    """Read row files into a leaderboard; with ``by="folder"`` an entry is the folder an image lies in, not
+    the file of its row.
 
     Raises `BadRows` when the files hold no row.
     """
     cells: dict[tuple[str, str], Cell] = {}
-    contests: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    contests: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
     prompts: dict[str, int] = {}
     names = _labels(files)
     for file, name in zip(files, names, strict=True):
@@ -98,7 +108,10 @@ def label(row: Row) -> str:
 
 
 def render(found: Table, *, form: Format = "text", win_rate: bool = False) -> str:
-    """A leaderboard as text, markdown, csv or json. Several entries: one line each, a column per ranker; one entry: a line per ranker."""
+    """A leaderboard as text, markdown, csv or json.
+
+    Several entries: one line each, a column per ranker; one entry: a line per ranker.
+    """
     if form == "json":
         return json.dumps(found.as_json(), indent=2, ensure_ascii=False)
     if len(found.entries) == 1:
@@ -138,7 +151,9 @@ def _many_entries(found: Table, win_rate: bool) -> tuple[list[str], list[list[st
     """Each column's best value is marked with a star."""
     columns: dict[str, dict[str, tuple[float, str]]] = {}
     for ranker in found.rankers:
-        cells = {entry: found.cells[entry, ranker] for entry in found.entries if (entry, ranker) in found.cells}
+        cells = {
+            entry: found.cells[entry, ranker] for entry in found.entries if (entry, ranker) in found.cells
+        }
         columns[ranker] = {entry: _shown(cell, win_rate) for entry, cell in cells.items()}
     lines = []
     for entry in found.entries:
@@ -149,9 +164,18 @@ def _many_entries(found: Table, win_rate: bool) -> tuple[list[str], list[list[st
             line.append(text + (" *" if value == best else ""))
         cells_of = [cell for (name, _), cell in found.cells.items() if name == entry]
         lines.append(
-            [*line, str(max(len(cell.scores) + cell.abstained for cell in cells_of)), str(sum(cell.abstained for cell in cells_of))]
+            [
+                *line,
+                str(max(len(cell.scores) + cell.abstained for cell in cells_of)),
+                str(sum(cell.abstained for cell in cells_of)),
+            ]
         )
-    return ["entry", *(f"{ranker} (win rate)" if win_rate else ranker for ranker in found.rankers), "images", "abstained"], lines
+    return [
+        "entry",
+        *(f"{ranker} (win rate)" if win_rate else ranker for ranker in found.rankers),
+        "images",
+        "abstained",
+    ], lines
 
 
 def _shown(cell: Cell, win_rate: bool) -> tuple[float, str]:
@@ -175,7 +199,8 @@ def plus_minus(mean: Mean) -> str:
 
 
 def _wins(entry: str, contests: Iterable[Mapping[str, list[float]]]) -> Rate:
-    """How often this entry's mean score on a prompt beats another entry's, ties half; prompts are clusters."""
+    """How often this entry's mean score on a prompt beats another entry's, ties half; prompts are clusters.
+    """
     outcomes: list[float] = []
     clusters: list[int] = []
     for number, contest in enumerate(contests):
@@ -196,7 +221,12 @@ def _labels(files: Sequence[str | Path]) -> list[str]:
 
 def _as_json(cell: Cell) -> dict[str, Any]:
     mean = cell.mean
-    found: dict[str, Any] = {"entry": cell.entry, "ranker": cell.ranker, "images": len(cell.scores), "prompts": len(set(cell.prompts))}
+    found: dict[str, Any] = {
+        "entry": cell.entry,
+        "ranker": cell.ranker,
+        "images": len(cell.scores),
+        "prompts": len(set(cell.prompts)),
+    }
     found["abstained"] = cell.abstained
     found["mean"] = mean.mean if cell.pointwise and not math.isnan(mean.mean) else None
     found["stderr"] = mean.stderr if cell.pointwise and not math.isnan(mean.stderr) else None
@@ -209,12 +239,16 @@ def _text(header: list[str], lines: list[list[str]]) -> str:
     lines = [[one_line(cell) for cell in line] for line in lines]
     widths = [max(len(line[i]) for line in [header, *lines]) for i in range(len(header))]
     rows = [header, ["-" * width for width in widths], *lines]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
 
 
 def _markdown(header: list[str], lines: list[list[str]]) -> str:
     rows = [header, ["---"] * len(header), *lines]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
+    )
 
 
 def _csv(header: list[str], lines: list[list[str]]) -> str:

@@ -1,4 +1,5 @@
-"""Means, rates and rank correlations that say how sure they are: pairs of one prompt are one cluster, not independent evidence.
+"""Means, rates and rank correlations that say how sure they are: pairs of one prompt are one cluster, not
+independent evidence.
 
 Everywhere `clusters` holds one integer label per value, or None where every value stands for itself.
 """
@@ -18,7 +19,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean with its cluster-robust standard error, in the unit of the values; NaN where there is too little to know."""
+    """A mean with its cluster-robust standard error, in the unit of the values;
+    NaN where there is too little to know.
+    """
 
     mean: float
     stderr: float
@@ -42,10 +45,12 @@ class Rate:
 
 
 def clustered_mean(values: ArrayLike, clusters: ArrayLike | None = None) -> Mean:
-    """The mean of all values, each counting once, and its standard error when values of one cluster may depend on each other.
+    """The mean of all values, each counting once, and its standard error when values of one cluster may
+    depend on each other.
 
-    The variance is that of a ratio estimator, ``C/(C-1) Σ_c (Σ_{i∈c} (x_i - mean))² / n²`` (Liang & Zeger 1986, with the usual
-    correction for C clusters); with a cluster per value it is the ordinary s²/n. NaN with fewer than two clusters.
+    The variance is that of a ratio estimator, ``C/(C-1) Σ_c (Σ_{i∈c} (x_i - mean))² / n²`` (Liang & Zeger
+    1986, with the usual correction for C clusters); with a cluster per value it is the ordinary s²/n. NaN
+    with fewer than two clusters.
     """
     x, c = _arrays(values, clusters)
     count = int(c.max()) + 1 if c.size else 0
@@ -56,8 +61,8 @@ def clustered_mean(values: ArrayLike, clusters: ArrayLike | None = None) -> Mean
 def win_interval(values: ArrayLike, clusters: ArrayLike | None = None, *, level: float = 0.95) -> Rate:
     """The mean of values in [0, 1] (1 won, 0 lost, ½ tied) with an interval that respects clusters.
 
-    It is the Wilson interval at the effective sample size (`effective_size`), so that it never leaves [0, 1] and stays honest
-    when everything was won.
+    It is the Wilson interval at the effective sample size (`effective_size`), so that it never leaves [0, 1]
+    and stays honest when everything was won.
     """
     x, c = _arrays(values, clusters)
     if not x.size:
@@ -67,10 +72,12 @@ def win_interval(values: ArrayLike, clusters: ArrayLike | None = None, *, level:
 
 
 def effective_size(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
-    """How many independent trials would know the rate as well as these values in [0, 1]: ``p (1 - p) / variance``.
+    """How many independent trials would know the rate as well as these values in [0, 1]: ``p (1 - p) /
+    variance``.
 
-    The variance is the cluster-robust one, or that of independent values where it is larger, because few clusters can agree by
-    chance. Where the cluster-robust variance is 0 (all won, one cluster, clusters that all agree) it is the number of clusters.
+    The variance is the cluster-robust one, or that of independent values where it is larger, because few
+    clusters can agree by chance. Where the cluster-robust variance is 0 (all won, one cluster, clusters that
+    all agree) it is the number of clusters.
     """
     x, c = _arrays(values, clusters)
     if not x.size:
@@ -83,7 +90,9 @@ def effective_size(values: ArrayLike, clusters: ArrayLike | None = None) -> floa
 
 
 def wilson(rate: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (JASA 1927) of a rate seen in n trials; n may be a fraction. [0, 1] without trials."""
+    """Wilson's score interval (JASA 1927) of a rate seen in n trials; n may be a fraction. [0, 1] without
+    trials.
+    """
     if n <= 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf(0.5 + level / 2)
@@ -95,7 +104,8 @@ def wilson(rate: float, n: float, *, level: float = 0.95) -> tuple[float, float]
 def rate_p_value(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
     """Two-sided p-value of a rate against ½, by cluster: the score test at the effective sample size.
 
-    It is below 0.05 exactly where `win_interval` leaves ½ out, so that words and interval never disagree. 1 without values.
+    It is below 0.05 exactly where `win_interval` leaves ½ out, so that words and interval never disagree. 1
+    without values.
     """
     x, c = _arrays(values, clusters)
     if not x.size:
@@ -104,7 +114,9 @@ def rate_p_value(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
 
 
 def cluster_sign_test(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
-    """Two-sided exact p-value that as many clusters have a mean above ½ as below it; clusters at ½ are left out."""
+    """Two-sided exact p-value that as many clusters have a mean above ½ as below it; clusters at ½ are left
+    out.
+    """
     x, c = _arrays(values, clusters)
     if not x.size:
         return 1.0
@@ -113,7 +125,9 @@ def cluster_sign_test(values: ArrayLike, clusters: ArrayLike | None = None) -> f
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact sign test (Arbuthnott 1710): the chance of a split at least this uneven under a fair coin. 1 without trials."""
+    """Two-sided exact sign test (Arbuthnott 1710): the chance of a split at least this uneven under a fair
+    coin. 1 without trials.
+    """
     n, few = wins + losses, min(wins, losses)
     total, term = 0.0, -n * math.log(2)  # log of C(n, k) / 2^n
     for k in range(few + 1):
@@ -123,10 +137,11 @@ def sign_test(wins: int, losses: int) -> float:
 
 
 def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> float:
-    """Kendall's tau-b (Biometrika 1945) of two lists of scores of the same items, in [-1, 1], corrected for ties.
+    """Kendall's tau-b (Biometrika 1945) of two lists of scores of the same items, in [-1, 1], corrected for
+    ties.
 
-    Items for which either score is NaN are left out. NaN where it is undefined: fewer than two items, or all tied in one list.
-    O(n log² n), so that a group of 40 000 is no trouble (Knight, JASA 1966).
+    Items for which either score is NaN are left out. NaN where it is undefined: fewer than two items, or all
+    tied in one list. O(n log² n), so that a group of 40 000 is no trouble (Knight, JASA 1966).
     """
     a, b = np.asarray(first, dtype=np.float64).ravel(), np.asarray(second, dtype=np.float64).ravel()
     assert a.shape == b.shape, f"{a.size} and {b.size} scores are not of the same items"

@@ -17,15 +17,31 @@ import typer
 
 from rankkit.errors import RankkitError, UsageError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Order images by any preference.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Order images by any preference.",
+)
 
 Specs = Annotated[
     list[str] | None,
-    typer.Option("-r", "--ranker", metavar="SPEC", help="name, name:key=value,key=value, module:function, or a*2+b. Repeatable."),
+    typer.Option(
+        "-r",
+        "--ranker",
+        metavar="SPEC",
+        help="name, name:key=value,key=value, module:function, or a*2+b. Repeatable.",
+    ),
 ]
-Prompts = Annotated[Path | None, typer.Option(help="Manifest (.jsonl .csv .parquet .json) or folder of .txt files with the prompts.")]
+Prompts = Annotated[
+    Path | None,
+    typer.Option(help="Manifest (.jsonl .csv .parquet .json) or folder of .txt files with the prompts."),
+]
 Prompt = Annotated[str | None, typer.Option(help="One prompt for every image that has none.")]
-Html = Annotated[Path | None, typer.Option("--html", metavar="report.html", help="Also write a gallery: one self-contained HTML file.")]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="report.html", help="Also write a gallery: one self-contained HTML file."),
+]
 
 
 INTERRUPTED = 130  # what a shell shows for Ctrl-C, and what Typer returns for it
@@ -75,7 +91,9 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone; nothing more to say to it
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the reader has gone; nothing more to say to it
         code = 0
     except RankkitError as error:
         _say(f"error: {error}")
@@ -97,14 +115,18 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def about(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and go.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and go.")
+    ] = False,
 ) -> None:
     """Order images by any preference."""
 
 
 @app.command()
 def score(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders, images, .tar archives or manifests.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Folders, images, .tar archives or manifests.")
+    ],
     ranker: Specs = None,
     prompts: Prompts = None,
     prompt: Prompt = None,
@@ -119,11 +141,16 @@ def score(
     ] = None,
     html: Html = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score at most this many images.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget earlier scores in the output.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Forget earlier scores in the output.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when any image abstained.")] = False,
     engine: Annotated[Engine, typer.Option(help="Score here, or on a Ray cluster.")] = Engine.local,
 ) -> None:
-    """Score every image with every ranker; go on where an earlier run stopped. Exit code 3: finished, but some images abstained."""
+    """Score every image with every ranker; go on where an earlier run stopped.
+
+    Exit code 3: finished, but some images abstained.
+    """
     from rankkit.cli.progress import progress
     from rankkit.io.formats import format_of
     from rankkit.io.prompts import survey
@@ -137,7 +164,15 @@ def score(
             rankers = [prepare(spec) for spec in _specs(ranker)]
             surveys = survey(paths, prompts=prompts)
             outcome = scoring.score(
-                surveys, rankers, rows, prompt=prompt, limit=limit, overwrite=overwrite, engine=engine.value, say=_say, progress=progress
+                surveys,
+                rankers,
+                rows,
+                prompt=prompt,
+                limit=limit,
+                overwrite=overwrite,
+                engine=engine.value,
+                say=_say,
+                progress=progress,
             )
         if output is None:
             _show(rows)
@@ -146,15 +181,21 @@ def score(
     _report(outcome, output)
     idle = ", ".join(each.identity.ranker for each in rankers if each.kind == "pairwise")
     if idle and 0 < outcome.images == outcome.groups:
-        _say(f"note: no group has a second image for {idle} to compare; rankkit compare DIR_A DIR_B puts two folders side by side")
+        _say(
+            f"note: no group has a second image for {idle} to compare; rankkit compare DIR_A DIR_B puts two folders side by side"
+        )
     if outcome.abstained:
         raise typer.Exit(1 if strict else 3)
 
 
 @app.command("list")
 def list_(
-    verbose: Annotated[bool, typer.Option("--verbose", help="Also what each ranker's card says: range, scale, licence.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="An array of objects with name, distribution, version.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also what each ranker's card says: range, scale, licence.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="An array of objects with name, distribution, version.")
+    ] = False,
 ) -> None:
     """The installed rankers. Imports none of them."""
     from rankkit.registry import cards
@@ -179,10 +220,15 @@ def list_(
 
 @app.command()
 def table(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Row files: .jsonl, .csv or .parquet.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Row files: .jsonl, .csv or .parquet.")
+    ],
     by: Annotated[By, typer.Option(help="What an entry of the leaderboard is.")] = By.file,
     win_rate: Annotated[
-        bool, typer.Option("--win-rate", help="How often an entry beats the others on the same prompt, not its mean.")
+        bool,
+        typer.Option(
+            "--win-rate", help="How often an entry beats the others on the same prompt, not its mean."
+        ),
     ] = False,
     form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.text,
 ) -> None:
@@ -211,10 +257,16 @@ def compare(
     _say(f"{len(pairing.pairs)} pairs by {pairing.by}")
     for side, alone in ((a, pairing.only_a), (b, pairing.only_b)):
         if alone:
-            _say(f"{len(alone)} images of {side} have no partner: {', '.join(alone[:3])}{' …' if len(alone) > 3 else ''}")
+            _say(
+                f"{len(alone)} images of {side} have no partner: {', '.join(alone[:3])}{' …' if len(alone) > 3 else ''}"
+            )
     with _prints_on_stderr(), progress(len(pairing.pairs) * len(names), "pairs") as advance:
         found = comparing.compare(pairing.pairs, {name: load(name) for name in names}, progress=advance)
-    print(json.dumps([each.as_json() for each in found], indent=2) if as_json else comparing.render(found, str(a), str(b)))
+    print(
+        json.dumps([each.as_json() for each in found], indent=2)
+        if as_json
+        else comparing.render(found, str(a), str(b))
+    )
     failures = {name: reason for each in found for name, reason in each.failures.items()}
     for name, reason in list(failures.items())[:5]:
         _say(f"no verdict on {name}: {reason}")
@@ -224,22 +276,38 @@ def compare(
 
 @app.command()
 def agree(
-    pairs: Annotated[Path, typer.Argument(metavar="PAIRS", help="Human choices: HPDv2, HPDv3, Pick-a-Pic, ImageReward, or jsonl pairs.")],
+    pairs: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PAIRS", help="Human choices: HPDv2, HPDv3, Pick-a-Pic, ImageReward, or jsonl pairs."
+        ),
+    ],
     ranker: Specs = None,
-    images: Annotated[Path | None, typer.Option(help="The folder that the image paths start from; that of PAIRS if not given.")] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="The folder that the image paths start from; that of PAIRS if not given."),
+    ] = None,
     ties: Annotated[Ties, typer.Option(help="What a ranker's tie counts for.")] = Ties.half,
     limit: Annotated[int | None, typer.Option(min=1, help="Take at most this many entries.")] = None,
     as_json: Json = False,
 ) -> None:
-    """How often rankers choose as humans did: pairwise accuracy with a 95 % interval, and rank correlations between rankers."""
+    """How often rankers choose as humans did: pairwise accuracy with a 95 % interval, and rank correlations
+    between rankers.
+    """
     from rankkit.analysis import agree as agreeing
     from rankkit.cli.progress import following
     from rankkit.registry.load import load
 
     rankers = {name: load(name) for name in _specs(ranker)}
     with following("entries") as progress:
-        report = agreeing.agree(pairs, rankers, images=images, ties=ties.value, limit=limit, progress=progress)
-    print(json.dumps(agreeing.to_dict(report), indent=2, ensure_ascii=False) if as_json else "\n".join(agreeing.lines(report)))
+        report = agreeing.agree(
+            pairs, rankers, images=images, ties=ties.value, limit=limit, progress=progress
+        )
+    print(
+        json.dumps(agreeing.to_dict(report), indent=2, ensure_ascii=False)
+        if as_json
+        else "\n".join(agreeing.lines(report))
+    )
     if report.abstained:
         raise typer.Exit(3)
 
@@ -249,22 +317,32 @@ def gallery(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet.")],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="report.html")] = Path("report.html"),
     extra: Annotated[
-        list[Path] | None, typer.Option(metavar="PAGE", help="An HTML page whose <main> is shown above the rankers. Repeatable.")
+        list[Path] | None,
+        typer.Option(
+            metavar="PAGE", help="An HTML page whose <main> is shown above the rankers. Repeatable."
+        ),
     ] = None,
 ) -> None:
-    """One self-contained HTML file to look at: best and worst per prompt, where rankers disagree, abstentions."""
+    """One self-contained HTML file to look at: best and worst per prompt, where rankers disagree,
+    abstentions.
+    """
     _gallery(file, output, {"rows": str(file)}, extra or ())
 
 
 @app.command()
-def check(spec: Annotated[str, typer.Argument(metavar="SPEC", help="The ranker to try, as after -r.")]) -> None:
+def check(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The ranker to try, as after -r.")],
+) -> None:
     """Try every promise that a ranker makes, on small pictures. Exit code 1: a promise is broken."""
     from rankkit.registry.load import load
     from rankkit.testing import promises
 
     broken = 0
     for promise, failure in promises(load(spec), reload=lambda **options: load(spec, **options)):
-        print(f"{'ok    ' if failure is None else 'BROKEN'}  {promise}" + (f"\n        {failure}" if failure else ""))
+        print(
+            f"{'ok    ' if failure is None else 'BROKEN'}  {promise}"
+            + (f"\n        {failure}" if failure else "")
+        )
         broken += failure is not None
     print(f"{spec} keeps every promise" if not broken else f"{spec} breaks {broken} of its promises")
     if broken:
@@ -274,24 +352,38 @@ def check(spec: Annotated[str, typer.Argument(metavar="SPEC", help="The ranker t
 @app.command()
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The ranker's name, such as my-reward.")],
-    folder: Annotated[Path | None, typer.Option("--folder", help="Where to write it; a folder of that name if not given.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where to write it; a folder of that name if not given.")
+    ] = None,
 ) -> None:
     """Write a plugin to start from: a package with one ranker and its test."""
     from rankkit.registry.scaffold import write
 
     place = write(name, folder or Path(name))
-    print(f"{place} holds a ranker named {name}. Next:\n  pip install -e {place}\n  rankkit check {name}\n  rankkit score FOLDER -r {name}")
+    print(
+        f"{place} holds a ranker named {name}. Next:\n  pip install -e {place}\n  rankkit check {name}\n  rankkit score FOLDER -r {name}"
+    )
 
 
 @app.command()
 def serve(
     spec: Annotated[
-        str, typer.Argument(metavar="SPEC", help="The ranker to serve, as after -r; it is looked for in this environment only.")
+        str,
+        typer.Argument(
+            metavar="SPEC",
+            help="The ranker to serve, as after -r; it is looked for in this environment only.",
+        ),
     ],
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8085,
-    host: Annotated[str, typer.Option(help="The address to listen on; others than this machine need a token.")] = "127.0.0.1",
-    token_file: Annotated[Path | None, typer.Option(help="A file with the token that every request must bear.")] = None,
-    token_env: Annotated[str | None, typer.Option(help="The environment variable that holds that token.")] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than this machine need a token.")
+    ] = "127.0.0.1",
+    token_file: Annotated[
+        Path | None, typer.Option(help="A file with the token that every request must bear.")
+    ] = None,
+    token_env: Annotated[
+        str | None, typer.Option(help="The environment variable that holds that token.")
+    ] = None,
     max_body: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest request, in MiB.")] = 512,
 ) -> None:
     """Serve a ranker by HTTP, to `-r http://HOST:PORT` here or on another machine. Ctrl-C ends it."""
@@ -303,12 +395,21 @@ def serve(
 
 @app.command()
 def install(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A ranker that calls an original package, such as imagereward-official.")],
-    plugin: Annotated[Path | None, typer.Option(metavar="DIR", help="The plugin's folder, if it is not installed here.")] = None,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A ranker that calls an original package, such as imagereward-official."
+        ),
+    ],
+    plugin: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The plugin's folder, if it is not installed here.")
+    ] = None,
     python: Annotated[
         str, typer.Option(metavar="PYTHON", help="The interpreter of the environment; this one if not given.")
     ] = sys.executable,
-    force: Annotated[bool, typer.Option("--force", help="Make the environment anew if it is there already.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make the environment anew if it is there already.")
+    ] = False,
 ) -> None:
     """Make an environment of its own for a ranker, and remember it in rankkit.toml."""
     from rankkit.environments import install
@@ -327,12 +428,16 @@ def _gallery(file: Path, html: Path, parameters: dict[str, object], extra: Seque
     from rankkit.report.gallery import gallery
     from rankkit.report.page import section
 
-    gallery(read_rows(file), html, beside=file, parameters=parameters, extras=[section(page) for page in extra])
+    gallery(
+        read_rows(file), html, beside=file, parameters=parameters, extras=[section(page) for page in extra]
+    )
     _say(f"pictures → {html}")
 
 
 def _show(rows: Path) -> None:
-    """Without an output, programs that read stdout get the rows, and a person at a terminal gets the best images."""
+    """Without an output, programs that read stdout get the rows, and a person at a terminal gets the best
+    images.
+    """
     if sys.stdout.isatty():
         from rankkit.analysis.leaderboard import podium
         from rankkit.io.formats import read_rows
@@ -362,7 +467,9 @@ def _count(n: int, what: str) -> str:
 
 @contextlib.contextmanager
 def _prints_on_stderr() -> Iterator[None]:
-    """What a ranker prints, and what the libraries and programs below it print, goes to stderr: stdout is for results."""
+    """What a ranker prints, and what the libraries and programs below it print, goes to stderr: stdout is for
+    results.
+    """
     sys.stdout.flush()
     results = os.dup(1)
     os.dup2(2, 1)
@@ -382,7 +489,9 @@ def _say(text: str) -> None:
 
 
 def _unexpected(error: Exception) -> int:
-    """Typer's own errors know their message and exit code; anything else is a bug of ours, and is shown as one."""
+    """Typer's own errors know their message and exit code; anything else is a bug of ours, and is shown as
+    one.
+    """
     if hasattr(error, "exit_code") and hasattr(error, "show"):
         error.show()
         return int(error.exit_code)

@@ -1,4 +1,6 @@
-"""How far a long run is: a bar on a terminal, a plain line now and then elsewhere; always on stderr, results have stdout."""
+"""How far a long run is: a bar on a terminal, a plain line now and then elsewhere; always on stderr, results
+have stdout.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +42,23 @@ def following(what: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def _bar(total: int, what: str) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)
@@ -59,6 +75,10 @@ def _lines(total: int, what: str) -> Callable[[int], None]:
         if now - last >= EVERY:
             last = now
             rate = done / (now - start)
-            print(f"{done} of {total} {what}, {rate:.1f} a second, {(total - done) / rate:.0f} s left", file=sys.stderr, flush=True)
+            print(
+                f"{done} of {total} {what}, {rate:.1f} a second, {(total - done) / rate:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return advance

@@ -1,6 +1,7 @@
 """From comparisons to an order: which pairs to ask, and what their outcomes say.
 
-Legend: n items; W (n, n) holds fractional wins, ``W[i, j]`` = how often i was preferred to j; theta (n,) are utilities in logits.
+Legend: n items; W (n, n) holds fractional wins, ``W[i, j]`` = how often i was preferred to j; theta (n,) are
+utilities in logits.
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ P_MIN = 1e-4  # one call never counts as certain: probabilities are clipped to [
 
 
 def schedule(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
-    """Pairs to compare: every pair up to 8 items, above that a seeded connected circulant of the given even degree."""
-    return round_robin(n) if n <= max(ROUND_ROBIN_UP_TO, degree + 1) else circulant(n, seed=seed, degree=degree)
+    """Pairs to compare: every pair up to 8 items, above that a seeded connected circulant of the given even
+    degree.
+    """
+    return (
+        round_robin(n) if n <= max(ROUND_ROBIN_UP_TO, degree + 1) else circulant(n, seed=seed, degree=degree)
+    )
 
 
 def round_robin(n: int) -> list[Pair]:
@@ -31,9 +36,11 @@ def round_robin(n: int) -> list[Pair]:
 
 
 def circulant(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
-    """A regular, connected comparison graph: item i meets i±o for `degree`/2 offsets o, n·degree/2 pairs in all.
+    """A regular, connected comparison graph: item i meets i±o for `degree`/2 offsets o, n·degree/2 pairs in
+    all.
 
-    The offsets are drawn by `seed`; one of them is coprime to n, which makes the graph one cycle and hence connected.
+    The offsets are drawn by `seed`; one of them is coprime to n, which makes the graph one cycle and hence
+    connected.
     """
     assert degree >= 2 and degree % 2 == 0, f"degree {degree} must be even and at least 2"
     offsets = range(1, (n - 1) // 2 + 1)
@@ -48,8 +55,8 @@ def circulant(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
 def both_seats(shown_first: float, shown_second: float) -> tuple[float, float]:
     """Combine one pair asked in both orders into (P(i beats j), bias towards the first seat), in logit space.
 
-    `shown_first` is P(i better) when i was shown first, `shown_second` the same when i was shown second. If the judge is a
-    difference of utilities plus a constant liking for one seat, that constant cancels exactly.
+    `shown_first` is P(i better) when i was shown first, `shown_second` the same when i was shown second. If
+    the judge is a difference of utilities plus a constant liking for one seat, that constant cancels exactly.
     """
     first, second = logit(shown_first), logit(shown_second)
     return sigmoid((first + second) / 2), (first - second) / 2
@@ -73,14 +80,16 @@ def borda(W: Floats) -> Floats:
 
 
 def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
-    """Maximum a posteriori Bradley–Terry utilities and their standard errors, both in logits (Bradley & Terry 1952).
+    """Maximum a posteriori Bradley–Terry utilities and their standard errors, both in logits (Bradley & Terry
+    1952).
 
-    Minimises ``-Σ W_ij log σ(θ_i - θ_j) + prior/2 ‖θ‖²`` by damped Newton steps. The Gaussian prior makes it strictly convex: the
-    solution is unique and finite for any data (all wins, disconnected, empty), sums to zero, and an item never compared stays
-    at 0. In a balanced round robin its order, ties included, is the order of win sums; utilities are rounded to 1e-9
-    so that such ties are exact. Standard errors are the Laplace approximation, the root of the inverse Hessian's diagonal, without
-    what it says of the common level of items that were compared, which is no uncertainty of theirs: utilities are centred. An item
-    that was never compared has the prior's spread.
+    Minimises ``-Σ W_ij log σ(θ_i - θ_j) + prior/2 ‖θ‖²`` by damped Newton steps. The Gaussian prior makes it
+    strictly convex: the solution is unique and finite for any data (all wins, disconnected, empty), sums to
+    zero, and an item never compared stays at 0. In a balanced round robin its order, ties included, is the
+    order of win sums; utilities are rounded to 1e-9 so that such ties are exact. Standard errors are the
+    Laplace approximation, the root of the inverse Hessian's diagonal, without what it says of the common
+    level of items that were compared, which is no uncertainty of theirs: utilities are centred. An item that
+    was never compared has the prior's spread.
     """
     assert prior > 0, "the prior keeps the solution finite"
     n = len(W)
@@ -93,7 +102,9 @@ def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
         gradient = (games * win).sum(1) - W.sum(1) + prior * theta
         hessian = _hessian(games, win, prior)
         step = np.linalg.solve(hessian, gradient)
-        theta -= step * min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))  # at most 2 logits a step: far starts stay stable
+        theta -= step * min(
+            1.0, 2.0 / max(np.abs(step).max(), 1e-300)
+        )  # at most 2 logits a step: far starts stay stable
         if np.abs(step).max() < 1e-13:
             break
     theta -= theta.mean()
@@ -101,12 +112,16 @@ def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
     variance = np.diag(np.linalg.inv(_hessian(games, win, prior))).copy()
     for part in parts(n, zip(*np.nonzero(games), strict=True)):
         if len(part) > 1:
-            variance[part] -= 1 / (prior * len(part))  # constant vectors of a part are eigenvectors of the Hessian, with eigenvalue `prior`
+            variance[part] -= 1 / (
+                prior * len(part)
+            )  # constant vectors of a part are eigenvectors of the Hessian, with eigenvalue `prior`
     return np.round(theta, 9) + 0.0, np.sqrt(np.maximum(variance, 0.0))
 
 
 def parts(n: int, pairs: Iterable[Pair]) -> list[list[int]]:
-    """The n items in sets that these comparisons join, the largest first; scores of different sets mean nothing beside each other."""
+    """The n items in sets that these comparisons join, the largest first; scores of different sets mean
+    nothing beside each other.
+    """
     parent = list(range(n))
 
     def root(i: int) -> int:
@@ -129,11 +144,12 @@ def connected(n: int, pairs: Iterable[Pair]) -> bool:
 
 
 def triads(n: int, p: Mapping[Pair, float]) -> dict[str, Any]:
-    """How often i beats j, j beats k and k beats i, from P(i beats j) of the pairs compared; an exact half takes no side.
+    """How often i beats j, j beats k and k beats i, from P(i beats j) of the pairs compared; an exact half
+    takes no side.
 
-    ``triads`` of the items were compared all three ways, ``circular_triads`` of them go round. ``zeta`` is Kendall and Babington
-    Smith's coefficient of consistence (Biometrika 31, 1940), 1 where nothing goes round and 0 where as much does as can;
-    None unless all n(n-1)/2 pairs were compared and n > 2.
+    ``triads`` of the items were compared all three ways, ``circular_triads`` of them go round. ``zeta`` is
+    Kendall and Babington Smith's coefficient of consistence (Biometrika 31, 1940), 1 where nothing goes round
+    and 0 where as much does as can; None unless all n(n-1)/2 pairs were compared and n > 2.
     """
     side = np.zeros((n, n))
     asked = np.zeros((n, n))
@@ -143,7 +159,11 @@ def triads(n: int, p: Mapping[Pair, float]) -> dict[str, Any]:
     circular = round(float(np.trace(side @ side @ side)) / 3)
     most = (n**3 - n) / 24 if n % 2 else (n**3 - 4 * n) / 24
     zeta = 1 - circular / most if n > 2 and asked.sum() == n * (n - 1) else None
-    return {"triads": round(float(np.trace(asked @ asked @ asked)) / 6), "circular_triads": circular, "zeta": zeta}
+    return {
+        "triads": round(float(np.trace(asked @ asked @ asked)) / 6),
+        "circular_triads": circular,
+        "zeta": zeta,
+    }
 
 
 def logit(p: float) -> float:

@@ -1,4 +1,7 @@
-"""Rankers without weights: plain measurements of a picture. Registered like any plugin's, and a place to see how one is written."""
+"""Rankers without weights: plain measurements of a picture.
+
+Registered like any plugin's, and a place to see how one is written.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ ROWS = 256  # pictures are read in strips of this many rows, so that a large one
 def compressibility(image: Image.Image, *, quality: int = 95) -> float:
     """Prefer pictures that compress well: minus the size of the JPEG in bytes, so below 0.
 
-    The reward of DDPO's compressibility task (Black et al., arXiv 2305.13301, section 4.1), there in kilobytes.
+    The reward of DDPO's compressibility task (Black et al., arXiv 2305.13301, section 4.1), there in
+    kilobytes.
     """
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
@@ -29,13 +33,17 @@ def compressibility(image: Image.Image, *, quality: int = 95) -> float:
 
 @pointwise
 def incompressibility(image: Image.Image, *, quality: int = 95) -> float:
-    """Prefer pictures that compress badly, rich in detail or noise: the size of the JPEG in bytes (arXiv 2305.13301, section 4.1)."""
+    """Prefer pictures that compress badly, rich in detail or noise: the size of the JPEG in bytes (arXiv
+    2305.13301, section 4.1).
+    """
     return -compressibility(image, quality=quality)
 
 
 @pointwise
 def sharpness(image: Image.Image) -> float:
-    """Prefer pictures in focus: variance of the Laplacian of luma, in squared grey levels, 0 and up (Pech-Pacheco et al., ICPR 2000)."""
+    """Prefer pictures in focus: variance of the Laplacian of luma, in squared grey levels, 0 and up
+    (Pech-Pacheco et al., ICPR 2000).
+    """
     moments = np.zeros(3)
     for luma in _luma_strips(image, overlap=1):
         if min(luma.shape) >= 3:
@@ -46,7 +54,9 @@ def sharpness(image: Image.Image) -> float:
 
 @pointwise
 def colorfulness(image: Image.Image) -> float:
-    """Prefer vivid pictures: the measure M of Hasler and Süsstrunk (SPIE 2003): 0 is grey, 59 quite and 109 extremely colourful."""
+    """Prefer vivid pictures: the measure M of Hasler and Süsstrunk (SPIE 2003): 0 is grey, 59 quite and 109
+    extremely colourful.
+    """
     red_green, yellow_blue = np.zeros(3), np.zeros(3)
     for rgb in _strips(image):
         red, green, blue = np.moveaxis(rgb, -1, 0)
@@ -59,7 +69,9 @@ def colorfulness(image: Image.Image) -> float:
 
 @pointwise
 def contrast(image: Image.Image) -> float:
-    """Prefer contrast: standard deviation of luma on a scale of 0 to 1, so between 0 and 0.5 (RMS contrast; Peli, JOSA A 1990)."""
+    """Prefer contrast: standard deviation of luma on a scale of 0 to 1, so between 0 and 0.5 (RMS contrast;
+    Peli, JOSA A 1990).
+    """
     moments = np.zeros(3)
     for luma in _luma_strips(image):
         _add(moments, luma)
@@ -68,7 +80,8 @@ def contrast(image: Image.Image) -> float:
 
 @pointwise
 def saturation(image: Image.Image) -> float:
-    """Prefer saturated colours: mean S of HSV over all pixels, between 0 (grey) and 1 (Smith, SIGGRAPH 1978)."""
+    """Prefer saturated colours: mean S of HSV over all pixels, between 0 (grey) and 1 (Smith, SIGGRAPH 1978).
+    """
     moments = np.zeros(3)
     for rgb in _strips(image):
         high, low = rgb.max(-1), rgb.min(-1)
@@ -78,10 +91,11 @@ def saturation(image: Image.Image) -> float:
 
 @pointwise
 def prompt_color(image: Image.Image, prompt: str) -> Scored:
-    """Prefer pictures dominated by a colour that the prompt names: the share of pixels that bear one of its colour words, 0 to 1.
+    """Prefer pictures dominated by a colour that the prompt names: the share of pixels that bear one of its
+    colour words, 0 to 1.
 
-    The words are the eleven basic colour terms of English (Berlin & Kay 1969); each pixel gets one of them by its hue,
-    saturation and value. Above 0.5 the colour dominates. Abstains where the prompt names no colour.
+    The words are the eleven basic colour terms of English (Berlin & Kay 1969); each pixel gets one of them by
+    its hue, saturation and value. Above 0.5 the colour dominates. Abstains where the prompt names no colour.
     """
     asked = [word for word in COLORS if re.search(rf"\b{word}\b", prompt.lower().replace("grey", "gray"))]
     if not asked:
@@ -89,8 +103,13 @@ def prompt_color(image: Image.Image, prompt: str) -> Scored:
     counts = np.zeros(len(COLORS))
     for strip in _crops(image):
         counts += np.bincount(_color_names(np.asarray(strip.convert("HSV"))).ravel(), minlength=len(COLORS))
-    bearing = counts[[COLORS.index(word) for word in asked]].sum()  # pixels are added up before they are divided: ties stay exact
-    return Scored(float(bearing / max(counts.sum(), 1)), details={"asked": asked, "dominant": COLORS[int(counts.argmax())]})
+    bearing = counts[
+        [COLORS.index(word) for word in asked]
+    ].sum()  # pixels are added up before they are divided: ties stay exact
+    return Scored(
+        float(bearing / max(counts.sum(), 1)),
+        details={"asked": asked, "dominant": COLORS[int(counts.argmax())]},
+    )
 
 
 COLORS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
@@ -108,11 +127,17 @@ _HUES = (
 
 def _color_names(hsv: NDArray[np.uint8]) -> NDArray[np.int64]:
     hue, saturation, value = hsv[..., 0] * (360 / 255), hsv[..., 1] / 255, hsv[..., 2] / 255
-    names = np.array([COLORS.index(name) for _, name in _HUES])[np.searchsorted([limit for limit, _ in _HUES], hue, side="right")]
+    names = np.array([COLORS.index(name) for _, name in _HUES])[
+        np.searchsorted([limit for limit, _ in _HUES], hue, side="right")
+    ]
     warm = (hue < 45) | (hue >= 345)
     names = np.where(warm & (saturation < 0.6) & (value > 0.7), COLORS.index("pink"), names)
-    names = np.where((hue < 45) & (value < 0.65) & ((hue >= 15) | (value < 0.45)), COLORS.index("brown"), names)
-    names = np.where(saturation < 0.15, np.where(value > 0.85, COLORS.index("white"), COLORS.index("gray")), names)
+    names = np.where(
+        (hue < 45) & (value < 0.65) & ((hue >= 15) | (value < 0.45)), COLORS.index("brown"), names
+    )
+    names = np.where(
+        saturation < 0.15, np.where(value > 0.85, COLORS.index("white"), COLORS.index("gray")), names
+    )
     return np.where(value < 0.2, COLORS.index("black"), names)
 
 

@@ -1,4 +1,6 @@
-"""Asking a function by the names of its parameters, and taking whatever it answers: a failure of one image stays one."""
+"""Asking a function by the names of its parameters, and taking whatever it answers: a failure of one image
+stays one.
+"""
 
 from __future__ import annotations
 
@@ -19,27 +21,37 @@ NAMES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def ask(function: Callable[..., Any], kind: str, columns: Columns) -> list[Any]:
-    """Call with the names it asks for; where a batch fails, or has a wrong length, ask one by one so that one failure stays one."""
+    """Call with the names it asks for; where a batch fails, or has a wrong length, ask one by one so that one
+    failure stays one.
+    """
     parameters = inspect.signature(function).parameters
     singular, plural = NAMES[kind]
     n = len(next(iter(columns.values())))
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    in_batches = (open_ended or any(name in parameters for name in plural if name not in singular)) and not any(
-        name in parameters for name in singular if name not in plural
-    )
+    in_batches = (
+        open_ended or any(name in parameters for name in plural if name not in singular)
+    ) and not any(name in parameters for name in singular if name not in plural)
     names = {
-        s: (p if in_batches else s) for s, p in zip(singular, plural, strict=True) if open_ended or (p if in_batches else s) in parameters
+        s: (p if in_batches else s)
+        for s, p in zip(singular, plural, strict=True)
+        if open_ended or (p if in_batches else s) in parameters
     }
 
     def batch(start: int, stop: int) -> list[Any]:
         answers = list(function(**{name: columns[key][start:stop] for key, name in names.items()}))
         if len(answers) != stop - start:
-            raise BrokenRanker(f"it returned {len(answers)} scores for {stop - start} {'images' if kind == 'pointwise' else 'pairs'}")
+            raise BrokenRanker(
+                f"it returned {len(answers)} scores for {stop - start} {'images' if kind == 'pointwise' else 'pairs'}"
+            )
         return answers
 
     def single(k: int) -> Any:
         try:
-            return batch(k, k + 1)[0] if in_batches else function(**{name: columns[key][k] for key, name in names.items()})
+            return (
+                batch(k, k + 1)[0]
+                if in_batches
+                else function(**{name: columns[key][k] for key, name in names.items()})
+            )
         except RunStopped:
             raise
         except Exception as error:
@@ -59,7 +71,9 @@ def ask(function: Callable[..., Any], kind: str, columns: Columns) -> list[Any]:
 def describe(error: BaseException) -> str:
     """An exception in one line: its type, unless it is one of ours, and its text."""
     text = " ".join(str(error).split())
-    return text if isinstance(error, BrokenRanker) and text else f"{type(error).__name__}: {text}".rstrip(": ")
+    return (
+        text if isinstance(error, BrokenRanker) and text else f"{type(error).__name__}: {text}".rstrip(": ")
+    )
 
 
 def scored(answer: object) -> Scored:
@@ -73,7 +87,9 @@ def scored(answer: object) -> Scored:
 
 
 def fitting(rankings: Sequence[object], groups: Sequence[Group], name: str) -> list[Ranking]:
-    """What a ranker returned, where that is one ranking per group and one score per image; else `BrokenRanker` with what it is."""
+    """What a ranker returned, where that is one ranking per group and one score per image; else
+    `BrokenRanker` with what it is.
+    """
     if len(rankings) != len(groups):
         raise BrokenRanker(f"{name} returned {len(rankings)} rankings for {len(groups)} groups")
     found = [ranking for ranking in rankings if isinstance(ranking, Ranking)]
@@ -81,7 +97,9 @@ def fitting(rankings: Sequence[object], groups: Sequence[Group], name: str) -> l
         raise BrokenRanker(f"{name} returned {str(list(rankings))[:80]}, not a list of Ranking")
     scores, images = [len(ranking.scores) for ranking in found], [len(group.images) for group in groups]
     if scores != images:
-        raise BrokenRanker(f"{name}: groups of {images} images were answered with rankings of {scores} scores")
+        raise BrokenRanker(
+            f"{name}: groups of {images} images were answered with rankings of {scores} scores"
+        )
     return found
 
 

@@ -16,11 +16,30 @@ from typing import Any
 
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-MAX_BYTES = 512 * 2**20  # no single image file is larger than this; a bound, so that one file cannot take the memory
+MAX_BYTES = (
+    512 * 2**20
+)  # no single image file is larger than this; a bound, so that one file cannot take the memory
 MAX_PIXELS = 89_478_485  # Pillow's own default, for when a plugin has switched Pillow's limit off
 
 SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".tga", ".jp2")
+    (
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".tif",
+        ".tiff",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".avif",
+        ".tga",
+        ".jp2",
+    )
 )
 
 
@@ -28,7 +47,8 @@ SUFFIXES = frozenset(
 class Decoded:
     """What a file held: an 8-bit RGB `image`, or an `error` that says why there is none.
 
-    `notes` names what had to be changed on the way (orientation, mode, frames); it is empty for a plain RGB picture.
+    `notes` names what had to be changed on the way (orientation, mode, frames); it is empty for a plain RGB
+    picture.
     """
 
     image: Image.Image | None
@@ -39,20 +59,25 @@ class Decoded:
 def decode(data: bytes) -> Decoded:
     """Decode the bytes of an image file completely, apply its EXIF orientation, and return 8-bit RGB.
 
-    Alpha is dropped and palettes are expanded as ``Image.convert("RGB")`` does, because that is what the published
-    scorers do; 16-bit grey is scaled to 8 bits; of an animation the first frame is taken. Each is said in `notes`.
-    Never raises: truncated, empty, oversized and undecodable data come back as an `error`.
+    Alpha is dropped and palettes are expanded as ``Image.convert("RGB")`` does, because that is what the
+    published scorers do; 16-bit grey is scaled to 8 bits; of an animation the first frame is taken. Each is
+    said in `notes`. Never raises: truncated, empty, oversized and undecodable data come back as an `error`.
     """
     if not data:
         return Decoded(None, "the file is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns about sizes and odd metadata; the checks below decide
+            warnings.simplefilter(
+                "ignore"
+            )  # Pillow warns about sizes and odd metadata; the checks below decide
             with Image.open(io.BytesIO(data)) as image:
                 width, height = image.size
                 limit = Image.MAX_IMAGE_PIXELS or MAX_PIXELS
                 if width * height > limit:
-                    return Decoded(None, f"{width}x{height} pixels is more than the limit of {limit} (a decompression bomb?)")
+                    return Decoded(
+                        None,
+                        f"{width}x{height} pixels is more than the limit of {limit} (a decompression bomb?)",
+                    )
                 return _to_decoded(image)
     except Image.DecompressionBombError as error:
         return Decoded(None, f"too large to decode safely: {error}")
@@ -65,7 +90,10 @@ def decode(data: bytes) -> Decoded:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture as 8-bit RGB; the same object when it already is. Raises ValueError where no agreed mapping exists."""
+    """The picture as 8-bit RGB; the same object when it already is.
+
+    Raises ValueError where no agreed mapping exists.
+    """
     if image.mode == "RGB":
         return image
     if image.mode == "F":
@@ -81,7 +109,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def read(path: str | os.PathLike[str], span: tuple[int, int] | None = None) -> bytes | str:
-    """The bytes of a file, or of a span (offset, size) in it, or the reason why they cannot be had (missing, a folder, forbidden …)."""
+    """The bytes of a file, or of a span (offset, size) in it, or the reason why they cannot be had (missing,
+    a folder, forbidden …).
+    """
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
@@ -117,13 +147,17 @@ def _to_decoded(image: Image.Image) -> Decoded:
     if frames > 1:
         notes["frames"] = frames
     orientation = image.getexif().get(0x0112, 1)
-    ImageFile.LOAD_TRUNCATED_IMAGES = False  # many a plugin sets it for the whole process: half a picture would be scored as a whole one
+    ImageFile.LOAD_TRUNCATED_IMAGES = (
+        False  # many a plugin sets it for the whole process: half a picture would be scored as a whole one
+    )
     image.load()
     if orientation not in (0, 1):
         notes["exif_orientation"] = orientation
         image = ImageOps.exif_transpose(image)
     rgb = to_rgb(image)
-    plain = Image.new("RGB", rgb.size)  # a fresh picture: no file handle, no metadata that would differ over a wire
+    plain = Image.new(
+        "RGB", rgb.size
+    )  # a fresh picture: no file handle, no metadata that would differ over a wire
     plain.paste(rgb)
     return Decoded(plain, None, notes)
 

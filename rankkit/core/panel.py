@@ -1,4 +1,7 @@
-"""Several rankers as one. A panel combines ranks, never raw scores: scales, outliers and saturation of its members do not matter."""
+"""Several rankers as one.
+
+A panel combines ranks, never raw scores: scales, outliers and saturation of its members do not matter.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,21 @@ class MeanRank:
         self.needs_prompt = any(map(needs_prompt, self.members.values()))
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """Score = weighted mean over members of (ranked - rank) / (ranked - 1), in [0, 1]: 1 if every member puts it first."""
+        """Score = weighted mean over members of (ranked - rank) / (ranked - 1), in [0, 1]: 1 if every member
+        puts it first.
+        """
         verdicts = _ask_all(self.members, groups)
-        return [combine_ranks(dict(zip(self.members, each, strict=True)), self.weights) for each in zip(*verdicts, strict=True)]
+        return [
+            combine_ranks(dict(zip(self.members, each, strict=True)), self.weights)
+            for each in zip(*verdicts, strict=True)
+        ]
 
 
 class Lexicographic:
-    """Orders by the first ranker and lets the next ones decide only its ties. Build it with `lexicographic`."""
+    """Orders by the first ranker and lets the next ones decide only its ties.
+
+    Build it with `lexicographic`.
+    """
 
     kind: ClassVar[Kind] = "listwise"
 
@@ -37,7 +48,10 @@ class Lexicographic:
         self.needs_prompt = any(map(needs_prompt, rankers))
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """Score = number of candidates that are worse, ties counting half. A member is asked for an opinion only where it matters."""
+        """Score = number of candidates that are worse, ties counting half.
+
+        A member is asked for an opinion only where it matters.
+        """
         verdicts = _ask_all({str(i): ranker for i, ranker in enumerate(self.rankers)}, groups)
         return [_refine(each) for each in zip(*verdicts, strict=True)]
 
@@ -45,13 +59,16 @@ class Lexicographic:
 def mean_rank(rankers: Mapping[str, Ranker], weights: Mapping[str, float] | None = None) -> MeanRank:
     """A panel by weighted mean rank; weights default to 1 each and are positive.
 
-    An image on which a member abstains is abstained on, with that member's reason: it cannot be compared fairly with the others.
+    An image on which a member abstains is abstained on, with that member's reason: it cannot be compared
+    fairly with the others.
     """
     weights = dict.fromkeys(rankers, 1.0) if weights is None else dict(weights)
     if not rankers:
         raise UsageError("a panel needs at least one ranker")
     if set(weights) != set(rankers):
-        raise UsageError(f"weights name {sorted(weights)}, the rankers are {sorted(rankers)}; give one weight each")
+        raise UsageError(
+            f"weights name {sorted(weights)}, the rankers are {sorted(rankers)}; give one weight each"
+        )
     for name, weight in weights.items():
         if not (math.isfinite(weight) and weight > 0):
             raise UsageError(
@@ -61,7 +78,9 @@ def mean_rank(rankers: Mapping[str, Ranker], weights: Mapping[str, float] | None
 
 
 def lexicographic(*rankers: Ranker) -> Lexicographic:
-    """The first ranker's order, its ties refined by the second, and so on: ``lexicographic(geneval, pickscore)`` gates by the first."""
+    """The first ranker's order, its ties refined by the second, and so on:
+    ``lexicographic(geneval, pickscore)`` gates by the first.
+    """
     if not rankers:
         raise UsageError("lexicographic needs at least one ranker")
     return Lexicographic(*rankers)
@@ -74,10 +93,17 @@ def combine_ranks(verdicts: Mapping[str, Ranking], weights: Mapping[str, float])
     details: list[dict[str, Any]] = []
     for i, score in enumerate(combined):
         found: dict[str, Any] = {
-            "members": {name: {"score": verdict.scores[i], "rank": places[name][i]} for name, verdict in verdicts.items()}
+            "members": {
+                name: {"score": verdict.scores[i], "rank": places[name][i]}
+                for name, verdict in verdicts.items()
+            }
         }
         if math.isnan(score):
-            silent = [f"{name}: {_reason(verdict, i)}" for name, verdict in verdicts.items() if math.isnan(verdict.scores[i])]
+            silent = [
+                f"{name}: {_reason(verdict, i)}"
+                for name, verdict in verdicts.items()
+                if math.isnan(verdict.scores[i])
+            ]
             found["error"] = "; ".join(silent)
         details.append(found)
     return Ranking(tuple(combined), "listwise", None, tuple(details))
@@ -86,15 +112,18 @@ def combine_ranks(verdicts: Mapping[str, Ranking], weights: Mapping[str, float])
 def combine_scores(scores: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> list[float]:
     """Weighted mean over members of (ranked - rank) / (ranked - 1), in [0, 1]; NaN where a member is NaN.
 
-    Ranks are those among the images that every member could judge: one that is left out must not move the others. Only the order
-    of each member's scores matters, so a group may be scored in pieces and combined at the end.
+    Ranks are those among the images that every member could judge: one that is left out must not move the
+    others. Only the order of each member's scores matters, so a group may be scored in pieces and combined at
+    the end.
     """
     total = sum(weights.values())
     silent = [any(map(math.isnan, values)) for values in zip(*scores.values(), strict=True)]
     ranked = silent.count(False)
     combined = [0.0] * len(silent)
     for name, values in scores.items():
-        for i, rank in enumerate(ranks([math.nan if left_out else value for value, left_out in zip(values, silent, strict=True)])):
+        for i, rank in enumerate(
+            ranks([math.nan if left_out else value for value, left_out in zip(values, silent, strict=True)])
+        ):
             combined[i] += weights[name] * ((ranked - rank) / (ranked - 1) if ranked > 1 else rank * 0 + 0.5)
     return [round(value / total, 12) for value in combined]
 
@@ -113,7 +142,10 @@ def _refine(verdicts: Sequence[Ranking]) -> Ranking:
                 if math.isnan(verdict.scores[i]):
                     errors[i] = _reason(verdict, i)
             rest = [i for i in tier if i not in errors]
-            finer += [[i for i in rest if verdict.scores[i] == score] for score in sorted({verdict.scores[i] for i in rest}, reverse=True)]
+            finer += [
+                [i for i in rest if verdict.scores[i] == score]
+                for score in sorted({verdict.scores[i] for i in rest}, reverse=True)
+            ]
         tiers = finer
     scores, worse = [math.nan] * n, sum(map(len, tiers))
     for tier in tiers:
@@ -121,7 +153,11 @@ def _refine(verdicts: Sequence[Ranking]) -> Ranking:
         for i in tier:
             scores[i] = worse + (len(tier) - 1) / 2
     details = tuple(
-        {"members": [verdict.scores[i] for verdict in verdicts], **({"error": errors[i]} if i in errors else {})} for i in range(n)
+        {
+            "members": [verdict.scores[i] for verdict in verdicts],
+            **({"error": errors[i]} if i in errors else {}),
+        }
+        for i in range(n)
     )
     return Ranking(tuple(scores), "listwise", None, details)
 

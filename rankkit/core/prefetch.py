@@ -1,7 +1,9 @@
-"""Work done ahead in threads, in order: pictures are read and decoded while the ranker is busy with those before them.
+"""Work done ahead in threads, in order: pictures are read and decoded while the ranker is busy with those
+before them.
 
-Threads and queues that are one C call each, not `threading` and `concurrent.futures`: there Ctrl-C can strike between the taking of a lock
-and the `with` that gives it back, and the program then waits for its own threads for ever. Nobody waits for these.
+Threads and queues that are one C call each, not `threading` and `concurrent.futures`: there Ctrl-C can strike
+between the taking of a lock and the `with` that gives it back, and the program then waits for its own threads
+for ever. Nobody waits for these.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import os
 from _thread import start_new_thread
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from queue import SimpleQueue
 from typing import Any, TypeVar
+
+from PIL import Image
 
 THREADS = min(32, (os.cpu_count() or 1) + 4)
 AHEAD = min(32, 4 * (os.cpu_count() or 1))  # items under way at most
@@ -21,8 +25,12 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def ahead(items: Iterable[T], function: Callable[[T], R], pixels: Callable[[R], int] = lambda result: 0) -> Iterator[tuple[T, R]]:
-    """Items with the function's results, in order; at most `AHEAD` of them under way, fewer while the results have many pixels."""
+def prefetch(
+    items: Iterable[T], function: Callable[[T], R], pixels: Callable[[R], int] = lambda result: 0
+) -> Iterator[tuple[T, R]]:
+    """Items with the function's results, in order; at most `AHEAD` of them under way, fewer while the results
+    have many pixels.
+    """
     tasks: SimpleQueue[Any] = SimpleQueue()
     waiting: deque[tuple[T, SimpleQueue[Any]]] = deque()
     most = 1
@@ -41,6 +49,18 @@ def ahead(items: Iterable[T], function: Callable[[T], R], pixels: Callable[[R], 
     finally:
         for _ in range(THREADS):
             tasks.put(None)
+
+
+def map_images(function: Callable[[Image.Image], R], images: Sequence[Image.Image]) -> list[R]:
+    """The function's result for every image, in order, computed on several threads.
+
+    Pillow resizes outside of Python's lock, so that preparing images for a model uses every core. Not for a
+    function that runs PyTorch, which has threads of its own.
+    """
+    for image in images:
+        # a file that was opened and not read yet is read here: loading is not safe in several threads
+        image.load()
+    return [result for _, result in prefetch(images, function)]
 
 
 def _next(waiting: deque[tuple[T, SimpleQueue[Any]]]) -> tuple[T, Any]:

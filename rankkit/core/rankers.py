@@ -1,12 +1,13 @@
 """The ways to become a ranker: score one image, compare two, or rank a group yourself.
 
-A function is enough. Its ordinary parameters say what it wants to see, by name; its keyword-only parameters are its options:
+A function is enough. Its ordinary parameters say what it wants to see, by name; its keyword-only parameters
+are its options:
 
     @rankkit.pointwise
     def darkness(image): return -sum(image.resize((1, 1)).getpixel((0, 0)))
 
-Names for pointwise: ``image, prompt, metadata``, or ``images, prompts, metadata`` to be given a whole batch as lists.
-Names for pairwise: ``first, second, prompt, metadata``, or ``firsts, seconds, prompts, metadata``.
+Names for pointwise: ``image, prompt, metadata``, or ``images, prompts, metadata`` to be given a whole batch
+as lists. Names for pairwise: ``first, second, prompt, metadata``, or ``firsts, seconds, prompts, metadata``.
 """
 
 from __future__ import annotations
@@ -40,11 +41,12 @@ def pairwise(function: F) -> F:
 
 
 class Pointwise:
-    """A ranker that scores images one by one. Define `score`; keyword-only parameters of `__init__` are the options.
+    """A ranker that scores images one by one. Define `score`; keyword-only parameters of `__init__` are the
+    options.
 
-    `score` takes any of ``images``, ``prompts``, ``metadata`` (lists of one length, passed by keyword, only those it asks for)
-    and returns one number per image, or a `Scored`. Where it raises for a batch, the images are tried one by one, so that only
-    the culprit abstains.
+    `score` takes any of ``images``, ``prompts``, ``metadata`` (lists of one length, passed by keyword, only
+    those it asks for) and returns one number per image, or a `Scored`. Where it raises for a batch, the
+    images are tried one by one, so that only the culprit abstains.
     """
 
     kind: ClassVar[Kind] = "pointwise"
@@ -54,7 +56,8 @@ class Pointwise:
         raise AssertionError(f"{type(self).__name__} must define score()")
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """All images of all groups go to `score` in one call; the numbers come back as one ranking per group."""
+        """All images of all groups go to `score` in one call; the numbers come back as one ranking per group.
+        """
         columns: Columns = {
             "image": [image for group in groups for image in group.images],
             "prompt": [group.prompt for group in groups for _ in group.images],
@@ -69,14 +72,16 @@ class Pointwise:
 
 
 class Pairwise:
-    """A ranker that compares two images. Define `compare`; keyword-only parameters of `__init__` are the options.
+    """A ranker that compares two images. Define `compare`; keyword-only parameters of `__init__` are the
+    options.
 
-    `compare` takes any of ``firsts``, ``seconds``, ``prompts``, ``metadata`` (lists; the singular names ask for one pair per call)
-    and returns P(first is better) for each pair, or a `Scored` whose details say more (``error``, ``failure``: its kind in a word,
-    ``tokens``). Every pair is asked in both seats and combined in logit space, which
-    cancels a constant liking for one seat. A failed call is a missing edge, never a tie; an image left without edges abstains.
-    Scores are Bradley–Terry utilities in logits (maximum a posteriori), comparable within one group only.
-    Up to 8 images every pair is asked; above, each image meets `degree` others (`rankkit.core.aggregate.schedule`).
+    `compare` takes any of ``firsts``, ``seconds``, ``prompts``, ``metadata`` (lists; the singular names ask
+    for one pair per call) and returns P(first is better) for each pair, or a `Scored` whose details say more
+    (``error``, ``failure``: its kind in a word, ``tokens``). Every pair is asked in both seats and combined
+    in logit space, which cancels a constant liking for one seat. A failed call is a missing edge, never a
+    tie; an image left without edges abstains. Scores are Bradley–Terry utilities in logits (maximum a
+    posteriori), comparable within one group only. Up to 8 images every pair is asked; above, each image meets
+    `degree` others (`rankkit.core.aggregate.schedule`).
     """
 
     kind: ClassVar[Kind] = "pairwise"
@@ -90,7 +95,8 @@ class Pairwise:
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """All pairs of all groups go to `compare` in one call, each group's answers become one ranking.
 
-        Where failed calls leave a group in parts that never met, the fewest pairs that would join them are asked in a second call.
+        Where failed calls leave a group in parts that never met, the fewest pairs that would join them are
+        asked in a second call.
         """
         from rankkit.core.pairing import Match  # late: it needs numpy, and naming rankers does not
 
@@ -130,14 +136,18 @@ def build(target: object, /, **options: Any) -> Ranker:
 
 
 def kind_of(target: object) -> Kind:
-    """Whether a ranker, a class or a function is pointwise, pairwise or listwise (which is what it is when it says nothing)."""
+    """Whether a ranker, a class or a function is pointwise, pairwise or listwise (which is what it is when it
+    says nothing).
+    """
     if inspect.isfunction(target) or isinstance(target, functools.partial):
         return _function_kind(target) or "listwise"
     return getattr(target, "kind", "listwise")
 
 
 def needs_prompt(target: object) -> bool:
-    """Whether a ranker, a class or a function cannot do without a prompt: it asks for one and has no default for it."""
+    """Whether a ranker, a class or a function cannot do without a prompt: it asks for one and has no default
+    for it.
+    """
     stated = getattr(target, "needs_prompt", None)
     if stated is not None:
         return bool(stated)
@@ -145,7 +155,10 @@ def needs_prompt(target: object) -> bool:
     if not callable(asks):
         return False
     parameters = inspect.signature(asks).parameters
-    return any(name in parameters and parameters[name].default is inspect.Parameter.empty for name in ("prompt", "prompts"))
+    return any(
+        name in parameters and parameters[name].default is inspect.Parameter.empty
+        for name in ("prompt", "prompts")
+    )
 
 
 def _from_function(function: Callable[..., Any], options: Mapping[str, Any]) -> Ranker:
@@ -168,7 +181,9 @@ def _from_function(function: Callable[..., Any], options: Mapping[str, Any]) -> 
     try:
         inspect.signature(bound)
     except ValueError:  # which does not say more
-        raise BadOption(f"{name}{inspect.signature(function)} has no such option: {', '.join(options)}") from None
+        raise BadOption(
+            f"{name}{inspect.signature(function)} has no such option: {', '.join(options)}"
+        ) from None
     setattr(ranker, "score" if kind == "pointwise" else "compare", bound)
     return ranker
 

@@ -1,4 +1,5 @@
-"""Text and values made safe to show and to store: valid Unicode, one line for a terminal, plain JSON values."""
+"""Text and values made safe to show and to store: valid Unicode, one line for a terminal, plain JSON values.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +9,33 @@ from typing import Any
 
 
 def printable(text: str) -> str:
-    r"""Text as valid Unicode: bytes of a file name that are not UTF-8 are shown as ``\xff``, and NUL, which not every csv bears, as ␀."""
+    r"""Text as valid Unicode: bytes of a file name that are not UTF-8 are shown as ``\xff``, and NUL, which
+    not every csv bears, as ␀.
+    """
     if "\0" in text:
         text = text.replace("\0", "␀")
     try:
         text.encode()
         return text
     except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape" if _from_bytes(text) else "backslashreplace").decode("utf-8", "backslashreplace")
+        return text.encode("utf-8", "surrogateescape" if _from_bytes(text) else "backslashreplace").decode(
+            "utf-8", "backslashreplace"
+        )
 
 
 def one_line(text: str) -> str:
-    r"""Text for a terminal: line breaks, escape codes and whatever else cannot be seen are shown as ``\n``, ``\x1b`` …"""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in printable(text))
+    r"""Text for a terminal: line breaks, escape codes and whatever else cannot be seen are shown as ``\n``,
+    ``\x1b`` …
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in printable(text)
+    )
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it: numpy scalars and arrays unpacked, NaN and infinities null, anything else its text."""
+    """A value as JSON can hold it: numpy scalars and arrays unpacked, NaN and infinities null, anything else
+    its text.
+    """
     if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, str):

@@ -1,4 +1,6 @@
-"""What flows: a `Group` of candidate images goes in, a `Ranking` of them comes out, a `Ranker` is whatever does that."""
+"""What flows: a `Group` of candidate images goes in, a `Ranking` of them comes out, a `Ranker` is whatever
+does that.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ class Group:
     """Candidate images for one prompt, to be ordered against each other.
 
     `images` are 8-bit RGB, the one currency every ranker accepts; other Pillow modes are converted.
-    `id` is stable and joins rows to rows; `names` has one entry per image (a path, or ``"step-40/3"``) or none at all;
-    `metadata` is whatever the prompt came with, such as its GenEval clauses.
+    `id` is stable and joins rows to rows; `names` has one entry per image (a path, or ``"step-40/3"``) or
+    none at all; `metadata` is whatever the prompt came with, such as its GenEval clauses.
     Raises `RankkitError` when an image is not a Pillow image or `names` has another length than `images`.
     """
 
@@ -33,26 +35,36 @@ class Group:
 
     def __post_init__(self) -> None:
         if not isinstance(self.prompt, str):
-            raise RankkitError(f"a group's prompt is a string, not {type(self.prompt).__name__}; are prompt and images swapped?")
+            raise RankkitError(
+                f"a group's prompt is a string, not {type(self.prompt).__name__}; are prompt and images swapped?"
+            )
         if isinstance(self.images, (str, bytes)) or not isinstance(self.images, Sequence):
-            raise RankkitError(f"a group's images are a sequence of Pillow images, not {type(self.images).__name__}")
+            raise RankkitError(
+                f"a group's images are a sequence of Pillow images, not {type(self.images).__name__}"
+            )
         for index, image in enumerate(self.images):
             if not isinstance(image, Image.Image):
-                raise RankkitError(f"image {index} of a group is {type(image).__name__}, not a Pillow image; open it with PIL.Image.open")
-        object.__setattr__(self, "images", tuple(_rgb(index, image) for index, image in enumerate(self.images)))
+                raise RankkitError(
+                    f"image {index} of a group is {type(image).__name__}, not a Pillow image; open it with PIL.Image.open"
+                )
+        object.__setattr__(
+            self, "images", tuple(_rgb(index, image) for index, image in enumerate(self.images))
+        )
         object.__setattr__(self, "names", tuple(self.names))
         if self.names and len(self.names) != len(self.images):
-            raise RankkitError(f"a group has {len(self.images)} images and {len(self.names)} names; give one name per image, or none")
+            raise RankkitError(
+                f"a group has {len(self.images)} images and {len(self.names)} names; give one name per image, or none"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """One ranker's verdict on one group, aligned with ``group.images``.
 
-    `scores`: higher is better; NaN means that the ranker abstained (failed, refused, unreadable). Infinite scores are refused.
-    `kind` says how the scores came about: only pointwise ones can be compared with scores of another group.
-    `stderr`, where the ranker knows it, is in the unit of the scores. `details` is evidence per candidate: reason, boxes,
-    raw reply, truncation, and ``error`` for an abstention.
+    `scores`: higher is better; NaN means that the ranker abstained (failed, refused, unreadable). Infinite
+    scores are refused. `kind` says how the scores came about: only pointwise ones can be compared with scores
+    of another group. `stderr`, where the ranker knows it, is in the unit of the scores. `details` is evidence
+    per candidate: reason, boxes, raw reply, truncation, and ``error`` for an abstention.
 
     >>> Ranking((0.2, 0.9, 0.9)).ranks
     (3.0, 1.5, 1.5)
@@ -69,7 +81,9 @@ class Ranking:
             if self.stderr is not None:
                 object.__setattr__(self, "stderr", tuple(float(error) for error in self.stderr))
         except (TypeError, ValueError, OverflowError) as error:  # the last: an int beyond all floats
-            raise RankkitError(f"a ranking's scores and standard errors are numbers (NaN to abstain): {error}") from None
+            raise RankkitError(
+                f"a ranking's scores and standard errors are numbers (NaN to abstain): {error}"
+            ) from None
         object.__setattr__(self, "details", tuple(self.details))
         if self.kind not in get_args(Kind):
             raise RankkitError(f"a ranking's kind is one of {', '.join(get_args(Kind))}, not {self.kind!r}")
@@ -77,9 +91,13 @@ class Ranking:
             if math.isinf(score):
                 raise RankkitError(f"score {index} is {score}; scores are finite, or NaN to abstain")
         if self.stderr is not None and len(self.stderr) != len(self.scores):
-            raise RankkitError(f"a ranking has {len(self.scores)} scores and {len(self.stderr)} standard errors; give one each, or None")
+            raise RankkitError(
+                f"a ranking has {len(self.scores)} scores and {len(self.stderr)} standard errors; give one each, or None"
+            )
         if self.details and len(self.details) != len(self.scores):
-            raise RankkitError(f"a ranking has {len(self.scores)} scores and {len(self.details)} details; give one each, or none")
+            raise RankkitError(
+                f"a ranking has {len(self.scores)} scores and {len(self.details)} details; give one each, or none"
+            )
 
     @property
     def ranks(self) -> tuple[float, ...]:
@@ -98,7 +116,9 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which ranker a row speaks for: its name as the user wrote it, without options; its version; its options."""
+    """Which ranker a row speaks for: its name as the user wrote it, without options; its version; its
+    options.
+    """
 
     ranker: str
     version: str
@@ -107,10 +127,14 @@ class Identity:
 
 @runtime_checkable
 class Ranker(Protocol):
-    """Anything that orders the images of each group: one `Ranking` per `Group`, in order, aligned with its images."""
+    """Anything that orders the images of each group: one `Ranking` per `Group`, in order, aligned with its
+    images.
+    """
 
     def rank(self, groups: Sequence[Group], /) -> Sequence[Ranking]:
-        """Order each group. A candidate that cannot be judged gets NaN and ``details["error"]``; it never raises for one image."""
+        """Order each group. A candidate that cannot be judged gets NaN and ``details["error"]``; it never
+        raises for one image.
+        """
         ...
 
 

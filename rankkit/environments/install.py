@@ -1,11 +1,13 @@
-"""An environment of its own for a ranker whose package cannot live in ours: what `rankkit install NAME` makes.
+"""An environment of its own for a ranker whose package cannot live in ours: what `rankkit install NAME`
+makes.
 
     $RANKKIT_HOME, else ~/.local/share/rankkit
       environments/NAME/        a virtual environment: the pins of the plugin's official.txt, rankkit and the plugin beside them
       environments/NAME/rankkit.json      the marker, written last: without it the environment is half-built, and is removed
 
-rankkit itself, and a plugin that is installed, are copied from here and never come from an index. If the plugin brings an
-official_setup.py beside its official.txt, that is run in the new environment, to mend what the original package lacks.
+rankkit itself, and a plugin that is installed, are copied from here and never come from an index. If the
+plugin brings an official_setup.py beside its official.txt, that is run in the new environment, to mend what
+the original package lacks.
 """
 
 from __future__ import annotations
@@ -55,7 +57,10 @@ class Plugin:
 
 def home() -> Path:
     """Where the environments are."""
-    return Path(os.path.expanduser(os.environ.get("RANKKIT_HOME") or "~/.local/share/rankkit")).absolute() / "environments"
+    return (
+        Path(os.path.expanduser(os.environ.get("RANKKIT_HOME") or "~/.local/share/rankkit")).absolute()
+        / "environments"
+    )
 
 
 def install(
@@ -67,15 +72,26 @@ def install(
     tool: Tool | None = None,
     say: Say = lambda text: None,
 ) -> Path:
-    """Make the environment of a ranker, try it, and write its entry to rankkit.toml. Returns the environment's folder.
+    """Make the environment of a ranker, try it, and write its entry to rankkit.toml. Returns the
+    environment's folder.
 
-    `plugin`: a folder to install the plugin from; the installed one if not given. An environment that is complete stays as it is, unless
-    `force`. Raises `RankkitError` with the last lines of what failed; then nothing half-built is left, and an earlier environment stays.
+    `plugin`: a folder to install the plugin from; the installed one if not given. An environment that is
+    complete stays as it is, unless `force`. Raises `RankkitError` with the last lines of what failed; then
+    nothing half-built is left, and an earlier environment stays.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UsageError(f"{name!r} cannot name an environment; give the name of a ranker")
-    found, folder, tool = _plugin(name, plugin), home() / name, tool or (Uv() if shutil.which("uv") else Pip())
-    about = {"name": name, "rankkit": own_version(), "plugin": found.title, "pins": hashlib.sha256(found.pins.read_bytes()).hexdigest()}
+    found, folder, tool = (
+        _plugin(name, plugin),
+        home() / name,
+        tool or (Uv() if shutil.which("uv") else Pip()),
+    )
+    about = {
+        "name": name,
+        "rankkit": own_version(),
+        "plugin": found.title,
+        "pins": hashlib.sha256(found.pins.read_bytes()).hexdigest(),
+    }
     command = [str(folder / BIN), "-I", "-m", "rankkit.serving.pipe", name]
     with _locked(folder):
         _clear(folder, say)
@@ -97,9 +113,15 @@ def install(
 
 def _plugin(name: str, folder: Path | None) -> Plugin:
     if folder is not None:
-        pins = [path for pattern in ("official.txt", "*/official.txt", "src/*/official.txt") for path in sorted(folder.glob(pattern))]
+        pins = [
+            path
+            for pattern in ("official.txt", "*/official.txt", "src/*/official.txt")
+            for path in sorted(folder.glob(pattern))
+        ]
         if not pins:
-            raise UsageError(f"{folder} holds no official.txt, which lists what the original package needs; is it a plugin's folder?")
+            raise UsageError(
+                f"{folder} holds no official.txt, which lists what the original package needs; is it a plugin's folder?"
+            )
         return Plugin(str(folder.absolute()), pins[0], None, folder)
     owner = next((point.dist for point in entry_points(group="rankkit.rankers") if point.name == name), None)
     if owner is None:
@@ -108,7 +130,9 @@ def _plugin(name: str, folder: Path | None) -> Plugin:
         )
     title, found = f"{owner.metadata['Name']} {owner.version}", shipped(owner, "official.txt")
     if not found:
-        raise UsageError(f"{name} ({title}) needs no environment of its own: its plugin brings no official.txt; rankkit check {name}")
+        raise UsageError(
+            f"{name} ({title}) needs no environment of its own: its plugin brings no official.txt; rankkit check {name}"
+        )
     return Plugin(title, found[0], owner)
 
 
@@ -116,20 +140,33 @@ def _build(folder: Path, plugin: Plugin, tool: Tool, python: str, say: Say) -> N
     try:
         rankkit = distribution("rankkit-t2i")
     except PackageNotFoundError:
-        raise RankkitError("rankkit runs here without being installed, and cannot be copied; pip install it first") from None
+        raise RankkitError(
+            "rankkit runs here without being installed, and cannot be copied; pip install it first"
+        ) from None
     say(f"making {folder} with {python}")
     _run(tool.create(folder, python), "the environment cannot be made")
     core = [line for line in rankkit.requires or () if "extra ==" not in line]
     say(f"installing {plugin.pins} and {', '.join(core)}; this may take minutes")
-    _run(tool.install(folder, ["-r", str(plugin.pins.absolute()), *core]), f"what {plugin.pins} asks for cannot be installed")
+    _run(
+        tool.install(folder, ["-r", str(plugin.pins.absolute()), *core]),
+        f"what {plugin.pins} asks for cannot be installed",
+    )
     say(f"copying rankkit {rankkit.version} and {plugin.title}")
-    site = Path(_run([str(folder / BIN), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], "it does not run").strip())
+    site = Path(
+        _run(
+            [str(folder / BIN), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+            "it does not run",
+        ).strip()
+    )
     transplant.copy(rankkit, ["rankkit"], site)
     if plugin.owner is not None:
         transplant.copy(plugin.owner, transplant.modules_of(plugin.owner), site)
     else:
         with _copied(plugin.folder) as source:
-            _run(tool.install(folder, ["--no-deps", str(source)]), f"the plugin {plugin.title} cannot be installed")
+            _run(
+                tool.install(folder, ["--no-deps", str(source)]),
+                f"the plugin {plugin.title} cannot be installed",
+            )
     setup = plugin.pins.with_name("official_setup.py")
     if setup.is_file():
         say(f"running {setup}")
@@ -162,7 +199,10 @@ def _run(command: Sequence[str], failing: str) -> str:
         raise RankkitError(f"{failing}: it took longer than {HOURS / 3600:g} hours") from None
     if result.returncode:
         lines = [line for line in result.stdout.splitlines() if line.strip()][-12:]
-        raise RankkitError(f"{failing} (exit code {result.returncode}); the last lines were:\n" + "\n".join(f"  {line}" for line in lines))
+        raise RankkitError(
+            f"{failing} (exit code {result.returncode}); the last lines were:\n"
+            + "\n".join(f"  {line}" for line in lines)
+        )
     return result.stdout
 
 
@@ -181,7 +221,9 @@ def _beside(folder: Path, what: str = "old") -> Path:
 
 
 def _clear(folder: Path, say: Say) -> None:
-    """Tidy up after an installation that was killed: a half-built environment goes, the one before it comes back."""
+    """Tidy up after an installation that was killed: a half-built environment goes, the one before it comes
+    back.
+    """
     if folder.exists() and _marker(folder) is None:
         if not (_beside(folder, "building").exists() or (folder / "pyvenv.cfg").exists()):
             raise RankkitError(f"{folder} is no environment of rankkit's; move it away")

@@ -31,7 +31,16 @@ class Pip:
 
     def install(self, folder: Path, arguments: Sequence[str]) -> list[str]:
         """``pip install`` of the environment itself."""
-        return [str(folder / BIN), "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input", *arguments]
+        return [
+            str(folder / BIN),
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-input",
+            *arguments,
+        ]
 
 
 class Uv:

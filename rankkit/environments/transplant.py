@@ -1,4 +1,6 @@
-"""What is installed here, put into another environment: the files of a distribution's modules, with metadata of their own. No index."""
+"""What is installed here, put into another environment: the files of a distribution's modules, with metadata
+of their own. No index.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ from rankkit.errors import RankkitError
 
 
 def copy(owner: Distribution, modules: Iterable[str], site: Path) -> None:
-    """Put these top-level modules of a distribution into a site-packages, whether it is installed from a wheel or editable.
+    """Put these top-level modules of a distribution into a site-packages, whether it is installed from a
+    wheel or editable.
 
-    Entry points that lead into other modules stay behind. Raises `RankkitError` where a module is not to be found.
+    Entry points that lead into other modules stay behind. Raises `RankkitError` where a module is not to be
+    found.
     """
     name, version = str(owner.metadata["Name"]), owner.version
     metadata = owner.read_text("METADATA") or owner.read_text("PKG-INFO")
@@ -53,9 +57,14 @@ def _copy_module(name: str, site: Path, owner: str) -> list[Path]:
 
 
 def _entry_points(owner: Distribution, modules: list[str]) -> str:
-    points = sorted((point.group, point.name, point.value) for point in owner.entry_points if _top(point) in modules)
+    points = sorted(
+        (point.group, point.name, point.value) for point in owner.entry_points if _top(point) in modules
+    )
     groups = sorted({group for group, _, _ in points})
-    return "\n".join(f"[{group}]\n" + "".join(f"{name} = {value}\n" for each, name, value in points if each == group) for group in groups)
+    return "\n".join(
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for each, name, value in points if each == group)
+        for group in groups
+    )
 
 
 def _top(point: EntryPoint) -> str:

@@ -1,6 +1,7 @@
 """Rows to and from .jsonl, .csv and .parquet: one `Format` each, chosen by the file's suffix.
 
-A row file is only ever replaced whole: a sink writes beside it and renames at the end, so that readers never see half a file.
+A row file is only ever replaced whole: a sink writes beside it and renames at the end, so that readers never
+see half a file.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ TEXT_FIELDS = ("group", "prompt", "image", "sha256", "ranker", "version", "kind"
 JSON_FIELDS = ("options", "details")
 NUMBER_FIELDS = ("score", "stderr", "rank")
 
-START = f'{{"{FIELDS[0]}": "'.encode()  # how each line of ours begins: what tells a torn one from another kind of file
+START = (
+    f'{{"{FIELDS[0]}": "'.encode()
+)  # how each line of ours begins: what tells a torn one from another kind of file
 
 Write = Callable[[Row], None]
 
@@ -43,7 +46,9 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     """The format that a file's suffix names. Raises `UsageError` for any other suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
-        raise UsageError(f"{os.fspath(path)}: rows go to {', '.join(FORMATS)}, not {suffix or 'a name without suffix'!r}")
+        raise UsageError(
+            f"{os.fspath(path)}: rows go to {', '.join(FORMATS)}, not {suffix or 'a name without suffix'!r}"
+        )
     return FORMATS[suffix]
 
 
@@ -68,7 +73,9 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Write]:
-    """Write a row file anew: yields a function that takes a row; the file takes its place only when the block ends well."""
+    """Write a row file anew: yields a function that takes a row; the file takes its place only when the block
+    ends well.
+    """
     path = Path(os.path.realpath(path))  # a link stays one
     part = path.with_name(f".{path.name}.part")
     kind = format_of(path)
@@ -120,7 +127,9 @@ class Jsonl:
 
 
 class Csv:
-    """Comma-separated with a header; objects are JSON strings; cells that a spreadsheet would run are preceded by an apostrophe."""
+    """Comma-separated with a header; objects are JSON strings; cells that a spreadsheet would run are
+    preceded by an apostrophe.
+    """
 
     def reader(self, path: Path) -> Iterator[Row]:
         """Yield rows, undoing exactly what the writer did."""
@@ -129,7 +138,9 @@ class Csv:
             lines = csv.DictReader(file)
             try:
                 if not {"group", "image", "ranker", "score"} <= set(lines.fieldnames or ()):
-                    raise BadRows(f"{path}: the header is not that of rankkit's rows; give another file, or score with --overwrite")
+                    raise BadRows(
+                        f"{path}: the header is not that of rankkit's rows; give another file, or score with --overwrite"
+                    )
                 for record in lines:
                     number = lines.line_num
                     try:
@@ -167,7 +178,9 @@ class Parquet:
                 raise BadRows(f"{path}: its columns are not those of rankkit's rows")
             for batch in file.iter_batches(batch_size=8192):
                 for record in batch.to_pylist():
-                    yield _complete({**record, **{key: json.loads(record.get(key) or "{}") for key in JSON_FIELDS}})
+                    yield _complete(
+                        {**record, **{key: json.loads(record.get(key) or "{}") for key in JSON_FIELDS}}
+                    )
 
     @contextmanager
     def writer(self, path: Path) -> Iterator[Write]:
@@ -242,7 +255,10 @@ def _to_cells(row: Row) -> dict[str, Any]:
 
 
 def _from_cells(cells: dict[str, str]) -> Row:
-    """The row in the cells of a line. Raises ValueError where there are more or fewer than in the header, or one does not fit."""
+    """The row in the cells of a line.
+
+    Raises ValueError where there are more or fewer than in the header, or one does not fit.
+    """
     if None in cells or None in cells.values():
         raise ValueError("it has another number of cells than the header")
     "".join(cells.values()).encode()  # a ValueError where the bytes of the file are not UTF-8

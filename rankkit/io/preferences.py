@@ -1,6 +1,7 @@
 """What humans chose, from the files in which others publish it: one `Entry` per prompt, whatever the format.
 
-Which format a file has shows in the fields of its first entry. It is read as a stream, twice: to check and count it, and to rank it.
+Which format a file has shows in the fields of its first entry. It is read as a stream, twice: to check and
+count it, and to rank it.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ IMAGES = "image_path|file_path|images|files"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One prompt, its images, and how humans ordered them: `human` is higher for the better image, equal for a tie, NaN for no opinion.
+    """One prompt, its images, and how humans ordered them: `human` is higher for the better image, equal for
+    a tie, NaN for no opinion.
 
-    `where` names the entry in its file ("line 3"), `names` each image. No image is read before `picture` is asked for it.
+    `where` names the entry in its file ("line 3"), `names` each image. No image is read before `picture` is
+    asked for it.
     """
 
     where: str
@@ -38,7 +41,10 @@ class Entry:
     @property
     def names(self) -> tuple[str, ...]:
         """One per image: its path in the file, or its place in the entry."""
-        return tuple(printable(p) if isinstance(p, str) else f"{self.where}, image {i + 1}" for i, p in enumerate(self.pictures))
+        return tuple(
+            printable(p) if isinstance(p, str) else f"{self.where}, image {i + 1}"
+            for i, p in enumerate(self.pictures)
+        )
 
     def decided(self) -> Iterator[tuple[int, int]]:
         """Pairs (better, worse) of images, as humans see them; ties are not among them."""
@@ -77,7 +83,8 @@ class Choices:
     records: Callable[[bool], Iterator[tuple[str, Record]]]
 
     def entries(self, *, pictures: bool = True) -> Iterator[Entry]:
-        """Entries in the order of the file; without `pictures` those that a parquet file embeds are left out (None).
+        """Entries in the order of the file; without `pictures` those that a parquet file embeds are left out
+        (None).
 
         Raises `BadSource` at the first entry that does not keep to the format, naming it and the value.
         """
@@ -85,11 +92,16 @@ class Choices:
             try:
                 yield _entry(where, record, self.format)
             except ValueError as error:
-                raise BadSource(f"{self.path}, {where}: {error}; correct or remove this entry ({self.format.name})") from None
+                raise BadSource(
+                    f"{self.path}, {where}: {error}; correct or remove this entry ({self.format.name})"
+                ) from None
 
 
 def open_choices(path: str | os.PathLike[str]) -> Choices:
-    """Recognise a file of human choices by its content. Raises `UsageError` for no file, `BadSource` for one in no known format."""
+    """Recognise a file of human choices by its content.
+
+    Raises `UsageError` for no file, `BadSource` for one in no known format.
+    """
     path = Path(path)
     if not path.is_file():
         raise UsageError(f"{path}: no such file; give a .json, .jsonl or .parquet file of human choices")
@@ -102,11 +114,16 @@ def open_choices(path: str | os.PathLike[str]) -> Choices:
         if known.fits(record):
             return Choices(path, known, records)
     known_fields = "; ".join(f"{known.name}: {', '.join(known.fields)}" for known in FORMATS)
-    raise BadSource(f"{path}, {where}: its fields {', '.join(map(repr, record)) or '(none)'} fit no known format ({known_fields})")
+    raise BadSource(
+        f"{path}, {where}: its fields {', '.join(map(repr, record)) or '(none)'} fit no known format ({known_fields})"
+    )
 
 
 def picture(source: Picture, root: Path) -> Decoded:
-    """One image of an entry, decoded, or the reason why not. A path is looked up in `root` and, as written, may not leave it."""
+    """One image of an entry, decoded, or the reason why not.
+
+    A path is looked up in `root` and, as written, may not leave it.
+    """
     if isinstance(source, str):
         fault = _fault(source)
         found = fault if fault else read(root / source)
@@ -131,7 +148,9 @@ def _fault(text: str) -> str | None:
 
 
 def _entry(where: str, record: Record, known: Format) -> Entry:
-    missing = [field.replace("|", " or ") for field in known.fields if not set(field.split("|")) & set(record)]
+    missing = [
+        field.replace("|", " or ") for field in known.fields if not set(field.split("|")) & set(record)
+    ]
     if missing:
         raise ValueError(f"it has no {', '.join(missing)}")
     prompt = _any(record, PROMPT)
@@ -142,7 +161,9 @@ def _entry(where: str, record: Record, known: Format) -> Entry:
 
 
 def _hpdv2_ranks(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
-    """`rank` is the consensus of all annotators, 1 for the best image; what each of them said (`raw_annotations`) is not used."""
+    """`rank` is the consensus of all annotators, 1 for the best image; what each of them said
+    (`raw_annotations`) is not used.
+    """
     pictures = _pictures(record, IMAGES)
     return pictures, tuple(-rank for rank in _numbers(record, "rank", len(pictures)))
 
@@ -154,12 +175,16 @@ def _hpdv2_choices(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ..
 
 
 def _hpdv3(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
-    """`path1` is the preferred image, always; votes (`choice_dist`) and `confidence` are published for a part only and not used."""
+    """`path1` is the preferred image, always; votes (`choice_dist`) and `confidence` are published for a part
+    only and not used.
+    """
     return (_picture(record, "path1"), _picture(record, "path2")), (1.0, 0.0)
 
 
 def _pickapic(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
-    """`label_0` is 1 when image 0 was chosen, 0 when image 1 was, 0.5 for a tie; without `has_label` nobody has chosen."""
+    """`label_0` is 1 when image 0 was chosen, 0 when image 1 was, 0.5 for a tie; without `has_label` nobody
+    has chosen.
+    """
     pictures = _picture(record, "jpg_0"), _picture(record, "jpg_1")
     if record.get("has_label") is False:
         return pictures, (math.nan, math.nan)
@@ -176,7 +201,9 @@ def _imagereward(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]
 
 
 def _plain(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
-    """`choice` is a, b or tie in any case; as a number it is the index of the chosen image: 0 is image_a, 1 is image_b, 0.5 a tie."""
+    """`choice` is a, b or tie in any case; as a number it is the index of the chosen image: 0 is image_a, 1
+    is image_b, 0.5 a tie.
+    """
     choice = record["choice"]
     word = choice.strip().lower() if isinstance(choice, str) else choice
     if isinstance(word, bool) or word not in ("a", "b", "tie", 0, 0.5, 1):
@@ -198,7 +225,9 @@ FORMATS = (
     Format("plain pairs", ("image_a", "image_b", "choice"), _plain),
     Format("chosen and rejected", ("chosen", "rejected"), _chosen),
 )
-FIELDS = {name for known in FORMATS for field in (PROMPT, *known.fields, "has_label") for name in field.split("|")}
+FIELDS = {
+    name for known in FORMATS for field in (PROMPT, *known.fields, "has_label") for name in field.split("|")
+}
 
 
 def _any(record: Record, names: str) -> Any:
@@ -230,7 +259,11 @@ def _numbers(record: Record, name: str, count: int) -> tuple[float, ...]:
     if not isinstance(values, list) or len(values) != count:
         raise ValueError(f"{name} is {_shown(values)}, not a list of {count} numbers, one per image")
     for value in values:
-        if isinstance(value, bool) or not isinstance(value, int | float | None) or (value is not None and not abs(value) < 1e15):
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float | None)
+            or (value is not None and not abs(value) < 1e15)
+        ):
             raise ValueError(f"{name} holds {_shown(value)}, not a number")
     return tuple(math.nan if value is None else float(value) for value in values)
 

@@ -1,4 +1,5 @@
-"""Files of records, one by one: a JSON array, one JSON object per line, or parquet, told apart by their first bytes.
+"""Files of records, one by one: a JSON array, one JSON object per line, or parquet, told apart by their first
+bytes.
 
 However large the file, no more than one record and a chunk of it are in memory.
 """
@@ -22,10 +23,12 @@ MAX_ENTRY = 2**26  # characters that one entry of a JSON array may have
 
 
 def stream(path: Path, fields: Collection[str]) -> Stream:
-    """A function that reads the file from its start: `(where, record)` pairs, "line 3" or "entry 3" or "row 3" being the place.
+    """A function that reads the file from its start: `(where, record)` pairs, "line 3" or "entry 3" or "row
+    3" being the place.
 
-    Its argument says whether to read what is large: with False, bytes and structures in a parquet file are left out (None).
-    So is every parquet column that `fields` does not name. Raises `BadSource` for anything else than such a file, naming the place.
+    Its argument says whether to read what is large: with False, bytes and structures in a parquet file are
+    left out (None). So is every parquet column that `fields` does not name. Raises `BadSource` for anything
+    else than such a file, naming the place.
     """
     with open(path, "rb") as file:
         start = file.read(4096)
@@ -40,18 +43,26 @@ def stream(path: Path, fields: Collection[str]) -> Stream:
     raise BadSource(f"{path}: it {began}; give a JSON array, one JSON object per line, or parquet")
 
 
-def _json(path: Path, unit: str, parse: Callable[[TextIO], Iterator[tuple[int, Any]]]) -> Iterator[tuple[str, Record]]:
+def _json(
+    path: Path, unit: str, parse: Callable[[TextIO], Iterator[tuple[int, Any]]]
+) -> Iterator[tuple[str, Record]]:
     number = 0
     with open(path, encoding="utf-8-sig") as file:
         try:
             for number, value in parse(file):
                 if not isinstance(value, dict):
-                    raise ValueError(f"{unit} {number} is {type(value).__name__}, not an object with named fields")
+                    raise ValueError(
+                        f"{unit} {number} is {type(value).__name__}, not an object with named fields"
+                    )
                 yield f"{unit} {number}", value
         except UnicodeDecodeError as error:
-            raise BadSource(f"{path}, after {unit} {number}: not UTF-8 text ({error.reason}); save it as UTF-8") from None
+            raise BadSource(
+                f"{path}, after {unit} {number}: not UTF-8 text ({error.reason}); save it as UTF-8"
+            ) from None
         except RecursionError:
-            raise BadSource(f"{path}, after {unit} {number}: nested too deeply to be read; give flat objects") from None
+            raise BadSource(
+                f"{path}, after {unit} {number}: nested too deeply to be read; give flat objects"
+            ) from None
         except ValueError as error:
             raise BadSource(f"{path}: {error}; give a complete JSON array, or one object per line") from None
 
@@ -79,7 +90,9 @@ def _elements(file: TextIO) -> Iterator[tuple[int, Any]]:
         except ValueError as error:
             more = file.read(max(CHUNK, len(text) - at)) if len(text) - at < MAX_ENTRY else ""
             if not more:
-                raise ValueError(f"entry {number} is not complete JSON ({getattr(error, 'msg', error)})") from None
+                raise ValueError(
+                    f"entry {number} is not complete JSON ({getattr(error, 'msg', error)})"
+                ) from None
             text, at = text[at:] + more, 0
             continue
         yield number, value
@@ -92,16 +105,24 @@ def _parquet(path: Path, fields: Collection[str], large: bool) -> Iterator[tuple
     try:
         with parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
-            wanted = [name for name in schema.names if name in fields and (large or not _is_large(schema.field(name).type))]
+            wanted = [
+                name
+                for name in schema.names
+                if name in fields and (large or not _is_large(schema.field(name).type))
+            ]
             for batch in file.iter_batches(batch_size=16 if large else 4096, columns=wanted):
                 for record in batch.to_pylist():
                     number += 1
                     yield f"row {number}", {**dict.fromkeys(schema.names), **record}
     except Exception as error:  # pyarrow raises its own family, which is not importable without it
-        raise BadSource(f"{path}, after row {number}: cannot be read as parquet ({error}); is it complete?") from None
+        raise BadSource(
+            f"{path}, after row {number}: cannot be read as parquet ({error}); is it complete?"
+        ) from None
 
 
 def _is_large(kind: Any) -> bool:
     import pyarrow.types
 
-    return bool(pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind) or pyarrow.types.is_struct(kind))
+    return bool(
+        pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind) or pyarrow.types.is_struct(kind)
+    )

@@ -1,4 +1,5 @@
-"""Group + ranking to flat rows: one `Row` per image and ranker, the only thing that is ever written to disk."""
+"""Group + ranking to flat rows: one `Row` per image and ranker, the only thing that is ever written to disk.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ FIELDS = (
 
 
 class Row(TypedDict):
-    """One image as one ranker sees it. An abstention has `score` and `rank` null and `error` a non-empty string."""
+    """One image as one ranker sees it.
+
+    An abstention has `score` and `rank` null and `error` a non-empty string.
+    """
 
     group: str
     prompt: str
@@ -36,7 +40,9 @@ class Row(TypedDict):
 
 
 def rows(group: Group, ranking: Ranking, identity: Identity, sha256: Sequence[str] = ()) -> list[Row]:
-    """The rows of one ranked group, in the order of its images; `of` counts the candidates that were ranked."""
+    """The rows of one ranked group, in the order of its images;
+    `of` counts the candidates that were ranked.
+    """
     assert len(ranking.scores) == len(group.images), "a ranking is aligned with its group"
     of = sum(not math.isnan(score) for score in ranking.scores)
     return [
@@ -71,7 +77,10 @@ def row(
     of: int = 0,
     details: Mapping[str, Any] | None = None,
 ) -> Row:
-    """One row; a NaN score becomes an abstention, whose reason is ``details["error"]``. Text is made valid Unicode."""
+    """One row; a NaN score becomes an abstention, whose reason is ``details["error"]``.
+
+    Text is made valid Unicode.
+    """
     abstained = math.isnan(score)
     evidence: dict[str, Any] = plain(details or {})
     reason = evidence.pop("error", None) if abstained else None

@@ -1,1 +1,4 @@
-"""Names to rankers: what is installed, how a spec becomes a ranker, its options and its card. Nothing is imported before it is loaded."""
+"""Names to rankers: what is installed, how a spec becomes a ranker, its options and its card.
+
+Nothing is imported before it is loaded.
+"""

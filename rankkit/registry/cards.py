@@ -1,4 +1,6 @@
-"""What a plugin states of its rankers in its card.toml, read through its distribution's file list: nothing is imported."""
+"""What a plugin states of its rankers in its card.toml, read through its distribution's file list: nothing is
+imported.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ else:
 
 
 def describe(offer: Installed, *, verbose: bool = False) -> dict[str, Any]:
-    """An installed ranker as a dict: name, distribution, version; `error` if it is broken; with `verbose` its `card`."""
+    """An installed ranker as a dict: name, distribution, version;
+    `error` if it is broken; with `verbose` its `card`.
+    """
     found: dict[str, Any] = {"name": offer.name, "distribution": offer.distribution, "version": offer.version}
     if offer.error:
         found["error"] = offer.error
@@ -39,7 +43,9 @@ def clash() -> str | None:
 
 @lru_cache
 def _cards(name: str) -> dict[str, dict[str, Any]]:
-    """Every ranker's table in the card.toml files of a distribution; those of a single-ranker card stand at the top level."""
+    """Every ranker's table in the card.toml files of a distribution; those of a single-ranker card stand at
+    the top level.
+    """
     try:
         owner = distribution(name)
     except PackageNotFoundError:
@@ -52,22 +58,37 @@ def _cards(name: str) -> dict[str, dict[str, Any]]:
             content = {"error": f"{path.name} cannot be read: {error}"}
         shared = {key: value for key, value in content.items() if not isinstance(value, dict)}
         tables = {key: value for key, value in content.items() if isinstance(value, dict)}
-        for ranker in tables or {point.name: {} for point in owner.entry_points if point.group == "rankkit.rankers"}:
+        for ranker in tables or {
+            point.name: {} for point in owner.entry_points if point.group == "rankkit.rankers"
+        }:
             cards[ranker] = {**shared, **tables.get(ranker, {})}
     return cards
 
 
 def shipped(owner: Distribution, name: str) -> list[Path]:
-    """The files of this name that a distribution brings, as far as they are there: card.toml, official.txt."""
+    """The files of this name that a distribution brings, as far as they are there: card.toml, official.txt.
+    """
     listed = [Path(str(owner.locate_file(file))) for file in owner.files or () if file.name == name]
     return [path for path in listed if path.is_file()] or _in_source(owner, name)
 
 
 def _in_source(owner: Distribution, name: str) -> list[Path]:
-    """An editable installation lists no files of its own; they lie in the project folder, beside or above its modules."""
+    """An editable installation lists no files of its own; they lie in the project folder, beside or above its
+    modules.
+    """
     source = json.loads(owner.read_text("direct_url.json") or "{}")
     editable = source.get("dir_info", {}).get("editable")
     folder = Path(unquote(urlsplit(source["url"]).path)) if editable else Path(str(owner.locate_file("")))
-    modules = {folder.joinpath(*point.value.split(":")[0].split(".")) for point in owner.entry_points if point.group == "rankkit.rankers"}
-    places = {parent for module in modules for parent in (module, *module.parents) if folder in parent.parents}
-    return [path for path in (place / name for place in [*([folder] if editable else []), *sorted(places)]) if path.is_file()]
+    modules = {
+        folder.joinpath(*point.value.split(":")[0].split("."))
+        for point in owner.entry_points
+        if point.group == "rankkit.rankers"
+    }
+    places = {
+        parent for module in modules for parent in (module, *module.parents) if folder in parent.parents
+    }
+    return [
+        path
+        for path in (place / name for place in [*([folder] if editable else []), *sorted(places)])
+        if path.is_file()
+    ]

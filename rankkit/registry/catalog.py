@@ -1,4 +1,6 @@
-"""What is installed: the rankers that distributions and rankkit.toml offer, listed without importing any of them."""
+"""What is installed: the rankers that distributions and rankkit.toml offer, listed without importing any of
+them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ GROUP = "rankkit.rankers"
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """One ranker that an installed distribution offers; `error` says why it cannot work, as far as that shows without importing it.
+    """One ranker that an installed distribution offers; `error` says why it cannot work, as far as that shows
+    without importing it.
 
     One of rankkit.toml has "command" or "url" for a distribution, and that command or address for a version.
     """
@@ -27,7 +30,10 @@ class Installed:
 
 
 def installed() -> list[Installed]:
-    """Every ranker on offer, sorted by name. Imports no plugin and starts no worker; a broken one carries its `error`."""
+    """Every ranker on offer, sorted by name.
+
+    Imports no plugin and starts no worker; a broken one carries its `error`.
+    """
     found = _configured()
     taken = {offer.name for offer in found}  # the user's entry is what `load` takes
     for name, points in entry_points_by_name().items():
@@ -36,7 +42,9 @@ def installed() -> list[Installed]:
         owners = sorted({owner_of(point) for point in points})
         for point in points:
             distribution, version = owner_of(point)
-            clash = f"{names_of(owners)} both offer the name {name!r}; uninstall one" if len(owners) > 1 else None
+            clash = (
+                f"{names_of(owners)} both offer the name {name!r}; uninstall one" if len(owners) > 1 else None
+            )
             found.append(Installed(name, distribution, version, clash or diagnose.of(point)))
     return sorted(found, key=lambda offer: offer.name)
 
@@ -47,7 +55,10 @@ def _configured() -> list[Installed]:
         places = config.places().values()
     except UsageError as error:
         return [Installed("rankkit.toml", "file", str(config.path()), str(error))]
-    return [Installed(place.name, "command" if place.command else "url", shlex.join(place.command) or place.url) for place in places]
+    return [
+        Installed(place.name, "command" if place.command else "url", shlex.join(place.command) or place.url)
+        for place in places
+    ]
 
 
 def entry_points_by_name() -> dict[str, list[EntryPoint]]:

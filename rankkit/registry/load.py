@@ -1,4 +1,7 @@
-"""Names to rankers: how ``name:key=value`` becomes an object that ranks. Nothing is imported before it is loaded."""
+"""Names to rankers: how ``name:key=value`` becomes an object that ranks.
+
+Nothing is imported before it is loaded.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,10 @@ from rankkit.remote import config
 class Prepared:
     """A ranker found, imported and its options checked, but not built: weights are loaded by `load` only.
 
-    `identity` is what its rows will say: the version of the distribution and what the ranker states beside it, before it is built.
-    `alone` says that an image can be scored without the others of its group, so that a group of any size can be scored in pieces:
-    a pointwise ranker, or a panel of such, whose ranks are combined when the group is complete.
+    `identity` is what its rows will say: the version of the distribution and what the ranker states beside
+    it, before it is built. `alone` says that an image can be scored without the others of its group, so that
+    a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
+    combined when the group is complete.
     """
 
     spec: str
@@ -45,7 +49,8 @@ One = Callable[[Spec, Mapping[str, Any]], Prepared]
 
 
 def load(spec: str, /, **options: Any) -> Ranker:
-    """The ranker that a spec names, built and ready. Keyword options are added to those in the spec, as Python values.
+    """The ranker that a spec names, built and ready. Keyword options are added to those in the spec, as
+    Python values.
 
     Raises `UnknownRanker`, `BadOption` or `BrokenRanker`, each naming the thing and the next step.
     """
@@ -60,7 +65,8 @@ def load_here(spec: str, /, **options: Any) -> Ranker:
 def prepare(spec: str, /, **options: Any) -> Prepared:
     """Find, import and check what a spec names, without building it. Raises as `load` does.
 
-    A ranker that lives elsewhere is connected to, for only it knows its kind, its version and whether it needs prompts.
+    A ranker that lives elsewhere is connected to, for only it knows its kind, its version and whether it
+    needs prompts.
     """
     return _prepare(spec, options, _anywhere)
 
@@ -75,7 +81,9 @@ def _prepare(text: str, options: Mapping[str, Any], one: One) -> Prepared:
     if len(members) == 1 and members[0][1] is None:
         return one(members[0][0], options)
     if options:
-        raise BadOption(f"{text}: a panel takes no options of its own ({', '.join(options)}); give them to its members")
+        raise BadOption(
+            f"{text}: a panel takes no options of its own ({', '.join(options)}); give them to its members"
+        )
     return _prepare_panel(text, members, one)
 
 
@@ -108,7 +116,9 @@ def _anywhere(spec: Spec, options: Mapping[str, Any]) -> Prepared:
 
 def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
     if spec.name.startswith(("http://", "https://")):
-        raise UsageError(f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is installed here")
+        raise UsageError(
+            f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is installed here"
+        )
     target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
     given = {**coerced(spec, target), **options}
     check_options(spec.name, target, given)
@@ -124,11 +134,20 @@ def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
             raise BrokenRanker(f"{spec.text} cannot be built: {describe(error)}") from error
 
     kind = kind_of(target)
-    return Prepared(spec.text, Identity(spec.name, version, given), kind, needs_prompt(target), build_it, kind == "pointwise")
+    return Prepared(
+        spec.text,
+        Identity(spec.name, version, given),
+        kind,
+        needs_prompt(target),
+        build_it,
+        kind == "pointwise",
+    )
 
 
 def _stated_version(spec: Spec, target: Any, given: Mapping[str, Any]) -> str | None:
-    """What a ranker says of its own version: a string, or a class method of its options (which weights they name) that loads none."""
+    """What a ranker says of its own version: a string, or a class method of its options (which weights they
+    name) that loads none.
+    """
     stated = getattr(target, "version", None)
     if not callable(stated):
         return stated if isinstance(stated, str) else None
@@ -145,7 +164,9 @@ def _registered(name: str) -> tuple[Any, str]:
     if name not in offers:
         near = difflib.get_close_matches(name, offers, 3, 0.5)
         hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownRanker(f"no ranker is named {name!r}; {hint}installed: {', '.join(sorted(offers)) or 'none'}")
+        raise UnknownRanker(
+            f"no ranker is named {name!r}; {hint}installed: {', '.join(sorted(offers)) or 'none'}"
+        )
     owners = sorted({owner_of(point) for point in offers[name]})
     if len(owners) > 1:
         raise BrokenRanker(f"{names_of(owners)} both offer a ranker named {name!r}; uninstall one of them")
@@ -160,7 +181,10 @@ def _registered(name: str) -> tuple[Any, str]:
 
 
 def _dotted(name: str) -> tuple[Any, str]:
-    """`module.path:function`; the current folder is searched too. Its version is a hash of the module's source."""
+    """`module.path:function`; the current folder is searched too.
+
+    Its version is a hash of the module's source.
+    """
     module_name, _, path = name.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -178,10 +202,11 @@ def _dotted(name: str) -> tuple[Any, str]:
     for part in path.split("."):
         if not hasattr(target, part):
             near = difflib.get_close_matches(part, dir(target), 3, 0.5)
-            raise UnknownRanker(f"{name}: {module_name} has no {part!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+            raise UnknownRanker(
+                f"{name}: {module_name} has no {part!r}"
+                + (f"; did you mean {' or '.join(near)}?" if near else "")
+            )
         target = getattr(target, part)
     source = getattr(module, "__file__", None)
     data = Path(source).read_bytes() if source else module_name.encode()
     return target, f"source:{hashlib.sha256(data).hexdigest()[:12]}"
-
-

@@ -30,18 +30,26 @@ def _options(target: Any) -> tuple[dict[str, inspect.Parameter], bool]:
     if signature is None or (not callable(target)):
         return {}, False
     parameters = signature.parameters.values()
-    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}, any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}, any(
+        p.kind is p.VAR_KEYWORD for p in parameters
+    )
 
 
 def check_options(name: str, target: Any, given: Mapping[str, Any]) -> None:
-    """Raise `BadOption` for an option that a target does not take, and for one that it needs and was not given."""
+    """Raise `BadOption` for an option that a target does not take, and for one that it needs and was not
+    given.
+    """
     options, others = _options(target)
     for key in given:
         if key not in options and not others:
             near = difflib.get_close_matches(key, options, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise BadOption(f"{name} has no option {key!r}; {hint}its options: {', '.join(map(_shown, options.values())) or 'none'}")
-    missing = [key for key, parameter in options.items() if parameter.default is parameter.empty and key not in given]
+            raise BadOption(
+                f"{name} has no option {key!r}; {hint}its options: {', '.join(map(_shown, options.values())) or 'none'}"
+            )
+    missing = [
+        key for key, parameter in options.items() if parameter.default is parameter.empty and key not in given
+    ]
     if missing:
         raise BadOption(f"{name} needs {', '.join(missing)}: write {name}:{missing[0]}=VALUE")
 
@@ -51,12 +59,16 @@ def coerced(spec: Spec, target: Any) -> dict[str, Any]:
     options, _ = _options(target)
     try:
         hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except Exception:  # an annotation that cannot be resolved here says nothing; the default's type still does
+    except (
+        Exception
+    ):  # an annotation that cannot be resolved here says nothing; the default's type still does
         hints = {}
     given = {}
     for key, text in spec.options.items():
         parameter = options.get(key)
-        default = None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
+        default = (
+            None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
+        )
         wanted = hints.get(key, None if default is None else type(default))
         try:
             given[key] = coerce(text, wanted)

@@ -62,7 +62,10 @@ README = """\
 
 
 def write(name: str, folder: Path) -> Path:
-    """Write the package of a ranker of this name into a folder that is empty or not there. Returns the folder."""
+    """Write the package of a ranker of this name into a folder that is empty or not there.
+
+    Returns the folder.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise UsageError(
             f"{name!r} cannot name a ranker; use small letters, digits and single dashes, such as my-reward (and no word of Python)"

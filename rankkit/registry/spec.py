@@ -1,6 +1,7 @@
 """The grammar in which rankers are named, and how the text of an option becomes a value.
 
-``name:key=value,key=value`` · ``module.path:function`` · ``http://host:port`` · ``a*2+b``. A value that holds ``, + *`` is quoted.
+``name:key=value,key=value`` · ``module.path:function`` · ``http://host:port`` · ``a*2+b``. A value that holds
+``, + *`` is quoted.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ class Spec:
 
 
 def parse(text: str) -> list[tuple[Spec, float | None]]:
-    """A spec as its members with their weights; a lone ranker has the weight None. Raises `UsageError` for bad grammar."""
+    """A spec as its members with their weights; a lone ranker has the weight None.
+
+    Raises `UsageError` for bad grammar.
+    """
     parts = _split(text, "+")
     members: list[tuple[Spec, float | None]] = []
     for part in parts:
         name, *factors = _split(part, "*")
         if len(factors) > 1:
-            raise UsageError(f"{text!r}: {part!r} has more than one weight; write name*weight, and quote values that hold *")
+            raise UsageError(
+                f"{text!r}: {part!r} has more than one weight; write name*weight, and quote values that hold *"
+            )
         members.append((_parse_one(name.strip(), text), _weight(factors[0], text) if factors else None))
     if len(members) > 1:
         members = [(spec, 1.0 if weight is None else weight) for spec, weight in members]
@@ -38,11 +44,16 @@ def parse(text: str) -> list[tuple[Spec, float | None]]:
 
 
 def with_options(text: str, options: Mapping[str, str]) -> str:
-    """A spec with more options, quoted where they must be. Raises `UsageError` for a panel, and where no quotes will do."""
+    """A spec with more options, quoted where they must be.
+
+    Raises `UsageError` for a panel, and where no quotes will do.
+    """
     if not options:
         return text
     if len(members := parse(text)) > 1 or members[0][1] is not None:
-        raise UsageError(f"{text}: a panel takes no options of its own ({', '.join(options)}); give them to its members")
+        raise UsageError(
+            f"{text}: a panel takes no options of its own ({', '.join(options)}); give them to its members"
+        )
     given = {**members[0][0].options, **options}
     return f"{members[0][0].name}:" + ",".join(f"{key}={_quoted(key, value)}" for key, value in given.items())
 
@@ -58,7 +69,9 @@ def _exact(weight: float) -> str:
 
 
 def panel_weights(ranker: str) -> dict[str, float] | None:
-    """The weights of a panel's members by their specs, from the name that its rows bear; None for any other ranker."""
+    """The weights of a panel's members by their specs, from the name that its rows bear;
+    None for any other ranker.
+    """
     try:
         members = parse(ranker)
     except UsageError:
@@ -67,7 +80,10 @@ def panel_weights(ranker: str) -> dict[str, float] | None:
 
 
 def coerce(text: str, wanted: Any) -> Any:
-    """A text as the type an annotation names; without one, the first of int, float, bool and str that fits. Raises ValueError."""
+    """A text as the type an annotation names; without one, the first of int, float, bool and str that fits.
+
+    Raises ValueError.
+    """
     if wanted is None or wanted is Any:
         return _guess(text)
     origin = get_origin(wanted)
@@ -140,12 +156,16 @@ def _quoted(key: str, value: str) -> str:
 
 def _parse_one(text: str, whole: str) -> Spec:
     if not text:
-        raise UsageError(f"{whole!r}: a ranker's name is missing; write name, name:key=value, module:function or a*2+b")
+        raise UsageError(
+            f"{whole!r}: a ranker's name is missing; write name, name:key=value, module:function or a*2+b"
+        )
     if text.startswith(("http://", "https://")):
         return Spec(text, text)
     head, *options = _split(text, ",")
     name, *rest = _split(head, ":")
-    if rest and "=" not in rest[0]:  # module.path:function, perhaps with options of its own after another colon
+    if (
+        rest and "=" not in rest[0]
+    ):  # module.path:function, perhaps with options of its own after another colon
         name, rest = f"{name}:{rest[0]}", rest[1:]
     options = ([":".join(rest)] if rest else []) + options
     found: dict[str, str] = {}
@@ -153,7 +173,9 @@ def _parse_one(text: str, whole: str) -> Spec:
         key, equals, value = option.partition("=")
         key = key.strip()
         if not equals or not key.isidentifier():
-            raise UsageError(f"{whole!r}: {option!r} is not key=value; write name:key=value,key=value and quote values that hold , + or *")
+            raise UsageError(
+                f"{whole!r}: {option!r} is not key=value; write name:key=value,key=value and quote values that hold , + or *"
+            )
         if key in found:
             raise UsageError(f"{whole!r} gives {key} twice")
         found[key] = value[1:-1] if len(value) >= 2 and value[0] in "\"'" and value[0] == value[-1] else value
@@ -164,4 +186,6 @@ def _weight(text: str, whole: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"{whole!r}: the weight {text!r} is not a number; write name*2, and quote values that hold *") from None
+        raise UsageError(
+            f"{whole!r}: the weight {text!r} is not a number; write name*2, and quote values that hold *"
+        ) from None

@@ -1,4 +1,5 @@
-"""Names of rankers that live elsewhere: the user's rankkit.toml, and addresses. Nothing is started by reading it.
+"""Names of rankers that live elsewhere: the user's rankkit.toml, and addresses. Nothing is started by reading
+it.
 
     [rankers.hpsv3-official]
     command = ["/path/to/environment/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"]
@@ -7,7 +8,8 @@
     url = "http://gpu7:8085"
     token_env = "GPU7_TOKEN"        # or token = "…"; without either, the variable RANKKIT_TOKEN
 
-The file is $RANKKIT_CONFIG, else rankkit/rankkit.toml in $XDG_CONFIG_HOME, else ~/.config/rankkit/rankkit.toml.
+The file is $RANKKIT_CONFIG, else rankkit/rankkit.toml in $XDG_CONFIG_HOME, else
+~/.config/rankkit/rankkit.toml.
 """
 
 from __future__ import annotations
@@ -31,7 +33,13 @@ else:
 if TYPE_CHECKING:
     from rankkit.remote.rankers import Http, Pipe
 
-KEYS: dict[str, type | tuple[type, ...]] = {"command": list, "url": str, "token": str, "token_env": str, "timeout": (int, float)}
+KEYS: dict[str, type | tuple[type, ...]] = {
+    "command": list,
+    "url": str,
+    "token": str,
+    "token_env": str,
+    "timeout": (int, float),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +62,24 @@ def path() -> Path:
 
 
 def places() -> dict[str, Place]:
-    """Every entry of rankkit.toml by name. Raises `UsageError`, which names the file, for one that cannot be read or understood."""
+    """Every entry of rankkit.toml by name.
+
+    Raises `UsageError`, which names the file, for one that cannot be read or understood.
+    """
     file = path()
     return {name: _place(name, entry, file) for name, entry in _table(_read(file), file).items()}
 
 
 def find(name: str) -> Place | None:
-    """Where the ranker of this name lives, if that is elsewhere: an address itself, or a name in rankkit.toml."""
+    """Where the ranker of this name lives, if that is elsewhere: an address itself, or a name in
+    rankkit.toml.
+    """
     return Place(name, url=name) if name.startswith(("http://", "https://")) else places().get(name)
 
 
 def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
-    """The ranker at a place, as far as its hello: a worker is started, or a server is asked. Options are passed on to a worker.
+    """The ranker at a place, as far as its hello: a worker is started, or a server is asked. Options are
+    passed on to a worker.
 
     A server has been given its options; others than those are refused. Raises what `Pipe` and `Http` raise.
     """
@@ -74,7 +88,12 @@ def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
     if place.command:
         words = [f"{key}={_text(place.name, key, value)}" for key, value in options.items()]
         return Pipe([*place.command, *words], name=place.name, timeout=place.timeout)
-    ranker = Http(place.url, token=_token(place), timeout=place.timeout, name=None if place.name == place.url else place.name)
+    ranker = Http(
+        place.url,
+        token=_token(place),
+        timeout=place.timeout,
+        name=None if place.name == place.url else place.name,
+    )
     for key, value in options.items():
         if key not in ranker.options or str(ranker.options[key]) != str(value):
             ranker.close()
@@ -85,7 +104,8 @@ def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
 
 
 def put(name: str, command: list[str]) -> Path:
-    """Write the entry of a ranker with a command, in place of the one it has; all else stays as it is. Returns the file.
+    """Write the entry of a ranker with a command, in place of the one it has; all else stays as it is.
+    Returns the file.
 
     Raises `RankkitError`, with the lines to add by hand, where that cannot be done.
     """
@@ -96,7 +116,8 @@ def put(name: str, command: list[str]) -> Path:
     )
     wanted = {**_loaded(text, file), "rankers": {**_table(text, file), name: {"command": command}}}
     header = re.compile(
-        rf"^[ \t]*\[[ \t]*rankers[ \t]*\.[ \t]*(?:{re.escape(name)}|{re.escape(json.dumps(name))}|'{re.escape(name)}')[ \t]*\].*$", re.M
+        rf"^[ \t]*\[[ \t]*rankers[ \t]*\.[ \t]*(?:{re.escape(name)}|{re.escape(json.dumps(name))}|'{re.escape(name)}')[ \t]*\].*$",
+        re.M,
     )
     if old := header.search(text):
         following = re.compile(r"^[ \t]*\[", re.M).search(text, old.end())
@@ -113,8 +134,13 @@ def put(name: str, command: list[str]) -> Path:
             part.chmod(real.stat().st_mode)  # it may hold a token
         os.replace(part, real)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it has an entry of that name, written in a way that is not understood"
-        raise RankkitError(f"{file} cannot be changed: {why}; write this into it yourself:\n{entry}") from None
+        why = (
+            getattr(error, "strerror", None)
+            or "it has an entry of that name, written in a way that is not understood"
+        )
+        raise RankkitError(
+            f"{file} cannot be changed: {why}; write this into it yourself:\n{entry}"
+        ) from None
     return file
 
 
@@ -130,7 +156,9 @@ def _read(file: Path) -> str:
 
 
 def _hidden(file: Path) -> bool:
-    """Whether this is the usual place and we may not even look into it: a home that is not ours, under sudo or in a container."""
+    """Whether this is the usual place and we may not even look into it: a home that is not ours, under sudo
+    or in a container.
+    """
     try:
         file.stat()
     except PermissionError:
@@ -155,7 +183,9 @@ def _table(text: str, file: Path) -> dict[str, Any]:
 def _place(name: str, entry: Any, file: Path) -> Place:
     where = f"{file}: [rankers.{name}]"
     if not isinstance(entry, dict) or ("command" in entry) == ("url" in entry):
-        raise UsageError(f'{where} needs either command = ["program", "argument"] or url = "http://HOST:PORT"')
+        raise UsageError(
+            f'{where} needs either command = ["program", "argument"] or url = "http://HOST:PORT"'
+        )
     for key, value in entry.items():
         if key not in KEYS:
             raise UsageError(f"{where} has {key!r}; it may have {', '.join(KEYS)}")
@@ -172,7 +202,9 @@ def _place(name: str, entry: Any, file: Path) -> Place:
 def _token(place: Place) -> str | None:
     if place.token_env is not None:
         if not os.environ.get(place.token_env):
-            raise UsageError(f"{place.name}: its token should be in the environment variable {place.token_env}, which is not set")
+            raise UsageError(
+                f"{place.name}: its token should be in the environment variable {place.token_env}, which is not set"
+            )
         return os.environ[place.token_env]
     return place.token or os.environ.get("RANKKIT_TOKEN") or None
 
@@ -180,7 +212,9 @@ def _token(place: Place) -> str | None:
 def _text(name: str, key: str, value: Any) -> str:
     if value is None or isinstance(value, (str, int, float, Path)):
         return str(value)
-    raise BadOption(f"{name}: {key} is {type(value).__name__}, which cannot be passed on to a worker; give a number, a text or a path")
+    raise BadOption(
+        f"{name}: {key} is {type(value).__name__}, which cannot be passed on to a worker; give a number, a text or a path"
+    )
 
 
 def _shown(options: Mapping[str, Any]) -> str:

@@ -1,7 +1,8 @@
-"""What a worker says of itself before it ranks, and how it says that something went wrong. Both are JSON; rankings are `wire`'s.
+"""What a worker says of itself before it ranks, and how it says that something went wrong. Both are JSON;
+rankings are `wire`'s.
 
-Over a pipe each is a message of its own, ``RKhi`` or ``RKer`` and then JSON; over HTTP the same JSON is the answer to ``GET /``
-and the body of an error.
+Over a pipe each is a message of its own, ``RKhi`` or ``RKer`` and then JSON; over HTTP the same JSON is the
+answer to ``GET /`` and the body of an error.
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ from rankkit.errors import BrokenRanker, RankkitError, RunStopped, UsageError
 from rankkit.remote import wire
 
 _HELLO, _ERROR = b"RKhi", b"RKer"
-_TYPES = {"protocol": int, "rankkit": str, "name": str, "version": str, "options": dict, "kind": str, "needs_prompt": bool}
+_TYPES = {
+    "protocol": int,
+    "rankkit": str,
+    "name": str,
+    "version": str,
+    "options": dict,
+    "kind": str,
+    "needs_prompt": bool,
+}
 
 
 @lru_cache
@@ -34,7 +43,9 @@ def own_version() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Who a worker is: the ranker as it names it, with version and options, and the wire and the rankkit it speaks with."""
+    """Who a worker is: the ranker as it names it, with version and options, and the wire and the rankkit it
+    speaks with.
+    """
 
     name: str
     version: str
@@ -57,21 +68,31 @@ def encode_error(error: BaseException, name: str) -> bytes:
 
 
 def error_fields(error: BaseException, name: str) -> dict[str, str]:
-    """An exception as JSON can hold it: `error`, one line that names the ranker, and `type`, which of our errors it is."""
+    """An exception as JSON can hold it:
+    `error`, one line that names the ranker, and `type`, which of our errors it is.
+    """
     line = " ".join(str(error).split()) if isinstance(error, RankkitError) else describe(error)
     return {"error": line if name in line else f"{name}: {line}", "type": type(error).__name__}
 
 
 def decode_hello(data: bytes, who: str) -> Hello:
-    """The hello in a worker's first message. Raises what the worker sent instead, or `BrokenRanker` for anything else."""
+    """The hello in a worker's first message.
+
+    Raises what the worker sent instead, or `BrokenRanker` for anything else.
+    """
     raise_error(data)
     if not data.startswith(_HELLO):
-        raise BrokenRanker(f"{who} does not speak as a rankkit worker does: its first message begins with {data[:12]!r}")
+        raise BrokenRanker(
+            f"{who} does not speak as a rankkit worker does: its first message begins with {data[:12]!r}"
+        )
     return read_hello(data[len(_HELLO) :], who)
 
 
 def read_hello(text: bytes, who: str) -> Hello:
-    """The hello in a piece of JSON. Raises `BrokenRanker` for JSON that is none, and for another wire version or rankkit."""
+    """The hello in a piece of JSON.
+
+    Raises `BrokenRanker` for JSON that is none, and for another wire version or rankkit.
+    """
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):
@@ -84,7 +105,9 @@ def read_hello(text: bytes, who: str) -> Hello:
             f"(wire version {wire.VERSION}); install the same on both sides (rankkit install NAME --force makes an environment anew)"
         )
     limit = fields.get("limit")
-    if any(type(fields.get(key)) is not kind for key, kind in _TYPES.items()) or fields["kind"] not in get_args(Kind):
+    if any(type(fields.get(key)) is not kind for key, kind in _TYPES.items()) or fields[
+        "kind"
+    ] not in get_args(Kind):
         raise BrokenRanker(f"{who} does not say what a worker says of itself: {str(fields)[:200]}")
     return Hello(**{key: fields[key] for key in _TYPES}, limit=limit if type(limit) is int else None)
 
@@ -96,7 +119,9 @@ def decode_reply(data: bytes) -> list[Ranking]:
 
 
 def raise_error(data: bytes) -> None:
-    """Raise the error that a message holds, if it holds one: as the class of ours that it was, else as `BrokenRanker`."""
+    """Raise the error that a message holds, if it holds one: as the class of ours that it was, else as
+    `BrokenRanker`.
+    """
     if data.startswith(_ERROR):
         raise as_error(data[len(_ERROR) :])
 
@@ -109,14 +134,23 @@ def as_error(text: bytes) -> RankkitError:
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return BrokenRanker(f"an error that cannot be read: {text[:80]!r}")
     found = getattr(errors, kind, None)
-    return found(line) if isinstance(found, type) and issubclass(found, (UsageError, RunStopped)) else BrokenRanker(line)
+    return (
+        found(line)
+        if isinstance(found, type) and issubclass(found, (UsageError, RunStopped))
+        else BrokenRanker(line)
+    )
 
 
 def bearer(token: str) -> str:
-    """The header `Authorization` for a token. Raises `UsageError` for one that is empty or cannot stand in a header."""
+    """The header `Authorization` for a token.
+
+    Raises `UsageError` for one that is empty or cannot stand in a header.
+    """
     token = token.strip()
     if not token or not all("!" <= char <= "~" for char in token):
-        raise UsageError(f"a token is one word of printable ASCII, this one {'has other characters' if token else 'is empty'}")
+        raise UsageError(
+            f"a token is one word of printable ASCII, this one {'has other characters' if token else 'is empty'}"
+        )
     return f"Bearer {token}"
 
 

@@ -1,4 +1,6 @@
-"""One server that ranks, seen from here: requests with a limited number of attempts, limited waiting and a limited answer."""
+"""One server that ranks, seen from here: requests with a limited number of attempts, limited waiting and a
+limited answer.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ class Unreachable(BrokenRanker):
 
 
 class Client:
-    """A server at an address. Redirects and proxies are not followed: the token goes where it was meant to go."""
+    """A server at an address.
+
+    Redirects and proxies are not followed: the token goes where it was meant to go.
+    """
 
     def __init__(self, url: str, token: str | None, timeout: float) -> None:
         parts = urlsplit(url)
@@ -36,15 +41,26 @@ class Client:
             host, port = parts.hostname, parts.port
         except ValueError:
             host = port = None
-        if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
-            raise UsageError(f"{url!r} is no address of a server; write http://HOST:PORT, and put its token in RANKKIT_TOKEN")
+        if (
+            parts.scheme not in ("http", "https")
+            or not host
+            or parts.username
+            or parts.query
+            or parts.fragment
+        ):
+            raise UsageError(
+                f"{url!r} is no address of a server; write http://HOST:PORT, and put its token in RANKKIT_TOKEN"
+            )
         self.url, self.timeout, self._path = url.rstrip("/"), timeout, parts.path.rstrip("/")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(host, port, timeout=min(CONNECT, timeout))
         self._headers = {} if token is None else {"Authorization": bearer(token)}
 
     def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """The body of a good answer. Raises `Unreachable`, and `BrokenRanker` for an answer that would not get better by asking again."""
+        """The body of a good answer.
+
+        Raises `Unreachable`, and `BrokenRanker` for an answer that would not get better by asking again.
+        """
         reason = ""
         for attempt in range(TRIES):
             if attempt:
@@ -74,7 +90,9 @@ class Client:
         connection = self._connection
         if connection.sock is None:
             self._connect()
-        connection.request(method, self._path + path, body, {"Content-Type": "application/x-rankkit", **self._headers})
+        connection.request(
+            method, self._path + path, body, {"Content-Type": "application/x-rankkit", **self._headers}
+        )
         response = connection.getresponse()
         return response.status, self._body(response, end)
 

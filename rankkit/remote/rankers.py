@@ -1,7 +1,9 @@
-"""Rankers that live elsewhere: `Pipe`, in a process of its own with an environment of its own, and `Http`, on another machine.
+"""Rankers that live elsewhere: `Pipe`, in a process of its own with an environment of its own, and `Http`, on
+another machine.
 
-Both are rankers like any other: `kind`, `needs_prompt`, `version` and `options` are what the other side said in its hello, scores are
-equal to the bit, an exception there is a `BrokenRanker` here. Where the other side is gone, groups are abstained on with the reason.
+Both are rankers like any other: `kind`, `needs_prompt`, `version` and `options` are what the other side said
+in its hello, scores are equal to the bit, an exception there is a `BrokenRanker` here. Where the other side
+is gone, groups are abstained on with the reason.
 """
 
 from __future__ import annotations
@@ -20,14 +22,18 @@ from rankkit.remote.handshake import Hello, decode_reply, read_hello
 from rankkit.remote.http_client import Client, Unreachable
 from rankkit.remote.process import Died, Worker
 
-LIVES = 5  # workers that may die one after the other, without a ranking in between, before no more are started
+LIVES = (
+    5  # workers that may die one after the other, without a ranking in between, before no more are started
+)
 GRACE = 10.0  # seconds a worker may take to end by itself
 
 Self = TypeVar("Self", bound="Remote")
 
 
 class Remote:
-    """What the two have in common: they say who they are, can be closed, and check that an answer fits its question."""
+    """What the two have in common: they say who they are, can be closed, and check that an answer fits its
+    question.
+    """
 
     def __init__(self, name: str, hello: Hello) -> None:
         self.name, self.hello = name, hello
@@ -55,7 +61,10 @@ class Remote:
         return self.hello.options
 
     def open(self: Self) -> Self:
-        """Make sure that it is built and can rank; called by `rankkit.load`. Raises whatever building it raises there."""
+        """Make sure that it is built and can rank; called by `rankkit.load`.
+
+        Raises whatever building it raises there.
+        """
         raise NotImplementedError
 
     def close(self) -> None:
@@ -69,7 +78,10 @@ class Remote:
         self.close()
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """One ranking per group. Raises `BrokenRanker` where the ranker raised; abstains where nobody is there any more."""
+        """One ranking per group.
+
+        Raises `BrokenRanker` where the ranker raised; abstains where nobody is there any more.
+        """
         with self._lock:
             if self._closed:
                 raise RankkitError(f"{self.name} was closed; open it again, or load it anew")
@@ -79,25 +91,37 @@ class Remote:
         raise NotImplementedError
 
     def _abstentions(self, groups: Sequence[Group], reason: str) -> list[Ranking]:
-        return [Ranking((math.nan,) * n, self.kind, None, ({"error": reason},) * n) for n in (len(group.images) for group in groups)]
+        return [
+            Ranking((math.nan,) * n, self.kind, None, ({"error": reason},) * n)
+            for n in (len(group.images) for group in groups)
+        ]
 
 
 class Pipe(Remote):
-    """A ranker in another process: a command that runs ``python -m rankkit.serving.pipe NAME`` in whatever environment it likes.
+    """A ranker in another process: a command that runs ``python -m rankkit.serving.pipe NAME`` in whatever
+    environment it likes.
 
-    A worker that dies is started once more and asked again, group by group; a group at which it dies again is abstained on. `close`
-    ends the process, and with it goes all the memory that it held.
+    A worker that dies is started once more and asked again, group by group; a group at which it dies again is
+    abstained on. `close` ends the process, and with it goes all the memory that it held.
     """
 
-    def __init__(self, command: Sequence[str], *, name: str, timeout: float = 3600, start_timeout: float = 600) -> None:
+    def __init__(
+        self, command: Sequence[str], *, name: str, timeout: float = 3600, start_timeout: float = 600
+    ) -> None:
         """Start the worker and hear who it is; its weights are loaded by `open`, or with the first groups.
 
-        `timeout`: seconds it may take to answer, and to build the ranker. `start_timeout`: seconds until its hello.
-        Raises `BrokenRanker` where it cannot be started or is no worker of this rankkit, and what it says in place of a hello.
+        `timeout`: seconds it may take to answer, and to build the ranker. `start_timeout`: seconds until its
+        hello. Raises `BrokenRanker` where it cannot be started or is no worker of this rankkit, and what it
+        says in place of a hello.
         """
         if isinstance(command, str) or not command or not all(isinstance(word, str) for word in command):
             raise UsageError(f"{name}: a command is a list of words, not {command!r}")
-        self.name, self.command, self.timeout, self.start_timeout = name, list(command), timeout, start_timeout
+        self.name, self.command, self.timeout, self.start_timeout = (
+            name,
+            list(command),
+            timeout,
+            start_timeout,
+        )
         self._built, self._opened, self._deaths, self._last = False, False, 0, ""
         self._worker: Worker | None = None
         super().__init__(name, self._start())
@@ -108,7 +132,10 @@ class Pipe(Remote):
         return self._worker.pid if self._worker else None
 
     def open(self) -> Pipe:
-        """Start the worker if it is not there, and build the ranker in it. Raises whatever that raises there."""
+        """Start the worker if it is not there, and build the ranker in it.
+
+        Raises whatever that raises there.
+        """
         with self._lock:
             self._closed, self._deaths = False, 0
             self._build()
@@ -137,7 +164,9 @@ class Pipe(Remote):
     def _ask(self, groups: list[Group]) -> list[Ranking]:
         data = wire.encode_groups(groups)
         if self._deaths >= LIVES:
-            raise Died(f"{self._last}; that was the {self._deaths}th time in a row, and it is not started again")
+            raise Died(
+                f"{self._last}; that was the {self._deaths}th time in a row, and it is not started again"
+            )
         if not self._built:
             self._build_again()
         rankings = decode_reply(self._exchange(data))
@@ -150,7 +179,9 @@ class Pipe(Remote):
             hello = self._start()
             if (hello.version, hello.options) != (self.version, self.options):
                 self._end()
-                raise BrokenRanker(f"{self.name} was version {self.version} and is {hello.version} now; start anew")
+                raise BrokenRanker(
+                    f"{self.name} was version {self.version} and is {hello.version} now; start anew"
+                )
         decode_reply(self._exchange(wire.encode_groups([])))
         self._built = self._opened = True
 
@@ -165,7 +196,9 @@ class Pipe(Remote):
 
     def _start(self) -> Hello:
         worker = Worker(self.command, self.name)
-        self._stop = weakref.finalize(self, worker.end, GRACE)  # also when this object, or this process, ends without close()
+        self._stop = weakref.finalize(
+            self, worker.end, GRACE
+        )  # also when this object, or this process, ends without close()
         try:
             hello = worker.hello(self.start_timeout)
         except BaseException:
@@ -197,14 +230,18 @@ class Pipe(Remote):
 class Http(Remote):
     """A ranker that `rankkit serve` serves at ``http://host:port``, here or on another machine.
 
-    A request is tried again, a few times and after growing pauses, where the connection fails or the server is too busy (408, 429,
-    5xx); where that does not help, the groups are abstained on. Anything else that is wrong is said at once.
+    A request is tried again, a few times and after growing pauses, where the connection fails or the server
+    is too busy (408, 429, 5xx); where that does not help, the groups are abstained on. Anything else that is
+    wrong is said at once.
     """
 
-    def __init__(self, url: str, *, token: str | None = None, timeout: float = 3600, name: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, token: str | None = None, timeout: float = 3600, name: str | None = None
+    ) -> None:
         """Hear who is there. `token`: what the server was given. `timeout`: seconds that one answer may take.
 
-        Raises `BrokenRanker` where nobody answers, where it is no server of this rankkit, and where the token is not right.
+        Raises `BrokenRanker` where nobody answers, where it is no server of this rankkit, and where the token
+        is not right.
         """
         self._client = Client(url, token, timeout)
         self.url = self._client.url

@@ -1,14 +1,17 @@
-"""Groups and rankings as bytes: a JSON header and raw numbers. Nothing is executed on reading, and nothing is lost on the way.
+"""Groups and rankings as bytes: a JSON header and raw numbers. Nothing is executed on reading, and nothing is
+lost on the way.
 
-A message is ``what (4 bytes), wire version (1), length of the JSON (4, little endian), JSON, body``. The body of groups is the RGB
-bytes of every image in turn; that of rankings is their scores and standard errors as little-endian float64, so that they are equal to
-the bit, NaN too. A frame is a message behind ``RKfr, wire version, length (8)``, for pipes.
+A message is ``what (4 bytes), wire version (1), length of the JSON (4, little endian), JSON, body``. The body
+of groups is the RGB bytes of every image in turn; that of rankings is their scores and standard errors as
+little-endian float64, so that they are equal to the bit, NaN too. A frame is a message behind ``RKfr, wire
+version, length (8)``, for pipes.
 
-`Group.metadata` and `Ranking.details` travel when they consist of None, booleans, integers, floats (NaN and infinities too), strings,
-lists, tuples and mappings with string keys; numpy numbers arrive as Python's. Anything else (bytes, sets, arrays, images,
-objects) is refused by name. In the JSON, which stays strict, ``{"$": "nan"}`` is a float, ``{"$": [1, 2]}`` a tuple, and a key that
-begins with ``$`` has one more. Its text is UTF-8, except that a lone surrogate is encoded like any other character.
-An image is its pixels: file names, EXIF and whatever else hangs on a Pillow image stay behind.
+`Group.metadata` and `Ranking.details` travel when they consist of None, booleans, integers, floats (NaN and
+infinities too), strings, lists, tuples and mappings with string keys; numpy numbers arrive as Python's.
+Anything else (bytes, sets, arrays, images, objects) is refused by name. In the JSON, which stays strict,
+``{"$": "nan"}`` is a float, ``{"$": [1, 2]}`` a tuple, and a key that begins with ``$`` has one more. Its
+text is UTF-8, except that a lone surrogate is encoded like any other character. An image is its pixels: file
+names, EXIF and whatever else hangs on a Pillow image stay behind.
 """
 
 from __future__ import annotations
@@ -43,7 +46,10 @@ _RANKING = {"kind": str, "count": int, "stderr": bool, "details": [dict]}
 
 
 def encode_groups(groups: Sequence[Group]) -> bytes:
-    """Groups as one message. Raises `RankkitError` for metadata that cannot travel and for an image without pixels, naming it."""
+    """Groups as one message.
+
+    Raises `RankkitError` for metadata that cannot travel and for an image without pixels, naming it.
+    """
     header: list[dict[str, Any]] = []
     body: list[bytes] = []
     for index, group in enumerate(groups):
@@ -65,12 +71,27 @@ def decode_groups(data: Data) -> list[Group]:
     """The groups of a message. Raises `RankkitError` for anything `encode_groups` would not have written."""
     header, body = _unpack(_GROUPS, data)
     entries = [_fields(entry, _GROUP, f"group {index}") for index, entry in enumerate(header)]
-    sizes = [_size(size, f"an image of group {index}") for index, entry in enumerate(entries) for size in entry["sizes"]]
+    sizes = [
+        _size(size, f"an image of group {index}")
+        for index, entry in enumerate(entries)
+        for size in entry["sizes"]
+    ]
     ends = list(accumulate((3 * width * height for width, height in sizes), initial=0))
     _check_body(body, ends[-1])
-    images = iter([Image.frombytes("RGB", (w, h), body[start:end]) for (w, h), (start, end) in zip(sizes, pairwise(ends), strict=True)])
+    images = iter(
+        [
+            Image.frombytes("RGB", (w, h), body[start:end])
+            for (w, h), (start, end) in zip(sizes, pairwise(ends), strict=True)
+        ]
+    )
     return [
-        Group(entry["prompt"], tuple(islice(images, len(entry["sizes"]))), entry["id"], tuple(entry["names"]), entry["metadata"])
+        Group(
+            entry["prompt"],
+            tuple(islice(images, len(entry["sizes"]))),
+            entry["id"],
+            tuple(entry["names"]),
+            entry["metadata"],
+        )
         for entry in entries
     ]
 
@@ -83,14 +104,24 @@ def encode_rankings(rankings: Sequence[Ranking]) -> bytes:
         where = f"ranking {index}"
         _check(ranking, Ranking, where)
         details = [_to_json(found, f"{where}, details[{i}]") for i, found in enumerate(ranking.details)]
-        entry = {"kind": ranking.kind, "count": len(ranking.scores), "stderr": ranking.stderr is not None, "details": details}
+        entry = {
+            "kind": ranking.kind,
+            "count": len(ranking.scores),
+            "stderr": ranking.stderr is not None,
+            "details": details,
+        }
         header.append(_fields(entry, _RANKING, where))
-        body += [struct.pack(f"<{len(values)}d", *values) for values in (ranking.scores, ranking.stderr or ())]
+        body += [
+            struct.pack(f"<{len(values)}d", *values) for values in (ranking.scores, ranking.stderr or ())
+        ]
     return _pack(_RANKINGS, header, body)
 
 
 def decode_rankings(data: Data) -> list[Ranking]:
-    """The rankings of a message. Raises `RankkitError` for anything `encode_rankings` would not have written."""
+    """The rankings of a message.
+
+    Raises `RankkitError` for anything `encode_rankings` would not have written.
+    """
     header, body = _unpack(_RANKINGS, data)
     entries = [_fields(entry, _RANKING, f"ranking {index}") for index, entry in enumerate(header)]
     if not all(0 <= entry["count"] <= len(body) for entry in entries):
@@ -101,7 +132,10 @@ def decode_rankings(data: Data) -> list[Ranking]:
 
 
 def write_frame(stream: BinaryIO, data: Data) -> None:
-    """Write one message to a pipe, whole, and flush. What the pipe itself raises (`OSError`) is left to the caller."""
+    """Write one message to a pipe, whole, and flush.
+
+    What the pipe itself raises (`OSError`) is left to the caller.
+    """
     for part in (_FRAME_HEAD.pack(_FRAME, VERSION, len(data)), data):
         rest = memoryview(part)
         while rest:  # an unbuffered pipe takes what fits
@@ -112,23 +146,30 @@ def write_frame(stream: BinaryIO, data: Data) -> None:
 def read_frame(stream: BinaryIO, *, limit: int) -> bytes | None:
     """The next message of a pipe, of at most `limit` bytes; None where the stream ended between two frames.
 
-    Raises `RankkitError` for bytes that are no frame, another wire version, a frame over the limit or one that was cut off; after
-    that the stream is of no further use. Memory follows the bytes that came, never the length announced.
+    Raises `RankkitError` for bytes that are no frame, another wire version, a frame over the limit or one
+    that was cut off; after that the stream is of no further use. Memory follows the bytes that came, never
+    the length announced.
     """
     head = _read(stream, _FRAME_HEAD.size)
     if not head:
         return None
     if not head.startswith(_FRAME[: len(head)]):
-        raise RankkitError(f"this is no frame of rankkit, it begins with {head!r}; did something else print to the pipe?")
+        raise RankkitError(
+            f"this is no frame of rankkit, it begins with {head!r}; did something else print to the pipe?"
+        )
     if len(head) < _FRAME_HEAD.size:
         raise RankkitError(f"a frame was cut off after {len(head)} bytes; did the other side die?")
     _, version, length = _FRAME_HEAD.unpack(head)
     _check_version(version)
     if length > limit:
-        raise RankkitError(f"a frame announces {length} bytes, the limit is {limit}; send fewer images at a time")
+        raise RankkitError(
+            f"a frame announces {length} bytes, the limit is {limit}; send fewer images at a time"
+        )
     data = _read(stream, length)
     if len(data) < length:
-        raise RankkitError(f"a frame of {length} bytes was cut off after {len(data)}; did the other side die?")
+        raise RankkitError(
+            f"a frame of {length} bytes was cut off after {len(data)}; did the other side die?"
+        )
     return data
 
 
@@ -142,11 +183,18 @@ def _read(stream: BinaryIO, length: int) -> bytes:
 
 def _pack(what: bytes, header: list[dict[str, Any]], body: list[bytes]) -> bytes:
     try:
-        text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; thousands of lists in lists
+        text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
+            "utf-8", "surrogatepass"
+        )
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # an integer of thousands of digits; thousands of lists in lists
         raise RankkitError(f"metadata or details cannot be written as JSON: {error}") from None
     if len(text) > MAX_HEADER:
-        raise RankkitError(f"prompts, metadata and details are {len(text)} bytes, the limit is {MAX_HEADER}; send fewer groups at a time")
+        raise RankkitError(
+            f"prompts, metadata and details are {len(text)} bytes, the limit is {MAX_HEADER}; send fewer groups at a time"
+        )
     return b"".join([_MESSAGE_HEAD.pack(what, VERSION, len(text)), text, *body])
 
 
@@ -157,7 +205,9 @@ def _unpack(what: bytes, data: Data) -> tuple[list[Any], memoryview]:
     _, version, length = _MESSAGE_HEAD.unpack_from(view)
     _check_version(version)
     if length > min(MAX_HEADER, len(view) - start):
-        raise _damaged(f"they announce {length} bytes of JSON, {len(view) - start} bytes follow and the limit is {MAX_HEADER}")
+        raise _damaged(
+            f"they announce {length} bytes of JSON, {len(view) - start} bytes follow and the limit is {MAX_HEADER}"
+        )
     try:
         text = str(view[start : start + length], "utf-8", "surrogatepass")
         header = json.loads(text, object_hook=_revive, parse_float=_finite, parse_constant=_finite)
@@ -178,11 +228,16 @@ def _to_json(value: Any, where: str) -> Any:
             items = [_to_json(item, f"{where}[{i}]") for i, item in enumerate(value)]
             return items if isinstance(value, list) else {"$": items}
         if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-            return {f"${key}" if key.startswith("$") else key: _to_json(item, f"{where}[{key!r}]") for key, item in value.items()}
+            return {
+                f"${key}" if key.startswith("$") else key: _to_json(item, f"{where}[{key!r}]")
+                for key, item in value.items()
+            }
     except RecursionError:
         raise RankkitError(f"{where[:80]} … is nested too deep, or holds itself") from None
     shown = "a mapping whose keys are not all strings" if isinstance(value, Mapping) else type(value).__name__
-    raise RankkitError(f"{where} is {shown}, which JSON cannot hold; give numbers, strings, lists and mappings with string keys")
+    raise RankkitError(
+        f"{where} is {shown}, which JSON cannot hold; give numbers, strings, lists and mappings with string keys"
+    )
 
 
 def _revive(found: dict[str, Any]) -> Any:
@@ -219,7 +274,9 @@ def _check(value: T, kind: type, where: str) -> T:
 
 def _check_version(version: int) -> None:
     if version != VERSION:
-        raise RankkitError(f"the other side speaks wire version {version}, this one {VERSION}; install the same rankkit on both")
+        raise RankkitError(
+            f"the other side speaks wire version {version}, this one {VERSION}; install the same rankkit on both"
+        )
 
 
 def _check_body(body: memoryview, expected: int) -> None:
@@ -228,7 +285,9 @@ def _check_body(body: memoryview, expected: int) -> None:
 
 
 def _damaged(what: str) -> RankkitError:
-    return RankkitError(f"these bytes are no groups or rankings of rankkit: {what}; were they cut off or changed on the way?")
+    return RankkitError(
+        f"these bytes are no groups or rankings of rankkit: {what}; were they cut off or changed on the way?"
+    )
 
 
 def _ranking(entry: Mapping[str, Any], numbers: Iterator[float]) -> Ranking:
@@ -239,7 +298,9 @@ def _ranking(entry: Mapping[str, Any], numbers: Iterator[float]) -> Ranking:
 
 def _size(size: Sequence[Any], where: str) -> list[int]:
     if len(size) != 2 or not all(type(side) is int and 0 < side <= MAX_SIDE for side in size):
-        raise RankkitError(f"{where} has the size {str(size)[:80]}; width and height lie between 1 and {MAX_SIDE}")
+        raise RankkitError(
+            f"{where} has the size {str(size)[:80]}; width and height lie between 1 and {MAX_SIDE}"
+        )
     return list(size)
 
 

@@ -1,4 +1,7 @@
-"""Small drawings as inline SVG. Only attributes are used, never inline styles: the page's policy refuses those."""
+"""Small drawings as inline SVG.
+
+Only attributes are used, never inline styles: the page's policy refuses those.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ ROW, WIDTH, THUMB = 58, 380, 48  # of the slope chart, in its own units
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """One candidate of a slope chart: its picture (a data URI or nothing), its place and its rank on either side, what to call it."""
+    """One candidate of a slope chart: its picture (a data URI or nothing), its place and its rank on either
+    side, what to call it.
+    """
 
     uri: str
     left: int
@@ -24,7 +29,8 @@ class Slope:
 
 
 def bar(share: float) -> Html:
-    """A thin bar filled to `share` of its length, from 0 to 1; the numbers beside it say the same in words."""
+    """A thin bar filled to `share` of its length, from 0 to 1; the numbers beside it say the same in words.
+    """
     filled = h("rect", width=round(100 * share, 1), height=4, class_="fill")
     return h(
         "svg",
@@ -42,27 +48,50 @@ def distribution(values: Sequence[float], colour: int, bins: int = 36) -> Html:
     counts = histogram(values, bins)
     top = max(counts)
     bars = [
-        h("rect", x=round(i * 240 / bins + 0.5, 2), y=round(44 - tall, 2), width=round(240 / bins - 1, 2), height=round(tall, 2), rx=1)
+        h(
+            "rect",
+            x=round(i * 240 / bins + 0.5, 2),
+            y=round(44 - tall, 2),
+            width=round(240 / bins - 1, 2),
+            height=round(tall, 2),
+            rx=1,
+        )
         for i, n in enumerate(counts)
         if n and (tall := max(1.5, 44 * n / top))
     ]
     low, high = number(min(values)), number(max(values))
     label = f"distribution of {len(values)} scores from {low} to {high}"
     drawing = h("svg", bars, viewBox="0 0 240 44", preserveAspectRatio="none", role="img", aria_label=label)
-    return h("div", drawing, h("div", h("span", low), h("span", high), class_="ends"), class_=f"histogram c{colour % 8}")
+    return h(
+        "div",
+        drawing,
+        h("div", h("span", low), h("span", high), class_="ends"),
+        class_=f"histogram c{colour % 8}",
+    )
 
 
 def slopes(candidates: Sequence[Slope], key: str, left: str, right: str) -> Html:
-    """Candidates in one ranker's order on the left and in the other's on the right, joined; steep lines are disputed."""
+    """Candidates in one ranker's order on the left and in the other's on the right, joined; steep lines are
+    disputed.
+    """
     height = ROW * len(candidates) + 8
-    margin = max(34, 18 + 9 * max(len(rank) for slope in candidates for rank in (slope.left_rank, slope.right_rank)))
+    margin = max(
+        34, 18 + 9 * max(len(rank) for slope in candidates for rank in (slope.left_rank, slope.right_rank))
+    )
     steps = max(len(candidates) - 1, 1)
     flat_first = sorted(candidates, key=lambda slope: abs(slope.left - slope.right))
     lines = [_line(slope, margin, abs(slope.left - slope.right) / steps) for slope in flat_first]
-    ends = [end for i, slope in enumerate(candidates) for end in _ends(slope, margin, f"{key}i{i}", f"url(#{key}r)")]
+    ends = [
+        end
+        for i, slope in enumerate(candidates)
+        for end in _ends(slope, margin, f"{key}i{i}", f"url(#{key}r)")
+    ]
     return h(
         "svg",
-        h("title", f"The order by {left} on the left and by {right} on the right; lines join the same candidate."),
+        h(
+            "title",
+            f"The order by {left} on the left and by {right} on the right; lines join the same candidate.",
+        ),
         h("clipPath", h("rect", width=1, height=1, rx=0.13), id=f"{key}r", clipPathUnits="objectBoundingBox"),
         lines,
         ends,
@@ -88,12 +117,25 @@ def _ends(slope: Slope, margin: int, key: str, clip: str) -> list[Html]:
         h("text", slope.right_rank, x=WIDTH - margin + 8, y=z + 5),
     ]
     places = ((margin, y), (right, z))
-    mats = [h("rect", x=x, y=at - THUMB // 2, width=THUMB, height=THUMB, rx=6, class_="mat") for x, at in places]
+    mats = [
+        h("rect", x=x, y=at - THUMB // 2, width=THUMB, height=THUMB, rx=6, class_="mat") for x, at in places
+    ]
     if not slope.uri:
-        blanks = [h("text", "?", x=x + THUMB // 2, y=at + 5, text_anchor="middle", class_="blank") for x, at in places]
+        blanks = [
+            h("text", "?", x=x + THUMB // 2, y=at + 5, text_anchor="middle", class_="blank")
+            for x, at in places
+        ]
         return [*ranks, *mats, *blanks]
     box = {"x": margin, "y": y - THUMB // 2, "width": THUMB, "height": THUMB}
-    first = h("image", h("title", slope.name), id=key, href=slope.uri, preserveAspectRatio="xMidYMid slice", clip_path=clip, **box)
+    first = h(
+        "image",
+        h("title", slope.name),
+        id=key,
+        href=slope.uri,
+        preserveAspectRatio="xMidYMid slice",
+        clip_path=clip,
+        **box,
+    )
     return [*ranks, *mats, first, h("use", href=f"#{key}", x=right - margin, y=z - y)]
 
 

@@ -1,4 +1,6 @@
-"""Rows to one self-contained HTML file: best and worst per prompt, rankers side by side, and where they disagree."""
+"""Rows to one self-contained HTML file: best and worst per prompt, rankers side by side, and where they
+disagree.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,12 @@ def gallery(
 ) -> Path:
     """Write `out`, one HTML file that holds everything it shows, and return its path.
 
-    The file replaces an older one only when it is complete. Images are looked for as their rows name them, then in the folder of
-    `beside` (the row file; `out` when it is None). One that cannot be found or decoded becomes a placeholder with the reason; one
-    whose sha256 differs from its row's is marked as changed. `parameters` are shown as the run's own. Pictures, at most `thumbnail`
-    pixels wide and high, are embedded for the `max_groups` most telling prompts and at most 12 candidates from either end of each;
-    the page says in words what it leaves out. `extras` are put above the rankers as they are.
+    The file replaces an older one only when it is complete. Images are looked for as their rows name them,
+    then in the folder of `beside` (the row file; `out` when it is None). One that cannot be found or decoded
+    becomes a placeholder with the reason; one whose sha256 differs from its row's is marked as changed.
+    `parameters` are shown as the run's own. Pictures, at most `thumbnail` pixels wide and high, are embedded
+    for the `max_groups` most telling prompts and at most 12 candidates from either end of each; the page says
+    in words what it leaves out. `extras` are put above the rankers as they are.
 
     Raises `UsageError` for a size or a number below 1 and when `out` cannot be written.
     """
@@ -51,7 +54,10 @@ def gallery(
             raise UsageError(f"{name} is {value}; it is at least 1")
     found = study(rows)
     near = out if beside is None else beside
-    with warnings.catch_warnings(), ThreadPoolExecutor(WORKERS) as pool:  # decoding in threads would leave its warning filter behind
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(WORKERS) as pool,
+    ):  # decoding in threads would leave its warning filter behind
         album = Album(near, thumbnail, pool)
         _replace(out, _page(found, album, title, parameters or {}, max_groups, extras))
     return out
@@ -73,7 +79,12 @@ class Album:
 
 
 def _page(
-    found: Study, album: Album, title: str, parameters: Mapping[str, Any], max_groups: int, extras: Sequence[Section]
+    found: Study,
+    album: Album,
+    title: str,
+    parameters: Mapping[str, Any],
+    max_groups: int,
+    extras: Sequence[Section],
 ) -> Iterator[Html]:
     shown = found.telling(max_groups)
     numbers = {prompt.number for prompt in shown}
@@ -94,7 +105,9 @@ def _page(
     for prompt in shown:
         yield from prompts.article(found, prompt, album.many, each_end)
     yield Html("</div>")
-    yield from prompts.without_pictures(found, [prompt for prompt in found.prompts if prompt.number not in numbers])
+    yield from prompts.without_pictures(
+        found, [prompt for prompt in found.prompts if prompt.number not in numbers]
+    )
     yield Html("</section>")
     yield from page.abstentions(found, numbers)
     yield page.run(found, parameters)
@@ -103,8 +116,12 @@ def _page(
 
 
 def _each_end(sizes: Sequence[int]) -> int:
-    """How many candidates to show from either end of a group, so that the page stays within its number of pictures."""
-    fits = (n for n in range(prompts.EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_PICTURES)
+    """How many candidates to show from either end of a group, so that the page stays within its number of
+    pictures.
+    """
+    fits = (
+        n for n in range(prompts.EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_PICTURES
+    )
     return next(fits, 2)
 
 

@@ -10,8 +10,12 @@ from typing import Any, TypeAlias
 from rankkit.core.text import plain, printable
 
 VOID = frozenset(("br", "hr", "img", "input", "meta"))
-# HTML cannot hold control characters: they become their pictures (␀ ␁ …); a carriage return is kept as a reference.
-CONTROLS = {code: chr(0x2400 + code) for code in range(32) if code not in (9, 10, 13)} | {127: "\u2421", 13: "&#13;"}
+# HTML cannot hold control characters: they become their pictures (␀ ␁ …); a carriage return is kept as a
+# reference.
+CONTROLS = {code: chr(0x2400 + code) for code in range(32) if code not in (9, 10, 13)} | {
+    127: "\u2421",
+    13: "&#13;",
+}
 LONG = 280  # characters of a text that are shown before it folds
 FULL = 20_000  # characters of a text that are kept at all
 
@@ -31,7 +35,8 @@ def escape(text: str) -> Html:
 
 
 def h(tag: str, *children: Child, **attributes: str | float | bool | None) -> Html:
-    """One element. Children are escaped unless they are `Html`; an attribute that is None or False is left out.
+    """One element. Children are escaped unless they are `Html`; an attribute that is None or False is left
+    out.
 
     >>> h("p", "a < b", class_="note", aria_label='"x"')
     '<p class="note" aria-label="&quot;x&quot;">a &lt; b</p>'
@@ -56,12 +61,20 @@ def join(children: Child) -> Html:
 
 
 def folded(text: str, limit: int = LONG) -> Html:
-    """A text in one piece when it is short, else its beginning, which unfolds to the whole of it (at most 20,000 characters)."""
+    """A text in one piece when it is short, else its beginning, which unfolds to the whole of it (at most
+    20,000 characters).
+    """
     if len(text) <= limit and text.count("\n") <= 3:
         return h("span", text, class_="text")
     more = len(text) - FULL
     rest = h("em", f" … and {more:,} more characters") if more > 0 else None
-    return h("details", h("summary", clipped(text, limit)), h("div", text[:FULL], class_="text"), rest, class_="long")
+    return h(
+        "details",
+        h("summary", clipped(text, limit)),
+        h("div", text[:FULL], class_="text"),
+        rest,
+        class_="long",
+    )
 
 
 def clipped(text: str, limit: int) -> str:
@@ -73,7 +86,11 @@ def clipped(text: str, limit: int) -> str:
 def middle(text: str, limit: int) -> str:
     """A name on one line, cut in its middle: both the folder and the end of a path tell something."""
     line = " ".join(text.split())
-    return line if len(line) <= limit else line[: limit // 3].rstrip() + "…" + line[-(limit - limit // 3 - 1) :].lstrip()
+    return (
+        line
+        if len(line) <= limit
+        else line[: limit // 3].rstrip() + "…" + line[-(limit - limit // 3 - 1) :].lstrip()
+    )
 
 
 def number(value: float) -> str:
@@ -104,7 +121,9 @@ def signed(value: float) -> str:
 
 
 def said(value: Any) -> str:
-    """Any value of options, parameters or details as text: strings as they are, numbers short, the rest as JSON."""
+    """Any value of options, parameters or details as text: strings as they are, numbers short, the rest as
+    JSON.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, float):

@@ -21,7 +21,9 @@ MAX_DETAILS, MAX_DETAIL = 24, 4000  # entries of a row's details that are kept, 
 
 @dataclass(slots=True)
 class Column:
-    """One ranker as the rows know it: name, version and options together; `label` is what tells it from the others."""
+    """One ranker as the rows know it: name, version and options together;
+    `label` is what tells it from the others.
+    """
 
     ranker: str
     version: str
@@ -37,7 +39,8 @@ class Column:
 
 @dataclass(slots=True)
 class Cell:
-    """What one ranker says of one candidate: a score with its rank, or the reason (`error`) why it abstained."""
+    """What one ranker says of one candidate: a score with its rank, or the reason (`error`) why it abstained.
+    """
 
     score: float | None
     stderr: float | None
@@ -50,7 +53,9 @@ class Cell:
 
     @property
     def share(self) -> float | None:
-        """The share of the other candidates it is ranked above: 1 best, 0 worst, None where there is nothing to be above."""
+        """The share of the other candidates it is ranked above: 1 best, 0 worst, None where there is nothing
+        to be above.
+        """
         if self.rank is None or self.of < 2:
             return None
         return min(1.0, max(0.0, (self.of - self.rank) / (self.of - 1)))
@@ -86,7 +91,9 @@ class Prompt:
 
     @cached_property
     def ordered(self) -> list[Candidate]:
-        """Candidates from best to worst by standing, ties in the order of the rows; those nobody ranked come last."""
+        """Candidates from best to worst by standing, ties in the order of the rows; those nobody ranked come
+        last.
+        """
 
         def place(candidate: Candidate) -> tuple[bool, float]:
             standing = candidate.standing
@@ -112,16 +119,26 @@ class Prompt:
     @cached_property
     def abstentions(self) -> int:
         """How many cells are without a score."""
-        return sum(cell.score is None for candidate in self.candidates.values() for cell in candidate.cells.values())
+        return sum(
+            cell.score is None for candidate in self.candidates.values() for cell in candidate.cells.values()
+        )
 
     def judge(self, column: int) -> Mapping[str, Any] | None:
-        """What one pairwise ranker's calls about this group came to, if it says so; also where every image abstained."""
-        cells = (candidate.cells[column] for candidate in self.candidates.values() if column in candidate.cells)
+        """What one pairwise ranker's calls about this group came to, if it says so; also where every image
+        abstained.
+        """
+        cells = (
+            candidate.cells[column] for candidate in self.candidates.values() if column in candidate.cells
+        )
         return next((cell.judge for cell in cells if cell.judge is not None), None)
 
     def scores(self, column: int) -> list[float]:
         """One ranker's scores here, in the order of the rows, abstentions left out."""
-        return [score for candidate in self.candidates.values() if (score := _score(candidate, column)) is not None]
+        return [
+            score
+            for candidate in self.candidates.values()
+            if (score := _score(candidate, column)) is not None
+        ]
 
 
 @dataclass
@@ -142,10 +159,14 @@ class Study:
         return sum(prompt.abstentions for prompt in self.prompts)
 
     def comparable(self, column: int) -> bool:
-        """Whether one ranker's scores may be put in one list: pointwise ones always, others within a single prompt."""
+        """Whether one ranker's scores may be put in one list: pointwise ones always, others within a single
+        prompt.
+        """
         return self.columns[column].pointwise or len(self.prompts) == 1
 
-    def extremes(self, column: int, n: int) -> tuple[list[tuple[Prompt, Candidate]], list[tuple[Prompt, Candidate]]]:
+    def extremes(
+        self, column: int, n: int
+    ) -> tuple[list[tuple[Prompt, Candidate]], list[tuple[Prompt, Candidate]]]:
         """The n highest and the n lowest candidates of all prompts by one ranker; no candidate is in both."""
         scored = [
             (s, -i, j)
@@ -161,8 +182,9 @@ class Study:
         return self.prompts[prompt], list(self.prompts[prompt].candidates.values())[candidate]
 
     def telling(self, limit: int) -> list[Prompt]:
-        """At most `limit` prompts, in the order of the rows: in turn those with the most disagreement, the most abstentions,
-        and each pointwise ranker's best and worst image; then the first ones."""
+        """At most `limit` prompts, in the order of the rows: in turn those with the most disagreement, the
+        most abstentions, and each pointwise ranker's best and worst image; then the first ones.
+        """
         if len(self.prompts) <= limit:
             return list(self.prompts)
         queues = [iter(queue) for queue in (*self._queues(), self.prompts)]
@@ -213,7 +235,9 @@ class Study:
 
 
 def study(rows: Iterable[Row]) -> Study:
-    """Read all rows once. Groups are told apart by id and prompt; of two rows for the same candidate and ranker the later one counts."""
+    """Read all rows once. Groups are told apart by id and prompt; of two rows for the same candidate and
+    ranker the later one counts.
+    """
     columns: dict[tuple[str, str, str], tuple[int, Column]] = {}
     prompts: dict[tuple[str, str], Prompt] = {}
     for row in rows:
@@ -256,7 +280,9 @@ def _cell(row: Row) -> Cell:
 
 
 def _judge(found: Any) -> Mapping[str, Any] | None:
-    """A pairwise judge's diagnostics as `rankkit.Pairwise` writes them; None where it is something else that bears that name."""
+    """A pairwise judge's diagnostics as `rankkit.Pairwise` writes them;
+    None where it is something else that bears that name.
+    """
     known = isinstance(found, Mapping) and "calls" in found and "failed_calls" in found
     return {str(key): value for key, value in list(found.items())[:MAX_DETAILS]} if known else None
 
@@ -283,21 +309,39 @@ def _place(candidate: Candidate, column: int) -> float:
 
 
 def _fill_ranks(prompt: Prompt, columns: list[Column]) -> None:
-    """Pointwise ranks are counted anew, so that rows of several files stand in one order; other ranks only where rows lack them."""
+    """Pointwise ranks are counted anew, so that rows of several files stand in one order; other ranks only
+    where rows lack them.
+    """
     for at, column in enumerate(columns):
-        cells = [cell for candidate in prompt.candidates.values() if (cell := candidate.cells.get(at)) and cell.score is not None]
+        cells = [
+            cell
+            for candidate in prompt.candidates.values()
+            if (cell := candidate.cells.get(at)) and cell.score is not None
+        ]
         if column.pointwise or any(cell.rank is None or cell.of < 1 for cell in cells):
             for cell, rank in zip(cells, ranks([cell.score or 0.0 for cell in cells]), strict=True):
                 cell.rank, cell.of = rank, len(cells)
 
 
 def _label(columns: list[Column]) -> None:
-    """The name alone where it is unique, else the name with the options, or the version, in which its namesakes differ."""
+    """The name alone where it is unique, else the name with the options, or the version, in which its
+    namesakes differ.
+    """
     for column in columns:
         namesakes = [other for other in columns if other.ranker == column.ranker]
-        keys = sorted({key for other in namesakes for key in other.options if len({_option(c, key) for c in namesakes}) > 1})
+        keys = sorted(
+            {
+                key
+                for other in namesakes
+                for key in other.options
+                if len({_option(c, key) for c in namesakes}) > 1
+            }
+        )
         parts = [f"{key}={_option(column, key)}" for key in keys]
-        if len({tuple(_option(other, key) for key in keys) for other in namesakes}) < len(namesakes) and column.version:
+        if (
+            len({tuple(_option(other, key) for key in keys) for other in namesakes}) < len(namesakes)
+            and column.version
+        ):
             parts.append(column.version)
         column.label = " · ".join([column.ranker, *parts])
 

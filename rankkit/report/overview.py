@@ -1,4 +1,6 @@
-"""The upper half of the page: one card per ranker, how far rankers agree, sets of images, and the most disputed prompts."""
+"""The upper half of the page: one card per ranker, how far rankers agree, sets of images, and the most
+disputed prompts.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,9 @@ def _card(study: Study, at: int, column: Column, look: Look, shown: set[int]) ->
     told = [
         h("h3", dot(at), h("bdi", clipped(column.label, 120)), h("span", column.kind, class_="chip")),
         h("p", facts, class_="facts"),
-        _mean(study, at, groups) if scores else h("p", "No image has a score from this ranker.", class_="note"),
+        _mean(study, at, groups)
+        if scores
+        else h("p", "No image has a score from this ranker.", class_="note"),
         distribution(scores, at) if comparable else None,
         _diagnostics(study, at),
         _options(column),
@@ -78,17 +82,34 @@ def _mean(study: Study, at: int, groups: Sequence[Sequence[float]]) -> Html:
             f"Scores of a {study.columns[at].kind} ranker compare within one prompt only, so there is no mean over prompts.",
             class_="note",
         )
-    found = clustered_mean([score for group in groups for score in group], [i for i, group in enumerate(groups) for _ in group])
+    found = clustered_mean(
+        [score for group in groups for score in group], [i for i, group in enumerate(groups) for _ in group]
+    )
     sure = not math.isnan(found.stderr)
-    note = f"mean score ± standard error, clustered by {count(found.clusters, 'prompt')}" if sure else "mean score"
-    return h("p", h("b", number(found.mean)), h("span", f" ± {number(found.stderr)}") if sure else None, h("small", note), class_="mean")
+    note = (
+        f"mean score ± standard error, clustered by {count(found.clusters, 'prompt')}"
+        if sure
+        else "mean score"
+    )
+    return h(
+        "p",
+        h("b", number(found.mean)),
+        h("span", f" ± {number(found.stderr)}") if sure else None,
+        h("small", note),
+        class_="mean",
+    )
 
 
 def _ends(study: Study, at: int, look: Look, shown: set[int]) -> list[Html]:
     high, low = study.extremes(at, ENDS)
     pairs = [("Highest", high), ("Lowest", low)]
     return [
-        h("div", h("h4", title), h("ol", [_end(study, at, p, c, look, shown) for p, c in found]), class_="ends-of")
+        h(
+            "div",
+            h("h4", title),
+            h("ol", [_end(study, at, p, c, look, shown) for p, c in found]),
+            class_="ends-of",
+        )
         for title, found in pairs
         if found
     ]
@@ -104,24 +125,43 @@ def _end(study: Study, at: int, prompt: Prompt, candidate: Candidate, look: Look
         else h("span", "no picture", class_="none", title=about)
     )
     body = [image, h("span", score)]
-    return h("li", h("a", body, href=f"#p{prompt.number}", title=about) if prompt.number in shown else h("span", body, title=about))
+    return h(
+        "li",
+        h("a", body, href=f"#p{prompt.number}", title=about)
+        if prompt.number in shown
+        else h("span", body, title=about),
+    )
 
 
 def diagnostics(prompt: Prompt, at: int) -> dict[str, Any]:
-    """What a ranker says of a group as a whole: the details that are the same for every candidate it ranked (at least two)."""
-    told = [dict(c.cells[at].details) for c in prompt.candidates.values() if at in c.cells and c.cells[at].score is not None]
+    """What a ranker says of a group as a whole: the details that are the same for every candidate it ranked
+    (at least two).
+    """
+    told = [
+        dict(c.cells[at].details)
+        for c in prompt.candidates.values()
+        if at in c.cells and c.cells[at].score is not None
+    ]
     if len(told) < 2:
         return {}
-    return {key: value for key, value in told[0].items() if all(key in other and other[key] == value for other in told[1:])}
+    return {
+        key: value
+        for key, value in told[0].items()
+        if all(key in other and other[key] == value for other in told[1:])
+    }
 
 
 def _diagnostics(study: Study, at: int) -> Html | None:
-    """How far a pairwise ranker can be trusted: its judge's calls added up; of other diagnostics, the mean over prompts of each number."""
+    """How far a pairwise ranker can be trusted: its judge's calls added up; of other diagnostics, the mean
+    over prompts of each number.
+    """
     if study.columns[at].kind != "pairwise":
         return None
     judged = [judge for prompt in study.prompts if (judge := prompt.judge(at)) is not None]
     title, told = (
-        ("How far to trust it", judge_reliability.words(judge_reliability.total(judged))) if judged else ("Diagnostics, mean over prompts", _means(study, at))
+        ("How far to trust it", judge_reliability.words(judge_reliability.total(judged)))
+        if judged
+        else ("Diagnostics, mean over prompts", _means(study, at))
     )
     rows = [h("div", h("dt", name), h("dd", said)) for name, said in told.items()]
     return h("div", h("h4", title), h("dl", rows, class_="pairs"), class_="diagnostics") if rows else None
@@ -140,15 +180,25 @@ def _options(column: Column) -> Html | None:
     if not column.options:
         return None
     return h(
-        "dl", [h("div", h("dt", key), h("dd", clipped(said(value), 200))) for key, value in column.options.items()], class_="pairs options"
+        "dl",
+        [h("div", h("dt", key), h("dd", clipped(said(value), 200))) for key, value in column.options.items()],
+        class_="pairs options",
     )
 
 
 def _agreement(study: Study) -> Html:
     used = sorted({at for pair in study.agreement for at in pair})
-    head = h("tr", h("td"), [h("th", dot(at), h("bdi", clipped(study.columns[at].label, 40)), scope="col") for at in used])
+    head = h(
+        "tr",
+        h("td"),
+        [h("th", dot(at), h("bdi", clipped(study.columns[at].label, 40)), scope="col") for at in used],
+    )
     body = [
-        h("tr", h("th", dot(i), h("bdi", clipped(study.columns[i].label, 40)), scope="row"), [_agreement_cell(study, i, j) for j in used])
+        h(
+            "tr",
+            h("th", dot(i), h("bdi", clipped(study.columns[i].label, 40)), scope="row"),
+            [_agreement_cell(study, i, j) for j in used],
+        )
         for i in used
     ]
     note = "Kendall’s τ within a prompt, mean over prompts: 1 is the same order, 0 unrelated, −1 opposite."
@@ -172,7 +222,9 @@ def _agreement_cell(study: Study, i: int, j: int) -> Html:
 
 
 def image_sets(study: Study) -> list[str]:
-    """The folders of the images, where they stand for things to compare: from 2 to 24, most of them with an image for most prompts."""
+    """The folders of the images, where they stand for things to compare: from 2 to 24, most of them with an
+    image for most prompts.
+    """
     seen: Counter[str] = Counter()
     for prompt in study.prompts:
         seen.update({os.path.dirname(name) for name in prompt.candidates})
@@ -195,12 +247,18 @@ def _sets(study: Study, sets: list[str]) -> Html:
         [h("th", dot(i), h("bdi", clipped(c.label, 40)), scope="col") for i, c in enumerate(study.columns)],
     )
     body = [
-        h("tr", h("th", _set_name(study, name), scope="row"), [_rate(rate) for rate in rates[name]]) for name in sorted(sets, key=place)
+        h("tr", h("th", _set_name(study, name), scope="row"), [_rate(rate) for rate in rates[name]])
+        for name in sorted(sets, key=place)
     ]
-    note = (
-        "Share of comparisons won against the other folders’ images of the same prompt ± standard error over prompts; a tie is half a win."
+    note = "Share of comparisons won against the other folders’ images of the same prompt ± standard error over prompts; a tie is half a win."
+    table = h(
+        "div",
+        h("table", h("thead", head), h("tbody", body)),
+        class_="scroll",
+        tabindex="0",
+        role="region",
+        aria_label="Folders",
     )
-    table = h("div", h("table", h("thead", head), h("tbody", body)), class_="scroll", tabindex="0", role="region", aria_label="Folders")
     return h("div", h("h3", "Folders against each other"), h("p", note, class_="note"), table, class_="block")
 
 
@@ -224,7 +282,11 @@ def _win_rate(study: Study, name: str, at: int) -> Mean | None:
 def _rate(rate: Mean | None) -> Html:
     if rate is None:
         return h("td", "·", class_="self")
-    return h("td", f"{100 * rate.mean:.0f} %", None if math.isnan(rate.stderr) else h("small", f" ± {100 * rate.stderr:.0f}"))
+    return h(
+        "td",
+        f"{100 * rate.mean:.0f} %",
+        None if math.isnan(rate.stderr) else h("small", f" ± {100 * rate.stderr:.0f}"),
+    )
 
 
 def disagreement(study: Study, look: Look, shown: set[int]) -> Iterator[Html]:
@@ -243,7 +305,9 @@ def disagreement(study: Study, look: Look, shown: set[int]) -> Iterator[Html]:
         yield h("p", "They do not: all rankers give every prompt the same order.", class_="note")
     else:
         yield h(
-            "p", "No prompt has two images that two rankers both put in an order, so there is nothing to disagree about.", class_="note"
+            "p",
+            "No prompt has two images that two rankers both put in an order, so there is nothing to disagree about.",
+            class_="note",
         )
     yield Html("</section>")
 
@@ -253,13 +317,31 @@ def _dispute(study: Study, prompt: Prompt, look: Look, shown: set[int]) -> Html:
     both = [c for c in prompt.ordered if all(at in c.cells and c.cells[at].rank is not None for at in (i, j))]
     moved = sorted(both, key=lambda c: -abs(_gap(c, i, j)))[:SLOPES]
     left, right = study.columns[i].label, study.columns[j].label
-    sides = h("div", h("span", dot(i), h("bdi", clipped(left, 40))), h("span", h("bdi", clipped(right, 40)), dot(j)), class_="sides")
+    sides = h(
+        "div",
+        h("span", dot(i), h("bdi", clipped(left, 40))),
+        h("span", h("bdi", clipped(right, 40)), dot(j)),
+        class_="sides",
+    )
     heat = "chip hot" if (prompt.disagreement or 0.0) > HOT else "chip"
-    part = f"{len(moved)} of {count(len(both), 'candidate')}: those that move most" if len(moved) < len(both) else None
-    more = h("a", f"prompt {prompt.number}", href=f"#p{prompt.number}") if prompt.number in shown else h("span", f"prompt {prompt.number}")
+    part = (
+        f"{len(moved)} of {count(len(both), 'candidate')}: those that move most"
+        if len(moved) < len(both)
+        else None
+    )
+    more = (
+        h("a", f"prompt {prompt.number}", href=f"#p{prompt.number}")
+        if prompt.number in shown
+        else h("span", f"prompt {prompt.number}")
+    )
     return h(
         "article",
-        h("div", folded(prompt.text, 160) if prompt.text else h("em", "no prompt"), class_="prompt", dir="auto"),
+        h(
+            "div",
+            folded(prompt.text, 160) if prompt.text else h("em", "no prompt"),
+            class_="prompt",
+            dir="auto",
+        ),
         h(
             "p",
             h("span", "disagreement ", h("b", f"{prompt.disagreement:.2f}"), class_=heat),
@@ -278,7 +360,14 @@ def _slopes(candidates: Sequence[Candidate], i: int, j: int, look: Look) -> list
     left = sorted(candidates, key=lambda c: c.cells[i].rank or 0)
     right = sorted(candidates, key=lambda c: c.cells[j].rank or 0)
     return [
-        Slope(look(c.name, 112).uri, at, right.index(c), rank(c.cells[i].rank or 0.0), rank(c.cells[j].rank or 0.0), middle(c.name, 80))
+        Slope(
+            look(c.name, 112).uri,
+            at,
+            right.index(c),
+            rank(c.cells[i].rank or 0.0),
+            rank(c.cells[j].rank or 0.0),
+            middle(c.name, 80),
+        )
         for at, c in enumerate(left)
     ]
 

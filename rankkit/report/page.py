@@ -1,4 +1,6 @@
-"""The frame of the page: head with its policy, summary, callers' sections, abstentions, the run, and the foot."""
+"""The frame of the page: head with its policy, summary, callers' sections, abstentions, the run, and the
+foot.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,12 @@ REASONS, EXAMPLES = 50, 12  # reasons of abstention that are listed, and images 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A block of a caller's own, shown above the rankers. `title` is plain text; `html` is written as it is, so it must be escaped already.
+    """A block of a caller's own, shown above the rankers. `title` is plain text; `html` is written as it is,
+    so it must be escaped already.
 
-    The page's policy lets it hold SVG and ``data:`` pictures, but refuses scripts, ``style`` attributes and anything from a network.
-    The classes ``strip`` (a row of pictures that wraps) and ``note`` (small grey text) may be used.
+    The page's policy lets it hold SVG and ``data:`` pictures, but refuses scripts, ``style`` attributes and
+    anything from a network. The classes ``strip`` (a row of pictures that wraps) and ``note`` (small grey
+    text) may be used.
     """
 
     title: str
@@ -44,16 +48,19 @@ def section(path: Path) -> Section:
         raise UsageError(f"{path}: cannot be read ({error}); give an HTML page") from None
     main, title = (re.search(rf"<{tag}>(.*)</{tag}>", text, re.DOTALL) for tag in ("main", "title"))
     if main is None:
-        raise UsageError(f"{path}: has no <main>, so there is nothing to put into the gallery; give an HTML page such as a training report")
+        raise UsageError(
+            f"{path}: has no <main>, so there is nothing to put into the gallery; give an HTML page such as a training report"
+        )
     return Section(html.unescape(title[1]) if title else path.stem, main[1])
 
 
 def head(title: str) -> Html:
-    """Everything before the body. Only the style and the script of this package may run: the policy names their hashes."""
+    """Everything before the body.
+
+    Only the style and the script of this package may run: the policy names their hashes.
+    """
     style, script = asset("style.css"), asset("script.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
     metas = [
         Html('<meta charset="utf-8">'),
         Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
@@ -61,7 +68,9 @@ def head(title: str) -> Html:
         h("meta", name="color-scheme", content="light dark"),
         h("meta", name="referrer", content="no-referrer"),
     ]
-    return Html(f'<!doctype html>\n<html lang="en"><head>{"".join(metas)}{h("title", title)}<style>{style}</style></head><body>\n')
+    return Html(
+        f'<!doctype html>\n<html lang="en"><head>{"".join(metas)}{h("title", title)}<style>{style}</style></head><body>\n'
+    )
 
 
 def asset(name: str) -> str:
@@ -72,7 +81,11 @@ def asset(name: str) -> str:
 def bar(title: str, study: Study, extras: Sequence[Section]) -> Html:
     """The bar at the top: where to go, and the filter (which only a script can offer)."""
     links = [(f"#extra{i}", section.title) for i, section in enumerate(extras, 1)]
-    links += [("#rankers", "Rankers")] + ([("#disagreement", "Disagreement")] if len(study.columns) > 1 else []) + [("#prompts", "Prompts")]
+    links += (
+        [("#rankers", "Rankers")]
+        + ([("#disagreement", "Disagreement")] if len(study.columns) > 1 else [])
+        + [("#prompts", "Prompts")]
+    )
     links += ([("#abstentions", "Abstentions")] if study.abstentions else []) + [("#run", "Run")]
     box = h(
         "input",
@@ -117,13 +130,24 @@ def _sentence(study: Study) -> str:
     if not study.prompts:
         return "There are no rows: nothing was scored."
     names = [column.label for column in study.columns]
-    who = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if len(names) <= 4 else f"{len(names)} rankers"
+    who = (
+        names[0]
+        if len(names) == 1
+        else f"{', '.join(names[:-1])} and {names[-1]}"
+        if len(names) <= 4
+        else f"{len(names)} rankers"
+    )
     return f"{clipped(who, 200)} ordered {count(study.images, 'image')} of {count(len(study.prompts), 'prompt')}."
 
 
 def extra(number: int, section: Section) -> Html:
     """A caller's section."""
-    return h("section", h("h2", clipped(section.title, 200)), h("div", Html(section.html), class_="extra"), id=f"extra{number}")
+    return h(
+        "section",
+        h("h2", clipped(section.title, 200)),
+        h("div", Html(section.html), class_="extra"),
+        id=f"extra{number}",
+    )
 
 
 def prompts_head(study: Study, shown: int, each_end: int) -> Html:
@@ -135,8 +159,14 @@ def prompts_head(study: Study, shown: int, each_end: int) -> Html:
             f"and each ranker’s best and worst images. The other {len(study.prompts) - shown:,} are listed in words below them."
         )
     large = sum(len(prompt.candidates) > 2 * each_end for prompt in study.prompts)
-    cut = f"Of prompts with more than {2 * each_end} candidates, the {each_end} best and the {each_end} worst are shown." if large else None
-    order = "Candidates stand from best to worst" + (", by their mean rank over all rankers." if len(study.columns) > 1 else ".")
+    cut = (
+        f"Of prompts with more than {2 * each_end} candidates, the {each_end} best and the {each_end} worst are shown."
+        if large
+        else None
+    )
+    order = "Candidates stand from best to worst" + (
+        ", by their mean rank over all rankers." if len(study.columns) > 1 else "."
+    )
     several = any(len(prompt.candidates) > 1 for prompt in study.prompts)
     return Html(
         h("h2", "Prompts")
@@ -170,9 +200,17 @@ def abstentions(study: Study, shown: set[int]) -> Iterator[Html]:
             h("span", count(len(images), "image"), class_="chip warn"),
             class_="who",
         )
-        yield h("article", who, h("div", folded(reason, 400), class_="reason"), h("ul", where, more, class_="where"), class_="abstention")
+        yield h(
+            "article",
+            who,
+            h("div", folded(reason, 400), class_="reason"),
+            h("ul", where, more, class_="where"),
+            class_="abstention",
+        )
     if len(reasons) > REASONS:
-        yield h("p", f"{count(len(reasons) - REASONS, 'more reason')} can be found in the rows.", class_="note")
+        yield h(
+            "p", f"{count(len(reasons) - REASONS, 'more reason')} can be found in the rows.", class_="note"
+        )
     yield Html("</section>")
 
 
@@ -192,27 +230,48 @@ def _where(study: Study, prompt: Prompt, candidate: Candidate, shown: set[int]) 
 
 
 def run(study: Study, parameters: Mapping[str, Any]) -> Html:
-    """The section that says what was run: rankers with version and options, the numbers, and the caller's parameters."""
+    """The section that says what was run: rankers with version and options, the numbers, and the caller's
+    parameters.
+    """
     rankers = [
         h(
             "tr",
             h("th", dot(at), h("bdi", clipped(column.label, 80)), scope="row"),
             h("td", column.kind),
             h("td", clipped(column.version, 300) or "·"),
-            h("td", clipped(", ".join(f"{key}={said(value)}" for key, value in column.options.items()), 400) or "·"),
+            h(
+                "td",
+                clipped(", ".join(f"{key}={said(value)}" for key, value in column.options.items()), 400)
+                or "·",
+            ),
         )
         for at, column in enumerate(study.columns)
     ]
     titles = h("tr", [h("th", name, scope="col") for name in ("ranker", "kind", "version", "options")])
-    numbers = [("images", f"{study.images:,}"), ("prompts", f"{len(study.prompts):,}"), ("abstentions", f"{study.abstentions:,}")]
+    numbers = [
+        ("images", f"{study.images:,}"),
+        ("prompts", f"{len(study.prompts):,}"),
+        ("abstentions", f"{study.abstentions:,}"),
+    ]
     if study.folder:
         numbers.insert(0, ("images from", study.folder))
     pairs = [*numbers, *((str(key), said(value)) for key, value in parameters.items())]
     return h(
         "section",
         h("h2", "Run"),
-        h("dl", [h("div", h("dt", clipped(name, 80)), h("dd", folded(value))) for name, value in pairs], class_="pairs run"),
-        h("div", h("table", h("thead", titles), h("tbody", rankers)), class_="scroll", tabindex="0", role="region", aria_label="Rankers"),
+        h(
+            "dl",
+            [h("div", h("dt", clipped(name, 80)), h("dd", folded(value))) for name, value in pairs],
+            class_="pairs run",
+        ),
+        h(
+            "div",
+            h("table", h("thead", titles), h("tbody", rankers)),
+            class_="scroll",
+            tabindex="0",
+            role="region",
+            aria_label="Rankers",
+        ),
         id="run",
     )
 
@@ -221,7 +280,10 @@ def foot() -> Html:
     """The keys, the place where pictures are enlarged, and the script."""
     keys = [("j", "k"), ("/",), ("Enter",), ("Esc",)]
     words = ["next and previous prompt (arrows too)", "filter", "enlarge", "close"]
-    hints = [h("span", [h("kbd", key) for key in group], " ", text) for group, text in zip(keys, words, strict=True)]
+    hints = [
+        h("span", [h("kbd", key) for key in group], " ", text)
+        for group, text in zip(keys, words, strict=True)
+    ]
     large = h(
         "dialog",
         h("div", class_="stage"),

@@ -1,4 +1,5 @@
-"""The lower half of the page: one article per prompt with its candidates, then the prompts without pictures."""
+"""The lower half of the page: one article per prompt with its candidates, then the prompts without pictures.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ Pictures = Callable[[Sequence[str]], Iterator[Picture]]  # the thumbnails of the
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What of one group is shown: `top`, then `bottom` when it is too large, then some that nobody ranked; the others are counted."""
+    """What of one group is shown:
+    `top`, then `bottom` when it is too large, then some that nobody ranked; the others are counted.
+    """
 
     top: list[Candidate]
     bottom: list[Candidate]
@@ -43,7 +46,9 @@ def cut(prompt: Prompt, each_end: int = EACH_END) -> Cut:
     if len(ranked) <= 2 * each_end:
         return Cut(ranked, [], rest[:ABSTAINED], [], max(0, len(rest) - ABSTAINED))
     between = ranked[each_end : len(ranked) - each_end]
-    return Cut(ranked[:each_end], ranked[-each_end:], rest[:ABSTAINED], between, max(0, len(rest) - ABSTAINED))
+    return Cut(
+        ranked[:each_end], ranked[-each_end:], rest[:ABSTAINED], between, max(0, len(rest) - ABSTAINED)
+    )
 
 
 def article(study: Study, prompt: Prompt, pictures: Pictures, each_end: int = EACH_END) -> Iterator[Html]:
@@ -53,12 +58,27 @@ def article(study: Study, prompt: Prompt, pictures: Pictures, each_end: int = EA
     best, worst = _ends(prompt)
     data = {f"data_{key}": repr(value) for key, value in _places(study, prompt).items()}
     kind = "group single" if single else "group"
-    yield opening("article", id=f"p{prompt.number}", class_=kind, tabindex="-1", aria_labelledby=f"h{prompt.number}", **data)
-    told = {at: diagnostics(prompt, at) for at, column in enumerate(study.columns) if column.kind == "pairwise"}
+    yield opening(
+        "article",
+        id=f"p{prompt.number}",
+        class_=kind,
+        tabindex="-1",
+        aria_labelledby=f"h{prompt.number}",
+        **data,
+    )
+    told = {
+        at: diagnostics(prompt, at) for at, column in enumerate(study.columns) if column.kind == "pairwise"
+    }
     yield _heading(study, prompt, told)
     places = count_from(0)
-    shown = iter(pictures([candidate.name for part in (seen.top, seen.bottom, seen.unranked) for candidate in part]))
-    for part, words in ((seen.top, None), (seen.bottom, _between(study, seen, each_end)), (seen.unranked, _unranked(seen))):
+    shown = iter(
+        pictures([candidate.name for part in (seen.top, seen.bottom, seen.unranked) for candidate in part])
+    )
+    for part, words in (
+        (seen.top, None),
+        (seen.bottom, _between(study, seen, each_end)),
+        (seen.unranked, _unranked(seen)),
+    ):
         if part:
             yield h("p", words, class_="between") if words else Html("")
             yield opening("div", class_=f"grid {_columns(len(part))}")
@@ -78,7 +98,15 @@ def orders(study: Study) -> Html | None:
     if len(found) < 2:
         return None
     buttons = [_button(words, key == "n", data_order=key) for key, words in found.items()]
-    return h("div", h("span", "order prompts"), buttons, class_="sorts orders", hidden=True, role="group", aria_label="Order prompts")
+    return h(
+        "div",
+        h("span", "order prompts"),
+        buttons,
+        class_="sorts orders",
+        hidden=True,
+        role="group",
+        aria_label="Order prompts",
+    )
 
 
 def _button(words: Html, pressed: bool, **data: str) -> Html:
@@ -87,8 +115,17 @@ def _button(words: Html, pressed: bool, **data: str) -> Html:
 
 def _places(study: Study, prompt: Prompt) -> dict[str, float]:
     """What prompts can be ordered by: the smallest first; `s0`, `s1` … are the best scores of the rankers."""
-    best = {f"s{at}": -max(scores) for at in range(len(study.columns)) if study.comparable(at) and (scores := prompt.scores(at))}
-    return {"n": prompt.number, "disagreement": -(prompt.disagreement or 0.0), "abstained": -prompt.abstentions, **best}
+    best = {
+        f"s{at}": -max(scores)
+        for at in range(len(study.columns))
+        if study.comparable(at) and (scores := prompt.scores(at))
+    }
+    return {
+        "n": prompt.number,
+        "disagreement": -(prompt.disagreement or 0.0),
+        "abstained": -prompt.abstentions,
+        **best,
+    }
 
 
 def _columns(n: int) -> str:
@@ -102,17 +139,33 @@ def _heading(study: Study, prompt: Prompt, told: Told) -> Html:
     dispute = prompt.disagreement
     chips = [
         None if single else h("span", count(len(prompt.candidates), "candidate"), class_="chip"),
-        None if dispute is None else h("span", f"disagreement {dispute:.2f}", class_="chip hot" if dispute > HOT else "chip"),
-        h("span", count(prompt.abstentions, "abstention"), class_="chip warn") if prompt.abstentions else None,
-        h("span", "group ", h("bdi", middle(prompt.id, 40)), class_="chip quiet", title=prompt.id) if prompt.id and not single else None,
+        None
+        if dispute is None
+        else h("span", f"disagreement {dispute:.2f}", class_="chip hot" if dispute > HOT else "chip"),
+        h("span", count(prompt.abstentions, "abstention"), class_="chip warn")
+        if prompt.abstentions
+        else None,
+        h("span", "group ", h("bdi", middle(prompt.id, 40)), class_="chip quiet", title=prompt.id)
+        if prompt.id and not single
+        else None,
     ]
-    anchor = h("a", str(prompt.number), href=f"#p{prompt.number}", class_="no", aria_label=f"prompt {prompt.number}")
+    anchor = h(
+        "a", str(prompt.number), href=f"#p{prompt.number}", class_="no", aria_label=f"prompt {prompt.number}"
+    )
     return h(
         "header",
         h(
             "div",
             anchor,
-            h("div", words, class_="prompt", dir="auto", role="heading", aria_level="3", id=f"h{prompt.number}"),
+            h(
+                "div",
+                words,
+                class_="prompt",
+                dir="auto",
+                role="heading",
+                aria_level="3",
+                id=f"h{prompt.number}",
+            ),
             class_="head",
         ),
         h("div", chips, class_="chips"),
@@ -127,7 +180,15 @@ def _sorts(columns: Sequence[Column]) -> Html:
         ways += [(f"r{at}", join([dot(at), clipped(column.label, 40)])) for at, column in enumerate(columns)]
     ways.append(("name", join("name")))
     buttons = [_button(words, key == "order", data_sort=key) for key, words in ways]
-    return h("div", h("span", "sort by"), buttons, class_="sorts", hidden=True, role="group", aria_label="Sort candidates")
+    return h(
+        "div",
+        h("span", "sort by"),
+        buttons,
+        class_="sorts",
+        hidden=True,
+        role="group",
+        aria_label="Sort candidates",
+    )
 
 
 def _told(column: Column, at: int, found: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Html | None:
@@ -150,7 +211,11 @@ def _between(study: Study, seen: Cut, each_end: int) -> str | None:
         return None
     spans = []
     for at, column in enumerate(study.columns):
-        found = [cell.score for c in seen.between if (cell := c.cells.get(at)) is not None and cell.score is not None]
+        found = [
+            cell.score
+            for c in seen.between
+            if (cell := c.cells.get(at)) is not None and cell.score is not None
+        ]
         if found:
             spans.append(f"{column.label} from {number(min(found))} to {number(max(found))}")
     scores = f" ({'; '.join(spans)})" if spans else ""
@@ -165,9 +230,15 @@ def _unranked(seen: Cut) -> str | None:
     return f"No ranker ranked {count(len(seen.unranked), 'candidate')} shown here{more}."
 
 
-def _figure(study: Study, prompt: Prompt, candidate: Candidate, picture: Picture, told: Told, tag: str, place: int) -> Html:
+def _figure(
+    study: Study, prompt: Prompt, candidate: Candidate, picture: Picture, told: Told, tag: str, place: int
+) -> Html:
     columns, name = study.columns, study.short(candidate.name)
-    ranks = {f"data_r{at}": repr(cell.rank).removesuffix(".0") for at, cell in candidate.cells.items() if cell.rank is not None}
+    ranks = {
+        f"data_r{at}": repr(cell.rank).removesuffix(".0")
+        for at, cell in candidate.cells.items()
+        if cell.rank is not None
+    }
     stale = changed(picture, (cell.sha256 for cell in candidate.cells.values()))
     return h(
         "figure",
@@ -176,7 +247,11 @@ def _figure(study: Study, prompt: Prompt, candidate: Candidate, picture: Picture
         h(
             "figcaption",
             h("div", h("bdi", middle(name, 34)), class_="name", title=clipped(candidate.name, 400)),
-            h("ul", [_verdict(columns[at], at, cell) for at, cell in sorted(candidate.cells.items())], class_="verdicts"),
+            h(
+                "ul",
+                [_verdict(columns[at], at, cell) for at, cell in sorted(candidate.cells.items())],
+                class_="verdicts",
+            ),
             h("p", "changed since it was scored", class_="warn stale") if stale else None,
             _evidence(columns, candidate, told),
         ),
@@ -191,20 +266,41 @@ def _frame(prompt: Prompt, name: str, picture: Picture) -> Html:
     name = middle(name, 80)
     if picture.problem is not None:
         words = [h("b", "no picture"), h("span", clipped(picture.problem, 200))]
-        return h("div", words, class_="pic none", role="img", aria_label=f"no picture of {name}: {clipped(picture.problem, 200)}")
+        return h(
+            "div",
+            words,
+            class_="pic none",
+            role="img",
+            aria_label=f"no picture of {name}: {clipped(picture.problem, 200)}",
+        )
     alt = f"{name}, a candidate for: {clipped(prompt.text, 120)}" if prompt.text else name
-    return h("div", h("img", src=picture.uri, alt=alt, width=picture.width, height=picture.height, decoding="async"), class_="pic")
+    return h(
+        "div",
+        h("img", src=picture.uri, alt=alt, width=picture.width, height=picture.height, decoding="async"),
+        class_="pic",
+    )
 
 
 def _verdict(column: Column, at: int, cell: Cell) -> Html:
-    who = h("span", dot(at), h("bdi", clipped(column.label, 60)), class_="who", title=clipped(column.label, 200))
+    who = h(
+        "span", dot(at), h("bdi", clipped(column.label, 60)), class_="who", title=clipped(column.label, 200)
+    )
     if cell.score is None:
         reason = h("span", clipped(cell.error or "", 160), class_="reason")
         return h("li", who, h("span", "abstained", class_="rank warn"), reason, class_=f"c{at % 8}")
     error = h("small", f" ± {number(cell.stderr)}") if cell.stderr is not None else None
     score = h("span", number(cell.score), error, class_="score", title=repr(cell.score))
-    sure = " sure" if error and column.kind == "pairwise" else ""  # its scores mean little without their standard errors
-    return h("li", who, _rank(cell), score, bar(cell.share) if cell.share is not None else None, class_=f"c{at % 8}{sure}")
+    sure = (
+        " sure" if error and column.kind == "pairwise" else ""
+    )  # its scores mean little without their standard errors
+    return h(
+        "li",
+        who,
+        _rank(cell),
+        score,
+        bar(cell.share) if cell.share is not None else None,
+        class_=f"c{at % 8}{sure}",
+    )
 
 
 def _rank(cell: Cell) -> Html | None:
@@ -218,11 +314,15 @@ def _evidence(columns: Sequence[Column], candidate: Candidate, told: Told) -> Ht
     for at, cell in sorted(candidate.cells.items()):
         common = told.get(at, {})
         pairs = [
-            h("div", h("dt", key.replace("_", " ")), h("dd", folded(said(value), 200))) for key, value in cell.details if key not in common
+            h("div", h("dt", key.replace("_", " ")), h("dd", folded(said(value), 200)))
+            for key, value in cell.details
+            if key not in common
         ]
         if cell.error and len(cell.error) > 160:
             pairs.insert(0, h("div", h("dt", "abstained"), h("dd", folded(cell.error, 400))))
-        found += [h("h4", dot(at), h("bdi", columns[at].label)), h("dl", pairs, class_="pairs")] if pairs else []
+        found += (
+            [h("h4", dot(at), h("bdi", columns[at].label)), h("dl", pairs, class_="pairs")] if pairs else []
+        )
     return h("details", h("summary", "evidence"), found, class_="evidence") if found else None
 
 
@@ -235,11 +335,27 @@ def without_pictures(study: Study, prompts: Sequence[Prompt]) -> Iterator[Html]:
     yield Html('</summary><div class="scroll"><table><thead><tr><th scope="col">prompt</th><th scope="col">candidates</th>'
                '<th scope="col">best</th><th scope="col">disagreement</th></tr></thead><tbody>')  # fmt: skip
     for prompt in prompts[:LISTED]:
-        best = next((study.short(candidate.name) for candidate in prompt.ordered if candidate.ranked), "all abstained")
+        best = next(
+            (study.short(candidate.name) for candidate in prompt.ordered if candidate.ranked), "all abstained"
+        )
         doubt = "·" if prompt.disagreement is None else f"{prompt.disagreement:.2f}"
-        words = h("td", h("span", f"{prompt.number} ", class_="no"), h("bdi", clipped(prompt.text, 160) or "no prompt"))
-        yield h("tr", words, h("td", f"{len(prompt.candidates):,}"), h("td", h("bdi", middle(best, 48))), h("td", doubt))
+        words = h(
+            "td",
+            h("span", f"{prompt.number} ", class_="no"),
+            h("bdi", clipped(prompt.text, 160) or "no prompt"),
+        )
+        yield h(
+            "tr",
+            words,
+            h("td", f"{len(prompt.candidates):,}"),
+            h("td", h("bdi", middle(best, 48))),
+            h("td", doubt),
+        )
     yield Html("</tbody></table></div>")
     if len(prompts) > LISTED:
-        yield h("p", f"{count(len(prompts) - LISTED, 'more prompt')} can be found in the rows, not on this page.", class_="note")
+        yield h(
+            "p",
+            f"{count(len(prompts) - LISTED, 'more prompt')} can be found in the rows, not on this page.",
+            class_="note",
+        )
     yield Html("</details>")

@@ -16,7 +16,9 @@ from rankkit.io.rows import locate
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A thumbnail as a data URI with its size in pixels, or the `problem`; `sha256` is that of the file as it is now."""
+    """A thumbnail as a data URI with its size in pixels, or the `problem`;
+    `sha256` is that of the file as it is now.
+    """
 
     uri: str = ""
     width: int = 0
@@ -26,7 +28,9 @@ class Picture:
 
 
 def picture(name: str, beside: str | os.PathLike[str], size: int) -> Picture:
-    """The image that a row names, found as the row file finds it, no longer than `size` pixels on either side. Never raises for a file."""
+    """The image that a row names, found as the row file finds it, no longer than `size` pixels on either
+    side. Never raises for a file.
+    """
     found = locate(name, beside)
     data: bytes | str = "does not exist" if found is None else read(found)
     if isinstance(data, str):
@@ -47,5 +51,7 @@ def data_uri(image: Image.Image) -> str:
 
 
 def changed(now: Picture, then: Iterable[str]) -> bool:
-    """Whether the file is another one than at least one of the rows was made from; rows without a digest say nothing."""
+    """Whether the file is another one than at least one of the rows was made from; rows without a digest say
+    nothing.
+    """
     return bool(now.sha256) and any(digest and digest != now.sha256 for digest in then)

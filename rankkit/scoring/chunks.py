@@ -1,4 +1,7 @@
-"""One image's way to its row: read, hashed, decoded, ranked in a chunk with others. The same on this machine and on a worker."""
+"""One image's way to its row: read, hashed, decoded, ranked in a chunk with others.
+
+The same on this machine and on a worker.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from PIL import Image
 
 from rankkit.core import images
 from rankkit.core.calling import describe
-from rankkit.core.prefetch import PIXELS, ahead
+from rankkit.core.prefetch import PIXELS, prefetch
 from rankkit.core.types import Group, Ranker, Ranking
 from rankkit.errors import BrokenRanker, RunStopped
 from rankkit.io.prompts.base import Item
@@ -42,7 +45,9 @@ class Candidate:
 
 
 class Lazy:
-    """A prepared ranker that is built when it is first needed: a run that finds everything settled loads no weights."""
+    """A prepared ranker that is built when it is first needed: a run that finds everything settled loads no
+    weights.
+    """
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
@@ -70,11 +75,15 @@ class Lazy:
         return rankings
 
 
-def local(works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool) -> Iterator[list[tuple[Key, Row]]]:
+def local(
+    works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
+) -> Iterator[list[tuple[Key, Row]]]:
     """Rank in this process, reading and decoding ahead in threads."""
     lazy = [Lazy(ranker) for ranker in rankers]
-    candidates = (candidate for _, candidate in ahead(works, decode, _pixels))
-    for found in map(partial(score_chunk, rankers=lazy), chunks(candidates, whole)):  # no name holds a chunk while the next is made
+    candidates = (candidate for _, candidate in prefetch(works, decode, _pixels))
+    for found in map(
+        partial(score_chunk, rankers=lazy), chunks(candidates, whole)
+    ):  # no name holds a chunk while the next is made
         yield found
         for ranker in lazy:
             if ranker.stopped is not None:
@@ -90,7 +99,9 @@ def decode(work: Work) -> Candidate:
 
 
 def chunks(candidates: Iterable[Candidate], whole: bool) -> Iterator[list[Candidate]]:
-    """Runs of candidates with at most `CHUNK` images and about `PIXELS` pixels; with `whole`, groups are never split."""
+    """Runs of candidates with at most `CHUNK` images and about `PIXELS` pixels; with `whole`, groups are
+    never split.
+    """
     chunk: list[Candidate] = []
     pixels = 0
     for candidate in candidates:
@@ -108,7 +119,9 @@ def score_chunk(chunk: Sequence[Candidate], rankers: Sequence[Lazy]) -> list[tup
     """The rows of a chunk by every ranker that wants it. A failure of the ranker is a row with its reason."""
     found: list[tuple[Key, Row]] = []
     for i, ranker in enumerate(rankers):
-        for candidate, verdict, place in _verdicts([candidate for candidate in chunk if i in candidate.work.wanted], ranker):
+        for candidate, verdict, place in _verdicts(
+            [candidate for candidate in chunk if i in candidate.work.wanted], ranker
+        ):
             found.append((candidate.work.key, _row(candidate, ranker.prepared, verdict, place)))
     return found
 
@@ -155,7 +168,9 @@ def _rivals(candidate: Candidate) -> object:
 
 
 def _seen_alike(candidate: Candidate) -> object:
-    """A manifest may give each image of a group a prompt and metadata of its own: whoever judges one image is to see just these."""
+    """A manifest may give each image of a group a prompt and metadata of its own: whoever judges one image is
+    to see just these.
+    """
     return candidate.work.key[0], candidate.work.item.prompt, candidate.work.item.metadata
 
 
@@ -164,7 +179,10 @@ def _abstention(n: int, ranker: Prepared, reason: str) -> Ranking:
 
 
 def _rank(ranker: Lazy, groups: Sequence[Group]) -> Sequence[Ranking | None]:
-    """All groups in one call; if that fails, group by group, so that a failure stays where it belongs. None: it stopped before that."""
+    """All groups in one call; if that fails, group by group, so that a failure stays where it belongs.
+
+    None: it stopped before that.
+    """
     if not groups:
         return []
     try:
@@ -181,17 +199,25 @@ def _rank(ranker: Lazy, groups: Sequence[Group]) -> Sequence[Ranking | None]:
 
 
 def _group(members: Sequence[Candidate]) -> Group:
-    """Members as the ranker sees them; a prompt or a piece of metadata that they do not share is no word on the group."""
+    """Members as the ranker sees them; a prompt or a piece of metadata that they do not share is no word on
+    the group.
+    """
     items = [candidate.work.item for candidate in members]
     first = items[0]
     pictures = tuple(_picture(candidate) for candidate in members)
     prompt = first.prompt if all(item.prompt == first.prompt for item in items) else ""
-    metadata = {key: value for key, value in first.metadata.items() if all(item.metadata.get(key) == value for item in items)}
+    metadata = {
+        key: value
+        for key, value in first.metadata.items()
+        if all(item.metadata.get(key) == value for item in items)
+    }
     return Group(prompt, pictures, first.group, tuple(item.name for item in items), metadata)
 
 
 def _picture(candidate: Candidate) -> Image.Image:
-    """The picture, to do with as the ranker likes (some shrink it in place): a copy where another ranker sees it too."""
+    """The picture, to do with as the ranker likes (some shrink it in place): a copy where another ranker sees
+    it too.
+    """
     image = candidate.decoded.image
     assert image is not None, "what could not be decoded has abstained by now"
     return image.copy() if len(candidate.work.wanted) > 1 else image

@@ -2,7 +2,8 @@
 
     sources → ledger → works → chunks → rows → journal → ledger → output
 
-Every arrow is one generator or one call; nothing flows back. From works to rows is `rankkit.scoring.chunks`, here or on Ray's workers.
+Every arrow is one generator or one call; nothing flows back. From works to rows is `rankkit.scoring.chunks`,
+here or on Ray's workers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from rankkit.core.prefetch import ahead
+from rankkit.core.prefetch import prefetch
 from rankkit.errors import BadSource, RankkitError
 from rankkit.io.formats import read_rows, replacing
 from rankkit.io.prompts import Survey
@@ -55,19 +56,26 @@ def score(
     say: Say = lambda text: None,
     progress: Callable[[int], contextlib.AbstractContextManager[Progress]] | None = None,
 ) -> Outcome:
-    """Score what the surveys found with every ranker, and write the rows to `output` (.jsonl, .csv or .parquet).
+    """Score what the surveys found with every ranker, and write the rows to `output` (.jsonl, .csv or
+    .parquet).
 
-    Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version and options are
-    the same; with `overwrite` they are dropped. `output` is replaced whole at the end. Raises `RankkitError` when the run
-    cannot go on; what was scored until then is in the journal.
+    Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version
+    and options are the same; with `overwrite` they are dropped. `output` is replaced whole at the end. Raises
+    `RankkitError` when the run cannot go on; what was scored until then is in the journal.
     """
-    rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())  # however often and however it is written
+    rankers = list(
+        {scope(ranker.identity, ""): ranker for ranker in rankers}.values()
+    )  # however often and however it is written
     with Ledger() as ledger, Journal(output) as journal:
         _plan(ledger, surveys, prompt, limit, say)
         _need_prompts(ledger, rankers, say)
         earlier = _remember(ledger, journal, output, overwrite, say)
         outcome = Outcome(ledger.planned(), ledger.groups())
-        with progress(outcome.images * len(rankers)) if progress else contextlib.nullcontext(lambda count: None) as advance:
+        with (
+            progress(outcome.images * len(rankers))
+            if progress
+            else contextlib.nullcontext(lambda count: None) as advance
+        ):
             run = _ray if engine == "ray" else local
             for alone in (True, False):
                 lane = tuple(i for i, ranker in enumerate(rankers) if ranker.alone is alone)
@@ -92,12 +100,17 @@ def score(
 
 def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: int | None, say: Say) -> None:
     for found in surveys:
-        counts = Counter("filled" if item.filled else "own" if item.prompt else "none" for item in ledger.plan(found.items(prompt), limit))
+        counts = Counter(
+            "filled" if item.filled else "own" if item.prompt else "none"
+            for item in ledger.plan(found.items(prompt), limit)
+        )
         given = f"prompts from {found.source} for {counts['own']}" if found.source else "no prompts found"
         filled = f", --prompt fills {counts['filled']}" if prompt else ""
         say(f"{found.root.label or 'here'}: {sum(counts.values())} images; {given}{filled}")
     if not ledger.planned():
-        raise BadSource("no image was found; name a folder that holds .png, .jpg, .webp … files, an archive or a manifest")
+        raise BadSource(
+            "no image was found; name a folder that holds .png, .jpg, .webp … files, an archive or a manifest"
+        )
 
 
 def _need_prompts(ledger: Ledger, rankers: Sequence[Prepared], say: Say) -> None:
@@ -125,23 +138,38 @@ def _remember(ledger: Ledger, journal: Journal, output: Path, overwrite: bool, s
     return count + interrupted > 0
 
 
-def _unscored(ledger: Ledger, rankers: Sequence[Prepared], lane: tuple[int, ...], earlier: bool) -> Iterator[Work]:
+def _unscored(
+    ledger: Ledger, rankers: Sequence[Prepared], lane: tuple[int, ...], earlier: bool
+) -> Iterator[Work]:
     """Each image with those pointwise rankers that have not scored it; an abstention is tried again."""
     for key, item, sha256 in _hashed(ledger.items(), earlier):
-        wanted = tuple(i for i in lane if sha256 is None or not _settled(ledger.known(rankers[i].identity, item, sha256)))
+        wanted = tuple(
+            i for i in lane if sha256 is None or not _settled(ledger.known(rankers[i].identity, item, sha256))
+        )
         for i in lane:
             if i not in wanted:
                 ledger.keep(rankers[i].identity, item, key)
         yield Work(key, item, wanted)
 
 
-def _unranked(ledger: Ledger, rankers: Sequence[Prepared], lane: tuple[int, ...], earlier: bool) -> Iterator[Work]:
+def _unranked(
+    ledger: Ledger, rankers: Sequence[Prepared], lane: tuple[int, ...], earlier: bool
+) -> Iterator[Work]:
     """Each group whole, with those rankers whose verdict on exactly these images is not known."""
     for _, members in itertools.groupby(_hashed(ledger.items(), earlier), key=lambda found: found[0][0]):
         group = list(members)
-        known = {i: [None if sha is None else ledger.known(rankers[i].identity, item, sha) for _, item, sha in group] for i in lane}
+        known = {
+            i: [
+                None if sha is None else ledger.known(rankers[i].identity, item, sha)
+                for _, item, sha in group
+            ]
+            for i in lane
+        }
         wanted = tuple(
-            i for i in lane if not all(map(_settled, known[i])) or ledger.members(rankers[i].identity, group[0][1].group) != len(group)
+            i
+            for i in lane
+            if not all(map(_settled, known[i]))
+            or ledger.members(rankers[i].identity, group[0][1].group) != len(group)
         )
         for key, item, _ in group:
             for i in lane:
@@ -155,11 +183,13 @@ def _settled(score: float | None) -> bool:
 
 
 def _hashed(items: Iterator[tuple[Key, Item]], earlier: bool) -> Iterator[tuple[Key, Item, str | None]]:
-    """Items with the hash of their bytes; without earlier rows there is nothing to look up, and no file is read for it."""
+    """Items with the hash of their bytes; without earlier rows there is nothing to look up, and no file is
+    read for it.
+    """
     if not earlier:
         yield from ((key, item, None) for key, item in items)
         return
-    for (key, item), sha256 in ahead(items, lambda found: fingerprint(found[1].read())):
+    for (key, item), sha256 in prefetch(items, lambda found: fingerprint(found[1].read())):
         yield key, item, sha256
 
 
@@ -173,7 +203,9 @@ def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progre
             yield work
 
 
-def _ray(works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool) -> Iterator[list[tuple[Key, Row]]]:
+def _ray(
+    works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
+) -> Iterator[list[tuple[Key, Row]]]:
     from rankkit.scoring.ray import run
 
     return run(works, rankers, whole=whole)

@@ -1,4 +1,6 @@
-"""What a run has scored so far, beside its output: one JSON line per row, written as scores come, read back after a kill."""
+"""What a run has scored so far, beside its output: one JSON line per row, written as scores come, read back
+after a kill.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ except ImportError:  # Windows: no advisory locks; two runs on one output are th
 
 
 class Journal:
-    """An append-only file of rows. Entering it locks it against a second run and cuts a torn last line off."""
+    """An append-only file of rows.
+
+    Entering it locks it against a second run and cuts a torn last line off.
+    """
 
     def __init__(self, output: Path) -> None:
         self.path = Path(f"{output}.journal")
@@ -31,7 +36,9 @@ class Journal:
         self._size = self._repair()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with self._file:  # the lock is held until it is gone
             if kind is None or self._size == 0:
                 self.path.unlink(missing_ok=True)  # its rows are in the output now, or there are none
@@ -43,7 +50,9 @@ class Journal:
                 try:
                     yield from_json(line)
                 except ValueError as error:
-                    raise RankkitError(f"{self.path}: damaged ({error}); score with --overwrite to start anew") from None
+                    raise RankkitError(
+                        f"{self.path}: damaged ({error}); score with --overwrite to start anew"
+                    ) from None
 
     def forget(self) -> None:
         """Drop what an earlier run left behind."""
@@ -51,7 +60,10 @@ class Journal:
         self._size = 0
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Add rows; they survive a kill from here on. A full disk stops the run with everything before kept."""
+        """Add rows; they survive a kill from here on.
+
+        A full disk stops the run with everything before kept.
+        """
         lines = [to_json(row) for row in rows]
         data = "".join(line + "\n" for line in lines).encode()
         try:
@@ -72,13 +84,17 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = open(self.path, "a+b", buffering=0)
         except OSError as error:
-            raise RankkitError(f"{self.path}: cannot be written: {error.strerror}; give -o a place that can") from None
+            raise RankkitError(
+                f"{self.path}: cannot be written: {error.strerror}; give -o a place that can"
+            ) from None
         try:
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.close()
-            raise RankkitError(f"{self.path}: another run is writing to it; wait for it, or give another -o") from None
+            raise RankkitError(
+                f"{self.path}: another run is writing to it; wait for it, or give another -o"
+            ) from None
         except OSError:
             pass  # a file system without locks
         if os.fstat(file.fileno()).st_nlink:

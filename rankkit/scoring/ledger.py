@@ -1,4 +1,5 @@
-"""What there is to score and what has been: a private database on disk, so that 40 000 images need no more memory than 400.
+"""What there is to score and what has been: a private database on disk, so that 40 000 images need no more
+memory than 400.
 
 It lives in a temporary file that vanishes with the process; nothing in it is ever the only copy of anything.
 """
@@ -34,26 +35,35 @@ Key = tuple[int, int]  # (group, item): the order in which everything is scored 
 
 
 class Ledger:
-    """Items to score, in order of groups, and rows by scope: one scope is one ranker's verdict on one group."""
+    """Items to score, in order of groups, and rows by scope: one scope is one ranker's verdict on one group.
+    """
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)  # "": a temporary file of sqlite's own
-        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000;" + SCHEMA)
+        self._db.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000;" + SCHEMA
+        )
 
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Drop everything. Trouble of the database is trouble of the disk it lies on."""
         self._db.close()
         if isinstance(error, sqlite3.Error):
             place = os.environ.get("SQLITE_TMPDIR") or os.environ.get("TMPDIR") or "/var/tmp"
-            raise RankkitError(f"{place}, where temporary files go: {error}; make room there and give the same command again") from None
+            raise RankkitError(
+                f"{place}, where temporary files go: {error}; make room there and give the same command again"
+            ) from None
 
     # --- items ---------------------------------------------------------------------------------------------------------------
 
     def plan(self, items: Iterable[Item], limit: int | None = None) -> Iterator[Item]:
-        """Take items in and yield those that were: one that stands twice in its group is taken once, and none beyond the limit."""
+        """Take items in and yield those that were: one that stands twice in its group is taken once, and none
+        beyond the limit.
+        """
         self._db.execute("BEGIN")
         room = math.inf if limit is None else limit - self.planned()
         group = None
@@ -68,8 +78,18 @@ class Ledger:
                 "INSERT OR IGNORE INTO items (grp, name, path, start, size, prompt, metadata, error) "
                 "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM groups WHERE name = ?",
                 (
-                    *(printable(item.name), item.path.encode("utf-8", "surrogatepass"), start, size, printable(item.prompt)),
-                    *(json.dumps(plain(item.metadata)) if item.metadata else None, item.error, printable(item.group)),
+                    *(
+                        printable(item.name),
+                        item.path.encode("utf-8", "surrogatepass"),
+                        start,
+                        size,
+                        printable(item.prompt),
+                    ),
+                    *(
+                        json.dumps(plain(item.metadata)) if item.metadata else None,
+                        item.error,
+                        printable(item.group),
+                    ),
                 ),
             ).rowcount
             if taken:
@@ -103,13 +123,24 @@ class Ledger:
                 span = None if start is None else (start, size)
                 yield (
                     key,
-                    Item(path.decode("utf-8", "surrogatepass"), name, group, prompt, json.loads(metadata) if metadata else {}, span, error),
+                    Item(
+                        path.decode("utf-8", "surrogatepass"),
+                        name,
+                        group,
+                        prompt,
+                        json.loads(metadata) if metadata else {},
+                        span,
+                        error,
+                    ),
                 )
 
     # --- rows ----------------------------------------------------------------------------------------------------------------
 
     def remember(self, rows: Iterable[Row]) -> int:
-        """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one. Returns how many."""
+        """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one.
+
+        Returns how many.
+        """
         count = 0
         self._db.execute("BEGIN")
         for row in rows:
@@ -126,7 +157,9 @@ class Ledger:
         self._db.execute("COMMIT")
 
     def known(self, identity: Identity, item: Item, sha256: str) -> float | None:
-        """The score of this very image by this very ranker: NaN where it abstained, None where the ledger knows nothing of it."""
+        """The score of this very image by this very ranker:
+        NaN where it abstained, None where the ledger knows nothing of it.
+        """
         found = self._db.execute(
             "SELECT score FROM rows WHERE scope = ? AND image = ? AND proof = ?",
             (scope(identity, item.group), item.name, proof(sha256, item.prompt, identity.version)),
@@ -135,19 +168,25 @@ class Ledger:
 
     def keep(self, identity: Identity, item: Item, key: Key) -> None:
         """An earlier row stands; it belongs to this run's result."""
-        self._db.execute("UPDATE rows SET place = ? WHERE scope = ? AND image = ?", (key[1], scope(identity, item.group), item.name))
+        self._db.execute(
+            "UPDATE rows SET place = ? WHERE scope = ? AND image = ?",
+            (key[1], scope(identity, item.group), item.name),
+        )
 
     def members(self, identity: Identity, group: str) -> int:
         """How many images earlier runs ranked together in this scope."""
         return int(self._one("SELECT count(*) FROM rows WHERE scope = ?", scope(identity, group)))
 
     def verdicts(self, rankers: list[tuple[Identity, bool]]) -> Iterator[tuple[Row, bool]]:
-        """The rows of every planned group by each ranker, with `rank` and `of` filled in, and whether their image was planned.
+        """The rows of every planned group by each ranker, with `rank` and `of` filled in, and whether their
+        image was planned.
 
-        The flag says whether scores stand alone (pointwise): such a group keeps the rows of images that were not planned this time;
-        any other verdict holds for the images it was made of only.
+        The flag says whether scores stand alone (pointwise): such a group keeps the rows of images that were
+        not planned this time; any other verdict holds for the images it was made of only.
         """
-        for (group,) in self._db.execute("SELECT name FROM groups WHERE id IN (SELECT grp FROM items) ORDER BY id"):
+        for (group,) in self._db.execute(
+            "SELECT name FROM groups WHERE id IN (SELECT grp FROM items) ORDER BY id"
+        ):
             for identity, alone in rankers:
                 where = scope(identity, group)
                 if not alone:
@@ -156,8 +195,13 @@ class Ledger:
                 self._db.execute("UPDATE rows SET place = -1 WHERE scope = ?", (where,))
 
     def others(self) -> Iterator[Row]:
-        """The rows that no verdict replaced: other groups, other rankers. What a killed run left of them is ranked as well."""
-        for (where,) in self._db.execute("SELECT scope FROM rows WHERE place IS NOT -1 GROUP BY scope ORDER BY min(id)"):
+        """The rows that no verdict replaced: other groups, other rankers.
+
+        What a killed run left of them is ranked as well.
+        """
+        for (where,) in self._db.execute(
+            "SELECT scope FROM rows WHERE place IS NOT -1 GROUP BY scope ORDER BY min(id)"
+        ):
             yield from (row for row, _ in self._ranked(where))
 
     def _ranked(self, where: str) -> Iterator[tuple[Row, bool]]:
@@ -191,7 +235,9 @@ class Ledger:
             yield row, place is not None
 
     def _in_scope(self, columns: str, where: str) -> sqlite3.Cursor:
-        return self._db.execute(f"SELECT {columns} FROM rows WHERE scope = ? ORDER BY place IS NULL, place, id", (where,))
+        return self._db.execute(
+            f"SELECT {columns} FROM rows WHERE scope = ? ORDER BY place IS NULL, place, id", (where,)
+        )
 
     def _put(self, row: Row, place: int | None) -> None:
         identity = Identity(row["ranker"], row["version"], row["options"])
@@ -213,7 +259,10 @@ class Ledger:
 
 
 def scope(identity: Identity, group: str) -> str:
-    """One ranker, with its options, on one group. Its version is not part: a newer version replaces what an older one said."""
+    """One ranker, with its options, on one group.
+
+    Its version is not part: a newer version replaces what an older one said.
+    """
     return json.dumps([printable(group), identity.ranker, plain(identity.options)], sort_keys=True)
 
 

@@ -1,4 +1,6 @@
-"""The same loop over a Ray Data pipeline: each worker builds its own rankers and scores chunks as `scoring.local` does."""
+"""The same loop over a Ray Data pipeline: each worker builds its own rankers and scores chunks as
+`scoring.local` does.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,16 @@ from rankkit.scoring.ledger import Key
 
 
 class Scorer:
-    """A worker: rankers by spec, built once; batches of works in, batches of rows out, both as lines of JSON."""
+    """A worker: rankers by spec, built once; batches of works in, batches of rows out, both as lines of JSON.
+    """
 
     def __init__(self, specs: Sequence[str], whole: bool) -> None:
         self.rankers, self.whole = [prepare(spec) for spec in specs], whole
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """Score each chunk of works; `stopped` says why a ranker could not go on, beside the rows there were until then."""
+        """Score each chunk of works;
+        `stopped` says why a ranker could not go on, beside the rows there were until then.
+        """
         chunks = [[_work(fields) for fields in json.loads(str(text))] for text in batch["works"]]
         found = [self._score(chunk) for chunk in chunks]
         return {"rows": [json.dumps(rows) for rows, _ in found], "stopped": [stopped for _, stopped in found]}
@@ -39,7 +44,9 @@ class Scorer:
         return rows, ""
 
 
-def run(works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool) -> Iterator[list[tuple[Key, Row]]]:
+def run(
+    works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
+) -> Iterator[list[tuple[Key, Row]]]:
     """Score works on all the workers that Ray has: one per GPU where there are GPUs, else one per CPU."""
     try:
         import ray
@@ -71,7 +78,9 @@ def run(works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool) -> I
 def _chunks(works: Iterator[Work], whole: bool) -> Iterator[list[Work]]:
     """Works in lists of about `CHUNK`; with `whole`, groups are never split."""
     groups = (
-        ([work] for work in works) if not whole else (list(group) for _, group in itertools.groupby(works, key=lambda work: work.key[0]))
+        ([work] for work in works)
+        if not whole
+        else (list(group) for _, group in itertools.groupby(works, key=lambda work: work.key[0]))
     )
     chunk: list[Work] = []
     for group in groups:
@@ -87,4 +96,8 @@ def _work(fields: dict[str, Any]) -> Work:
     item = dict(fields["item"])
     span = item.pop("span")
     grp, number = fields["key"]
-    return Work((grp, number), Item(**item, span=None if span is None else (span[0], span[1])), tuple(fields["wanted"]))
+    return Work(
+        (grp, number),
+        Item(**item, span=None if span is None else (span[0], span[1])),
+        tuple(fields["wanted"]),
+    )

@@ -1,8 +1,9 @@
-"""One ranker behind HTTP, on the standard library's server: what `rankkit serve` runs, the other end of `rankkit.remote.rankers.Http`.
+"""One ranker behind HTTP, on the standard library's server: what `rankkit serve` runs, the other end of
+`rankkit.remote.rankers.Http`.
 
-``GET /`` is the hello, as JSON. ``POST /rank`` takes groups and gives rankings, both as `wire` writes them; an error is JSON with `error`
-and `type`: 400 for bytes that are no groups, 401 without the token, 411 and 413 for a length that is not given or too large, 422
-where the ranker raised.
+``GET /`` is the hello, as JSON. ``POST /rank`` takes groups and gives rankings, both as `wire` writes them;
+an error is JSON with `error` and `type`: 400 for bytes that are no groups, 401 without the token, 411 and 413
+for a length that is not given or too large, 422 where the ranker raised.
 """
 
 from __future__ import annotations
@@ -33,17 +34,31 @@ TYPE = "application/x-rankkit"
 
 
 def serve(
-    spec: str, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None, limit: int = LIMIT, say: Callable[[str], None] = print
+    spec: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str | None = None,
+    limit: int = LIMIT,
+    say: Callable[[str], None] = print,
 ) -> None:
-    """Build the ranker that a spec names here, say its address, and answer until Ctrl-C. The arguments are those of `Server`."""
-    with Server(prepare_here(spec), host, port, token=token, limit=limit) as server, contextlib.suppress(KeyboardInterrupt):
+    """Build the ranker that a spec names here, say its address, and answer until Ctrl-C.
+
+    The arguments are those of `Server`.
+    """
+    with (
+        Server(prepare_here(spec), host, port, token=token, limit=limit) as server,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         say(f"{spec} is served at {server.url}; Ctrl-C ends it")
         server.serve_forever(poll_interval=0.1)
     say("stopped")
 
 
 def token_from(file: Path | None, variable: str | None) -> str | None:
-    """The token in a file, or in an environment variable; None where neither is named. Raises `UsageError` where it is not there."""
+    """The token in a file, or in an environment variable;
+    None where neither is named. Raises `UsageError` where it is not there.
+    """
     if file is not None:
         try:
             return file.read_text("utf-8")
@@ -55,7 +70,10 @@ def token_from(file: Path | None, variable: str | None) -> str | None:
 
 
 class Server(ThreadingHTTPServer):
-    """A ranker at an address. It listens once it exists and answers in `serve_forever`; rankings are made one at a time."""
+    """A ranker at an address.
+
+    It listens once it exists and answers in `serve_forever`; rankings are made one at a time.
+    """
 
     daemon_threads = True
 
@@ -71,9 +89,10 @@ class Server(ThreadingHTTPServer):
     ) -> None:
         """Bind (port 0: any that is free), and build the ranker.
 
-        `token`: what every request must bear; needed where others than this machine can reach `host`. `limit`: bytes of one request.
-        `silence`: seconds after which a silent connection is closed; a whole request may take that long for each 16 MiB begun.
-        Raises `UsageError` for an address that needs a token or cannot be had, and whatever building raises.
+        `token`: what every request must bear; needed where others than this machine can reach `host`.
+        `limit`: bytes of one request. `silence`: seconds after which a silent connection is closed; a whole
+        request may take that long for each 16 MiB begun. Raises `UsageError` for an address that needs a
+        token or cannot be had, and whatever building raises.
         """
         self.address_family, address = _address(host, port, token)
         self.door, self.limit, self.silence = Door(prepared), limit, silence
@@ -82,7 +101,9 @@ class Server(ThreadingHTTPServer):
         try:
             super().__init__(address, Handler)
         except OSError as error:
-            raise UsageError(f"{host} port {port} cannot be had: {error.strerror}; give another --port or --host") from None
+            raise UsageError(
+                f"{host} port {port} cannot be had: {error.strerror}; give another --port or --host"
+            ) from None
         try:
             self.door.build()
         except BaseException:
@@ -136,10 +157,15 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(401, "this server wants its token: Authorization: Bearer TOKEN")
         elif self.path != "/rank":
             self._refuse(404, f"there is no {self.path} here; POST groups to /rank")
-        elif "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit() and len(length) < 19):
+        elif "Transfer-Encoding" in self.headers or not (
+            length.isascii() and length.isdigit() and len(length) < 19
+        ):
             self._refuse(411, "send the groups with their Content-Length")
         elif int(length) > self.server.limit:
-            self._refuse(413, f"{length} bytes are more than the limit of {self.server.limit}; send fewer images at a time")
+            self._refuse(
+                413,
+                f"{length} bytes are more than the limit of {self.server.limit}; send fewer images at a time",
+            )
         else:
             self._rank(int(length))
 
@@ -161,7 +187,10 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, reply, TYPE)
 
     def _body(self, length: int) -> bytes:
-        """That many bytes, or fewer where the client stops sending. Raises TimeoutError when they do not come in time."""
+        """That many bytes, or fewer where the client stops sending.
+
+        Raises TimeoutError when they do not come in time.
+        """
         end = time.monotonic() + self.server.silence * (1 + length // 2**24)
         pieces: list[bytes] = []
         while length > 0 and (piece := self.rfile.read1(min(length, 2**20))):
@@ -176,10 +205,13 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.secret is None or hmac.compare_digest(given, self.server.secret)
 
     def _refuse(self, status: int, why: str) -> None:
-        """Answer with an error and end the connection, whose next bytes may be a body that nobody will read."""
+        """Answer with an error and end the connection, whose next bytes may be a body that nobody will read.
+        """
         self.close_connection = True
         self._send(status, to_json({"error": why, "type": "RankkitError"}), "application/json")
-        with contextlib.suppress(OSError):  # closing on unread bytes would reset the connection before the answer is read
+        with contextlib.suppress(
+            OSError
+        ):  # closing on unread bytes would reset the connection before the answer is read
             self.connection.shutdown(socket.SHUT_WR)
             self.connection.settimeout(1)
             end = time.monotonic() + 2
@@ -206,5 +238,7 @@ def _address(host: str, port: int, token: str | None) -> tuple[socket.AddressFam
         raise UsageError(f"{host} port {port} is no address of this machine: {error}") from None
     family, _, _, _, address = found[0]
     if token is None and not ipaddress.ip_address(str(address[0]).split("%")[0]).is_loopback:
-        raise UsageError(f"{host} can be reached from other machines; give --token-file FILE or --token-env NAME, or --host 127.0.0.1")
+        raise UsageError(
+            f"{host} can be reached from other machines; give --token-file FILE or --token-env NAME, or --host 127.0.0.1"
+        )
     return family, address

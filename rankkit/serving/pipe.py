@@ -1,8 +1,10 @@
-"""A worker: one ranker behind a pipe (``python -m rankkit.serving.pipe NAME``), the other end of `rankkit.remote.rankers.Pipe`.
+"""A worker: one ranker behind a pipe (``python -m rankkit.serving.pipe NAME``), the other end of
+`rankkit.remote.rankers.Pipe`.
 
-It finds its ranker as `load_here` does, so it can never forward to itself. Nothing that arrives is ever executed: groups come in
-and rankings go out as `wire` writes them. It says hello, then answers each frame of groups with a frame of rankings or of an error,
-until stdin closes. The ranker is built when the first frame comes, which may hold no groups. (`rankkit.serving.http`: the same by HTTP.)
+It finds its ranker as `load_here` does, so it can never forward to itself. Nothing that arrives is ever
+executed: groups come in and rankings go out as `wire` writes them. It says hello, then answers each frame of
+groups with a frame of rankings or of an error, until stdin closes. The ranker is built when the first frame
+comes, which may hold no groups. (`rankkit.serving.http`: the same by HTTP.)
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ FRAME = 2**36  # bytes of one frame; a pipe's other end is the process that star
 
 
 class Door:
-    """A prepared ranker that is built when it is first knocked at, and answers messages of groups with messages of rankings."""
+    """A prepared ranker that is built when it is first knocked at, and answers messages of groups with
+    messages of rankings.
+    """
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared, self.name = prepared, prepared.identity.ranker
@@ -35,7 +39,9 @@ class Door:
         """What there is to know of the ranker before it is built."""
         about = self.prepared.identity
         options = {key: plain(value) for key, value in about.options.items()}
-        return Hello(about.ranker, about.version, options, self.prepared.kind, self.prepared.needs_prompt, limit=limit)
+        return Hello(
+            about.ranker, about.version, options, self.prepared.kind, self.prepared.needs_prompt, limit=limit
+        )
 
     def build(self) -> Ranker:
         """The ranker, built once."""
@@ -44,14 +50,20 @@ class Door:
         return self._ranker
 
     def rank(self, groups: Sequence[Group]) -> bytes:
-        """Rankings of groups, as a message; of none, once the ranker is built. Raises whatever the ranker raises."""
+        """Rankings of groups, as a message; of none, once the ranker is built.
+
+        Raises whatever the ranker raises.
+        """
         ranker = self.build()
         rankings = list(ranker.rank(groups)) if groups else []
         return wire.encode_rankings(fitting(rankings, groups, self.name))
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``NAME[:options] [key=value ...]``: serve that ranker over stdin and stdout until stdin closes. Returns the exit code."""
+    """``NAME[:options] [key=value ...]``: serve that ranker over stdin and stdout until stdin closes.
+
+    Returns the exit code.
+    """
     if not arguments or not all("=" in option for option in arguments[1:]):
         print("usage: python -m rankkit.serving.pipe NAME[:options] [key=value ...]", file=sys.stderr)
         return 2
@@ -65,7 +77,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def over_pipe(spec: str, options: dict[str, str], source: BinaryIO, sink: BinaryIO) -> int:
-    """Say hello, then answer frame by frame until `source` ends. An exception becomes one line that names the ranker."""
+    """Say hello, then answer frame by frame until `source` ends.
+
+    An exception becomes one line that names the ranker.
+    """
     try:
         door = Door(prepare_here(with_options(spec, options)))
         wire.write_frame(sink, encode_hello(door.hello()))
@@ -88,7 +103,10 @@ def over_pipe(spec: str, options: dict[str, str], source: BinaryIO, sink: Binary
 
 
 def _take_over() -> tuple[BinaryIO, BinaryIO]:
-    """Keep the real stdin and stdout for the wire. Whoever prints from now on prints to stderr; whoever reads finds nothing."""
+    """Keep the real stdin and stdout for the wire.
+
+    Whoever prints from now on prints to stderr; whoever reads finds nothing.
+    """
     source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)

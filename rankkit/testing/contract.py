@@ -1,6 +1,7 @@
 """What every ranker promises: a sentence each, a check of it, and what to do where it is broken.
 
-A check raises `Complaint` with what it saw. Every call gets fresh copies of the groups: one broken promise does not look like another.
+A check raises `Complaint` with what it saw. Every call gets fresh copies of the groups: one broken promise
+does not look like another.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class Complaint(Exception):
 
 @dataclass
 class Trial:
-    """One ranker, what it is asked to rank, and what it said; rank() is called when an answer is first needed."""
+    """One ranker, what it is asked to rank, and what it said; rank() is called when an answer is first
+    needed.
+    """
 
     ranker: Ranker
     groups: list[Group]
@@ -68,10 +71,15 @@ class Trial:
     @property
     def pointwise(self) -> bool:
         """Whether the ranker, or any ranking of its, says that it scores image by image."""
-        return "pointwise" in {getattr(self.ranker, "kind", "listwise"), *(ranking.kind for ranking in self.together)}
+        return "pointwise" in {
+            getattr(self.ranker, "kind", "listwise"),
+            *(ranking.kind for ranking in self.together),
+        }
 
     def ask(self, groups: Sequence[Group], given: str) -> list[Ranking]:
-        """Rank copies of these groups, and insist that abstentions come with reasons; `given` says in words what they are."""
+        """Rank copies of these groups, and insist that abstentions come with reasons;
+        `given` says in words what they are.
+        """
         rankings = self.answers(groups, given)
         _need_reasons(rankings, given)
         return rankings
@@ -82,7 +90,9 @@ class Trial:
             rankings = self.ranker.rank([_copy(group) for group in groups])
         except Exception as error:
             raise Complaint(f"given {given}, rank() raised {type(error).__name__}: {error}") from error
-        if not isinstance(rankings, Sequence) or not all(isinstance(ranking, Ranking) for ranking in rankings):
+        if not isinstance(rankings, Sequence) or not all(
+            isinstance(ranking, Ranking) for ranking in rankings
+        ):
             raise Complaint(f"given {given}, rank() returned {str(rankings)[:80]}, not a list of Ranking")
         sizes, images = [len(ranking.scores) for ranking in rankings], [len(group.images) for group in groups]
         if sizes != images:
@@ -90,12 +100,16 @@ class Trial:
         return list(rankings)
 
     def need_same(self, expected: Sequence[float], got: Sequence[float], what: str) -> None:
-        """Scores agree to `tolerance` of their spread, and of what float32 resolves at their size; abstentions agree exactly."""
+        """Scores agree to `tolerance` of their spread, and of what float32 resolves at their size;
+        abstentions agree exactly.
+        """
         known = [score for score in expected if not math.isnan(score)] or [0.0]
         allowed = self.tolerance * (max(known) - min(known) + max(map(abs, known)) / 10)
         for i, (a, b) in enumerate(zip(expected, got, strict=True)):
             if math.isnan(a) != math.isnan(b) or abs(a - b) > allowed:
-                raise Complaint(f"{what}, image {i} scored {a!r} and then {b!r} (allowed is a difference of {allowed:.2g})")
+                raise Complaint(
+                    f"{what}, image {i} scored {a!r} and then {b!r} (allowed is a difference of {allowed:.2g})"
+                )
 
 
 def _opinion(trial: Trial) -> None:
@@ -110,7 +124,11 @@ def _deterministic(trial: Trial) -> None:
 
 def _batches(trial: Trial) -> None:
     for group, together, alone in zip(trial.groups, trial.together, trial.alone, strict=True):
-        trial.need_same(alone.scores, together.scores, f"group {group.id!r} ranked alone and with {len(trial.groups) - 1} others")
+        trial.need_same(
+            alone.scores,
+            together.scores,
+            f"group {group.id!r} ranked alone and with {len(trial.groups) - 1} others",
+        )
 
 
 def _order(trial: Trial) -> None:
@@ -118,7 +136,9 @@ def _order(trial: Trial) -> None:
         places = list(range(len(group.images)))
         for order in (places[::-1], places[1:] + places[:1]):
             (moved,) = trial.ask([_pick(group, order)], f"group {group.id!r} in the order {order}")
-            trial.need_same([ranking.scores[i] for i in order], moved.scores, f"group {group.id!r} in the order {order}")
+            trial.need_same(
+                [ranking.scores[i] for i in order], moved.scores, f"group {group.id!r} in the order {order}"
+            )
 
 
 def _inputs(trial: Trial) -> None:
@@ -131,7 +151,9 @@ def _inputs(trial: Trial) -> None:
         now = _state(after)
         for name, value in _state(before).items():
             if now.get(name) != value:
-                raise Complaint(f"{name} of group {before.id!r} was {str(value)[:80]} and is {str(now.get(name))[:80]} after rank()")
+                raise Complaint(
+                    f"{name} of group {before.id!r} was {str(value)[:80]} and is {str(now.get(name))[:80]} after rank()"
+                )
 
 
 def _empty(trial: Trial) -> None:
@@ -147,9 +169,14 @@ def _single(trial: Trial) -> None:
 
 def _companions(trial: Trial) -> None:
     for group, ranking in zip(trial.groups, trial.alone, strict=True):
-        singles = [trial.ask([_pick(group, [i])], f"image {i} of group {group.id!r} alone")[0] for i in range(len(group.images))]
+        singles = [
+            trial.ask([_pick(group, [i])], f"image {i} of group {group.id!r} alone")[0]
+            for i in range(len(group.images))
+        ]
         trial.need_same(
-            ranking.scores, [single.scores[0] for single in singles], f"group {group.id!r} ranked as a whole and image by image"
+            ranking.scores,
+            [single.scores[0] for single in singles],
+            f"group {group.id!r} ranked as a whole and image by image",
         )
 
 
@@ -173,8 +200,12 @@ def _prompts(trial: Trial) -> None:
 
 
 def _wire(trial: Trial) -> None:
-    rankings = trial.ask(wire.decode_groups(wire.encode_groups(trial.groups)), "groups that went over the wire")
-    _need_bits(trial.together, wire.decode_rankings(wire.encode_rankings(rankings)), "asked here and over the wire")
+    rankings = trial.ask(
+        wire.decode_groups(wire.encode_groups(trial.groups)), "groups that went over the wire"
+    )
+    _need_bits(
+        trial.together, wire.decode_rankings(wire.encode_rankings(rankings)), "asked here and over the wire"
+    )
 
 
 def _options(trial: Trial) -> None:
@@ -203,45 +234,104 @@ def _need_bits(expected: Sequence[Ranking], got: Sequence[Ranking], what: str) -
 
 
 def _bits(ranking: Ranking) -> object:
-    return ranking.kind, [[number.hex() for number in numbers] for numbers in (ranking.scores, ranking.stderr or ())]
+    return ranking.kind, [
+        [number.hex() for number in numbers] for numbers in (ranking.scores, ranking.stderr or ())
+    ]
 
 
 def _copy(group: Group) -> Group:
-    return replace(group, images=tuple(image.copy() for image in group.images), metadata=copy.deepcopy(dict(group.metadata)))
+    return replace(
+        group,
+        images=tuple(image.copy() for image in group.images),
+        metadata=copy.deepcopy(dict(group.metadata)),
+    )
 
 
 def _pick(group: Group, places: Sequence[int]) -> Group:
-    return replace(group, images=tuple(group.images[i] for i in places), names=tuple(group.names[i] for i in places if group.names))
+    return replace(
+        group,
+        images=tuple(group.images[i] for i in places),
+        names=tuple(group.names[i] for i in places if group.names),
+    )
 
 
 def _state(group: Group) -> dict[str, object]:
     fields = {name: getattr(group, name) for name in ("prompt", "id", "names", "metadata")}
-    return {**fields, **{f"the picture (sha256) of image {i}": content_hash(image) for i, image in enumerate(group.images)}}
+    return {
+        **fields,
+        **{f"the picture (sha256) of image {i}": content_hash(image) for i, image in enumerate(group.images)},
+    }
 
 
 FOUNDATIONS = (
-    Promise("rank() returns one ranking per group", lambda trial: trial.together, "return one Ranking per group, with one score per image"),
-    Promise("a score is finite, or NaN with a reason", lambda trial: _need_reasons(trial.together), 'put it into details[i]["error"]'),
-    Promise("it has an opinion on some images", _opinion, "see why it fails, or give groups=[...] that it can judge"),
-    Promise("the same groups get the same scores, to the bit", _deterministic, "seed what is random; keep nothing between calls"),
+    Promise(
+        "rank() returns one ranking per group",
+        lambda trial: trial.together,
+        "return one Ranking per group, with one score per image",
+    ),
+    Promise(
+        "a score is finite, or NaN with a reason",
+        lambda trial: _need_reasons(trial.together),
+        'put it into details[i]["error"]',
+    ),
+    Promise(
+        "it has an opinion on some images",
+        _opinion,
+        "see why it fails, or give groups=[...] that it can judge",
+    ),
+    Promise(
+        "the same groups get the same scores, to the bit",
+        _deterministic,
+        "seed what is random; keep nothing between calls",
+    ),
 )
 EVERY = (
-    Promise("the other groups of a call do not matter", _batches, "rank each group by itself; see also tolerance="),
-    Promise("the order of the images does not matter", _order, "judge images in an order of their own; see also tolerance="),
+    Promise(
+        "the other groups of a call do not matter", _batches, "rank each group by itself; see also tolerance="
+    ),
+    Promise(
+        "the order of the images does not matter",
+        _order,
+        "judge images in an order of their own; see also tolerance=",
+    ),
     Promise("identical images tie", _ties, "give equal pictures equal scores, whatever their place"),
-    Promise("the groups are left as they were", _inputs, "work on copies: image.copy(), dict(group.metadata)"),
-    Promise("no groups, and groups without images, are answered", _empty, "return [] for no groups and Ranking(()) for no images"),
+    Promise(
+        "the groups are left as they were", _inputs, "work on copies: image.copy(), dict(group.metadata)"
+    ),
+    Promise(
+        "no groups, and groups without images, are answered",
+        _empty,
+        "return [] for no groups and Ranking(()) for no images",
+    ),
     Promise("a group of one image is answered", _single, "one image gets one score, or NaN with a reason"),
     Promise("images of any size are answered", _sizes, "resize them, or abstain with NaN and a reason"),
-    Promise("any prompt is answered", _prompts, "truncate it and say so in details, or abstain with NaN and a reason"),
-    Promise("it survives the wire", _wire, "use only pixels, prompt, id, names and metadata; keep details to what JSON can hold"),
+    Promise(
+        "any prompt is answered",
+        _prompts,
+        "truncate it and say so in details, or abstain with NaN and a reason",
+    ),
+    Promise(
+        "it survives the wire",
+        _wire,
+        "use only pixels, prompt, id, names and metadata; keep details to what JSON can hold",
+    ),
 )
-POINTWISE = Promise("an image's score does not depend on its companions", _companions, "score each by itself, or say kind = 'listwise'")
-RELOADED = Promise("an unknown option is refused by name when it is loaded", _options, "raise a RankkitError that names the option")
+POINTWISE = Promise(
+    "an image's score does not depend on its companions",
+    _companions,
+    "score each by itself, or say kind = 'listwise'",
+)
+RELOADED = Promise(
+    "an unknown option is refused by name when it is loaded",
+    _options,
+    "raise a RankkitError that names the option",
+)
 
 
 def due(trial: Trial) -> Iterator[Promise]:
-    """The promises that this ranker makes: those of its kind, and that of its options where it can be built anew."""
+    """The promises that this ranker makes: those of its kind, and that of its options where it can be built
+    anew.
+    """
     yield from FOUNDATIONS
     yield from EVERY
     if trial.pointwise:

@@ -1,4 +1,6 @@
-"""Something to rank and someone to rank it, without files or weights: groups drawn by code, and three honest fakes."""
+"""Something to rank and someone to rank it, without files or weights: groups drawn by code, and three honest
+fakes.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,12 @@ Shape = tuple[str, str, str]  # colour, shape, ground: "red", "circle", "white"
 
 
 def sample_groups(seed: int = 0) -> list[Group]:
-    """Five small groups of three or four images each: shapes, a gradient, noise and textures; the same for the same seed.
+    """Five small groups of three or four images each: shapes, a gradient, noise and textures; the same for
+    the same seed.
 
-    Prompts say colours by name, and the first candidate is what the prompt says. Ids, names and metadata are filled, the latter with
-    GenEval's clauses where the prompt names a thing. Sides are 48 to 96 pixels; not every image is square.
+    Prompts say colours by name, and the first candidate is what the prompt says. Ids, names and metadata are
+    filled, the latter with GenEval's clauses where the prompt names a thing. Sides are 48 to 96 pixels; not
+    every image is square.
     """
     rng = np.random.default_rng(seed)
     white, black = "white", "black"
@@ -30,8 +34,22 @@ def sample_groups(seed: int = 0) -> list[Group]:
     noise = [_noise(rng, *each) for each in ((0.2, "black"), (0.05, "black"), (0.2, "orange"))]
     hills = [_hills(rng, *colours) for colours in (("blue", "green"), ("orange", "brown"), ("gray", "black"))]
     return [
-        _shapes(0, rng, ("red", "circle", white), ("blue", "circle", white), ("red", "square", white), ("green", "triangle", black)),
-        _shapes(1, rng, ("blue", "square", black), ("blue", "square", white), ("yellow", "square", black), ("purple", "circle", black)),
+        _shapes(
+            0,
+            rng,
+            ("red", "circle", white),
+            ("blue", "circle", white),
+            ("red", "square", white),
+            ("green", "triangle", black),
+        ),
+        _shapes(
+            1,
+            rng,
+            ("blue", "square", black),
+            ("blue", "square", white),
+            ("yellow", "square", black),
+            ("purple", "circle", black),
+        ),
         _group(2, "a smooth gradient from yellow to purple", gradients),
         _group(3, "grey noise", noise),
         _group(4, "a photograph of green hills under a blue sky", hills),
@@ -39,12 +57,14 @@ def sample_groups(seed: int = 0) -> list[Group]:
 
 
 def content_hash(image: Image.Image) -> str:
-    """sha256 of an image's size and pixels, in hex: equal for equal pictures, whatever file they came from."""
+    """sha256 of an image's size and pixels, in hex: equal for equal pictures, whatever file they came from.
+    """
     return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()
 
 
 class Fixed:
-    """A pointwise ranker whose scores are known: a function of the image, or a mapping from `content_hash` to the score.
+    """A pointwise ranker whose scores are known: a function of the image, or a mapping from `content_hash` to
+    the score.
 
     An image that the mapping lacks is abstained on.
     """
@@ -56,14 +76,21 @@ class Fixed:
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """One ranking per group; companions and prompts do not matter."""
-        return [_with_reasons(tuple(map(self._score, group.images)), self.kind, "no score is fixed for this image") for group in groups]
+        return [
+            _with_reasons(
+                tuple(map(self._score, group.images)), self.kind, "no score is fixed for this image"
+            )
+            for group in groups
+        ]
 
     def _score(self, image: Image.Image) -> float:
         return self.scores(image) if callable(self.scores) else self.scores.get(content_hash(image), math.nan)
 
 
 class Flaky:
-    """Another ranker that fails on chosen images, as a model does on a file it cannot digest: it abstains, and says why."""
+    """Another ranker that fails on chosen images, as a model does on a file it cannot digest: it abstains,
+    and says why.
+    """
 
     def __init__(self, ranker: Ranker, fails: Callable[[Image.Image], bool]) -> None:
         self.ranker, self.fails = ranker, fails
@@ -80,10 +107,11 @@ class Flaky:
 
 
 class Biased:
-    """A judge that compares: P(first is better) = σ(utility of first - utility of second + `seat` + `noise` · ε), all in logits.
+    """A judge that compares: P(first is better) = σ(utility of first - utility of second + `seat` + `noise` ·
+    ε), all in logits.
 
-    `seat` is its liking for the first seat. ε is standard normal and belongs to the ordered pair: the same question gets the same answer.
-    As a ranker: ``class Judge(Biased, rankkit.Pairwise)``.
+    `seat` is its liking for the first seat. ε is standard normal and belongs to the ordered pair: the same
+    question gets the same answer. As a ranker: ``class Judge(Biased, rankkit.Pairwise)``.
     """
 
     kind: ClassVar[Kind] = "pairwise"
@@ -97,7 +125,9 @@ class Biased:
 
     def _answer(self, first: Image.Image, second: Image.Image) -> float:
         question = f"{self.seed}{content_hash(first)}{content_hash(second)}"
-        luck = np.random.default_rng(int.from_bytes(hashlib.sha256(question.encode()).digest()[:8], "big")).normal()
+        luck = np.random.default_rng(
+            int.from_bytes(hashlib.sha256(question.encode()).digest()[:8], "big")
+        ).normal()
         return sigmoid(self.utility(first) - self.utility(second) + self.seat + self.noise * luck)
 
 
@@ -114,7 +144,13 @@ def _group(number: int, prompt: str, images: Sequence[Image.Image], **metadata: 
 def _shapes(number: int, rng: np.random.Generator, *shapes: Shape) -> Group:
     colour, shape, ground = shapes[0]
     clauses = [{"class": shape, "count": 1, "color": colour}]
-    return _group(number, f"a {colour} {shape} on {ground}", [_shape(rng, *each) for each in shapes], tag="colors", include=clauses)
+    return _group(
+        number,
+        f"a {colour} {shape} on {ground}",
+        [_shape(rng, *each) for each in shapes],
+        tag="colors",
+        include=clauses,
+    )
 
 
 def _shape(rng: np.random.Generator, colour: str, shape: str, ground: str) -> Image.Image:
@@ -139,7 +175,8 @@ def _noise(rng: np.random.Generator, width: float, ground: str) -> Image.Image:
 
 
 def _hills(rng: np.random.Generator, sky: str, land: str) -> Image.Image:
-    """A horizon and a surface with the spectrum of photographs, whose amplitude falls as one over frequency."""
+    """A horizon and a surface with the spectrum of photographs, whose amplitude falls as one over frequency.
+    """
     frequency = np.hypot(np.fft.fftfreq(56)[:, None], np.fft.fftfreq(80)[None, :])
     rough = np.fft.ifft2(np.fft.fft2(rng.normal(size=(56, 80))) / (frequency + 1 / 80)).real
     rough /= np.abs(rough).max()

@@ -78,18 +78,27 @@ def plain_pairs(folder, n=20, prompts=None, choice="a"):
     entries = []
     for i in range(n):
         a, b = put(folder, f"{i}a.png", 200, i % 250), put(folder, f"{i}b.png", 100, i % 250)
-        entries.append({"prompt": f"prompt {i % (prompts or n)}", "image_a": a, "image_b": b, "choice": choice})
+        entries.append(
+            {"prompt": f"prompt {i % (prompts or n)}", "image_a": a, "image_b": b, "choice": choice}
+        )
     return write(folder / "pairs.jsonl", entries)
 
 
 def ranked(folder, ranks, **fields):
     """An entry with one image per rank, whose quality follows the rank (1 is best)."""
-    names = [put(folder, f"{fields.get('prompt', 'x')}/{i}.png", 250 - 10 * int(rank or 0), i) for i, rank in enumerate(ranks)]
+    names = [
+        put(folder, f"{fields.get('prompt', 'x')}/{i}.png", 250 - 10 * int(rank or 0), i)
+        for i, rank in enumerate(ranks)
+    ]
     return {"prompt": "x", **fields}, names
 
 
 def tau(report, first, second):
-    return next(k for k in report.kendall if {k.first, k.second} == {first, second} and (first != second or k.first == k.second))
+    return next(
+        k
+        for k in report.kendall
+        if {k.first, k.second} == {first, second} and (first != second or k.first == k.second)
+    )
 
 
 # --- formats -----------------------------------------------------------------------------------------------------------------
@@ -102,7 +111,13 @@ def test_hpdv2_ranks_are_read_with_1_as_the_best(tmp_path):
         raw = [{"rank": ranks[::-1], "user_hash": "u"}]
         entries.append({**entry, "image_path": names, "rank": ranks, "raw_annotations": raw})
     report = agree(write(tmp_path / "test.json", entries), {"truth": truth(), "reverse": reverse()})
-    assert (report.format, report.entries, report.prompts, report.pairs, report.human_ties) == ("HPDv2 test", 2, 2, 8, 1)
+    assert (report.format, report.entries, report.prompts, report.pairs, report.human_ties) == (
+        "HPDv2 test",
+        2,
+        2,
+        8,
+        1,
+    )
     assert [found.accuracy for found in report.rankers] == [1.0, 0.0]
     assert tau(report, "truth", "(humans)").tau == pytest.approx(1.0)
 
@@ -118,7 +133,11 @@ def test_hpdv3_prefers_path1(tmp_path):
     for name, quality in (("images/1.png", 90), ("images/2.png", 30)):
         put(tmp_path, name, quality)
     entry = {"prompt": "p", "path1": "images/1.png", "path2": "images/2.png", "model1": "m", "model2": "n"}
-    more = [{**entry, "choice_dist": [12, 7], "confidence": 0.99}, {**entry, "choice_dist": None, "confidence": None}, entry]
+    more = [
+        {**entry, "choice_dist": [12, 7], "confidence": 0.99},
+        {**entry, "choice_dist": None, "confidence": None},
+        entry,
+    ]
     report = agree(write(tmp_path / "all.json", more), {"truth": truth(), "reverse": reverse()})
     assert (report.format, report.pairs, report.prompts) == ("HPDv3", 3, 1)
     assert [found.accuracy for found in report.rankers] == [1.0, 0.0]
@@ -127,9 +146,16 @@ def test_hpdv3_prefers_path1(tmp_path):
 def test_imagereward_rankings_are_read_with_ties(tmp_path):
     ranks = [1, 2, 5, 2]
     entry, names = ranked(tmp_path, ranks)
-    path = write(tmp_path / "test.json", [{"id": "005-0040", **entry, "generations": names, "ranking": ranks}])
+    path = write(
+        tmp_path / "test.json", [{"id": "005-0040", **entry, "generations": names, "ranking": ranks}]
+    )
     report = agree(path, {"truth": truth()})
-    assert (report.format, report.pairs, report.human_ties, report.rankers[0].accuracy) == ("ImageReward test", 5, 1, 1.0)
+    assert (report.format, report.pairs, report.human_ties, report.rankers[0].accuracy) == (
+        "ImageReward test",
+        5,
+        1,
+        1.0,
+    )
 
 
 def pickapic(path, rows, row_group_size=2):
@@ -147,26 +173,55 @@ def pickapic(path, rows, row_group_size=2):
 
 
 def test_pickapic_parquet_is_read_with_ties_and_unlabelled_rows(tmp_path):
-    rows = [{}, {"label_0": 0.5}, {"label_0": 0.0, "jpg_0": png(1), "jpg_1": png(9)}, {"has_label": False, "label_0": None}]
+    rows = [
+        {},
+        {"label_0": 0.5},
+        {"label_0": 0.0, "jpg_0": png(1), "jpg_1": png(9)},
+        {"has_label": False, "label_0": None},
+    ]
     report = agree(pickapic(tmp_path / "test.parquet", rows), {"truth": truth()})
-    assert (report.format, report.entries, report.pairs, report.human_ties, report.undecided) == ("Pick-a-Pic", 4, 2, 1, 1)
+    assert (report.format, report.entries, report.pairs, report.human_ties, report.undecided) == (
+        "Pick-a-Pic",
+        4,
+        2,
+        1,
+        1,
+    )
     assert report.rankers[0].accuracy == 1.0
     assert not report.abstained
 
 
 def test_an_embedded_picture_that_is_broken_or_missing_abstains_by_row(tmp_path):
-    report = agree(pickapic(tmp_path / "x.parquet", [{}, {"jpg_1": b"no"}, {"jpg_0": None}]), {"truth": truth()})
-    assert [(bad.where, bad.image) for bad in report.unreadable] == [("row 2", "row 2, image 2"), ("row 3", "row 3, image 1")]
+    report = agree(
+        pickapic(tmp_path / "x.parquet", [{}, {"jpg_1": b"no"}, {"jpg_0": None}]), {"truth": truth()}
+    )
+    assert [(bad.where, bad.image) for bad in report.unreadable] == [
+        ("row 2", "row 2, image 2"),
+        ("row 3", "row 3, image 1"),
+    ]
     assert (report.unreadable_pairs, report.rankers[0].pairs) == (2, 1)
 
 
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
 def test_plain_choices_are_words_or_the_index_of_the_chosen_image(tmp_path, suffix):
     good, bad = put(tmp_path, "good.png", 200), put(tmp_path, "bad.png", 20)
-    choices = [("a", good, bad), ("A", good, bad), (0, good, bad), ("b", bad, good), ("B", bad, good), (1, bad, good), ("tie", bad, good)]
+    choices = [
+        ("a", good, bad),
+        ("A", good, bad),
+        (0, good, bad),
+        ("b", bad, good),
+        ("B", bad, good),
+        (1, bad, good),
+        ("tie", bad, good),
+    ]
     entries = [{"prompt": "p", "image_a": a, "image_b": b, "choice": choice} for choice, a, b in choices]
     report = agree(write(tmp_path / f"pairs{suffix}", entries), {"truth": truth()})
-    assert (report.format, report.pairs, report.human_ties, report.rankers[0].accuracy) == ("plain pairs", 6, 1, 1.0)
+    assert (report.format, report.pairs, report.human_ties, report.rankers[0].accuracy) == (
+        "plain pairs",
+        6,
+        1,
+        1.0,
+    )
 
 
 def test_chosen_and_rejected_columns_are_read_from_parquet_with_pictures_of_the_datasets_library(tmp_path):
@@ -184,7 +239,9 @@ def test_chosen_and_rejected_columns_are_read_from_parquet_with_pictures_of_the_
 
 def test_an_image_without_a_rank_is_left_out(tmp_path):
     entry, names = ranked(tmp_path, [1, None, 3])
-    report = agree(write(tmp_path / "t.json", [{**entry, "image_path": names, "rank": [1, None, 3]}]), {"truth": truth()})
+    report = agree(
+        write(tmp_path / "t.json", [{**entry, "image_path": names, "rank": [1, None, 3]}]), {"truth": truth()}
+    )
     assert (report.pairs, report.rankers[0].pairs, report.rankers[0].accuracy) == (1, 1, 1.0)
 
 
@@ -204,7 +261,9 @@ def test_who_knows_the_truth_gets_one_and_who_guesses_about_a_half(tmp_path):
     knows, guesses = report.rankers
     assert knows.accuracy == 1.0 and knows.low > 0.95 and knows.high == 1.0 and knows.p_value < 1e-6
     assert 0.4 < guesses.accuracy < 0.6 and guesses.low <= 0.5 <= guesses.high and guesses.p_value > 0.05
-    assert any("not significantly different from guessing" in line and "guess" in line for line in lines(report))
+    assert any(
+        "not significantly different from guessing" in line and "guess" in line for line in lines(report)
+    )
 
 
 def test_pairs_of_one_prompt_are_one_cluster(tmp_path):
@@ -220,7 +279,9 @@ def test_entries_without_a_prompt_are_clusters_of_their_own(tmp_path):
     assert agree(path, {"truth": truth()}).rankers[0].prompts == 4
 
 
-@pytest.mark.parametrize(("ties", "accuracy", "pairs"), [("half", 0.5, 6), ("wrong", 0.0, 6), ("drop", math.nan, 0)])
+@pytest.mark.parametrize(
+    ("ties", "accuracy", "pairs"), [("half", 0.5, 6), ("wrong", 0.0, 6), ("drop", math.nan, 0)]
+)
 def test_the_ties_policy_decides_what_equal_scores_count_and_is_said(tmp_path, ties, accuracy, pairs):
     report = agree(plain_pairs(tmp_path, 6), {"constant": constant(), "truth": truth()}, ties=ties)
     found = report.rankers[0]
@@ -235,7 +296,10 @@ def test_kendall_of_a_ranker_with_itself_is_one_and_with_its_reverse_minus_one(t
     for prompt, ranks in (("a", [2, 1, 3]), ("b", [4, 3, 2, 1])):
         entry, names = ranked(tmp_path, ranks, prompt=prompt)
         entries.append({**entry, "image_path": names, "rank": ranks})
-    report = agree(write(tmp_path / "t.json", entries), {"truth": truth(), "again": truth(), "reverse": reverse(), "flat": constant()})
+    report = agree(
+        write(tmp_path / "t.json", entries),
+        {"truth": truth(), "again": truth(), "reverse": reverse(), "flat": constant()},
+    )
     assert (tau(report, "truth", "truth").tau, tau(report, "truth", "truth").groups) == (1.0, 2)
     assert tau(report, "truth", "again").tau == 1.0
     assert tau(report, "truth", "reverse").tau == -1.0
@@ -245,7 +309,11 @@ def test_kendall_of_a_ranker_with_itself_is_one_and_with_its_reverse_minus_one(t
 
 def test_kendall_is_averaged_within_a_prompt_before_over_prompts(tmp_path):
     entries = []
-    for prompt, greens in (("even", (1, 2)), ("even", (3, 4)), ("odd", (2, 1))):  # red and green agree twice, and once they do not
+    for prompt, greens in (
+        ("even", (1, 2)),
+        ("even", (3, 4)),
+        ("odd", (2, 1)),
+    ):  # red and green agree twice, and once they do not
         a, b = (put(tmp_path, f"{prompt}{greens[i]}.png", 10 * (i + 1), greens[i]) for i in (0, 1))
         entries.append({"prompt": prompt, "image_a": a, "image_b": b, "choice": "b"})
     green = build(pointwise(lambda image: image.getpixel((0, 0))[1]))
@@ -259,7 +327,9 @@ def test_humans_join_the_matrix_only_where_they_ranked_more_than_two(tmp_path):
 
 
 def test_pairwise_and_listwise_rankers_are_asked_the_same_way(tmp_path):
-    judge = build(pairwise(lambda first, second: 0.9 if first.getpixel((0, 0))[0] > second.getpixel((0, 0))[0] else 0.1))
+    judge = build(
+        pairwise(lambda first, second: 0.9 if first.getpixel((0, 0))[0] > second.getpixel((0, 0))[0] else 0.1)
+    )
     panel = mean_rank({"truth": truth(), "flat": constant()})
     entry, names = ranked(tmp_path, [3, 1, 2])
     path = write(tmp_path / "t.json", [{**entry, "generations": names, "ranking": [3, 1, 2]}])
@@ -268,7 +338,9 @@ def test_pairwise_and_listwise_rankers_are_asked_the_same_way(tmp_path):
 
 def test_a_liking_for_the_first_place_gains_nothing(tmp_path):
     names = [put(tmp_path, "1.png", 200), put(tmp_path, "2.png", 100)]
-    path = write(tmp_path / "all.json", [{"prompt": f"p{i}", "path1": names[0], "path2": names[1]} for i in range(300)])
+    path = write(
+        tmp_path / "all.json", [{"prompt": f"p{i}", "path1": names[0], "path2": names[1]} for i in range(300)]
+    )
     found = agree(path, {"first": First()}).rankers[0]
     assert found.low <= 0.5 <= found.high
 
@@ -306,9 +378,16 @@ def test_bad_images_abstain_with_their_reason_and_everything_else_goes_on(tmp_pa
     (folder / "empty.png").write_bytes(b"")
     (folder / "torn.png").write_bytes(png(3)[:-30])
     entries = [json.loads(line) for line in path.read_text().splitlines()]
-    entries += [{"prompt": f"h{i}", "image_a": "0a.png", "image_b": name, "choice": "a"} for i, (name, _) in enumerate(HOSTILE)]
+    entries += [
+        {"prompt": f"h{i}", "image_a": "0a.png", "image_b": name, "choice": "a"}
+        for i, (name, _) in enumerate(HOSTILE)
+    ]
     report = agree(write(path, entries), {"truth": truth()})
-    assert (report.unreadable_pairs, report.unreadable_images, report.rankers[0].pairs) == (len(HOSTILE), len(HOSTILE), 4)
+    assert (report.unreadable_pairs, report.unreadable_images, report.rankers[0].pairs) == (
+        len(HOSTILE),
+        len(HOSTILE),
+        4,
+    )
     for bad, (name, reason) in zip(report.unreadable, HOSTILE, strict=True):
         assert reason in bad.reason, (name, bad.reason)
     assert report.abstained and report.unreadable[0].where == "line 5"
@@ -320,19 +399,26 @@ def test_bad_images_abstain_with_their_reason_and_everything_else_goes_on(tmp_pa
 def test_one_bad_image_of_a_group_costs_only_its_own_pairs(tmp_path):
     entry, names = ranked(tmp_path, [1, 2, 3])
     names[1] = "gone.png"
-    report = agree(write(tmp_path / "t.json", [{**entry, "image_path": names, "rank": [1, 2, 3]}]), {"truth": truth()})
+    report = agree(
+        write(tmp_path / "t.json", [{**entry, "image_path": names, "rank": [1, 2, 3]}]), {"truth": truth()}
+    )
     assert (report.pairs, report.unreadable_pairs, report.unreadable_images) == (3, 2, 1)
     assert (report.rankers[0].pairs, report.rankers[0].accuracy) == (1, 1.0)
 
 
 def test_names_with_terminal_codes_are_shown_escaped(tmp_path):
     path = plain_pairs(tmp_path, 1)
-    entries = [json.loads(path.read_text()), {"prompt": "p", "image_a": "\x1b[2Jevil", "image_b": "0a.png", "choice": "a"}]
+    entries = [
+        json.loads(path.read_text()),
+        {"prompt": "p", "image_a": "\x1b[2Jevil", "image_b": "0a.png", "choice": "a"},
+    ]
     assert "\x1b" not in "".join(lines(agree(write(path, entries), {"truth": truth()})))
 
 
 def test_more_unreadable_images_than_fit_are_counted(tmp_path):
-    entries = [{"prompt": "p", "image_a": f"{i}.png", "image_b": f"{i}b.png", "choice": "a"} for i in range(30)]
+    entries = [
+        {"prompt": "p", "image_a": f"{i}.png", "image_b": f"{i}b.png", "choice": "a"} for i in range(30)
+    ]
     report = agree(write(tmp_path / "p.json", entries), {"truth": truth()})
     assert (report.unreadable_images, len(report.unreadable)) == (60, 20)
     assert any("and 40 more" in line for line in lines(report))
@@ -341,7 +427,9 @@ def test_more_unreadable_images_than_fit_are_counted(tmp_path):
 
 def test_a_ranker_that_needs_a_prompt_abstains_where_there_is_none(tmp_path):
     good, bad = put(tmp_path, "g.png", 200), put(tmp_path, "b.png", 20)
-    entries = [{"prompt": prompt, "image_a": good, "image_b": bad, "choice": "a"} for prompt in ("p", "", "  ", None)]
+    entries = [
+        {"prompt": prompt, "image_a": good, "image_b": bad, "choice": "a"} for prompt in ("p", "", "  ", None)
+    ]
     seen = []
 
     def reads(image, prompt):
@@ -399,7 +487,11 @@ def test_rankers_see_at_most_64_images_a_call_and_every_group_once(tmp_path):
         entry, names = ranked(tmp_path, [1, 2, 3, 4, 5], prompt=f"p{i}")
         entries.append({**entry, "image_path": names, "rank": [1, 2, 3, 4, 5]})
     watching, seen = Watching(), []
-    agree(write(tmp_path / "t.json", entries), {"w": watching}, progress=lambda done, total: seen.append((done, total)))
+    agree(
+        write(tmp_path / "t.json", entries),
+        {"w": watching},
+        progress=lambda done, total: seen.append((done, total)),
+    )
     assert max(map(sum, watching.calls)) <= BATCH and sum(map(sum, watching.calls)) == 150
     assert seen[-1] == (30, 30) and [done for done, _ in seen] == sorted({done for done, _ in seen})
 
@@ -408,7 +500,9 @@ def test_a_group_larger_than_a_call_is_ranked_whole(tmp_path):
     ranks = list(range(1, BATCH + 7))
     names = [put(tmp_path, f"{i}.png", 255 - i) for i in ranks]
     watching = Watching()
-    report = agree(write(tmp_path / "t.json", [{"prompt": "p", "generations": names, "ranking": ranks}]), {"w": watching})
+    report = agree(
+        write(tmp_path / "t.json", [{"prompt": "p", "generations": names, "ranking": ranks}]), {"w": watching}
+    )
     assert watching.calls == [[len(ranks)]] and report.rankers[0].pairs == math.comb(len(ranks), 2)
 
 
@@ -433,7 +527,11 @@ def test_pictures_do_not_pile_up(tmp_path):
 def test_entries_without_a_picture_to_rank_do_not_pile_up_either(tmp_path):
     seen = []
     rows = [{"has_label": False}] * 200 + [{}]
-    report = agree(pickapic(tmp_path / "t.parquet", rows), {"truth": truth()}, progress=lambda done, total: seen.append(done))
+    report = agree(
+        pickapic(tmp_path / "t.parquet", rows),
+        {"truth": truth()},
+        progress=lambda done, total: seen.append(done),
+    )
     assert (report.undecided, report.pairs) == (200, 1)
     assert seen == [64, 128, 192, 201]
 
@@ -448,7 +546,9 @@ def test_limit_takes_the_first_entries_and_looks_no_further(tmp_path):
 
 def test_a_file_is_checked_to_its_end_before_anything_is_ranked(tmp_path):
     path = plain_pairs(tmp_path, 5)
-    path.write_text(path.read_text() + '\n{"prompt": "p", "image_a": "0a.png", "image_b": "0b.png", "choice": "maybe"}')
+    path.write_text(
+        path.read_text() + '\n{"prompt": "p", "image_a": "0a.png", "image_b": "0b.png", "choice": "maybe"}'
+    )
     watching = Watching()
     with pytest.raises(BadSource, match=r"pairs.jsonl, line 6: its choice is 'maybe'"):
         agree(path, {"w": watching})
@@ -488,7 +588,15 @@ def test_the_report_is_text_a_table_and_json(tmp_path):
     report = agree(path, {"truth": truth(), "flat": constant()}, ties="drop")
     text = lines(report)
     assert text[0] == f"{path}: plain pairs, 8 entries, 8 prompts, 8 pairs decided by humans"
-    assert table(report)[0] == ["ranker", "accuracy", "95 % interval", "pairs", "prompts", "ties", "abstained"]
+    assert table(report)[0] == [
+        "ranker",
+        "accuracy",
+        "95 % interval",
+        "pairs",
+        "prompts",
+        "ties",
+        "abstained",
+    ]
     assert table(report)[1] == ["truth", "1.000", "0.676 to 1.000", "8", "8", "0", "0"]
     assert any(line.startswith("Kendall") for line in text)
     data = json.loads(json.dumps(to_dict(report), allow_nan=False))
@@ -505,4 +613,6 @@ def test_the_group_a_ranker_sees_does_not_tell_what_humans_chose(tmp_path):
             return truth().rank(groups)
 
     agree(plain_pairs(tmp_path, 2), {"c": Curious()})
-    assert all(isinstance(group, Group) and not group.metadata and group.id.startswith("line") for group in seen)
+    assert all(
+        isinstance(group, Group) and not group.metadata and group.id.startswith("line") for group in seen
+    )

@@ -29,7 +29,13 @@ def put(files):
     for name, content in files.items():
         os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
         with open(name, "wb") as file:
-            file.write(shade(content) if isinstance(content, int) else content.encode() if isinstance(content, str) else content)
+            file.write(
+                shade(content)
+                if isinstance(content, int)
+                else content.encode()
+                if isinstance(content, str)
+                else content
+            )
 
 
 def level(image):
@@ -51,7 +57,10 @@ def test_images_are_paired_by_their_relative_path_and_who_has_no_partner_is_name
     put({"a/0.png": 1, "a/x/1.png": 1, "a/only.png": 1, "b/0.png": 2, "b/x/1.png": 2, "b/alone.png": 2})
     found = pair("a", "b")
     assert found.by == "relative path"
-    assert [(each.a.name, each.b.name) for each in found.pairs] == [("a/0.png", "b/0.png"), ("a/x/1.png", "b/x/1.png")]
+    assert [(each.a.name, each.b.name) for each in found.pairs] == [
+        ("a/0.png", "b/0.png"),
+        ("a/x/1.png", "b/x/1.png"),
+    ]
     assert (found.only_a, found.only_b) == (["a/only.png"], ["b/alone.png"])
 
 
@@ -65,7 +74,10 @@ def test_without_common_paths_images_are_paired_by_prompt_and_order():
     put({"a/x.txt": "cat", "a/y.txt": "cat", "a/z.txt": "dog", "b/p.txt": "cat", "b/q.txt": "cat"})
     found = pair("a", "b")
     assert found.by == "prompt and order"
-    assert [(each.a.name, each.b.name) for each in found.pairs] == [("a/x.png", "b/p.png"), ("a/y.png", "b/q.png")]
+    assert [(each.a.name, each.b.name) for each in found.pairs] == [
+        ("a/x.png", "b/p.png"),
+        ("a/y.png", "b/q.png"),
+    ]
     assert (found.only_a, found.only_b) == (["a/z.png"], [])
 
 
@@ -78,12 +90,17 @@ def test_an_image_without_a_prompt_is_named_too_where_prompts_decide():
 def test_one_prompt_for_all_pairs_images_in_order():
     put({"a/x.png": 1, "a/y.png": 2, "b/p.png": 3})
     found = pair("a", "b", prompt="a cat")
-    assert [(each.a.name, each.b.name) for each in found.pairs] == [("a/x.png", "b/p.png")] and found.only_a == ["a/y.png"]
+    assert [(each.a.name, each.b.name) for each in found.pairs] == [
+        ("a/x.png", "b/p.png")
+    ] and found.only_a == ["a/y.png"]
 
 
 def test_folders_with_nothing_in_common_are_refused_with_the_next_step():
     put({"a/x.png": 1, "b/y.png": 2})
-    with pytest.raises(BadSource, match="no image of one matches an image of the other by relative path or by prompt; name files alike"):
+    with pytest.raises(
+        BadSource,
+        match="no image of one matches an image of the other by relative path or by prompt; name files alike",
+    ):
         pair("a", "b")
 
 
@@ -154,7 +171,10 @@ def test_a_ranker_that_loses_count_fails_its_pairs_not_the_run(rankings):
 def test_a_ranker_that_needs_a_prompt_fails_pairs_that_have_none():
     put({"a/0.png": 9, "b/0.png": 1, "a/1.png": 9, "b/1.png": 1, "a/1.txt": "a cat"})
     found = judged(ranker=rankkit.build(lambda image, prompt: level(image)))
-    assert found.outcomes == [1] and "bright needs a prompt, and this pair has none; give --prompt TEXT" in found.failures["a/0.png"]
+    assert (
+        found.outcomes == [1]
+        and "bright needs a prompt, and this pair has none; give --prompt TEXT" in found.failures["a/0.png"]
+    )
 
 
 def test_a_prompt_of_either_side_serves_both():
@@ -200,11 +220,18 @@ def test_a_pair_that_a_judge_finds_about_equal_is_a_tie():
 def test_a_pair_of_which_one_seat_failed_has_no_verdict_because_the_seat_could_have_decided_it():
     put({f"{side}/{i}.png": 100 + i + 9 * (side == "b") for side in "ab" for i in range(5)})
     found = judged(ranker=brighter(3.0, fails=lambda first, second: first - second == 9))
-    assert found.outcomes == [] and len(found.failures) == 5 and found.failures["a/0.png"] == "TimeoutError: the judge did not answer"
+    assert (
+        found.outcomes == []
+        and len(found.failures) == 5
+        and found.failures["a/0.png"] == "TimeoutError: the judge did not answer"
+    )
 
 
 def test_how_far_to_trust_a_judge_is_told_below_its_verdict():
-    put({f"{side}/{i}.png": 100 + 9 * (side == "a") for side in "ab" for i in range(4)} | {"a/4.png": 13, "b/4.png": 1})
+    put(
+        {f"{side}/{i}.png": 100 + 9 * (side == "a") for side in "ab" for i in range(4)}
+        | {"a/4.png": 13, "b/4.png": 1}
+    )
     found = judged(ranker=brighter(1.0, fails=lambda first, second: 13 in (first, second)))
     verdict, judge = render([found], "ours", "theirs").splitlines()
     assert verdict.endswith("(1 pair without a verdict)") and "ours wins 100.0 % of 4 pairs" in verdict
@@ -219,7 +246,10 @@ def test_how_far_to_trust_a_judge_is_told_below_its_verdict():
 
 
 def test_the_verdict_is_said_in_words():
-    clear, even = Comparison("x", [1.0] * 40, list(range(40))), Comparison("x", [1.0, 0.0] * 5, list(range(10)))
+    clear, even = (
+        Comparison("x", [1.0] * 40, list(range(40))),
+        Comparison("x", [1.0, 0.0] * 5, list(range(10))),
+    )
     lost = Comparison("x", [0.0] * 40, list(range(40)))
     assert clear.verdict("A", "B") == "A is preferred" and lost.verdict("A", "B") == "B is preferred"
     assert even.verdict("A", "B") == "not significant: this could be chance"

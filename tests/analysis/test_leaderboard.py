@@ -21,7 +21,16 @@ SCORES = {"a/0.png": ("p", 1.0), "a/1.png": ("p", 2.0), "a/2.png": ("q", 6.0)}
 def made(image, prompt, score, ranker="mine", kind="pointwise", group=None, **options):
     details = {"error": "refused"} if math.isnan(score) else {}
     identity = Identity(ranker, "1.0", options)
-    return row(identity, group=group or prompt, prompt=prompt, image=image, sha256="", kind=kind, score=score, details=details)
+    return row(
+        identity,
+        group=group or prompt,
+        prompt=prompt,
+        image=image,
+        sha256="",
+        kind=kind,
+        score=score,
+        details=details,
+    )
 
 
 @pytest.fixture
@@ -47,7 +56,16 @@ def test_one_file_has_one_line_per_ranker_with_its_mean_clustered_by_prompt(scor
     expected = stats.clustered_mean([1.0, 2.0, 6.0], [0, 0, 1])
     assert cell.mean == expected
     text = render(table([scores]))
-    assert text.splitlines()[0].split() == ["ranker", "mean", "±", "stderr", "images", "prompts", "abstained", "best"]
+    assert text.splitlines()[0].split() == [
+        "ranker",
+        "mean",
+        "±",
+        "stderr",
+        "images",
+        "prompts",
+        "abstained",
+        "best",
+    ]
     assert text.splitlines()[2].split("  ")[0] == "mine" and plus_minus(expected) in text
     assert text.splitlines()[2].split()[-4:] == ["3", "2", "0", "a/2.png"]
 
@@ -55,7 +73,9 @@ def test_one_file_has_one_line_per_ranker_with_its_mean_clustered_by_prompt(scor
 def test_images_without_a_prompt_are_clusters_of_their_own(write):
     path = write("a.jsonl", [made("x", "", 1.0), made("y", "", 2.0), made("z", "", 4.0)])
     (cell,) = table([path]).cells.values()
-    assert cell.mean.clusters == 3 and cell.mean.stderr == pytest.approx(stats.clustered_mean([1, 2, 4]).stderr)
+    assert cell.mean.clusters == 3 and cell.mean.stderr == pytest.approx(
+        stats.clustered_mean([1, 2, 4]).stderr
+    )
 
 
 def test_abstentions_are_counted_and_never_averaged(write):
@@ -68,13 +88,23 @@ def test_abstentions_are_counted_and_never_averaged(write):
 def test_a_ranker_that_abstained_on_everything_is_shown_without_a_mean(write):
     path = write("a.jsonl", [made("x", "p", math.nan)])
     assert table([path]).as_json() == [
-        {"entry": "a", "ranker": "mine", "images": 0, "prompts": 0, "abstained": 1, "mean": None, "stderr": None}
+        {
+            "entry": "a",
+            "ranker": "mine",
+            "images": 0,
+            "prompts": 0,
+            "abstained": 1,
+            "mean": None,
+            "stderr": None,
+        }
     ]
     assert "–" in render(table([path]))
 
 
 def test_options_tell_rankers_apart_and_are_shown(write):
-    path = write("a.jsonl", [made("x", "p", 1.0, quality=90), made("x", "p", 2.0, quality=50), made("x", "p", 3.0)])
+    path = write(
+        "a.jsonl", [made("x", "p", 1.0, quality=90), made("x", "p", 2.0, quality=50), made("x", "p", 3.0)]
+    )
     assert table([path]).rankers == ("mine:quality=90", "mine:quality=50", "mine")
     assert label(made("x", "p", 1.0, a=1, b="c")) == "mine:a=1,b=c"
 
@@ -87,7 +117,9 @@ def test_scores_that_compare_only_within_a_group_have_no_mean(write):
 
 def test_several_files_are_one_line_each_with_the_best_of_each_column_marked(write):
     a = write("one.jsonl", [made("x", "p", 1.0), made("x", "p", 5.0, ranker="other")])
-    b = write("two.jsonl", [made("x", "p", 2.0), made("x", "p", 4.0, ranker="other"), made("y", "p", math.nan)])
+    b = write(
+        "two.jsonl", [made("x", "p", 2.0), made("x", "p", 4.0, ranker="other"), made("y", "p", math.nan)]
+    )
     lines = [line.split("  ") for line in render(table([a, b])).splitlines()]
     stripped = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     assert stripped[0] == ["entry", "mine", "other", "images", "abstained"]
@@ -95,7 +127,10 @@ def test_several_files_are_one_line_each_with_the_best_of_each_column_marked(wri
 
 
 def test_a_ranker_that_saw_only_one_entry_leaves_the_other_blank(write):
-    a, b = write("one.jsonl", [made("x", "p", 1.0)]), write("two.jsonl", [made("x", "p", 2.0, ranker="other")])
+    a, b = (
+        write("one.jsonl", [made("x", "p", 1.0)]),
+        write("two.jsonl", [made("x", "p", 2.0, ranker="other")]),
+    )
     assert [line.split() for line in render(table([a, b]), form="csv").splitlines()] == [
         ["entry,mine,other,images,abstained"],
         ["one,1", "*,–,1,0"],
@@ -104,14 +139,26 @@ def test_a_ranker_that_saw_only_one_entry_leaves_the_other_blank(write):
 
 
 def test_the_win_rate_is_how_often_an_entry_beats_the_others_on_the_same_prompt(write):
-    a = write("one.jsonl", [made("x", "p", 3.0), made("y", "p", 1.0), made("x", "q", 1.0), made("x", "r", 5.0), made("x", "alone", 9.0)])
+    a = write(
+        "one.jsonl",
+        [
+            made("x", "p", 3.0),
+            made("y", "p", 1.0),
+            made("x", "q", 1.0),
+            made("x", "r", 5.0),
+            made("x", "alone", 9.0),
+        ],
+    )
     b = write("two.jsonl", [made("x", "p", 1.0), made("x", "q", 1.0), made("x", "r", 6.0)])
     one, two = table([a, b]).cells.values()
     # means per prompt: p 2 over 1 won, q 1 and 1 tied, r 5 under 6 lost
     assert one.wins.rate == two.wins.rate == 0.5
     assert one.wins == stats.win_interval([1.0, 0.5, 0.0], [0, 1, 2])
     shown = render(table([a, b]), win_rate=True)
-    assert "mine (win rate)" in shown and f"{50.0:.1f} % ({100 * one.wins.low:.1f}–{100 * one.wins.high:.1f})" in shown
+    assert (
+        "mine (win rate)" in shown
+        and f"{50.0:.1f} % ({100 * one.wins.low:.1f}–{100 * one.wins.high:.1f})" in shown
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=8))

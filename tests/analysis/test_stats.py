@@ -30,7 +30,12 @@ def test_the_wilson_interval_is_that_of_newcombe_1998_table_1(wins, n, low, high
 def test_the_clustered_mean_is_the_one_computed_by_hand():
     # mean .6; residual sums .8, -.2, -.6; 3/2 · 1.04 / 25 = .0624
     found = stats.clustered_mean([1, 1, 0, 1, 0], [7, 7, 8, 8, 9])
-    assert (found.mean, found.stderr, found.values, found.clusters) == (pytest.approx(0.6), pytest.approx(math.sqrt(0.0624)), 5, 3)
+    assert (found.mean, found.stderr, found.values, found.clusters) == (
+        pytest.approx(0.6),
+        pytest.approx(math.sqrt(0.0624)),
+        5,
+        3,
+    )
 
 
 def test_a_cluster_per_value_gives_the_ordinary_standard_error():
@@ -122,7 +127,10 @@ def test_the_interval_holds_its_rate_and_stays_in_range(outcomes):
 @given(OUTCOMES)
 def test_win_and_loss_exchanged_mirror_the_interval(outcomes):
     values, clusters = split(outcomes)
-    found, mirrored = stats.win_interval(values, clusters), stats.win_interval([1 - v for v in values], clusters)
+    found, mirrored = (
+        stats.win_interval(values, clusters),
+        stats.win_interval([1 - v for v in values], clusters),
+    )
     assert (mirrored.low, mirrored.high) == pytest.approx((1 - found.high, 1 - found.low))
 
 
@@ -183,7 +191,9 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.92 <= hits / 400 <= 0.98
 
 
-SMALL = st.lists(st.tuples(st.integers(0, 4) | st.just(math.nan), st.integers(0, 4) | st.just(math.nan)), max_size=90)
+SMALL = st.lists(
+    st.tuples(st.integers(0, 4) | st.just(math.nan), st.integers(0, 4) | st.just(math.nan)), max_size=90
+)
 
 
 @settings(deadline=None)

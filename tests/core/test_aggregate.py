@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from rankkit.core import aggregate
-from rankkit.core.aggregate import borda, both_seats, bradley_terry, circulant, connected, logit, round_robin, schedule, sigmoid, wins
+from rankkit.core.aggregate import (
+    borda,
+    both_seats,
+    bradley_terry,
+    circulant,
+    connected,
+    logit,
+    round_robin,
+    schedule,
+    sigmoid,
+    wins,
+)
 from rankkit.core.types import ranks
 
 PROBABILITY = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1))
@@ -145,7 +156,9 @@ def test_two_items_give_the_utility_computed_by_hand():
     utilities, stderr = bradley_terry(wins(2, [(0, 1, 1.0, 1.0)]), prior=0.1)
     assert utilities == pytest.approx([t, -t], abs=1e-8)
     curvature = sigmoid(2 * t) * sigmoid(-2 * t)
-    assert stderr == pytest.approx([0.5 / math.sqrt(curvature + 0.05)] * 2)  # half of that of the difference, whose curvature this is
+    assert stderr == pytest.approx(
+        [0.5 / math.sqrt(curvature + 0.05)] * 2
+    )  # half of that of the difference, whose curvature this is
 
 
 def test_a_pure_cycle_is_one_tie():

@@ -66,11 +66,14 @@ def test_sharpness_is_the_variance_of_the_laplacian():
     dot.putpixel((1, 2), (255, 255, 255))
     # the Laplacian of the inner column is 255, -1020, 255
     assert builtin.sharpness(dot) == pytest.approx(np.var([255, -1020, 255]))
-    assert builtin.sharpness(Image.fromarray(NOISE)) == pytest.approx(laplacian_variance(Image.fromarray(NOISE)))
+    assert builtin.sharpness(Image.fromarray(NOISE)) == pytest.approx(
+        laplacian_variance(Image.fromarray(NOISE))
+    )
 
 
 def test_colorfulness_is_the_one_computed_by_hand():
-    # red and blue halves: rg 255 and 0, yb 127.5 and -255; spread hypot(127.5, 191.25), shift hypot(127.5, -63.75)
+    # red and blue halves: rg 255 and 0, yb 127.5 and -255; spread hypot(127.5, 191.25), shift hypot(127.5,
+    # -63.75)
     expected = math.hypot(127.5, 191.25) + 0.3 * math.hypot(127.5, 63.75)
     assert builtin.colorfulness(halves((255, 0, 0), (0, 0, 255))) == pytest.approx(expected)
 
@@ -90,8 +93,12 @@ def test_compressibility_is_minus_the_bytes_of_the_jpeg():
     Image.fromarray(NOISE).save(buffer, "JPEG", quality=95)
     assert builtin.compressibility(Image.fromarray(NOISE)) == -len(buffer.getvalue())
     assert builtin.incompressibility(Image.fromarray(NOISE), quality=95) == len(buffer.getvalue())
-    assert builtin.compressibility(Image.fromarray(NOISE), quality=20) > builtin.compressibility(Image.fromarray(NOISE))
-    assert builtin.compressibility(flat(9, 9, 9, size=(30, 40))) > builtin.compressibility(Image.fromarray(NOISE))
+    assert builtin.compressibility(Image.fromarray(NOISE), quality=20) > builtin.compressibility(
+        Image.fromarray(NOISE)
+    )
+    assert builtin.compressibility(flat(9, 9, 9, size=(30, 40))) > builtin.compressibility(
+        Image.fromarray(NOISE)
+    )
 
 
 def test_blur_lowers_sharpness_and_grey_lowers_colour():
@@ -172,7 +179,9 @@ def test_grey_is_gray_and_parts_of_words_are_no_colours():
     assert builtin.prompt_color(flat(128, 128, 128), "a grey wall").score == 1
     for prompt in ("a bored redhead", "greenhouse", "", "no colour here"):
         found = builtin.prompt_color(flat(0, 0, 0), prompt)
-        assert math.isnan(found.score) and found.details["error"].startswith("the prompt names no colour (black, white, gray")
+        assert math.isnan(found.score) and found.details["error"].startswith(
+            "the prompt names no colour (black, white, gray"
+        )
 
 
 @given(st.integers(0, 10**6))
@@ -187,7 +196,16 @@ def test_every_pixel_has_exactly_one_colour(seed):
 
 
 @pytest.mark.parametrize(
-    "name", ["compressibility", "incompressibility", "sharpness", "colorfulness", "contrast", "saturation", "prompt-color"]
+    "name",
+    [
+        "compressibility",
+        "incompressibility",
+        "sharpness",
+        "colorfulness",
+        "contrast",
+        "saturation",
+        "prompt-color",
+    ],
 )
 def test_each_is_loaded_by_name_scores_pointwise_and_leaves_pictures_untouched(name):
     images = (Image.fromarray(NOISE), flat(220, 20, 30))
@@ -204,10 +222,15 @@ def test_only_prompt_color_needs_a_prompt():
     from rankkit.registry.load import prepare
 
     assert prepare("prompt-color").needs_prompt
-    assert not any(prepare(name).needs_prompt for name in ("compressibility", "sharpness", "colorfulness", "contrast", "saturation"))
+    assert not any(
+        prepare(name).needs_prompt
+        for name in ("compressibility", "sharpness", "colorfulness", "contrast", "saturation")
+    )
 
 
 def test_every_docstring_says_what_is_preferred_and_its_source():
     for function in (*MEASURES, builtin.compressibility, builtin.incompressibility, builtin.prompt_color):
         assert function.__doc__.startswith("Prefer ")
-        assert any(mark in function.__doc__ for mark in ("arXiv", "ICPR", "SPIE", "JOSA", "SIGGRAPH", "1969")), function.__name__
+        assert any(
+            mark in function.__doc__ for mark in ("arXiv", "ICPR", "SPIE", "JOSA", "SIGGRAPH", "1969")
+        ), function.__name__

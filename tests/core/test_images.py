@@ -32,7 +32,9 @@ def pixels(image):
 def oriented(image, orientation, form="JPEG"):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encoded(image, form, exif=exif.tobytes(), **({"quality": 100, "subsampling": 0} if form == "JPEG" else {}))
+    return encoded(
+        image, form, exif=exif.tobytes(), **({"quality": 100, "subsampling": 0} if form == "JPEG" else {})
+    )
 
 
 # --- what decodes ---
@@ -188,13 +190,19 @@ def test_a_bomb_is_refused_before_it_is_unpacked_and_memory_stays_bounded():
         "found = decode(sys.stdin.buffer.read())\n"
         "print(found.error, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
     )
-    run = subprocess.run([sys.executable, "-c", code], input=b"\x89PNG\r\n\x1a\n" + chunks, capture_output=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code], input=b"\x89PNG\r\n\x1a\n" + chunks, capture_output=True, check=True
+    )
     reason, megabytes = run.stdout.decode().rsplit(" ", 1)
     assert "20000x20000 pixels is more than the limit" in reason or "too large to decode safely" in reason
     assert int(megabytes) < 64
 
 
-@given(st.binary(max_size=200), st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]), st.integers(0, 60))
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"]),
+    st.integers(0, 60),
+)
 @settings(deadline=None, max_examples=150)
 def test_decode_never_raises_and_gives_an_image_or_a_reason(noise, form, keep):
     found = decode(encoded(NOISE, form)[:keep] + noise)
@@ -202,7 +210,9 @@ def test_decode_never_raises_and_gives_an_image_or_a_reason(noise, form, keep):
     assert found.image is None or found.image.mode == "RGB"
 
 
-@given(st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]), st.integers(0, 2000), st.integers(0, 255))
+@given(
+    st.sampled_from(["PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"]), st.integers(0, 2000), st.integers(0, 255)
+)
 @settings(deadline=None, max_examples=150)
 def test_a_flipped_byte_never_raises(form, place, value):
     data = bytearray(encoded(NOISE, form))

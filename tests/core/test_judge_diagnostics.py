@@ -27,12 +27,24 @@ def number(image):
 
 
 def test_three_that_go_round_are_one_circular_triad_and_no_consistence():
-    assert aggregate.triads(3, {(0, 1): 0.9, (1, 2): 0.6, (0, 2): 0.1}) == {"triads": 1, "circular_triads": 1, "zeta": 0.0}
-    assert aggregate.triads(3, {(0, 1): 0.9, (1, 2): 0.6, (0, 2): 0.8}) == {"triads": 1, "circular_triads": 0, "zeta": 1.0}
+    assert aggregate.triads(3, {(0, 1): 0.9, (1, 2): 0.6, (0, 2): 0.1}) == {
+        "triads": 1,
+        "circular_triads": 1,
+        "zeta": 0.0,
+    }
+    assert aggregate.triads(3, {(0, 1): 0.9, (1, 2): 0.6, (0, 2): 0.8}) == {
+        "triads": 1,
+        "circular_triads": 0,
+        "zeta": 1.0,
+    }
 
 
 def test_a_pair_that_was_not_compared_closes_no_triad_and_leaves_no_coefficient():
-    assert aggregate.triads(3, {(0, 1): 0.9, (1, 2): 0.6}) == {"triads": 0, "circular_triads": 0, "zeta": None}
+    assert aggregate.triads(3, {(0, 1): 0.9, (1, 2): 0.6}) == {
+        "triads": 0,
+        "circular_triads": 0,
+        "zeta": None,
+    }
     assert aggregate.triads(2, {(0, 1): 0.9})["zeta"] is None
 
 
@@ -48,14 +60,20 @@ def test_circular_triads_are_those_that_counting_finds(n, data):
     three = list(itertools.combinations(range(n), 3))
     assert found["triads"] == sum(all(pair in p for pair in itertools.combinations(t, 2)) for t in three)
     assert found["circular_triads"] == sum(
-        (beats(i, j) and beats(j, k) and beats(k, i)) or (beats(j, i) and beats(k, j) and beats(i, k)) for i, j, k in three
+        (beats(i, j) and beats(j, k) and beats(k, i)) or (beats(j, i) and beats(k, j) and beats(i, k))
+        for i, j, k in three
     )
 
 
 @pytest.mark.parametrize("n", [5, 6])
 def test_the_most_circular_tournament_has_no_consistence(n):
-    """Each item beats the next half of the ring: as many circles as there can be (Kendall and Babington Smith 1940)."""
-    p = {(i, j): float((j - i) <= n // 2 - (n % 2 == 0 and i >= n // 2)) for i, j in itertools.combinations(range(n), 2)}
+    """Each item beats the next half of the ring: as many circles as there can be (Kendall and Babington Smith
+    1940).
+    """
+    p = {
+        (i, j): float((j - i) <= n // 2 - (n % 2 == 0 and i >= n // 2))
+        for i, j in itertools.combinations(range(n), 2)
+    }
     assert aggregate.triads(n, p)["zeta"] == pytest.approx(0)
 
 

@@ -1,4 +1,6 @@
-"""What becomes of a group whose comparisons failed in part: ranked where that can be honest, else abstained on."""
+"""What becomes of a group whose comparisons failed in part: ranked where that can be honest, else abstained
+on.
+"""
 
 import math
 
@@ -22,7 +24,8 @@ def level(image):
 
 
 class Ring(Pairwise):
-    """Prefers bright pictures, shows each to two others, in a ring; calls about the pairs in `broken` fail."""
+    """Prefers bright pictures, shows each to two others, in a ring; calls about the pairs in `broken` fail.
+    """
 
     degree = 2
 
@@ -60,11 +63,16 @@ def test_a_group_that_failures_have_cut_in_two_is_joined_by_one_new_pair_and_ran
     judge = Ring(*cut(0, 4))
     (ranking,) = judge.rank([group()])
     bridge = judge.asked[2 * len(VALUES) :]
-    assert len(bridge) == 2 and bridge[0] == bridge[1][::-1] and bridge[0] not in judge.asked[: 2 * len(VALUES)]
+    assert (
+        len(bridge) == 2 and bridge[0] == bridge[1][::-1] and bridge[0] not in judge.asked[: 2 * len(VALUES)]
+    )
     one_side = set(ORDER[1:5])
     assert len(one_side & set(bridge[0])) == 1
     assert ranking.ranks == tuple(range(11, 0, -1))
-    assert ranking.details[0]["judge"]["connected"] and ranking.details[0]["judge"]["calls"] == 2 * len(VALUES) + 2
+    assert (
+        ranking.details[0]["judge"]["connected"]
+        and ranking.details[0]["judge"]["calls"] == 2 * len(VALUES) + 2
+    )
 
 
 def test_no_pair_is_asked_twice_and_no_bridge_is_built_where_none_is_needed():
@@ -88,7 +96,9 @@ def test_what_cannot_be_joined_abstains_and_the_largest_part_is_ranked_as_if_it_
     judge = Ring(*((a, b) for a in small for b in rest))
     (ranking,) = judge.rank([group((*small, *rest))])
     assert [math.isnan(score) for score in ranking.scores] == [True] * 2 + [False] * 6
-    assert "never met the rest" in ranking.details[0]["error"] and not ranking.details[0]["judge"]["connected"]
+    assert (
+        "never met the rest" in ranking.details[0]["error"] and not ranking.details[0]["judge"]["connected"]
+    )
     (alone,) = Ring().rank([group(rest)])
     assert ranking.scores[2:] == pytest.approx(alone.scores, abs=1e-8)
 
@@ -96,12 +106,19 @@ def test_what_cannot_be_joined_abstains_and_the_largest_part_is_ranked_as_if_it_
 def test_where_no_part_is_the_largest_all_abstain():
     judge = Ring(*((a, b) for a in (20, 40) for b in (60, 80)))
     (ranking,) = judge.rank([group((20, 40, 60, 80))])
-    assert all(map(math.isnan, ranking.scores)) and all("never met" in each["error"] for each in ranking.details)
+    assert all(map(math.isnan, ranking.scores)) and all(
+        "never met" in each["error"] for each in ranking.details
+    )
 
 
 def test_the_kinds_of_failure_are_told_of_the_pictures_they_befell():
     (ranking,) = Ring((20, 40), (20, 60), (20, 80)).rank([group((20, 40, 60, 80))])
-    assert [each.get("failed_calls") for each in ranking.details] == [{"failed": 6}, {"failed": 2}, {"failed": 2}, {"failed": 2}]
+    assert [each.get("failed_calls") for each in ranking.details] == [
+        {"failed": 6},
+        {"failed": 2},
+        {"failed": 2},
+        {"failed": 2},
+    ]
 
 
 @settings(deadline=None, max_examples=60)

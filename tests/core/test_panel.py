@@ -17,7 +17,9 @@ LEVELS = st.integers(0, 3).map(float)
 
 def columns(count, answers=LEVELS, max_size=6):
     """Scores of some members for one group, all of one length."""
-    return st.integers(0, max_size).flatmap(lambda n: st.lists(st.lists(answers, min_size=n, max_size=n), min_size=count, max_size=count))
+    return st.integers(0, max_size).flatmap(
+        lambda n: st.lists(st.lists(answers, min_size=n, max_size=n), min_size=count, max_size=count)
+    )
 
 
 class Says:
@@ -25,7 +27,8 @@ class Says:
 
     def __init__(self, *verdicts, reason="refused"):
         self.verdicts = [
-            Ranking(tuple(scores), details=tuple({"error": reason} if math.isnan(s) else {} for s in scores)) for scores in verdicts
+            Ranking(tuple(scores), details=tuple({"error": reason} if math.isnan(s) else {} for s in scores))
+            for scores in verdicts
         ]
 
     def rank(self, groups):
@@ -38,7 +41,9 @@ def groups(n):
 
 def panel(*scores, weights=None):
     members = {f"m{i}": Says(each) for i, each in enumerate(scores)}
-    return mean_rank(members, None if weights is None else dict(zip(members, weights, strict=True))).rank(groups(len(scores[0])))[0]
+    return mean_rank(members, None if weights is None else dict(zip(members, weights, strict=True))).rank(
+        groups(len(scores[0]))
+    )[0]
 
 
 def lexi(*scores):
@@ -46,7 +51,9 @@ def lexi(*scores):
 
 
 def same(a, b):
-    return len(a) == len(b) and all(x == y or (math.isnan(x) and math.isnan(y)) for x, y in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        x == y or (math.isnan(x) and math.isnan(y)) for x, y in zip(a, b, strict=True)
+    )
 
 
 # --- mean rank ---
@@ -62,7 +69,9 @@ def test_the_mean_rank_is_the_one_computed_by_hand():
 
 def test_weights_count_each_member_as_often_as_they_say():
     assert panel([1, 0], [0, 1], weights=[2, 1]).scores == pytest.approx((2 / 3, 1 / 3))
-    assert panel([1, 0, 2], [0, 1, 2], weights=[2, 1]).scores == pytest.approx(panel([1, 0, 2], [1, 0, 2], [0, 1, 2]).scores)
+    assert panel([1, 0, 2], [0, 1, 2], weights=[2, 1]).scores == pytest.approx(
+        panel([1, 0, 2], [1, 0, 2], [0, 1, 2]).scores
+    )
 
 
 @given(columns(2), st.floats(0.1, 10))
@@ -88,7 +97,9 @@ def test_a_permuted_group_and_permuted_members_get_the_same_verdict(scores, rand
     order = list(range(len(scores[0])))
     random.shuffle(order)
     found = panel(*scores)
-    assert panel(*([each[i] for i in order] for each in scores)).scores == tuple(found.scores[i] for i in order)
+    assert panel(*([each[i] for i in order] for each in scores)).scores == tuple(
+        found.scores[i] for i in order
+    )
     assert panel(*scores[::-1]).ranks == found.ranks
 
 
@@ -212,7 +223,9 @@ def test_a_member_that_loses_a_group_is_named():
 
 
 def test_a_member_that_loses_an_image_is_named():
-    with pytest.raises(BrokenRanker, match=r"odd: groups of \[2\] images were answered with rankings of \[1\] scores"):
+    with pytest.raises(
+        BrokenRanker, match=r"odd: groups of \[2\] images were answered with rankings of \[1\] scores"
+    ):
         mean_rank({"fine": Says([1.0, 2.0]), "odd": Says([1.0])}).rank(groups(2))
 
 
@@ -220,7 +233,9 @@ def test_a_panel_needs_a_prompt_when_a_member_does():
     class Needy(Says):
         needs_prompt = True
 
-    assert needs_prompt(mean_rank({"a": Says(), "b": Needy()})) and needs_prompt(lexicographic(Says(), Needy()))
+    assert needs_prompt(mean_rank({"a": Says(), "b": Needy()})) and needs_prompt(
+        lexicographic(Says(), Needy())
+    )
     assert not needs_prompt(mean_rank({"a": Says()}))
 
 

@@ -18,7 +18,9 @@ SPEC = "sharpness*2+contrast"
 def folder(tmp_path):
     rng = random.Random(0)
     for i in range(chunks.CHUNK + 9):
-        Image.frombytes("RGB", (16, 16), rng.randbytes(768)).resize((16 + i % 5, 20)).save(tmp_path / f"{i:03}.png")
+        Image.frombytes("RGB", (16, 16), rng.randbytes(768)).resize((16 + i % 5, 20)).save(
+            tmp_path / f"{i:03}.png"
+        )
     (tmp_path / "010.png").write_bytes(b"no image")
     return tmp_path
 

@@ -6,22 +6,24 @@ import sys
 import pytest
 from score_runs import ENVIRONMENT
 
-from rankkit.core.prefetch import AHEAD, ahead
+from rankkit.core.prefetch import AHEAD, prefetch
 
 
 @pytest.mark.parametrize(("side", "most"), [(64, AHEAD), (6000, 2), (12_000, 2)])
 def test_fewer_pictures_are_under_way_when_they_are_large(side, most):
-    """At most the number allowed; the first picture of a run is read alone, because nothing is known of its size."""
+    """At most the number allowed; the first picture of a run is read alone, because nothing is known of its
+    size.
+    """
     asked, under_way = [], []
     items = (asked.append(i) or i for i in range(80))
-    for taken, found in enumerate(ahead(items, lambda i: side * side, lambda pixels: pixels)):
+    for taken, found in enumerate(prefetch(items, lambda i: side * side, lambda pixels: pixels)):
         assert found == (taken, side * side)
         under_way.append(len(asked) - taken)
     assert max(under_way) <= most and len(under_way) == 80
 
 
 def test_an_error_is_raised_where_the_result_is_wanted():
-    results = ahead(range(10), lambda i: 1 // (5 - i))
+    results = prefetch(range(10), lambda i: 1 // (5 - i))
     assert [result for _, result in (next(results) for _ in range(5))] == [0, 0, 0, 0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
@@ -29,7 +31,7 @@ def test_an_error_is_raised_where_the_result_is_wanted():
 
 INTERRUPTED = """
 import random, signal
-from rankkit.ahead import ahead
+from rankkit.core.prefetch import prefetch
 
 def interrupt(*_):
     raise KeyboardInterrupt
@@ -39,7 +41,7 @@ moments = random.Random(0)
 for _ in range(400):
     try:
         signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-4, 6e-3))
-        for _ in ahead(range(10**6), abs):
+        for _ in prefetch(range(10**6), abs):
             pass
     except KeyboardInterrupt:
         pass
@@ -48,5 +50,7 @@ print("done")
 
 
 def test_an_interruption_at_any_moment_ends_it():
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], env=ENVIRONMENT, capture_output=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], env=ENVIRONMENT, capture_output=True, timeout=120
+    )
     assert done.stdout == b"done\n", done.stderr.decode()[-2000:]

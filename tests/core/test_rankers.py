@@ -30,7 +30,9 @@ def errors(ranking):
 
 
 def same(a, b):
-    return len(a) == len(b) and all(x == y or (math.isnan(x) and math.isnan(y)) for x, y in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        x == y or (math.isnan(x) and math.isnan(y)) for x, y in zip(a, b, strict=True)
+    )
 
 
 def one(ranker, group):
@@ -39,7 +41,9 @@ def one(ranker, group):
 
 
 def judge(bias=0.0, scale=50.0, fails=lambda first, second: False):
-    """A simulated judge: a difference of qualities plus a liking for the first seat; `fails` says which calls break."""
+    """A simulated judge: a difference of qualities plus a liking for the first seat;
+    `fails` says which calls break.
+    """
 
     @rankkit.pairwise
     def simulated(first, second):
@@ -95,9 +99,13 @@ def test_a_ranker_needs_a_prompt_when_it_asks_for_one_and_has_no_default():
 
 def test_a_function_is_given_the_names_it_asks_for_by_keyword_and_no_others():
     seen = []
-    build(lambda prompt, image: seen.append((prompt, level(image))) or 0).rank([grey(1, 2), grey(3, prompt="a dog")])
+    build(lambda prompt, image: seen.append((prompt, level(image))) or 0).rank(
+        [grey(1, 2), grey(3, prompt="a dog")]
+    )
     assert seen == [("a cat", 1), ("a cat", 2), ("a dog", 3)]
-    build(lambda *, metadata, image: seen.append(metadata["tag"]) or 0).rank([grey(1, metadata={"tag": "colors"})])
+    build(lambda *, metadata, image: seen.append(metadata["tag"]) or 0).rank(
+        [grey(1, metadata={"tag": "colors"})]
+    )
     assert seen[-1] == "colors"
 
 
@@ -108,7 +116,9 @@ def test_plural_names_are_given_all_images_of_all_groups_at_once():
         calls.append((len(images), list(prompts), [m.get("k") for m in metadata]))
         return [level(image) for image in images]
 
-    rankings = build(score).rank([grey(5, 1), grey(9, prompt="a dog", metadata={"k": 1}), Group("nobody", ())])
+    rankings = build(score).rank(
+        [grey(5, 1), grey(9, prompt="a dog", metadata={"k": 1}), Group("nobody", ())]
+    )
     assert calls == [(3, ["a cat", "a cat", "a dog"], [None, None, 1])]
     assert [ranking.scores for ranking in rankings] == [(5, 1), (9,), ()]
 
@@ -186,7 +196,11 @@ def test_batches_may_come_back_as_arrays_or_generators():
 
 
 def test_a_scored_brings_its_standard_error_and_its_evidence():
-    answers = {1: Scored(0.25, 0.5, {"reason": "blurred"}), 2: 0.75, 3: Scored(math.nan, details={"error": "refused", "raw": "no"})}
+    answers = {
+        1: Scored(0.25, 0.5, {"reason": "blurred"}),
+        2: 0.75,
+        3: Scored(math.nan, details={"error": "refused", "raw": "no"}),
+    }
     ranking = one(build(lambda image: answers[level(image)]), grey(1, 2, 3))
     assert same(ranking.scores, (0.25, 0.75, math.nan))
     assert same(ranking.stderr, (0.5, math.nan, math.nan))
@@ -235,7 +249,10 @@ def test_keyboard_interrupts_are_not_taken_for_failures_of_an_image():
 
 
 def test_an_argument_that_rankkit_cannot_give_is_named():
-    with pytest.raises(BrokenRanker, match=r"takes 'caption', which rankkit cannot give.*image, prompt, metadata.*after a bare \*"):
+    with pytest.raises(
+        BrokenRanker,
+        match=r"takes 'caption', which rankkit cannot give.*image, prompt, metadata.*after a bare \*",
+    ):
         build(lambda image, caption: 0)
 
 
@@ -275,7 +292,9 @@ def test_an_exception_is_described_in_one_line():
 
 def test_every_pair_is_asked_in_both_seats_and_no_image_meets_itself():
     asked = []
-    build(rankkit.pairwise(lambda first, second: asked.append((level(first), level(second))) or 0.5)).rank([grey(1, 2, 3)])
+    build(rankkit.pairwise(lambda first, second: asked.append((level(first), level(second))) or 0.5)).rank(
+        [grey(1, 2, 3)]
+    )
     assert sorted(asked) == [(1, 2), (1, 3), (2, 1), (2, 3), (3, 1), (3, 2)]
 
 
@@ -349,7 +368,14 @@ def test_a_failed_call_is_a_missing_edge_and_never_a_tie():
 def test_a_pair_heard_from_one_seat_counts_half_and_without_the_usual_liking():
     bias = 0.7
     ranking = one(judge(bias, fails=lambda first, second: (first, second) == (200, 10)), grey(10, 100, 200))
-    W = aggregate.wins(3, [(0, 1, aggregate.sigmoid(-1.8), 2.0), (1, 2, aggregate.sigmoid(-2), 2.0), (0, 2, aggregate.sigmoid(-3.8), 1.0)])
+    W = aggregate.wins(
+        3,
+        [
+            (0, 1, aggregate.sigmoid(-1.8), 2.0),
+            (1, 2, aggregate.sigmoid(-2), 2.0),
+            (0, 2, aggregate.sigmoid(-3.8), 1.0),
+        ],
+    )
     assert ranking.scores == pytest.approx(tuple(aggregate.bradley_terry(W)[0]), abs=1e-7)
     assert ranking.details[0]["judge"]["failed_calls"] == 1
 
@@ -357,7 +383,10 @@ def test_a_pair_heard_from_one_seat_counts_half_and_without_the_usual_liking():
 @pytest.mark.parametrize("bias", [3.0, -3.0])
 def test_a_pair_heard_from_one_seat_is_no_verdict_where_nothing_tells_how_the_judge_likes_that_seat(bias):
     ranking = one(judge(bias, fails=lambda first, second: first == 200), grey(100, 200))
-    assert all(map(math.isnan, ranking.scores)) and errors(ranking) == ["TimeoutError: the judge did not answer"] * 2
+    assert (
+        all(map(math.isnan, ranking.scores))
+        and errors(ranking) == ["TimeoutError: the judge did not answer"] * 2
+    )
     assert ranking.details[0]["comparisons"] == 0 and ranking.details[0]["failed_calls"] == {"failed": 1}
 
 
@@ -366,7 +395,9 @@ def test_an_image_without_any_answer_abstains_with_its_reason_and_the_rest_is_ra
     without = one(judge(), grey(10, 100, 200))
     assert math.isnan(ranking.scores[1])
     assert errors(ranking) == [None, "TimeoutError: the judge did not answer", None, None]
-    assert [score for score in ranking.scores if not math.isnan(score)] == pytest.approx(without.scores, abs=1e-8)
+    assert [score for score in ranking.scores if not math.isnan(score)] == pytest.approx(
+        without.scores, abs=1e-8
+    )
     assert same(ranking.ranks, (3, math.nan, 2, 1))
 
 
@@ -415,7 +446,10 @@ def test_pictures_that_are_all_alike_tie_without_being_asked_about():
 
 def test_one_cycle_is_one_tie():
     beats = {(1, 2), (2, 3), (3, 1)}
-    ranking = one(build(rankkit.pairwise(lambda first, second: float((level(first), level(second)) in beats))), grey(1, 2, 3))
+    ranking = one(
+        build(rankkit.pairwise(lambda first, second: float((level(first), level(second)) in beats))),
+        grey(1, 2, 3),
+    )
     assert ranking.ranks == (2, 2, 2)
 
 

@@ -12,7 +12,9 @@ SCORES = st.lists(st.one_of(st.integers(-3, 3).map(float), st.floats(allow_infin
 
 
 def same(a, b):
-    return len(a) == len(b) and all(x == y or (math.isnan(x) and math.isnan(y)) for x, y in zip(a, b, strict=True))
+    return len(a) == len(b) and all(
+        x == y or (math.isnan(x) and math.isnan(y)) for x, y in zip(a, b, strict=True)
+    )
 
 
 def picture(color="red", mode="RGB", size=(4, 3)):
@@ -42,7 +44,9 @@ def test_minus_zero_ties_with_zero():
 def test_ranks_are_the_mean_place_among_all_sorted_orders(scores):
     ranked = [score for score in scores if not math.isnan(score)]
     expected = tuple(
-        math.nan if math.isnan(s) else 1 + sum(other > s for other in ranked) + (sum(other == s for other in ranked) - 1) / 2
+        math.nan
+        if math.isnan(s)
+        else 1 + sum(other > s for other in ranked) + (sum(other == s for other in ranked) - 1) / 2
         for s in scores
     )
     assert same(ranks(scores), expected)

@@ -29,7 +29,9 @@ def test_recipes_are_listed_with_a_line_each() -> None:
     assert result.exit_code == 0 and result.stdout.startswith("shapes  ")
 
 
-def test_a_mistake_is_one_line_and_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_one_line_and_exit_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("sys.argv", ["drpo", "train", "shapes", "stpes=3"])
     with pytest.raises(SystemExit) as stop:
         main()
@@ -60,7 +62,9 @@ def test_an_unknown_feature_map_is_answered_with_the_nearest() -> None:
 def test_a_setting_of_a_place_is_read_apart_and_a_wrong_tracker_is_named() -> None:
     places, rest = placed(["out=a=b", "steps=3", "tracker=wandb"])
     assert places == {"out": "a=b", "tracker": "wandb"} and rest == ["steps=3"]
-    with pytest.raises(RankkitError, match=r"tracker is one of none, tensorboard, wandb \(did you mean 'wandb'\?\)"):
+    with pytest.raises(
+        RankkitError, match=r"tracker is one of none, tensorboard, wandb \(did you mean 'wandb'\?\)"
+    ):
         placed(["tracker=wandbb"])
 
 
@@ -82,7 +86,13 @@ def test_preferences_on_disk_are_learned_from_by_the_command(tmp_path: Path) -> 
     (tmp_path / "pairs.jsonl").write_text(json.dumps(row))
     small = ["steps=2", "prompts_per_step=1", "group_size=4", "anchors=2", "held_out=", "validation="]
     for mode in ("pictures", "rank"):
-        settings = [f"preferences={tmp_path / 'pairs.jsonl'}", "ranker=", f"offline={mode}", f"out={tmp_path / mode}", *small]
+        settings = [
+            f"preferences={tmp_path / 'pairs.jsonl'}",
+            "ranker=",
+            f"offline={mode}",
+            f"out={tmp_path / mode}",
+            *small,
+        ]
         result = CliRunner().invoke(app, ["train", "shapes", *settings])
         assert result.exit_code == 0, result.output
         rows = [json.loads(line) for line in (tmp_path / mode / "log.jsonl").read_text().splitlines()]
@@ -90,12 +100,27 @@ def test_preferences_on_disk_are_learned_from_by_the_command(tmp_path: Path) -> 
 
 
 def test_ctrl_c_in_the_terminal_says_how_to_go_on_and_exits_with_130(tmp_path: Path) -> None:
-    command = [sys.executable, "-u", "-m", "drpo", "train", "shapes", f"out={tmp_path}", "validation=", "prompts_per_step=1", "held_out="]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}) as process:
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "drpo",
+        "train",
+        "shapes",
+        f"out={tmp_path}",
+        "validation=",
+        "prompts_per_step=1",
+        "held_out=",
+    ]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    ) as process:
         while not (tmp_path / "log.jsonl").exists():
             assert process.poll() is None
             time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=120)[1]
     assert process.returncode == 130 and "give the same command again to go on" in said
-    assert (tmp_path / "checkpoints").is_dir() and not (tmp_path / "pytorch_lora_weights.safetensors").exists()
+    assert (tmp_path / "checkpoints").is_dir() and not (
+        tmp_path / "pytorch_lora_weights.safetensors"
+    ).exists()

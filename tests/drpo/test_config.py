@@ -13,8 +13,16 @@ from rankkit import RankkitError
 
 
 def test_settings_are_read_by_the_type_of_their_field() -> None:
-    config = with_settings(recipe("shapes"), ["steps=7", "radii=.1,.3", "field=masked", "learning_rate=1e-3", "ranker=a:b=c"])
-    assert (config.steps, config.radii, config.field, config.learning_rate, config.ranker) == (7, (0.1, 0.3), "masked", 1e-3, "a:b=c")
+    config = with_settings(
+        recipe("shapes"), ["steps=7", "radii=.1,.3", "field=masked", "learning_rate=1e-3", "ranker=a:b=c"]
+    )
+    assert (config.steps, config.radii, config.field, config.learning_rate, config.ranker) == (
+        7,
+        (0.1, 0.3),
+        "masked",
+        1e-3,
+        "a:b=c",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
-"""drift_loss against the authors' values, against itself in loops, and at the edges where a field usually breaks."""
+"""drift_loss against the authors' values, against itself in loops, and at the edges where a field usually
+breaks.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,23 @@ RADII = (0.02, 0.05, 0.2)
 
 def case(index: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
     names = ("generated", "positive", "negative", "loss", "grad", "scale")
-    return {name: torch.from_numpy(CASES[f"{index}/{name}"]) for name in names}, json.loads(str(CASES[f"{index}/meta"]))
+    return {name: torch.from_numpy(CASES[f"{index}/{name}"]) for name in names}, json.loads(
+        str(CASES[f"{index}/meta"])
+    )
 
 
 def sets(n: int, p: int, m: int, d: int, b: int = 1, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     rng = torch.Generator().manual_seed(seed)
-    return torch.randn(b, n, d, generator=rng), torch.randn(b, p, d, generator=rng) + 1, torch.randn(b, m, d, generator=rng) - 1
+    return (
+        torch.randn(b, n, d, generator=rng),
+        torch.randn(b, p, d, generator=rng) + 1,
+        torch.randn(b, m, d, generator=rng) - 1,
+    )
 
 
-def run(generated: Tensor, positive: Tensor, negative: Tensor, **options: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def run(
+    generated: Tensor, positive: Tensor, negative: Tensor, **options: Any
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     leaf = generated.clone().requires_grad_()
     settings: dict[str, Any] = {"positive_weight": 3000.0, "negative_weight": 3000.0, "radii": RADII}
     loss, info = drift_loss(leaf, positive, negative, **settings | options)
@@ -49,9 +59,18 @@ def test_the_official_field_equals_the_authors_loss_and_gradient(index: int) -> 
 
 
 def plain_official(
-    g: Tensor, p: Tensor, m: Tensor, w_pos: Tensor, w_neg: Tensor, radii: tuple[float, ...], masked: bool, kernel: str
+    g: Tensor,
+    p: Tensor,
+    m: Tensor,
+    w_pos: Tensor,
+    w_neg: Tensor,
+    radii: tuple[float, ...],
+    masked: bool,
+    kernel: str,
 ) -> Tensor:
-    """The official force F written out with full tensors, in float64 (arXiv 2606.02521 as published); the oracle for B > 1 and weights."""
+    """The official force F written out with full tensors, in float64 (arXiv 2606.02521 as published); the
+    oracle for B > 1 and weights.
+    """
     g, p, m = g.double(), p.double(), m.double()
     t = torch.cat([g, m, p], dim=1)
     w = torch.cat([torch.ones(g.shape[:2]).double(), w_neg.double(), w_pos.double()], dim=1)[:, None]
@@ -62,7 +81,9 @@ def plain_official(
     n, split = g.shape[1], g.shape[1] + m.shape[1]
     force = torch.zeros_like(g)
     for r in radii:
-        logits = {"laplacian": -d / (s * r), "rbf": -((d / (s * r)) ** 2) / 2, "cosine": angle / r}[kernel].clone()
+        logits = {"laplacian": -d / (s * r), "rbf": -((d / (s * r)) ** 2) / 2, "cosine": angle / r}[
+            kernel
+        ].clone()
         logits[:, range(n), range(n)] -= 100 / r
         if masked:
             logits[:, range(n), range(n, 2 * n)] -= 100 / r
@@ -84,10 +105,16 @@ def test_every_kernels_official_field_equals_the_formula_for_several_sets_and_we
     g, p, m = sets(6, 3, 6 if masked else 4, 5, b=3)
     m = g.clone() if masked else m
     w_pos, w_neg = torch.rand(3, 3) * 10, torch.rand(3, m.shape[1]) * 10
-    loss, gradient, info = run(g, p, m, positive_weight=w_pos, negative_weight=w_neg, mask_negative_self=masked, kernel=kernel)
-    force = plain_official(g, p, m, w_pos, w_neg, RADII, masked, kernel)  # over the unit, so that it is minus the gradient but for a factor
+    loss, gradient, info = run(
+        g, p, m, positive_weight=w_pos, negative_weight=w_neg, mask_negative_self=masked, kernel=kernel
+    )
+    force = plain_official(
+        g, p, m, w_pos, w_neg, RADII, masked, kernel
+    )  # over the unit, so that it is minus the gradient but for a factor
     unit = info["scale"].double() / math.sqrt(5)
-    torch.testing.assert_close(loss.double(), (force * unit).square().mean(dim=(1, 2)), atol=1e-5, rtol=1e-5 if exact else 1e-4)
+    torch.testing.assert_close(
+        loss.double(), (force * unit).square().mean(dim=(1, 2)), atol=1e-5, rtol=1e-5 if exact else 1e-4
+    )
     torch.testing.assert_close(gradient.double(), -2 * force / force[0].numel(), atol=1e-5, rtol=1e-4)
 
 
@@ -107,7 +134,12 @@ def test_tiles_do_not_change_the_result(kernel: str, field: str, monkeypatch: py
 @pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
 def test_loss_and_gradient_are_finite_at_every_scale(kernel: str, field: str, size: float) -> None:
     g, p, m = sets(6, 3, 3, 8)
-    for points in ((g, p, m), (g[:, :1], p[:, :1], m[:, :1]), (torch.zeros_like(g), p * 0, m * 0), (g, g[:, :3], g[:, 3:])):
+    for points in (
+        (g, p, m),
+        (g[:, :1], p[:, :1], m[:, :1]),
+        (torch.zeros_like(g), p * 0, m * 0),
+        (g, g[:, :3], g[:, 3:]),
+    ):
         loss, gradient, _ = run(*(x * size for x in points), kernel=kernel, field=field)
         assert loss.isfinite().all() and gradient.isfinite().all()
 
@@ -116,7 +148,9 @@ def test_loss_and_gradient_are_finite_at_every_scale(kernel: str, field: str, si
 @pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
 @pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_in_means_float32_inside_at_every_scale(dtype: torch.dtype, size: float, kernel: str, field: str) -> None:
+def test_half_precision_in_means_float32_inside_at_every_scale(
+    dtype: torch.dtype, size: float, kernel: str, field: str
+) -> None:
     halves = [(points * size).to(dtype) for points in sets(6, 3, 3, 8)]
     loss, gradient, _ = run(*halves, kernel=kernel, field=field)
     full, expected, _ = run(*(half.float() for half in halves), kernel=kernel, field=field)
@@ -133,12 +167,19 @@ def test_the_masked_reference_field_is_zero_at_the_reference() -> None:
 
 
 @pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
-def test_copies_are_known_as_such_also_where_distances_come_from_a_matrix_product(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_are_known_as_such_also_where_distances_come_from_a_matrix_product(
+    kernel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     g, _, _ = sets(40, 1, 1, 256)
     found = []
     for limit in (2**30, 0):
         monkeypatch.setattr(drift, "EXACT_UP_TO", limit)
-        found.append([run(g + 5, g[:, :10] + 5, g[:, 30:] + 5, kernel=kernel, field=field)[1] for field in ("official", "masked")])
+        found.append(
+            [
+                run(g + 5, g[:, :10] + 5, g[:, 30:] + 5, kernel=kernel, field=field)[1]
+                for field in ("official", "masked")
+            ]
+        )
     for exact, product in zip(*found, strict=True):
         torch.testing.assert_close(product, exact, atol=1e-6, rtol=1e-3)
 
@@ -146,8 +187,12 @@ def test_copies_are_known_as_such_also_where_distances_come_from_a_matrix_produc
 def test_the_masked_reference_field_grows_with_the_distance_and_points_back() -> None:
     g, _, _ = sets(8, 1, 1, 16)
     shift = torch.ones(16)
-    small, _, _ = run(g + 1e-3 * shift, g, g + 1e-3 * shift, mask_negative_self=True, field="masked", radii=(0.2,))
-    large, gradient, _ = run(g + 0.3 * shift, g, g + 0.3 * shift, mask_negative_self=True, field="masked", radii=(0.2,))
+    small, _, _ = run(
+        g + 1e-3 * shift, g, g + 1e-3 * shift, mask_negative_self=True, field="masked", radii=(0.2,)
+    )
+    large, gradient, _ = run(
+        g + 0.3 * shift, g, g + 0.3 * shift, mask_negative_self=True, field="masked", radii=(0.2,)
+    )
     assert small.item() < 1e-3 * large.item()
     assert (-(gradient @ shift)).mean() < 0  # descent moves against the shift
 
@@ -158,13 +203,17 @@ def test_descent_moves_towards_the_preferred_and_away_from_the_rest(kernel: str)
     score = g[0, :, 0]
     order = score.argsort(descending=True)
     for field in ("official", "masked"):
-        _, gradient, _ = run(g, g[:, order[:6]], g[:, order[-6:]], kernel=kernel, field=field, radii=(0.2, 0.5))
+        _, gradient, _ = run(
+            g, g[:, order[:6]], g[:, order[-6:]], kernel=kernel, field=field, radii=(0.2, 0.5)
+        )
         assert -gradient[0, :, 0].mean() > 0
 
 
 def test_equal_masses_on_the_same_points_make_no_masked_field() -> None:
     g, p, _ = sets(8, 4, 1, 16)
-    _, gradient, _ = run(g, p, p.clone(), field="masked", negative_weight=1e6, positive_weight=1e6, radii=(0.5,))
+    _, gradient, _ = run(
+        g, p, p.clone(), field="masked", negative_weight=1e6, positive_weight=1e6, radii=(0.5,)
+    )
     assert gradient.abs().max() < 1e-4
 
 

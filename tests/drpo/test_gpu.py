@@ -1,4 +1,6 @@
-"""On a GPU: candidates are the stock pipelines', each precision trains, a stopped run goes on as it would have, and full memory."""
+"""On a GPU: candidates are the stock pipelines', each precision trains, a stopped run goes on as it would
+have, and full memory.
+"""
 
 from __future__ import annotations
 
@@ -20,29 +22,44 @@ from rankkit import RankkitError
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here")
 TINY = {"sd": sd, "sdxl": sdxl}
-SHAPES = dataclasses.replace(recipe("shapes"), group_size=8, anchors=2, prompts_per_step=2, steps=4, checkpoint_every=2, precision="fp32")
+SHAPES = dataclasses.replace(
+    recipe("shapes"),
+    group_size=8,
+    anchors=2,
+    prompts_per_step=2,
+    steps=4,
+    checkpoint_every=2,
+    precision="fp32",
+)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
-def test_a_candidate_equals_the_stock_pipelines_up_to_rounding_on_a_gpu(family: str, dtype: torch.dtype, tmp_path: Path) -> None:
+def test_a_candidate_equals_the_stock_pipelines_up_to_rounding_on_a_gpu(
+    family: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
     generator = LOADERS[family](str(TINY[family](tmp_path)), rank=4, device="cuda", dtype=dtype)
     shift(generator)
     noise = generator.noise(3, 5)
     latents, pictures = stock(generator, noise, output_type="latent").float(), stock(generator, noise)
     with torch.no_grad():
         sample = generator.sample(PROMPT, noise)
-    apart = (sample.latents.float() - latents).abs().max() / latents.std()  # kernels differ by how conditions lie in memory
+    apart = (
+        sample.latents.float() - latents
+    ).abs().max() / latents.std()  # kernels differ by how conditions lie in memory
     assert apart < {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 1e-1}[dtype]
     levels = [
-        np.abs(np.asarray(mine, int) - np.asarray(theirs, int)).mean() for mine, theirs in zip(sample.images(), pictures, strict=True)
+        np.abs(np.asarray(mine, int) - np.asarray(theirs, int)).mean()
+        for mine, theirs in zip(sample.images(), pictures, strict=True)
     ]
     assert max(levels) < 2
 
 
 @pytest.mark.parametrize("features", sorted(MAPS))
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
-def test_updates_in_half_precision_go_where_those_in_float32_go_on_a_gpu(family: str, features: str, tmp_path: Path) -> None:
+def test_updates_in_half_precision_go_where_those_in_float32_go_on_a_gpu(
+    family: str, features: str, tmp_path: Path
+) -> None:
     half_precision_goes_where_float32_goes(family, features, tmp_path, "cuda")
 
 
@@ -54,7 +71,9 @@ def test_the_same_noise_gives_the_same_picture_on_a_gpu_as_on_the_cpu() -> None:
         generator = shapes.load(device=device)
         with torch.no_grad():
             pixels.append(generator.sample("a photo of a red circle", generator.noise(4, 7)).pixels.cpu())
-    assert (pixels[0] - pixels[1]).abs().max() < 0.05  # of a range of 2: convolutions are TF32 unless told otherwise
+    assert (
+        pixels[0] - pixels[1]
+    ).abs().max() < 0.05  # of a range of 2: convolutions are TF32 unless told otherwise
 
 
 def test_a_run_that_was_stopped_goes_on_as_one_that_was_not_on_a_gpu() -> None:
@@ -78,7 +97,9 @@ def test_candidates_that_do_not_fit_the_gpu_are_one_message_with_what_to_change(
     share = (torch.cuda.memory_reserved() + 2**27) / torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(share)
     try:
-        with pytest.raises(RankkitError, match=r"no memory is left on cuda:0 for 4096 candidates of .*: lower group_size="):
+        with pytest.raises(
+            RankkitError, match=r"no memory is left on cuda:0 for 4096 candidates of .*: lower group_size="
+        ):
             made.update()
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)

@@ -1,4 +1,6 @@
-"""Training learns what the ranker prefers, whatever kind of ranker says it, and nothing when nobody prefers anything."""
+"""Training learns what the ranker prefers, whatever kind of ranker says it, and nothing when nobody prefers
+anything.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,11 @@ def test_a_group_that_is_not_all_finite_numbers_abstains_and_is_counted(rounds: 
     config = dataclasses.replace(SETTINGS, max_rounds=rounds)
     made = Trainer(config, Overflowing(), Latent(), Scorer(), ["a"])
     row = made.update()
-    assert row["skipped"] == 1 and row["abstained"] == 16 * rounds and all(not weight.any() for weight in made.weights)
+    assert (
+        row["skipped"] == 1
+        and row["abstained"] == 16 * rounds
+        and all(not weight.any() for weight in made.weights)
+    )
     assert row["broken"] == 1 or rounds > 1
 
 
@@ -104,5 +110,7 @@ def test_a_ranker_that_returns_the_wrong_number_of_scores_is_an_error() -> None:
         def rank(self, groups: Sequence[Group]) -> list[Ranking]:
             return [Ranking((1.0, 2.0))]
 
-    with pytest.raises(RankkitError, match="the ranker toy returned 2 scores for 16 candidates at step 1, on '"):
+    with pytest.raises(
+        RankkitError, match="the ranker toy returned 2 scores for 16 candidates at step 1, on '"
+    ):
         trainer(Short()).update()

@@ -24,7 +24,9 @@ def test_ties_are_never_opposed(values: list[float], size: int) -> None:
 
 
 @given(scores, sizes)
-def test_an_abstention_is_never_an_anchor_and_changes_nothing_for_the_others(values: list[float], size: int) -> None:
+def test_an_abstention_is_never_an_anchor_and_changes_nothing_for_the_others(
+    values: list[float], size: int
+) -> None:
     kept = [i for i, value in enumerate(values) if not math.isnan(value)]
     anchors, alone = split(Ranking(tuple(values)), size), split(Ranking(tuple(values[i] for i in kept)), size)
     assert (anchors is None) == (alone is None)
@@ -47,18 +49,28 @@ def test_both_sides_lose_the_same_mass_and_weights_are_shares(values: list[float
 def test_the_order_of_the_candidates_does_not_matter(values: list[float], size: int, random: object) -> None:
     order = list(range(len(values)))
     random.shuffle(order)  # type: ignore[attr-defined]
-    anchors, shuffled = split(Ranking(tuple(values)), size), split(Ranking(tuple(values[i] for i in order)), size)
-    assert weights(anchors, len(values)) == [weights(shuffled, len(values))[order.index(i)] for i in range(len(values))]
+    anchors, shuffled = (
+        split(Ranking(tuple(values)), size),
+        split(Ranking(tuple(values[i] for i in order)), size),
+    )
+    assert weights(anchors, len(values)) == [
+        weights(shuffled, len(values))[order.index(i)] for i in range(len(values))
+    ]
 
 
 @given(scores, sizes)
 def test_any_increasing_function_of_the_scores_gives_the_same_anchors(values: list[float], size: int) -> None:
-    assert split(Ranking(tuple(values)), size) == split(Ranking(tuple(math.exp(3 * value) - 7 for value in values)), size)
+    assert split(Ranking(tuple(values)), size) == split(
+        Ranking(tuple(math.exp(3 * value) - 7 for value in values)), size
+    )
 
 
 @given(scores, sizes)
 def test_reversed_scores_swap_the_sides(values: list[float], size: int) -> None:
-    anchors, turned = split(Ranking(tuple(values)), size), split(Ranking(tuple(-value for value in values)), size)
+    anchors, turned = (
+        split(Ranking(tuple(values)), size),
+        split(Ranking(tuple(-value for value in values)), size),
+    )
     assert weights(turned, len(values)) == [-weight for weight in weights(anchors, len(values))]
 
 
@@ -68,7 +80,9 @@ def test_no_preference_gives_no_anchors(values: tuple[float, ...]) -> None:
 
 
 def test_with_few_ranked_candidates_half_of_them_go_to_each_side() -> None:
-    assert split(Ranking((5.0, NAN, 4.0, 3.0, 2.0, 1.0)), 8) == Anchors((0, 2), (1.0, 1.0), (4, 5), (1.0, 1.0))
+    assert split(Ranking((5.0, NAN, 4.0, 3.0, 2.0, 1.0)), 8) == Anchors(
+        (0, 2), (1.0, 1.0), (4, 5), (1.0, 1.0)
+    )
 
 
 def test_a_detector_with_one_success_opposes_it_to_all_failures() -> None:

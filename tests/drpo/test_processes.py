@@ -45,7 +45,14 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         command = [*command, str(script), str(tmp_path / out)]
         done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (0, f"{count} processes\n"), done.stderr
-    for mine, theirs in zip(torch.load(tmp_path / "one/toy.pt"), torch.load(tmp_path / "two/toy.pt"), strict=True):
+    for mine, theirs in zip(
+        torch.load(tmp_path / "one/toy.pt"), torch.load(tmp_path / "two/toy.pt"), strict=True
+    ):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
-    logs = [[json.loads(line) for line in (tmp_path / out / "log.jsonl").read_text().splitlines()] for out in ("one", "two")]
-    assert all(abs(a["reward"] - b["reward"]) < 1e-3 for a, b in zip(*logs, strict=True))  # every prompt counts in the log
+    logs = [
+        [json.loads(line) for line in (tmp_path / out / "log.jsonl").read_text().splitlines()]
+        for out in ("one", "two")
+    ]
+    assert all(
+        abs(a["reward"] - b["reward"]) < 1e-3 for a, b in zip(*logs, strict=True)
+    )  # every prompt counts in the log

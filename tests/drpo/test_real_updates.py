@@ -1,4 +1,6 @@
-"""Whole updates of the real trainer on real, tiny pipelines: in half precision, and with every forward pass counted."""
+"""Whole updates of the real trainer on real, tiny pipelines: in half precision, and with every forward pass
+counted.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +27,28 @@ from drpo.types import FeatureMap
 from rankkit import Group, Ranking
 
 K = 6
-SETTINGS = Config(generator="tiny", ranker="red", prompts="two", steps=2, prompts_per_step=1, group_size=K, anchors=2, features="any")
+SETTINGS = Config(
+    generator="tiny",
+    ranker="red",
+    prompts="two",
+    steps=2,
+    prompts_per_step=1,
+    group_size=K,
+    anchors=2,
+    features="any",
+)
 LOADERS: dict[str, Callable[..., OneStep]] = {"sd": sd_turbo.load, "sdxl": sdxl_turbo.load}
 TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
 MAPS: dict[str, Callable[[OneStep], FeatureMap]] = {
     "latent": lambda generator: Latent(),
     "latent_mae": lambda generator: LatentMae(4, base=8, layers=(1, 1)),
     "teacher_unet": lambda generator: TeacherUNet(generator, blocks=("mid_block",), pool=2),
-    "vit_mae": lambda generator: VitMae(ViTMAEModel(ViTMAEConfig(image_size=16, patch_size=8, **TINY)), layer=2),
-    "dinov2": lambda generator: DinoV2(Dinov2Model(Dinov2Config(image_size=28, patch_size=14, **TINY)), layer=2, size=28),
+    "vit_mae": lambda generator: VitMae(
+        ViTMAEModel(ViTMAEConfig(image_size=16, patch_size=8, **TINY)), layer=2
+    ),
+    "dinov2": lambda generator: DinoV2(
+        Dinov2Model(Dinov2Config(image_size=28, patch_size=14, **TINY)), layer=2, size=28
+    ),
 }
 
 
@@ -44,7 +59,10 @@ class Red:
 
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
         self.seen += sum(len(group.images) for group in groups)
-        return [Ranking(tuple(image.resize((1, 1)).getpixel((0, 0))[0] for image in group.images)) for group in groups]  # type: ignore[index]
+        return [
+            Ranking(tuple(image.resize((1, 1)).getpixel((0, 0))[0] for image in group.images))
+            for group in groups
+        ]  # type: ignore[index]
 
 
 class Passes(Red):
@@ -63,7 +81,9 @@ def trainer(generator: OneStep, features: FeatureMap, ranker: Red, **changes: An
 
 @pytest.mark.parametrize("features", ["latent_mae", "vit_mae", "teacher_unet"])
 @pytest.mark.parametrize("family", ["sd", "sdxl"])
-def test_an_update_in_half_precision_moves_a_float32_lora_as_one_in_float32_does(family: str, features: str, tmp_path: Path) -> None:
+def test_an_update_in_half_precision_moves_a_float32_lora_as_one_in_float32_does(
+    family: str, features: str, tmp_path: Path
+) -> None:
     half_precision_goes_where_float32_goes(family, features, tmp_path, "cpu")
 
 
@@ -72,12 +92,19 @@ def half_precision_goes_where_float32_goes(family: str, features: str, tmp_path:
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
         torch.manual_seed(0)
         generator = LOADERS[family](str(folder), rank=4, device=device, dtype=dtype, checkpointing=True)
-        made = trainer(generator, MAPS[features](generator), Red(), precision="fp16" if dtype == torch.float16 else "auto")
+        made = trainer(
+            generator,
+            MAPS[features](generator),
+            Red(),
+            precision="fp16" if dtype == torch.float16 else "auto",
+        )
         before = [weight.detach().clone() for weight in generator.parameters().values()]
         rows = [made.update() for _ in range(2)]
         after = list(generator.parameters().values())
         assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in after)
-        assert generator.pipe.unet.dtype == dtype and all(row["skipped"] == 0 and row["gradient"] > 0 for row in rows)
+        assert generator.pipe.unet.dtype == dtype and all(
+            row["skipped"] == 0 and row["gradient"] > 0 for row in rows
+        )
         moves[dtype] = torch.cat([(new - old).flatten() for new, old in zip(after, before, strict=True)])
     for half in (torch.bfloat16, torch.float16):
         assert torch.cosine_similarity(moves[half], moves[torch.float32], dim=0) > 0.5
@@ -85,9 +112,15 @@ def half_precision_goes_where_float32_goes(family: str, features: str, tmp_path:
 
 
 def counted(generator: OneStep, features: Any) -> dict[str, int]:
-    """Rows that pass through the U-Net, the decoder, the encoder and the feature map's own network, from now on."""
+    """Rows that pass through the U-Net, the decoder, the encoder and the feature map's own network, from now
+    on.
+    """
     rows = {"unet": 0, "decoder": 0, "encoder": 0, "features": 0}
-    parts = {"unet": generator.pipe.unet, "decoder": generator.pipe.vae.decoder, "encoder": generator.pipe.vae.encoder}
+    parts = {
+        "unet": generator.pipe.unet,
+        "decoder": generator.pipe.vae.decoder,
+        "encoder": generator.pipe.vae.encoder,
+    }
     network = getattr(features, "model", None) or getattr(features, "encoder", None)
     for name, part in (parts | ({"features": network} if network else {})).items():
 
@@ -98,7 +131,8 @@ def counted(generator: OneStep, features: Any) -> dict[str, int]:
     return rows
 
 
-# rows per prompt with K candidates: the base's K samples come on top of the K candidates, through the U-Net and, where the map looks
+# rows per prompt with K candidates: the base's K samples come on top of the K candidates, through the U-Net
+# and, where the map looks
 # at pictures, through the decoder; the ranker's pictures are those the map sees
 ONCE = {
     "latent": {"unet": 2 * K, "decoder": K, "features": 0},
@@ -124,15 +158,25 @@ def test_without_a_reference_nothing_of_the_base_is_made(name: str, tmp_path: Pa
     features, ranker = MAPS[name](generator), Red()
     rows = counted(generator, features)
     trainer(generator, features, ranker, reference_weight=0.0).update()
-    assert rows == {part: count // 2 for part, count in ONCE[name].items()} | {"encoder": 0, "decoder": K} and ranker.seen == K
+    assert (
+        rows == {part: count // 2 for part, count in ONCE[name].items()} | {"encoder": 0, "decoder": K}
+        and ranker.seen == K
+    )
 
 
 @pytest.mark.parametrize("name", ["latent_mae", "vit_mae"])
-def test_a_search_decodes_what_it_judges_and_then_only_the_chosen_where_the_map_needs_pictures(name: str, tmp_path: Path) -> None:
+def test_a_search_decodes_what_it_judges_and_then_only_the_chosen_where_the_map_needs_pictures(
+    name: str, tmp_path: Path
+) -> None:
     generator = sd_turbo.load(str(tiny_pipelines.sd(tmp_path)), rank=4, checkpointing=False)
     features, ranker = MAPS[name](generator), Passes()
     rows = counted(generator, features)
     row = trainer(generator, features, ranker, max_rounds=3).update()
     chosen, pictures = 2 * SETTINGS.anchors, int(name == "vit_mae")
     assert row["skipped"] == 0 and ranker.seen == K
-    assert rows == {"unet": K + 2 * chosen, "decoder": K + pictures * 2 * chosen, "encoder": 0, "features": 2 * chosen}
+    assert rows == {
+        "unet": K + 2 * chosen,
+        "decoder": K + pictures * 2 * chosen,
+        "encoder": 0,
+        "features": 2 * chosen,
+    }

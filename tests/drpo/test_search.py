@@ -60,7 +60,9 @@ def test_a_prompt_that_never_splits_is_skipped_and_counted() -> None:
 @pytest.mark.parametrize("rounds", [1, 4])
 def test_a_rare_success_teaches(rounds: int) -> None:
     torch.manual_seed(0)
-    made = Trainer(dataclasses.replace(SETTINGS, max_rounds=rounds), ToyGenerator(), Latent(), Rare(55), ["a"])
+    made = Trainer(
+        dataclasses.replace(SETTINGS, max_rounds=rounds), ToyGenerator(), Latent(), Rare(55), ["a"]
+    )
     for _ in range(30):
         row = made.update()
     assert row["reward"] > 0.5

@@ -1,4 +1,6 @@
-"""Environments of their own: real virtual environments; the fast tests borrow this one's packages in place of downloading them."""
+"""Environments of their own: real virtual environments; the fast tests borrow this one's packages in place of
+downloading them.
+"""
 
 import importlib
 import json
@@ -54,7 +56,9 @@ class Official(rankkit.rankers.Pointwise):
 
 
 class Borrow(Pip):
-    """An environment that sees this one's packages, except rankkit; whatever is to be downloaded is taken to be there."""
+    """An environment that sees this one's packages, except rankkit; whatever is to be downloaded is taken to
+    be there.
+    """
 
     def create(self, folder, python):
         lines = f"open(p, 'w').write({sysconfig.get_path('purelib') + chr(10)!r})"
@@ -100,7 +104,18 @@ def place(tmp_path, monkeypatch):
 def site(tmp_path_factory):
     """A site-packages with the plugin installed in it, as pip does it."""
     source, target = write_plugin(tmp_path_factory.mktemp("plugin") / "tiny"), tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", target, source]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        target,
+        source,
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     return target
 
@@ -121,8 +136,17 @@ def inside(folder, code):
 def test_an_installed_plugin_gets_an_environment_and_an_entry_and_ranks_from_there(installed):
     said = []
     folder = install.install("tiny-official", tool=Borrow(), say=said.append)
-    assert folder == home() / "tiny-official" and json.loads((folder / MARKER).read_text())["plugin"] == "rankkit-tiny 0.2.0"
-    assert config.places()["tiny-official"].command == (str(folder / BIN), "-I", "-m", "rankkit.serving.pipe", "tiny-official")
+    assert (
+        folder == home() / "tiny-official"
+        and json.loads((folder / MARKER).read_text())["plugin"] == "rankkit-tiny 0.2.0"
+    )
+    assert config.places()["tiny-official"].command == (
+        str(folder / BIN),
+        "-I",
+        "-m",
+        "rankkit.serving.pipe",
+        "tiny-official",
+    )
     with rankkit.load("tiny-official") as ranker:
         assert isinstance(ranker, Pipe) and ranker.version == "0.2.0+tiny-weights"
         assert ranker.rank(sample_groups()) == rankkit.load_here("tiny-official").rank(sample_groups())
@@ -189,7 +213,8 @@ def test_an_environment_of_another_rankkit_is_made_anew(installed):
 
 def test_a_failure_leaves_nothing_half_built_and_shows_the_last_lines(installed):
     with pytest.raises(
-        RankkitError, match=r"(?s)cannot be installed \(exit code 3\).*Collecting no-such-thing\n  ERROR: No matching distribution"
+        RankkitError,
+        match=r"(?s)cannot be installed \(exit code 3\).*Collecting no-such-thing\n  ERROR: No matching distribution",
     ):
         install.install("tiny-official", tool=Refuse())
     assert [path.name for path in home().iterdir()] == [".tiny-official.lock"] and not config.path().exists()
@@ -206,7 +231,9 @@ def test_a_failure_to_rebuild_leaves_the_environment_that_was_there(installed):
 
 def test_a_worker_that_says_no_hello_is_a_failure_too(place):
     source = write_plugin(place / "tiny", imports="import a_module_that_is_not_there")
-    with pytest.raises(BrokenRanker, match=r"tiny-official .*cannot be imported: .*a_module_that_is_not_there"):
+    with pytest.raises(
+        BrokenRanker, match=r"tiny-official .*cannot be imported: .*a_module_that_is_not_there"
+    ):
         install.install("tiny-official", plugin=source, tool=Borrow())
     assert not (home() / "tiny-official").exists()
 
@@ -244,7 +271,9 @@ def test_what_the_original_package_lacks_is_mended_by_the_plugin_in_the_new_envi
 
 def test_two_installations_of_one_name_do_not_meet(installed):
     code = "import sys, rankkit.environments as e\nwith e._locked(e.home() / 'tiny-official'): print(flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         process.stdout.readline()
         with pytest.raises(RankkitError, match="is being installed by another process"):
             install.install("tiny-official", tool=Borrow())
@@ -267,7 +296,9 @@ def test_a_folder_without_official_txt_and_an_interpreter_that_is_not_there_are_
     with pytest.raises(UsageError, match=r"holds no official\.txt"):
         install.install("x", plugin=place / "empty")
     with pytest.raises(RankkitError, match="/nowhere/python: No such file"):
-        install.install("tiny-official", plugin=write_plugin(place / "tiny"), python="/nowhere/python", tool=Pip())
+        install.install(
+            "tiny-official", plugin=write_plugin(place / "tiny"), python="/nowhere/python", tool=Pip()
+        )
 
 
 def test_an_official_ranker_that_cannot_be_imported_here_says_how_to_install_it(site, monkeypatch, tmp_path):
@@ -277,7 +308,10 @@ def test_an_official_ranker_that_cannot_be_imported_here_says_how_to_install_it(
     monkeypatch.syspath_prepend(str(broken))
     monkeypatch.delitem(sys.modules, "rankkit_tiny", raising=False)
     monkeypatch.delitem(sys.modules, "rankkit_tiny.official", raising=False)
-    with pytest.raises(BrokenRanker, match=r"a_module_that_is_not_there.*; rankkit install tiny-official makes an environment"):
+    with pytest.raises(
+        BrokenRanker,
+        match=r"a_module_that_is_not_there.*; rankkit install tiny-official makes an environment",
+    ):
         rankkit.load_here("tiny-official")
 
 
@@ -288,16 +322,25 @@ def test_a_module_that_is_not_there_cannot_be_copied(site, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tool", [Pip, pytest.param(Uv, marks=pytest.mark.skipif(not shutil.which("uv"), reason="uv is not on PATH"))])
+@pytest.mark.parametrize(
+    "tool",
+    [Pip, pytest.param(Uv, marks=pytest.mark.skipif(not shutil.which("uv"), reason="uv is not on PATH"))],
+)
 def test_the_command_makes_an_environment_with_packages_from_the_index(tool, place, tmp_path):
     source = write_plugin(place / "tiny", pins="iniconfig==2.1.0\n", imports="import iniconfig")
     path = (
-        os.environ["PATH"] if tool is Uv else os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if not Path(p, "uv").exists())
+        os.environ["PATH"]
+        if tool is Uv
+        else os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if not Path(p, "uv").exists())
     )
     command = [sys.executable, "-m", "rankkit", "install", "tiny-official", "--plugin", source]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=900, env={**os.environ, "PATH": path})
+    result = subprocess.run(
+        command, capture_output=True, text=True, timeout=900, env={**os.environ, "PATH": path}
+    )
     assert result.returncode == 0, result.stderr
     folder = Path(result.stdout.strip())
     assert inside(folder, "import iniconfig, numpy; print(iniconfig.__file__)").startswith(str(folder))
     with rankkit.load("tiny-official") as ranker:
-        assert [ranking.scores[0] for ranking in ranker.rank(sample_groups())] == [group.images[0].width + 0.1 for group in sample_groups()]
+        assert [ranking.scores[0] for ranking in ranker.rank(sample_groups())] == [
+            group.images[0].width + 0.1 for group in sample_groups()
+        ]

@@ -1,4 +1,5 @@
-"""The turbo models at their real sizes with random weights, on any device: what their published configs say."""
+"""The turbo models at their real sizes with random weights, on any device: what their published configs say.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, EulerAncestralDiscreteScheduler, EulerDiscreteScheduler, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+    UNet2DConditionModel,
+)
 from diffusers import StableDiffusionPipeline as Stock
 from tiny_pipelines import SCHEDULE
 
@@ -36,9 +42,14 @@ class _Told:
     def encode(self, prompt: str) -> Mapping[str, Any]:
         unet: Any = self.pipe.unet  # type: ignore[attr-defined]
         made: dict[str, Any] = {"device": unet.device, "dtype": unet.dtype}
-        conditions: dict[str, Any] = {"encoder_hidden_states": torch.ones(1, TOKENS, unet.config.cross_attention_dim, **made)}
+        conditions: dict[str, Any] = {
+            "encoder_hidden_states": torch.ones(1, TOKENS, unet.config.cross_attention_dim, **made)
+        }
         if unet.config.addition_embed_type:
-            conditions["added_cond_kwargs"] = {"text_embeds": torch.ones(1, 1280, **made), "time_ids": torch.full((1, 6), 512.0, **made)}
+            conditions["added_cond_kwargs"] = {
+                "text_embeds": torch.ones(1, 1280, **made),
+                "time_ids": torch.full((1, 6), 512.0, **made),
+            }
         return conditions
 
 

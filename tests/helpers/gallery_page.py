@@ -74,7 +74,17 @@ class Node:
 
 
 def rows_of(
-    scores, *, ranker="a", prompt="a cat", group="g", names=None, kind="pointwise", version="1", options=None, sha256=(), details=()
+    scores,
+    *,
+    ranker="a",
+    prompt="a cat",
+    group="g",
+    names=None,
+    kind="pointwise",
+    version="1",
+    options=None,
+    sha256=(),
+    details=(),
 ):
     """One row per score, ranked as `records.rows` ranks them."""
     of = sum(not math.isnan(score) for score in scores)

@@ -1,4 +1,5 @@
-"""Rankers that misbehave, for the tests of workers: copied to a folder, and named module:function from there."""
+"""Rankers that misbehave, for the tests of workers: copied to a folder, and named module:function from there.
+"""
 
 import ctypes
 import os
@@ -56,7 +57,12 @@ class Whole:
             sys.exit(3)
         if word == "pid":
             return rankkit.Ranking((float(os.getpid()),) * len(group.images))
-        return rankkit.Ranking(tuple(range(len(group.images))), "listwise", None, tuple({"seen": group.prompt} for _ in group.images))
+        return rankkit.Ranking(
+            tuple(range(len(group.images))),
+            "listwise",
+            None,
+            tuple({"seen": group.prompt} for _ in group.images),
+        )
 
 
 class Short(Whole):

@@ -1,4 +1,5 @@
-"""What the tests of `rankkit score` share: pictures, the command as a real process, and rows as dictionaries."""
+"""What the tests of `rankkit score` share: pictures, the command as a real process, and rows as dictionaries.
+"""
 
 import os
 import struct
@@ -71,12 +72,16 @@ def bomb(path: Path, side: int = 20_000, depth: int = 1) -> None:
     row = bytes(1 + (side * depth + 7) // 8)
     pixels = b"".join(packer.compress(row * 100) for _ in range(side // 100)) + packer.flush()
     header = struct.pack(">IIBBBBB", side, side, depth, 0, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
 
 
 def run(*arguments, cwd: Path, **options) -> subprocess.CompletedProcess:
     """`rankkit …` as a process of its own."""
-    return subprocess.run(command(*arguments), cwd=cwd, capture_output=True, env=ENVIRONMENT, timeout=120, **options)
+    return subprocess.run(
+        command(*arguments), cwd=cwd, capture_output=True, env=ENVIRONMENT, timeout=120, **options
+    )
 
 
 def command(*arguments) -> list:
@@ -84,7 +89,14 @@ def command(*arguments) -> list:
 
 
 def start(*arguments, cwd: Path, **options) -> subprocess.Popen:
-    return subprocess.Popen(command(*arguments), cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
 
 
 def lines(path: Path) -> int:
@@ -102,7 +114,9 @@ def score(paths, specs, output: Path, *, prompts=None, **options) -> engine.Outc
     """`rankkit score` in this process, by its one library call."""
     paths = [paths] if isinstance(paths, (str, Path)) else paths
     specs = [specs] if isinstance(specs, str) else specs
-    return engine.score(survey(paths, prompts=prompts), [prepare(spec) for spec in specs], Path(output), **options)
+    return engine.score(
+        survey(paths, prompts=prompts), [prepare(spec) for spec in specs], Path(output), **options
+    )
 
 
 def rows(path: Path) -> list[dict]:

@@ -1,4 +1,6 @@
-"""Random diffusers pipelines of both turbo families, a few thousand weights each, written as from_pretrained reads them."""
+"""Random diffusers pipelines of both turbo families, a few thousand weights each, written as from_pretrained
+reads them.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,24 @@ def sd(folder: Path) -> Path:
 
 
 def sdxl(folder: Path, **vae: Any) -> Path:
-    """An SDXL-Turbo in small: two text encoders, its ancestral scheduler, an autoencoder that is to stay out of half precision."""
+    """An SDXL-Turbo in small: two text encoders, its ancestral scheduler, an autoencoder that is to stay out
+    of half precision.
+    """
     torch.manual_seed(0)
-    unet = _unet(64, addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=6 * 8 + 32)
+    unet = _unet(
+        64,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 32,
+    )
     texts = CLIPTextModel(_text(32)), CLIPTextModelWithProjection(_text(32))
     pipe = StableDiffusionXLPipeline(
-        _vae(force_upcast=True, **vae), *texts, _tokenizer(), _tokenizer(), unet, EulerAncestralDiscreteScheduler(**SCHEDULE)
+        _vae(force_upcast=True, **vae),
+        *texts,
+        _tokenizer(),
+        _tokenizer(),
+        unet,
+        EulerAncestralDiscreteScheduler(**SCHEDULE),
     )
     pipe.save_pretrained(folder)
     return folder
@@ -61,8 +75,12 @@ def _text(width: int) -> CLIPTextConfig:
 
 def _tokenizer() -> CLIPTokenizer:
     letters = sorted({letter for word in WORDS for letter in (*word[:-1], word[-1] + "</w>")})
-    vocabulary = {"<|startoftext|>": 0, "<|endoftext|>": 1} | {letter: 2 + i for i, letter in enumerate(letters)}
-    return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=8, pad_token="<|endoftext|>", unk_token="<|endoftext|>")
+    vocabulary = {"<|startoftext|>": 0, "<|endoftext|>": 1} | {
+        letter: 2 + i for i, letter in enumerate(letters)
+    }
+    return CLIPTokenizer(
+        vocab=vocabulary, merges=[], model_max_length=8, pad_token="<|endoftext|>", unk_token="<|endoftext|>"
+    )
 
 
 def _vae(**options: Any) -> AutoencoderKL:

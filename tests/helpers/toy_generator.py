@@ -1,4 +1,6 @@
-"""A generator small enough to train in a second: one colour per picture, a linear map of the noise plus a trained shift."""
+"""A generator small enough to train in a second: one colour per image, a linear map of the noise plus a
+trained shift.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,9 @@ import torch
 from torch import Tensor
 
 from drpo.config import Config
+from drpo.run.monitor import Monitor
 from drpo.types import Sample
-from rankkit import Group, Ranking
+from rankkit import Group, Ranker, Ranking
 
 SETTINGS = Config(
     generator="toy", ranker="toy", prompts="toy", steps=30, prompts_per_step=2, group_size=16, anchors=4, features="latent",
@@ -21,7 +24,8 @@ SETTINGS = Config(
 
 
 class ToyGenerator:
-    """Colour = 0.3 · noise + trained matrix · noise + trained shift; the base has neither matrix nor shift."""
+    """Colour = 0.3 · noise + trained matrix · noise + trained shift; the base has neither matrix nor shift.
+    """
 
     def __init__(self) -> None:
         self.shift = torch.nn.Parameter(torch.zeros(3))
@@ -77,7 +81,9 @@ class Scorer:
 
 
 class Judge:
-    """The share of the other pictures that a pairwise judge, who sees only which of two is redder, finds worse."""
+    """The share of the other pictures that a pairwise judge, who sees only which of two is redder, finds
+    worse.
+    """
 
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
         tables = [np.subtract.outer(red := redness(group), red) > 0 for group in groups]
@@ -89,3 +95,8 @@ class Detector:
 
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
         return [Ranking(tuple(float(red > 20) for red in redness(group))) for group in groups]
+
+
+def monitor(**rankers: Ranker) -> Monitor:
+    """A monitor of the toy's own score and of others, on two prompts."""
+    return Monitor({"toy": Scorer()} | rankers, "toy", ["a", "b"])

@@ -1,4 +1,6 @@
-"""Every kind of bad input in one folder and one run: each is handled, or one abstained row with its reason; the rest is scored."""
+"""Every kind of bad input in one folder and one run: each is handled, or one abstained row with its reason;
+the rest is scored.
+"""
 
 import json
 import os
@@ -9,7 +11,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from score_runs import ENVIRONMENT, as_anyone, bomb, by_name, command, folder, keyed, picture, rows, run, score
+from score_runs import (
+    ENVIRONMENT,
+    as_anyone,
+    bomb,
+    by_name,
+    command,
+    folder,
+    keyed,
+    picture,
+    rows,
+    run,
+    score,
+)
 
 from rankkit.core.images import decode
 
@@ -32,9 +46,21 @@ def animation(path: Path, frames: int = 3, **options) -> Path:
 
 
 def everything(place: Path) -> tuple[set[str], dict[str, str]]:
-    """Fill a folder. Returns the names that are to be scored, and those that are to abstain with a piece of the reason."""
+    """Fill a folder. Returns the names that are to be scored, and those that are to abstain with a piece of
+    the reason.
+    """
     place.mkdir()
-    fine = {"plain.png", "one.png", "cmyk.jpg", "deep.png", "deeper.tif", "palette.png", "clear.png", "glass.png", "grey.png"}
+    fine = {
+        "plain.png",
+        "one.png",
+        "cmyk.jpg",
+        "deep.png",
+        "deeper.tif",
+        "palette.png",
+        "clear.png",
+        "glass.png",
+        "grey.png",
+    }
     fine |= {
         "moving.gif",
         "moving.webp",
@@ -45,9 +71,20 @@ def everything(place: Path) -> tuple[set[str], dict[str, str]]:
         "🦊 naïve.png",
         r"\xff\xfe.png",
     }
-    fine |= {"linked.png", "UPPER.PNG", "wrong-suffix.png", "noise.jpg", "=1+1.png", "-r.png", "%s {0}.png", " .png"}
+    fine |= {
+        "linked.png",
+        "UPPER.PNG",
+        "wrong-suffix.png",
+        "noise.jpg",
+        "=1+1.png",
+        "-r.png",
+        "%s {0}.png",
+        " .png",
+    }
     picture(place / "plain.png", 1)
-    for seed, name in enumerate(("two\nlines.png", "q'uo\"te.png", "🦊 naïve.png", "=1+1.png", "-r.png", "%s {0}.png", " .png")):
+    for seed, name in enumerate(
+        ("two\nlines.png", "q'uo\"te.png", "🦊 naïve.png", "=1+1.png", "-r.png", "%s {0}.png", " .png")
+    ):
         picture(place / name, 20 + seed)
     with open(os.fsencode(place) + b"/\xff\xfe.png", "wb") as file:
         file.write((place / "plain.png").read_bytes())
@@ -71,9 +108,26 @@ def everything(place: Path) -> tuple[set[str], dict[str, str]]:
     picture(place / "wrong.webp", 6).rename(place / "wrong-suffix.png")
     (place / "linked.png").symlink_to("plain.png")
 
-    bad = {"text.png": "not an image", "zero.png": "empty (0 bytes)", "missing.png": "broken symbolic link", "folder.png": "is a folder"}
-    bad |= {"half.png": "completely", "half.jpg": "completely", "half.gif": "completely", "half.webp": "", "head.jpg": "", "loop.png": ""}
-    bad |= {"bomb.png": "limit", "pipe.png": "not a regular file", "svg.png": "not an image", "float.tif": "no agreed range"}
+    bad = {
+        "text.png": "not an image",
+        "zero.png": "empty (0 bytes)",
+        "missing.png": "broken symbolic link",
+        "folder.png": "is a folder",
+    }
+    bad |= {
+        "half.png": "completely",
+        "half.jpg": "completely",
+        "half.gif": "completely",
+        "half.webp": "",
+        "head.jpg": "",
+        "loop.png": "",
+    }
+    bad |= {
+        "bomb.png": "limit",
+        "pipe.png": "not a regular file",
+        "svg.png": "not an image",
+        "float.tif": "no agreed range",
+    }
     (place / "text.png").write_text("this is no picture")
     (place / "svg.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (place / "zero.png").touch()
@@ -82,7 +136,12 @@ def everything(place: Path) -> tuple[set[str], dict[str, str]]:
     (place / "folder.png").mkdir()
     os.mkfifo(place / "pipe.png")
     Image.fromarray(np.random.default_rng(7).random((8, 8), dtype=np.float32)).save(place / "float.tif")
-    for name, source in (("half.png", "plain.png"), ("half.jpg", "noise.jpg"), ("half.webp", "wrong.webp"), ("half.gif", "still.gif")):
+    for name, source in (
+        ("half.png", "plain.png"),
+        ("half.jpg", "noise.jpg"),
+        ("half.webp", "wrong.webp"),
+        ("half.gif", "still.gif"),
+    ):
         if source.endswith(".gif") or not (place / source).exists():
             picture(place / source, 8, (40, 40))
         data = (place / source).read_bytes()
@@ -101,7 +160,9 @@ def test_all_bad_input_in_one_folder_and_one_run(tmp_path):
         (tmp_path / "in" / f"p-{name}.txt").write_text(prompt, newline="")
     fine |= {f"p-{name}.png" for name in PROMPTS}
     for suffix in ("jsonl", "csv"):
-        done = run("score", "in", "-r", "sharpness", "-r", "colorfulness", "-o", f"out.{suffix}", cwd=tmp_path)
+        done = run(
+            "score", "in", "-r", "sharpness", "-r", "colorfulness", "-o", f"out.{suffix}", cwd=tmp_path
+        )
         assert done.returncode == 3 and b"Traceback" not in done.stderr
         found = keyed(rows(tmp_path / f"out.{suffix}"))
         assert len(found) == 2 * len(fine | bad.keys())
@@ -116,13 +177,17 @@ def test_all_bad_input_in_one_folder_and_one_run(tmp_path):
         notes = {name: row["details"].get("image", {}) for name, row in mine.items()}
         assert notes["turned.jpg"] == {"exif_orientation": 6} and notes["moving.gif"]["frames"] == 3
         assert notes["cmyk.jpg"]["mode"] == "CMYK" and notes["glass.png"]["alpha"] == "dropped"
-        again = run("score", "in", "-r", "sharpness", "-r", "colorfulness", "-o", f"out.{suffix}", cwd=tmp_path)
+        again = run(
+            "score", "in", "-r", "sharpness", "-r", "colorfulness", "-o", f"out.{suffix}", cwd=tmp_path
+        )
         assert f"{2 * len(bad)} scored, {2 * len(fine)} known already" in again.stderr.decode()
         assert keyed(rows(tmp_path / f"out.{suffix}")) == found
 
 
 def test_files_and_folders_without_permission_abstain(tmp_path):
-    score(folder(tmp_path / "warm", "a"), "sharpness", tmp_path / "warm.jsonl")  # what is imported late is imported by now
+    score(
+        folder(tmp_path / "warm", "a"), "sharpness", tmp_path / "warm.jsonl"
+    )  # what is imported late is imported by now
     with as_anyone() as place:
         folder(place / "in", "ab")
         (place / "in" / "a.png").chmod(0)
@@ -136,7 +201,9 @@ def test_files_and_folders_without_permission_abstain(tmp_path):
 
 def peak_memory(*arguments, cwd: Path) -> int:
     """MiB that a command needed at most."""
-    running = subprocess.Popen(command(*arguments), cwd=cwd, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        command(*arguments), cwd=cwd, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _, status, usage = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     return usage.ru_maxrss // (2**20 if sys.platform == "darwin" else 2**10)
@@ -147,13 +214,19 @@ def test_memory_stays_bounded_whatever_a_file_claims_to_be(tmp_path):
     picture(tmp_path / "large" / "a.png")
     for i in range(6):
         bomb(tmp_path / "large" / f"{i}.png", 20_000)
-        bomb(tmp_path / "large" / f"{i}{i}.png", 9_500)  # more than Pillow's limit, less than where Pillow itself refuses
+        bomb(
+            tmp_path / "large" / f"{i}{i}.png", 9_500
+        )  # more than Pillow's limit, less than where Pillow itself refuses
     small = peak_memory("score", "small", "-r", "sharpness", "-o", "small.jsonl", cwd=tmp_path)
     large = peak_memory("score", "large", "-r", "sharpness", "-o", "large.jsonl", cwd=tmp_path)
     assert large < small + 50
     found = by_name(rows(tmp_path / "large.jsonl"))
     assert [name for name, row in found.items() if row["error"] is None] == ["a.png"]
-    assert all("pixels" in row["error"] and "limit of" in row["error"] for name, row in found.items() if name != "a.png")
+    assert all(
+        "pixels" in row["error"] and "limit of" in row["error"]
+        for name, row in found.items()
+        if name != "a.png"
+    )
 
 
 # --- manifests ---------------------------------------------------------------------------------------------------------------
@@ -162,15 +235,32 @@ def test_memory_stays_bounded_whatever_a_file_claims_to_be(tmp_path):
 def test_a_manifest_may_name_what_is_missing_outside_doubled_or_odd(tmp_path):
     folder(tmp_path / "set", "ab")
     picture(tmp_path / "secret.png")
-    names = ["a.png", "a.png", "b.png", "none.png", "../secret.png", str(tmp_path / "secret.png"), "a\0.png", "x" * 300 + ".png", "."]
-    entries = [{"file_name": name, "prompt": "a red fox", "odd": float("nan"), "deep": {"er": [1]}} for name in names]
-    (tmp_path / "set" / "list.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries) + "\n\n")
+    names = [
+        "a.png",
+        "a.png",
+        "b.png",
+        "none.png",
+        "../secret.png",
+        str(tmp_path / "secret.png"),
+        "a\0.png",
+        "x" * 300 + ".png",
+        ".",
+    ]
+    entries = [
+        {"file_name": name, "prompt": "a red fox", "odd": float("nan"), "deep": {"er": [1]}} for name in names
+    ]
+    (tmp_path / "set" / "list.jsonl").write_text(
+        "".join(json.dumps(entry) + "\n" for entry in entries) + "\n\n"
+    )
     outcome = score(tmp_path / "set" / "list.jsonl", "sharpness", tmp_path / "out.jsonl")
     found = keyed(rows(tmp_path / "out.jsonl"))
     assert outcome.images == len(found) == len(set(names)) and outcome.scored == len(found)
     reasons = {row["image"].rsplit("/", 1)[-1]: row["error"] for row in found.values() if row["error"]}
     assert sum("outside" in reason for row in found.values() if (reason := row["error"])) == 2 + 1
-    assert reasons["none.png"] == "does not exist" and len([row for row in found.values() if not row["error"]]) == 2
+    assert (
+        reasons["none.png"] == "does not exist"
+        and len([row for row in found.values() if not row["error"]]) == 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -205,7 +295,10 @@ def test_an_archive_that_breaks_off_is_scored_as_far_as_it_goes(tmp_path):
     data = (tmp_path / "set.tar").read_bytes()
     (tmp_path / "set.tar").write_bytes(data[: data.index(b"c.png") + 700])
     assert score(tmp_path / "set.tar", "sharpness", tmp_path / "out.jsonl").abstained >= 1
-    assert {name for name, row in by_name(rows(tmp_path / "out.jsonl")).items() if row["error"] is None} == {"a.png", "b.png"}
+    assert {name for name, row in by_name(rows(tmp_path / "out.jsonl")).items() if row["error"] is None} == {
+        "a.png",
+        "b.png",
+    }
 
 
 def test_every_cut_of_a_file_is_an_error_or_the_whole_picture(tmp_path):

@@ -10,14 +10,39 @@ from hypothesis import strategies as st
 
 from rankkit.core.types import Identity
 from rankkit.errors import BadRows, UsageError
-from rankkit.io.formats import FORMATS, FORMULA, TEXT_FIELDS, format_of, from_json, read_rows, replacing, to_json
+from rankkit.io.formats import (
+    FORMATS,
+    FORMULA,
+    TEXT_FIELDS,
+    format_of,
+    from_json,
+    read_rows,
+    replacing,
+    to_json,
+)
 from rankkit.io.rows import FIELDS, row
 
 SUFFIXES = tuple(FORMATS)
 HOSTILE = st.sampled_from(
     [
         *("", "=1+1", "+1", "-1", "@x", "\tx", "\rx", "'", "''", "'=1", "''=1", "=", '"', '""', ",", ";"),
-        *("a\nb", "a\r\nb", "\n", "\r", "\0", "a\0b", "😀", "é", "\u2028", "\ufeff", "\x1c", "<b>", "null", "NaN", " "),
+        *(
+            "a\nb",
+            "a\r\nb",
+            "\n",
+            "\r",
+            "\0",
+            "a\0b",
+            "😀",
+            "é",
+            "\u2028",
+            "\ufeff",
+            "\x1c",
+            "<b>",
+            "null",
+            "NaN",
+            " ",
+        ),
         *("\\ud800", "\ud800", "\udcff"),
     ]
 )
@@ -44,7 +69,11 @@ ROW = st.builds(
     details=OBJECT,
 )
 ROWS = st.lists(ROW, max_size=3)
-QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+QUICK = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
+)
 
 
 def made(**changes):
@@ -107,13 +136,17 @@ def test_options_and_details_are_objects_in_jsonl_and_json_texts_in_csv_and_parq
     table = pyarrow.parquet.read_table(write(tmp_path / "r.parquet", rows))
     assert table.column_names == list(FIELDS)
     assert table["details"].to_pylist() == ['{"why": ["sharp"]}']
-    assert table.schema.field("score").type == pyarrow.float64() and table.schema.field("of").type == pyarrow.int64()
+    assert (
+        table.schema.field("score").type == pyarrow.float64()
+        and table.schema.field("of").type == pyarrow.int64()
+    )
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_nan_is_never_written(tmp_path, suffix):
     path = write(
-        tmp_path / f"r{suffix}", [made(score=math.nan, stderr=math.nan, rank=math.nan, details={"x": math.nan, "error": "refused"})]
+        tmp_path / f"r{suffix}",
+        [made(score=math.nan, stderr=math.nan, rank=math.nan, details={"x": math.nan, "error": "refused"})],
     )
     assert b"NaN" not in path.read_bytes() and b"nan" not in path.read_bytes().replace(b"rankkit", b"")
     (found,) = read_rows(path)
@@ -142,14 +175,23 @@ def test_a_csv_with_an_object_that_is_long_is_read(tmp_path):
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
 def test_a_torn_last_line_is_left_out_wherever_it_was_torn(tmp_path, suffix):
     rows = [made(image="a.png"), made(image="b, c.png", prompt="é\n=1")]
-    rows.append(made(image="c\n.png", prompt="=é 😀", score=math.nan, details={"error": "no, 'never'", "raw": 'say "hi"'}))
+    rows.append(
+        made(
+            image="c\n.png",
+            prompt="=é 😀",
+            score=math.nan,
+            details={"error": "no, 'never'", "raw": 'say "hi"'},
+        )
+    )
     whole = write(tmp_path / f"r{suffix}", rows).read_bytes()
     second = len(write(tmp_path / f"s{suffix}", rows[:2]).read_bytes())
     for size in range(second, len(whole) + 1):
         (tmp_path / f"r{suffix}").write_bytes(whole[:size])
         found = list(read_rows(tmp_path / f"r{suffix}"))
         assert found == rows[:2] or found == rows, whole[second:size]
-        assert len(found) == 2 or size >= len(whole) - 3  # what is missing is the closing quote and the line break
+        assert (
+            len(found) == 2 or size >= len(whole) - 3
+        )  # what is missing is the closing quote and the line break
 
 
 def test_a_bad_line_elsewhere_is_named_with_its_number(tmp_path):
@@ -216,7 +258,9 @@ def test_a_file_that_is_not_there_says_so_and_tells_of_an_unfinished_run(tmp_pat
         read_rows(tmp_path / "r.jsonl")
 
 
-@pytest.mark.parametrize(("name", "shown"), [("r.txt", "'.txt'"), ("r", "a name without suffix"), ("r.jsonl.gz", "'.gz'")])
+@pytest.mark.parametrize(
+    ("name", "shown"), [("r.txt", "'.txt'"), ("r", "a name without suffix"), ("r.jsonl.gz", "'.gz'")]
+)
 def test_another_suffix_is_a_usage_error_that_lists_ours(name, shown):
     with pytest.raises(UsageError, match=r"rows go to \.jsonl, \.csv, \.parquet") as caught:
         format_of(name)

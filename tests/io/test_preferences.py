@@ -32,7 +32,10 @@ def test_pairs_are_told_better_first_and_ties_and_missing_ranks_apart():
 
 def test_every_entry_knows_its_place_in_the_file(tmp_path):
     array = written(tmp_path / "a.json", [PAIR, PAIR])
-    text = written(tmp_path / "a.jsonl", b"\xef\xbb\xbf" + json.dumps(PAIR).encode() + b"\n\n" + json.dumps(PAIR).encode())
+    text = written(
+        tmp_path / "a.jsonl",
+        b"\xef\xbb\xbf" + json.dumps(PAIR).encode() + b"\n\n" + json.dumps(PAIR).encode(),
+    )
     pq.write_table(pa.Table.from_pylist([PAIR, PAIR]), tmp_path / "a.parquet")
     assert [entry.where for entry in entries(array)] == ["entry 1", "entry 2"]
     assert [entry.where for entry in entries(text)] == ["line 1", "line 3"]
@@ -62,7 +65,9 @@ def test_the_suffix_does_not_matter_and_content_decides(tmp_path):
 )
 def test_an_entry_that_breaks_its_format_is_named_with_its_value(tmp_path, change, words):
     path = written(tmp_path / "t.json", [RANKED, {**RANKED, **change}])
-    with pytest.raises(BadSource, match=rf"t.json, entry 2: .*{words}.*correct or remove this entry \(HPDv2 test\)"):
+    with pytest.raises(
+        BadSource, match=rf"t.json, entry 2: .*{words}.*correct or remove this entry \(HPDv2 test\)"
+    ):
         entries(path)
 
 
@@ -136,10 +141,21 @@ def test_embedded_pictures_are_left_out_when_only_counting(tmp_path):
 
 
 @settings(deadline=None)
-@given(st.lists(st.dictionaries(st.text(max_size=8), st.text(max_size=60) | st.lists(st.integers(), max_size=4)), max_size=8), st.data())
+@given(
+    st.lists(
+        st.dictionaries(st.text(max_size=8), st.text(max_size=60) | st.lists(st.integers(), max_size=4)),
+        max_size=8,
+    ),
+    st.data(),
+)
 def test_an_array_is_read_alike_in_chunks_of_any_size(tmp_path_factory, values, data):
     path = tmp_path_factory.mktemp("s") / "x.json"
-    path.write_text(json.dumps(values, ensure_ascii=data.draw(st.booleans()), indent=data.draw(st.none() | st.integers(0, 2))), "utf-8")
+    path.write_text(
+        json.dumps(
+            values, ensure_ascii=data.draw(st.booleans()), indent=data.draw(st.none() | st.integers(0, 2))
+        ),
+        "utf-8",
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "CHUNK", data.draw(st.integers(1, 50)))
         assert [record for _, record in records.stream(path, ())(True)] == values

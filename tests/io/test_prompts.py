@@ -41,7 +41,9 @@ def encoded(form="PNG", image=RED, **options):
 
 
 def put(files):
-    """Write files by relative path: images where the content is None, bytes, text, or JSON lines for a list of objects."""
+    """Write files by relative path: images where the content is None, bytes, text, or JSON lines for a list
+    of objects.
+    """
     for name, content in files.items():
         folder = os.path.dirname(name)
         if folder:
@@ -82,7 +84,18 @@ def refusals(found):
 
 
 def test_images_of_a_folder_are_found_folder_by_folder_sorted_and_hidden_ones_left_out():
-    put(dict.fromkeys(["pics/b.png", "pics/a.JPG", "pics/z/c.webp", "pics/.hidden.png", "pics/.git/d.png", "pics/__MACOSX/e.png"]))
+    put(
+        dict.fromkeys(
+            [
+                "pics/b.png",
+                "pics/a.JPG",
+                "pics/z/c.webp",
+                "pics/.hidden.png",
+                "pics/.git/d.png",
+                "pics/__MACOSX/e.png",
+            ]
+        )
+    )
     put({"pics/notes.txt": "no image", "pics/README": "none"})
     found = look()
     assert found.source == ""
@@ -138,7 +151,17 @@ def test_an_empty_folder_has_no_items():
 
 @pytest.mark.parametrize(
     "name",
-    [b"new\nline.png", b'quo"te.png', b"it's.png", "😀.png".encode(), b"caf\xe9.png", b"\xff\xfe.png", b"=1+1.png", b" .png", b"a,b.png"],
+    [
+        b"new\nline.png",
+        b'quo"te.png',
+        b"it's.png",
+        "😀.png".encode(),
+        b"caf\xe9.png",
+        b"\xff\xfe.png",
+        b"=1+1.png",
+        b" .png",
+        b"a,b.png",
+    ],
 )
 def test_any_file_name_is_found_and_read(name):
     os.mkdir("pics")
@@ -158,7 +181,11 @@ def test_folders_and_prompts_may_be_named_in_other_bytes():
     assert item.read() == encoded() and item.prompt == "a caf\ufffd"
 
 
-@given(st.binary(min_size=1, max_size=8).filter(lambda name: not set(name) & set(b"/\0") and not name.startswith(b".")))
+@given(
+    st.binary(min_size=1, max_size=8).filter(
+        lambda name: not set(name) & set(b"/\0") and not name.startswith(b".")
+    )
+)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 def test_any_bytes_are_a_file_name(here, name):
     folder = here / "any"
@@ -215,10 +242,16 @@ def test_a_link_to_itself_costs_only_itself():
 def as_nobody(code):
     """Run code as a user who may not read everything; root may."""
     drop = "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534)\n" if os.getuid() == 0 else ""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     program = textwrap.dedent(code)
     imports, _, rest = program.partition("# ---")
-    return subprocess.run([sys.executable, "-c", imports + drop + rest], env=environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", imports + drop + rest], env=environment, capture_output=True, text=True
+    )
 
 
 LISTING = """
@@ -259,13 +292,20 @@ def listing():
 def test_a_folder_that_may_not_be_read_is_one_refusal_and_the_rest_is_found(locked):
     put(dict.fromkeys(["pics/a.png", "pics/locked/b.png", "pics/zoo/c.png"]))
     locked("pics/locked")
-    assert listing() == {"pics/a.png": None, "pics/locked": "the folder cannot be read: Permission denied", "pics/zoo/c.png": None}
+    assert listing() == {
+        "pics/a.png": None,
+        "pics/locked": "the folder cannot be read: Permission denied",
+        "pics/zoo/c.png": None,
+    }
 
 
 def test_a_numbered_folder_that_may_not_be_read_is_one_refusal_too(locked):
     put(dict.fromkeys(["pics/00000/a.png", "pics/00001/b.png"]))
     locked("pics/00000")
-    assert listing() == {"pics/00000": "the folder cannot be read: Permission denied", "pics/00001/b.png": None}
+    assert listing() == {
+        "pics/00000": "the folder cannot be read: Permission denied",
+        "pics/00001/b.png": None,
+    }
 
 
 def test_a_file_that_may_not_be_read_is_one_refusal(locked):
@@ -295,7 +335,10 @@ def test_a_link_into_a_folder_that_may_not_be_entered_costs_only_itself(locked):
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet", "json"])
 def test_every_alias_is_read_in_every_format(image, prompt, suffix):
     put(dict.fromkeys(["pics/a.png", "pics/sub/b.png", "pics/c.png"]))
-    records = [{image: "a.png", prompt: "a cat, 'sat'\nhere", "seed": 7}, {image: "sub/b.png", prompt: "a dog", "seed": 8}]
+    records = [
+        {image: "a.png", prompt: "a cat, 'sat'\nhere", "seed": 7},
+        {image: "sub/b.png", prompt: "a dog", "seed": 8},
+    ]
     write_manifest(f"list.{suffix}", records)
     found = look("pics", prompts=f"list.{suffix}")
     assert found.source == "the manifest"
@@ -331,7 +374,13 @@ def test_a_manifest_alone_names_images_beside_it_and_nothing_else():
 
 
 def test_a_json_map_or_a_map_of_objects_is_a_manifest():
-    put({"a.png": None, "b.png": None, "map.json": {"a.png": "a cat", "b.png": {"prompt": "a dog", "seed": 1}}})
+    put(
+        {
+            "a.png": None,
+            "b.png": None,
+            "map.json": {"a.png": "a cat", "b.png": {"prompt": "a dog", "seed": 1}},
+        }
+    )
     found = look("map.json")
     assert prompts(found) == {"a.png": "a cat", "b.png": "a dog"}
     assert [dict(item.metadata) for item in found.items()] == [{}, {"seed": 1}]
@@ -372,18 +421,33 @@ def test_images_with_one_prompt_compete_unless_the_manifest_names_groups():
 
 def test_an_image_is_sought_in_the_folder_then_beside_the_manifest():
     put(dict.fromkeys(["pics/a.png", "pics/b.png", "a.png"]))
-    put({"m.jsonl": [{"image": "a.png", "prompt": "in the folder"}, {"image": "pics/b.png", "prompt": "beside"}]})
+    put(
+        {
+            "m.jsonl": [
+                {"image": "a.png", "prompt": "in the folder"},
+                {"image": "pics/b.png", "prompt": "beside"},
+            ]
+        }
+    )
     assert prompts(look("pics", prompts="m.jsonl")) == {"pics/a.png": "in the folder", "pics/b.png": "beside"}
 
 
 def test_an_absolute_path_into_the_folder_is_the_same_image_and_is_listed_once(here):
     put(dict.fromkeys(["pics/a.png", "pics/b.png"]))
     put({"m.jsonl": [{"image": str(here / "pics" / "a.png"), "prompt": "a cat"}]})
-    assert [(item.name, item.prompt) for item in look("pics", prompts="m.jsonl").items()] == [("pics/a.png", "a cat"), ("pics/b.png", "")]
+    assert [(item.name, item.prompt) for item in look("pics", prompts="m.jsonl").items()] == [
+        ("pics/a.png", "a cat"),
+        ("pics/b.png", ""),
+    ]
 
 
 def test_a_missing_file_is_a_refusal_that_names_it():
-    put({"pics/a.png": None, "m.jsonl": [{"image": "gone.png", "prompt": "x"}, {"image": "a.png", "prompt": "y"}]})
+    put(
+        {
+            "pics/a.png": None,
+            "m.jsonl": [{"image": "gone.png", "prompt": "x"}, {"image": "a.png", "prompt": "y"}],
+        }
+    )
     found = look("pics", prompts="m.jsonl")
     assert prompts(found) == {"pics/gone.png": "x", "pics/a.png": "y"}
     assert refusals(found) == {"pics/gone.png": "does not exist", "pics/a.png": None}
@@ -415,7 +479,12 @@ def test_a_name_that_cannot_be_a_file_is_a_refusal(name):
 
 
 def test_duplicate_rows_are_one_image_each():
-    put({"pics/a.png": None, "m.jsonl": [{"image": "a.png", "prompt": "x"}] * 3 + [{"image": "./a.png", "prompt": "x"}]})
+    put(
+        {
+            "pics/a.png": None,
+            "m.jsonl": [{"image": "a.png", "prompt": "x"}] * 3 + [{"image": "./a.png", "prompt": "x"}],
+        }
+    )
     assert len(list(Ledger().plan(look("pics", prompts="m.jsonl").items()))) == 1
 
 
@@ -423,8 +492,16 @@ def test_duplicate_rows_are_one_image_each():
     ("name", "content", "reason"),
     [
         ("m.jsonl", '{"image": "a.png"}\n\n{"image": \n', r"m\.jsonl, line 3: not JSON"),
-        ("m.jsonl", '{"image": "a.png"}\n["a.png"]\n', r"m\.jsonl, line 2: an object like .* is expected, not \[\"a\.png\"\]"),
-        ("m.jsonl", '{"image": "a.png"}\n{"prompt": "x"}\n', r"m\.jsonl, entry 2: names no image; its columns are prompt, expected one of"),
+        (
+            "m.jsonl",
+            '{"image": "a.png"}\n["a.png"]\n',
+            r"m\.jsonl, line 2: an object like .* is expected, not \[\"a\.png\"\]",
+        ),
+        (
+            "m.jsonl",
+            '{"image": "a.png"}\n{"prompt": "x"}\n',
+            r"m\.jsonl, entry 2: names no image; its columns are prompt, expected one of",
+        ),
         ("m.csv", "prompt,seed\nx,1\n", r"m\.csv, entry 2: names no image; its columns are prompt, seed"),
         ("m.json", "[1]", r"m\.json, entry 1: an object"),
         ("m.json", "{", r"m\.json: not JSON"),
@@ -441,7 +518,10 @@ def test_a_bad_manifest_is_named_with_the_line(name, content, reason):
 
 def test_a_manifest_of_another_suffix_is_refused_with_those_there_are():
     put({"pics/a.png": None, "prompts.yaml": "a.png: x"})
-    with pytest.raises(BadSource, match=r"a manifest is a file in \.jsonl, \.csv, \.parquet, \.json, or a folder of \.txt files"):
+    with pytest.raises(
+        BadSource,
+        match=r"a manifest is a file in \.jsonl, \.csv, \.parquet, \.json, or a folder of \.txt files",
+    ):
         list(look("pics", prompts="prompts.yaml").items())
 
 
@@ -467,7 +547,14 @@ def test_metadata_files_of_an_imagefolder_are_read(suffix):
 def test_each_split_has_metadata_of_its_own_and_names_are_relative_to_it():
     put(dict.fromkeys(["pics/train/0.png", "pics/test/0.png", "pics/0.png"]))
     for split in ("train", "test"):
-        put({f"pics/{split}/metadata.jsonl": [{"file_name": "0.png", "text": split}, {"file_name": "gone.png", "text": split}]})
+        put(
+            {
+                f"pics/{split}/metadata.jsonl": [
+                    {"file_name": "0.png", "text": split},
+                    {"file_name": "gone.png", "text": split},
+                ]
+            }
+        )
     found = look()
     assert prompts(found) == {
         "pics/train/0.png": "train",
@@ -484,16 +571,37 @@ def test_each_split_has_metadata_of_its_own_and_names_are_relative_to_it():
 
 @pytest.mark.parametrize("digits", [4, 5])
 def test_a_geneval_folder_has_one_group_per_prompt_with_its_clauses(digits):
-    clauses = {"tag": "counting", "include": [{"class": "clock", "count": 2}], "prompt": "a photo of two clocks"}
-    put({"pics/00000/metadata.jsonl": clauses, "pics/00001/metadata.jsonl": {**clauses, "prompt": "a photo of a bench"}})
+    clauses = {
+        "tag": "counting",
+        "include": [{"class": "clock", "count": 2}],
+        "prompt": "a photo of two clocks",
+    }
+    put(
+        {
+            "pics/00000/metadata.jsonl": clauses,
+            "pics/00001/metadata.jsonl": {**clauses, "prompt": "a photo of a bench"},
+        }
+    )
     put(dict.fromkeys([f"pics/0000{i}/samples/{j:0{digits}}.png" for i in (0, 1) for j in (0, 1)]))
-    put({"pics/00000/grid.png": None, "pics/00000/samples/grid.png": None, f"pics/00000/samples/{1:0{digits}}.png.bak": encoded()})
+    put(
+        {
+            "pics/00000/grid.png": None,
+            "pics/00000/samples/grid.png": None,
+            f"pics/00000/samples/{1:0{digits}}.png.bak": encoded(),
+        }
+    )
     found = look()
     assert found.source == "GenEval folders"
     names = [f"pics/00000/samples/{j:0{digits}}.png" for j in (0, 1)]
-    assert list(prompts(found)) == [*names, names[1] + ".bak", *(name.replace("00000/s", "00001/s") for name in names)]
+    assert list(prompts(found)) == [
+        *names,
+        names[1] + ".bak",
+        *(name.replace("00000/s", "00001/s") for name in names),
+    ]
     items = list(found.items())
-    assert {item.group for item in items[:3]} == {"pics/00000"} and {item.group for item in items[3:]} == {"pics/00001"}
+    assert {item.group for item in items[:3]} == {"pics/00000"} and {item.group for item in items[3:]} == {
+        "pics/00001"
+    }
     assert items[0].metadata == clauses and items[0].prompt == "a photo of two clocks"
     assert set(refusals(found).values()) == {None}
 
@@ -506,11 +614,19 @@ def test_a_geneval_folder_with_bad_metadata_is_refused_and_the_others_are_read(b
     assert found.source == "GenEval folders"
     reasons = refusals(found)
     assert reasons["pics/00000/samples/0000.png"].startswith("00000/metadata.jsonl is not one JSON object")
-    assert reasons["pics/00001/samples/0000.png"] is None and prompts(found)["pics/00001/samples/0000.png"] == "a bench"
+    assert (
+        reasons["pics/00001/samples/0000.png"] is None
+        and prompts(found)["pics/00001/samples/0000.png"] == "a bench"
+    )
 
 
 def test_a_numbered_folder_without_metadata_gives_images_without_a_prompt():
-    put({"pics/00000/metadata.jsonl": {"prompt": "a bench"}, "pics/00002/metadata.jsonl": {"prompt": "nothing sampled"}})
+    put(
+        {
+            "pics/00000/metadata.jsonl": {"prompt": "a bench"},
+            "pics/00002/metadata.jsonl": {"prompt": "nothing sampled"},
+        }
+    )
     put(dict.fromkeys(["pics/00000/samples/0000.png", "pics/00001/samples/0000.png"]))
     assert prompts(look()) == {"pics/00000/samples/0000.png": "a bench", "pics/00001/samples/0000.png": ""}
     assert set(refusals(look()).values()) == {None}
@@ -533,7 +649,11 @@ def test_a_geneval_folder_that_may_not_be_read_is_one_refusal(locked):
 
 def test_each_folder_with_a_prompt_txt_is_a_group():
     put({"pics/one/prompt.txt": " a cat \n", "pics/two/prompt.txt": "a cat", "pics/empty/prompt.txt": ""})
-    put(dict.fromkeys(["pics/one/a.png", "pics/one/b.png", "pics/two/a.png", "pics/empty/a.png", "pics/a.png"]))
+    put(
+        dict.fromkeys(
+            ["pics/one/a.png", "pics/one/b.png", "pics/two/a.png", "pics/empty/a.png", "pics/a.png"]
+        )
+    )
     found = look()
     assert found.source == "one prompt.txt per folder"
     assert {name: prompt for name, prompt in prompts(found).items() if prompt} == dict.fromkeys(
@@ -553,7 +673,12 @@ def test_text_files_beside_images_are_their_prompts():
     put({"pics/a.txt": b"\xef\xbb\xbfa cat\n", "pics/sub/b.caption": "a dog", "pics/d.tar.txt": "a tar"})
     found = look()
     assert found.source == "text files beside the images"
-    assert prompts(found) == {"pics/a.png": "a cat", "pics/c.png": "", "pics/d.tar.png": "a tar", "pics/sub/b.jpg": "a dog"}
+    assert prompts(found) == {
+        "pics/a.png": "a cat",
+        "pics/c.png": "",
+        "pics/d.tar.png": "a tar",
+        "pics/sub/b.jpg": "a dog",
+    }
 
 
 def test_single_images_have_sidecars_too():
@@ -563,7 +688,14 @@ def test_single_images_have_sidecars_too():
 
 @pytest.mark.parametrize("path", ["data/images", "data", "data/images/"])
 def test_a_parallel_folder_of_text_files_is_found_beside_or_inside(path):
-    put({"data/images/a.png": None, "data/images/s/b.png": None, "data/prompts/a.txt": "a cat", "data/prompts/s/b.txt": "a dog"})
+    put(
+        {
+            "data/images/a.png": None,
+            "data/images/s/b.png": None,
+            "data/prompts/a.txt": "a cat",
+            "data/prompts/s/b.txt": "a dog",
+        }
+    )
     found = look(path)
     assert found.source == "a parallel folder of text files"
     assert prompts(found) == {"data/images/a.png": "a cat", "data/images/s/b.png": "a dog"}
@@ -607,7 +739,12 @@ def test_members_of_an_archive_that_share_a_key_are_one_sample():
         [
             *(("s/0001.jpg", encoded("JPEG")), ("s/0001.txt", " a cat "), ("s/0001.json", '{"seed": 7}')),
             *(("s/0002.json", '{"prompt": "a dog", "seed": 8}'), ("s/0002.png", None), ("s/0003.png", None)),
-            *(("s/0004.png", None), ("s/0004.seg.png", None), ("s/0004.txt", "two"), ("s/._0005.png", b"junk")),
+            *(
+                ("s/0004.png", None),
+                ("s/0004.seg.png", None),
+                ("s/0004.txt", "two"),
+                ("s/._0005.png", b"junk"),
+            ),
         ],
     )
     found = look("x.tar")
@@ -642,7 +779,11 @@ def test_a_truncated_archive_gives_what_it_holds_and_one_refusal_that_says_so():
     with open("x.tar", "rb+") as file:
         file.truncate(3 * 1024 + 512 + 60)
     reasons = refusals(look("x.tar"))
-    assert [name for name, reason in reasons.items() if reason is None] == ["x.tar/0.png", "x.tar/1.png", "x.tar/2.png"]
+    assert [name for name, reason in reasons.items() if reason is None] == [
+        "x.tar/0.png",
+        "x.tar/1.png",
+        "x.tar/2.png",
+    ]
     assert any(reason and "the archive breaks off" in reason for reason in reasons.values())
     assert len([reason for reason in reasons.values() if reason]) <= 2
 
@@ -666,7 +807,9 @@ def test_a_compressed_archive_says_that_it_must_be_uncompressed():
 # --- prompts inside the image files ---
 
 
-A1111 = "a cat, <lora:x:1>\nsitting\nNegative prompt: blurry, Steps\nSteps: 20, Sampler: Euler a, CFG scale: 7"
+A1111 = (
+    "a cat, <lora:x:1>\nsitting\nNegative prompt: blurry, Steps\nSteps: 20, Sampler: Euler a, CFG scale: 7"
+)
 
 
 def with_text(**chunks):
@@ -683,7 +826,10 @@ def comment(text, code=b"UNICODE\0", encoding="utf-16-be", form="JPEG", image=RE
 
 
 GRAPH = {
-    "3": {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["12", 0], "negative": ["7", 0], "model": ["4", 0]}},
+    "3": {
+        "class_type": "KSampler",
+        "inputs": {"seed": 1, "positive": ["12", 0], "negative": ["7", 0], "model": ["4", 0]},
+    },
     "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "x.safetensors"}},
     "6": {"class_type": "CLIPTextEncode", "inputs": {"text": ["20", 0], "clip": ["4", 1]}},
     "7": {
@@ -722,7 +868,13 @@ def test_only_the_prompt_of_the_parameters_is_taken(parameters, prompt):
 
 @pytest.mark.parametrize(
     ("code", "encoding"),
-    [(b"UNICODE\0", "utf-16-be"), (b"UNICODE\0", "utf-16-le"), (b"ASCII\0\0\0", "utf-8"), (b"\0" * 8, "utf-8"), (b"", "utf-8")],
+    [
+        (b"UNICODE\0", "utf-16-be"),
+        (b"UNICODE\0", "utf-16-le"),
+        (b"ASCII\0\0\0", "utf-8"),
+        (b"\0" * 8, "utf-8"),
+        (b"", "utf-8"),
+    ],
 )
 def test_a_jpegs_user_comment_is_read_in_the_encoding_that_it_names(code, encoding):
     put({"a.jpg": comment(A1111, code, encoding)})
@@ -748,10 +900,19 @@ def test_a_comfyui_graph_is_followed_from_the_sampler_to_the_text():
 @pytest.mark.parametrize(
     ("graph", "prompt"),
     [
-        ({"1": {"inputs": {"text": "short"}}, "2": {"inputs": {"text": "the longest text"}}}, "the longest text"),
-        ({"1": {"inputs": {"positive": ["2", 0]}}, "2": {"inputs": {"text": ["1", 0], "clip": ["2", 0]}}}, None),
+        (
+            {"1": {"inputs": {"text": "short"}}, "2": {"inputs": {"text": "the longest text"}}},
+            "the longest text",
+        ),
+        (
+            {"1": {"inputs": {"positive": ["2", 0]}}, "2": {"inputs": {"text": ["1", 0], "clip": ["2", 0]}}},
+            None,
+        ),
         ({"1": {"inputs": {"positive": ["9", 0]}}, "2": {"inputs": {"text": "somewhere"}}}, "somewhere"),
-        ({"1": {"inputs": {"positive": ["2", 0]}}, "2": {"inputs": {"text_g": "big", "text_l": "small"}}}, "big"),
+        (
+            {"1": {"inputs": {"positive": ["2", 0]}}, "2": {"inputs": {"text_g": "big", "text_l": "small"}}},
+            "big",
+        ),
         ([1, 2], None),
         ({"1": 3, "2": {"inputs": [1]}}, None),
     ],
@@ -777,8 +938,14 @@ def test_a_file_that_cannot_be_opened_carries_no_prompt(content):
 
 
 LAYERS = [
-    ("metadata files (imagefolder)", {"pics/metadata.jsonl": [{"file_name": "a.png", "text": "imagefolder"}]}),
-    ("GenEval folders", {"pics/00000/metadata.jsonl": {"prompt": "geneval"}, "pics/00000/samples/0000.png": None}),
+    (
+        "metadata files (imagefolder)",
+        {"pics/metadata.jsonl": [{"file_name": "a.png", "text": "imagefolder"}]},
+    ),
+    (
+        "GenEval folders",
+        {"pics/00000/metadata.jsonl": {"prompt": "geneval"}, "pics/00000/samples/0000.png": None},
+    ),
     ("one prompt.txt per folder", {"pics/prompt.txt": "prompt.txt"}),
     ("text files beside the images", {"pics/a.txt": "sidecar"}),
     ("a parallel folder of text files", {"pics/images/b.png": None, "pics/prompts/b.txt": "parallel"}),
@@ -791,7 +958,12 @@ LAYERS = [
 def test_sources_are_tried_in_the_order_of_the_contract(start):
     for _, files in LAYERS[:start:-1]:
         put(files)
-    put({**({} if start == len(LAYERS) - 1 else {"pics/a.png": LAYERS[-1][1]["pics/a.png"]}), **LAYERS[start][1]})
+    put(
+        {
+            **({} if start == len(LAYERS) - 1 else {"pics/a.png": LAYERS[-1][1]["pics/a.png"]}),
+            **LAYERS[start][1],
+        }
+    )
     assert look().source == LAYERS[start][0]
     put({"m.jsonl": [{"image": "a.png", "prompt": "manifest"}]})
     assert look("pics", prompts="m.jsonl").source == "the manifest"
@@ -801,7 +973,10 @@ def test_the_given_prompt_fills_only_what_no_source_gave():
     put({"pics/a.png": None, "pics/b.png": None, "pics/a.txt": "a cat"})
     found = look()
     filled = list(found.items("anything"))
-    assert [(item.name, item.prompt) for item in filled] == [("pics/a.png", "a cat"), ("pics/b.png", "anything")]
+    assert [(item.name, item.prompt) for item in filled] == [
+        ("pics/a.png", "a cat"),
+        ("pics/b.png", "anything"),
+    ]
     assert filled[1].group.startswith("pics/anything-") and filled[0].group != filled[1].group
     assert list(found.items(None)) == list(found.items())
 
@@ -821,7 +996,15 @@ def said(*paths, rankers=("contrast",), **options):
 
 
 def test_the_source_is_said_with_the_number_of_images_that_got_a_prompt():
-    put({"pics/a.png": None, "pics/b.png": None, "pics/c.png": None, "pics/a.txt": "a cat", "bare/d.png": None})
+    put(
+        {
+            "pics/a.png": None,
+            "pics/b.png": None,
+            "pics/c.png": None,
+            "pics/a.txt": "a cat",
+            "bare/d.png": None,
+        }
+    )
     assert said("pics", "bare") == [
         "pics: 3 images; prompts from text files beside the images for 1",
         "bare: 1 images; no prompts found",
@@ -839,7 +1022,14 @@ def test_only_images_that_are_planned_are_counted_among_those_with_a_prompt():
 
 
 def test_an_undecodable_image_is_exactly_one_abstained_row():
-    put({"pics/a.png": None, "pics/broken.png": encoded()[:40], "pics/empty.png": b"", "pics/text.png": b"no image"})
+    put(
+        {
+            "pics/a.png": None,
+            "pics/broken.png": encoded()[:40],
+            "pics/empty.png": b"",
+            "pics/text.png": b"no image",
+        }
+    )
     os.mkdir("pics/folder.png")
     said()
     with open("s.jsonl") as file:
@@ -854,7 +1044,10 @@ def test_what_had_to_be_changed_is_in_the_rows_details():
     put({"pics/a.png": encoded(image=RED.convert("RGBA")), "pics/b.png": None})
     said()
     with open("s.jsonl") as file:
-        assert [json.loads(line)["details"] for line in file] == [{"image": {"mode": "RGBA", "alpha": "dropped"}}, {}]
+        assert [json.loads(line)["details"] for line in file] == [
+            {"image": {"mode": "RGBA", "alpha": "dropped"}},
+            {},
+        ]
 
 
 def test_an_item_with_a_reason_is_never_opened():
@@ -865,4 +1058,6 @@ def test_a_manifest_that_tells_of_more_images_than_are_asked_for_adds_none_of_th
     put(dict.fromkeys(["a/1.png", "a/2.png", "b/1.png"]))
     put({"m.jsonl": [{"image": f"{name}.png", "prompt": name} for name in ("a/1", "a/2", "b/1")]})
     assert [item.prompt for item in look("a", prompts="m.jsonl").items()] == ["a/1", "a/2"]
-    assert [(item.name, item.prompt) for item in look("a/2.png", prompts="m.jsonl").items()] == [("a/2.png", "a/2")]
+    assert [(item.name, item.prompt) for item in look("a/2.png", prompts="m.jsonl").items()] == [
+        ("a/2.png", "a/2")
+    ]

@@ -18,7 +18,11 @@ IMAGE = Image.new("RGB", (1, 1))
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
 JSON_LIKE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | st.binary(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY_TEXT | st.integers(), inner, max_size=3) | st.tuples(inner),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(ANY_TEXT | st.integers(), inner, max_size=3)
+        | st.tuples(inner)
+    ),
     max_leaves=8,
 )
 
@@ -30,7 +34,12 @@ def made(**changes):
 
 def test_a_group_and_its_ranking_become_one_row_per_image_in_order():
     group = Group("a cat", (IMAGE,) * 3, "cats", ("a.png", "b.png", "c.png"))
-    ranking = Ranking((1, math.nan, 3), "pointwise", (0.1, 0.2, 0.3), ({}, {"error": "refused", "raw": "no"}, {"why": "sharp"}))
+    ranking = Ranking(
+        (1, math.nan, 3),
+        "pointwise",
+        (0.1, 0.2, 0.3),
+        ({}, {"error": "refused", "raw": "no"}, {"why": "sharp"}),
+    )
     first, second, third = rows(group, ranking, MINE, ("s0", "s1", "s2"))
     assert first == {
         "group": "cats",
@@ -49,13 +58,22 @@ def test_a_group_and_its_ranking_become_one_row_per_image_in_order():
         "details": {},
     }
     assert tuple(first) == FIELDS == tuple(Row.__annotations__)
-    assert (second["score"], second["stderr"], second["rank"], second["error"]) == (None, None, None, "refused")
+    assert (second["score"], second["stderr"], second["rank"], second["error"]) == (
+        None,
+        None,
+        None,
+        "refused",
+    )
     assert second["of"] == 2 and second["details"] == {"raw": "no"}
     assert (third["rank"], third["details"]) == (1.0, {"why": "sharp"})
 
 
 def test_ties_share_their_mean_rank_in_the_rows():
-    assert [found["rank"] for found in rows(Group("", (IMAGE,) * 3), Ranking((2, 2, 1)), MINE)] == [1.5, 1.5, 3]
+    assert [found["rank"] for found in rows(Group("", (IMAGE,) * 3), Ranking((2, 2, 1)), MINE)] == [
+        1.5,
+        1.5,
+        3,
+    ]
 
 
 def test_images_without_names_are_called_by_their_place():
@@ -88,7 +106,9 @@ def test_a_standard_error_that_is_not_known_is_null(stderr):
     st.dictionaries(ANY_TEXT, JSON_LIKE, max_size=3),
     st.text(max_size=9),
 )
-def test_every_row_is_valid_json_without_nan_and_either_scored_or_explained(score, stderr, text, details, name):
+def test_every_row_is_valid_json_without_nan_and_either_scored_or_explained(
+    score, stderr, text, details, name
+):
     found = made(score=score, stderr=stderr, prompt=text, group=text, image=text, details=details)
     again = json.loads(json.dumps(found, allow_nan=False, ensure_ascii=False).encode())
     assert again == found
@@ -103,7 +123,9 @@ def test_plain_values_are_what_json_gives_back_and_stay_as_they_are(value):
 
 
 def test_numbers_of_numpy_are_unpacked_and_everything_else_is_its_text():
-    assert plain({"a": np.float32(0.5), "b": np.arange(3), "c": np.bool_(True), "d": np.array([math.nan])}) == {
+    assert plain(
+        {"a": np.float32(0.5), "b": np.arange(3), "c": np.bool_(True), "d": np.array([math.nan])}
+    ) == {
         "a": 0.5,
         "b": [0, 1, 2],
         "c": True,

@@ -17,7 +17,9 @@ def distribution(tmp_path, monkeypatch):
         info = tmp_path / f"{name.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("[rankkit.rankers]\n" + "".join(f"{key} = {value}\n" for key, value in points.items()))
+        (info / "entry_points.txt").write_text(
+            "[rankkit.rankers]\n" + "".join(f"{key} = {value}\n" for key, value in points.items())
+        )
         for path, text in dict(files).items():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(text, "utf-8")
@@ -36,7 +38,11 @@ def described(name, **options):
 
 
 def test_a_ranker_is_described_by_name_distribution_and_version():
-    assert cards.describe(Installed("x", "rankkit-x", "1.0")) == {"name": "x", "distribution": "rankkit-x", "version": "1.0"}
+    assert cards.describe(Installed("x", "rankkit-x", "1.0")) == {
+        "name": "x",
+        "distribution": "rankkit-x",
+        "version": "1.0",
+    }
 
 
 def test_a_broken_one_carries_its_error_and_nothing_fails():
@@ -50,14 +56,20 @@ def test_a_broken_one_carries_its_error_and_nothing_fails():
 
 
 def test_the_card_of_a_single_ranker_stands_at_the_top_level(distribution):
-    distribution("rankkit-one", {"one": "one_plugin:f"}, {"one_plugin/card.toml": 'range = "0 to 1"\nlicence = "MIT"\n'})
+    distribution(
+        "rankkit-one",
+        {"one": "one_plugin:f"},
+        {"one_plugin/card.toml": 'range = "0 to 1"\nlicence = "MIT"\n'},
+    )
     assert described("one", verbose=True)["card"] == {"range": "0 to 1", "licence": "MIT"}
     assert "card" not in described("one")
 
 
 def test_rankers_of_one_card_share_what_stands_above_their_tables(distribution):
     card = 'licence = "MIT"\n[first]\nrange = "0 to 1"\n[second]\nrange = "any"\nlicence = "other"\n'
-    distribution("rankkit-two", {"first": "two_plugin:f", "second": "two_plugin:g"}, {"two_plugin/card.toml": card})
+    distribution(
+        "rankkit-two", {"first": "two_plugin:f", "second": "two_plugin:g"}, {"two_plugin/card.toml": card}
+    )
     assert described("first", verbose=True)["card"] == {"licence": "MIT", "range": "0 to 1"}
     assert described("second", verbose=True)["card"] == {"licence": "other", "range": "any"}
 
@@ -86,7 +98,9 @@ def test_an_editable_installation_keeps_its_card_with_its_source(distribution, t
 
 def test_reading_cards_imports_no_plugin(distribution):
     distribution(
-        "rankkit-loud", {"loud": "loud_plugin:f"}, {"loud_plugin/__init__.py": "raise SystemExit", "loud_plugin/card.toml": "a = 1\n"}
+        "rankkit-loud",
+        {"loud": "loud_plugin:f"},
+        {"loud_plugin/__init__.py": "raise SystemExit", "loud_plugin/card.toml": "a = 1\n"},
     )
     assert described("loud", verbose=True)["card"] == {"a": 1}
     assert "loud_plugin" not in sys.modules
@@ -103,5 +117,6 @@ def test_the_unrelated_distribution_of_the_same_name_is_warned_of(distribution):
     assert cards.clash() is None
     distribution("rankkit", {})
     assert (
-        cards.clash() == "the distribution rankkit 1.0 (ranking metrics) is installed beside rankkit-t2i and shares its name; uninstall it"
+        cards.clash()
+        == "the distribution rankkit 1.0 (ranking metrics) is installed beside rankkit-t2i and shares its name; uninstall it"
     )

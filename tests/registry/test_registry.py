@@ -11,11 +11,19 @@ from PIL import Image
 import rankkit
 from rankkit import Group
 from rankkit.errors import BadOption, BrokenRanker, UnknownRanker, UsageError
-from rankkit.registry import load as registry
+from rankkit.registry import catalog
 from rankkit.registry.catalog import installed
 from rankkit.registry.load import load, load_here, prepare
 
-BUILTIN = ("colorfulness", "compressibility", "contrast", "incompressibility", "prompt-color", "saturation", "sharpness")
+BUILTIN = (
+    "colorfulness",
+    "compressibility",
+    "contrast",
+    "incompressibility",
+    "prompt-color",
+    "saturation",
+    "sharpness",
+)
 
 GREY = '''
 import rankkit
@@ -41,7 +49,10 @@ class Site:
     def distribution(self, name, points, version="1.0", requires=()):
         info = self.folder / f"{name.replace('-', '_')}-{version}.dist-info"
         info.mkdir()
-        metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *(f"Requires-Dist: {line}" for line in requires)]
+        metadata = [
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}",
+            *(f"Requires-Dist: {line}" for line in requires),
+        ]
         (info / "METADATA").write_text("\n".join(metadata) + "\n")
         lines = [f"{ranker} = {value}" for ranker, value in points.items()]
         (info / "entry_points.txt").write_text("[rankkit.rankers]\n" + "\n".join(lines) + "\n")
@@ -85,10 +96,12 @@ def test_the_built_in_rankers_are_registered_like_any_plugins():
 
 def test_a_plugin_is_listed_with_its_distribution_and_version_sorted_by_name(site):
     site.module("grey_plugin", GREY)
-    site.distribution("rankkit-grey", {"zz-grey": "grey_plugin:grey", "aa-grey": "grey_plugin:grey"}, version="2.1")
+    site.distribution(
+        "rankkit-grey", {"zz-grey": "grey_plugin:grey", "aa-grey": "grey_plugin:grey"}, version="2.1"
+    )
     names = [offer.name for offer in installed()]
     assert names == sorted(names)
-    assert found("aa-grey") == [registry.Installed("aa-grey", "rankkit-grey", "2.1", None)]
+    assert found("aa-grey") == [catalog.Installed("aa-grey", "rankkit-grey", "2.1", None)]
 
 
 def test_listing_imports_no_plugin_no_torch_and_no_builtin_ranker(site):
@@ -98,12 +111,14 @@ def test_listing_imports_no_plugin_no_torch_and_no_builtin_ranker(site):
     site.distribution("rankkit-loud", {"loud": "loud_plugin:grey", "child": "parent_plugin.child:grey"})
     code = """
         import json, sys
-        from rankkit.registry import installed
+        from rankkit.registry.catalog import installed
         offers = {offer.name: offer.error for offer in installed()}
         print(json.dumps([offers, [m for m in sys.modules if "plugin" in m.split(".")[0] or m in ("torch", "rankkit.core.builtin", "pyarrow")]]))
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site.folder), *sys.path])}
-    run = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=environment, capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stderr
     offers, loaded = json.loads(run.stdout)
     assert loaded == []
@@ -120,8 +135,16 @@ def test_listing_imports_no_plugin_no_torch_and_no_builtin_ranker(site):
         (None, "gone_plugin:grey", "module gone_plugin is not there"),
         (None, "gone_plugin.deep.er:grey", "module gone_plugin.deep.er is not there"),
         ("def grey(image: return 0", "bad_plugin:grey", "bad_plugin.py cannot be parsed"),
-        ("import notinstalled_xyz\ndef grey(image): return 0", "bad_plugin:grey", "it imports notinstalled_xyz, which is not installed"),
-        ("from notinstalled_xyz.sub import a\ndef grey(image): return 0", "bad_plugin:grey", "it imports notinstalled_xyz, which is not"),
+        (
+            "import notinstalled_xyz\ndef grey(image): return 0",
+            "bad_plugin:grey",
+            "it imports notinstalled_xyz, which is not installed",
+        ),
+        (
+            "from notinstalled_xyz.sub import a\ndef grey(image): return 0",
+            "bad_plugin:grey",
+            "it imports notinstalled_xyz, which is not",
+        ),
         ("def gray(image): return 0", "bad_plugin:grey", "bad_plugin has no 'grey'"),
         ("def grey(image): return 0", "bad plugin", "its entry point 'bad plugin' is not module:attribute"),
     ],
@@ -134,14 +157,23 @@ def test_a_broken_plugin_says_why_and_never_fails_the_list(site, source, value, 
     assert fault("sharpness") is None
     with pytest.raises(BrokenRanker) as caught:
         load("bad")
-    assert str(caught.value).startswith("bad (rankkit-bad 1.0) cannot be imported: ") and reason in str(caught.value)
+    assert str(caught.value).startswith("bad (rankkit-bad 1.0) cannot be imported: ") and reason in str(
+        caught.value
+    )
 
 
 def test_a_missing_extra_is_named_with_the_command_that_adds_it(site):
     site.module("extra_plugin", "def grey(image): return 0")
     requires = ["numpy", "numpy>=1; extra == 'have'", "notinstalled-xyz>=2 ; extra == 'gpu'"]
-    requires += ["notinstalled-xyz; python_version < '3' and extra == 'have'", 'notinstalled-xyz; extra == "have" and os_name == "nt"']
-    site.distribution("rankkit-extra", {"fine": "extra_plugin:grey [have]", "needy": "extra_plugin:grey [gpu]"}, requires=requires)
+    requires += [
+        "notinstalled-xyz; python_version < '3' and extra == 'have'",
+        'notinstalled-xyz; extra == "have" and os_name == "nt"',
+    ]
+    site.distribution(
+        "rankkit-extra",
+        {"fine": "extra_plugin:grey [have]", "needy": "extra_plugin:grey [gpu]"},
+        requires=requires,
+    )
     assert fault("fine") is None
     assert fault("needy") == "it needs notinstalled-xyz: pip install 'rankkit-extra[gpu]'"
 
@@ -178,7 +210,9 @@ def test_a_plugin_that_raises_on_import_is_broken_with_its_own_words(site):
     site.module("angry_plugin", "def grey(image): return 0\nraise RuntimeError('no licence\\nfound')")
     site.distribution("rankkit-angry", {"angry": "angry_plugin:grey"})
     assert fault("angry") is None
-    with pytest.raises(BrokenRanker, match=r"angry \(rankkit-angry 1\.0\) cannot be imported: RuntimeError: no licence found"):
+    with pytest.raises(
+        BrokenRanker, match=r"angry \(rankkit-angry 1\.0\) cannot be imported: RuntimeError: no licence found"
+    ):
         load("angry")
 
 
@@ -187,8 +221,13 @@ def test_two_plugins_with_one_name_are_both_named(site):
     site.distribution("rankkit-one", {"same": "grey_plugin:grey"}, version="1.0")
     site.distribution("rankkit-two", {"same": "grey_plugin:grey"}, version="2.0")
     assert [offer.distribution for offer in found("same")] == ["rankkit-one", "rankkit-two"]
-    assert all(offer.error.startswith("rankkit-one 1.0 and rankkit-two 2.0 both offer") for offer in found("same"))
-    with pytest.raises(BrokenRanker, match=r"rankkit-one 1\.0 and rankkit-two 2\.0 both offer a ranker named 'same'; uninstall one"):
+    assert all(
+        offer.error.startswith("rankkit-one 1.0 and rankkit-two 2.0 both offer") for offer in found("same")
+    )
+    with pytest.raises(
+        BrokenRanker,
+        match=r"rankkit-one 1\.0 and rankkit-two 2\.0 both offer a ranker named 'same'; uninstall one",
+    ):
         load("same")
 
 
@@ -211,14 +250,20 @@ def test_a_plugin_is_loaded_by_its_name_with_its_options(site):
 
 
 def test_an_unknown_name_shows_the_nearest_and_the_list():
-    with pytest.raises(UnknownRanker, match=r"no ranker is named 'sharpnes'; did you mean sharpness.*\? installed: .*colorfulness"):
+    with pytest.raises(
+        UnknownRanker,
+        match=r"no ranker is named 'sharpnes'; did you mean sharpness.*\? installed: .*colorfulness",
+    ):
         load("sharpnes")
     with pytest.raises(UnknownRanker, match=r"no ranker is named 'qqqq'; installed: "):
         load("qqqq")
 
 
 def test_an_unknown_option_is_refused_at_load_with_those_that_exist():
-    with pytest.raises(BadOption, match=r"compressibility has no option 'qualty'; did you mean quality\? its options: quality=95"):
+    with pytest.raises(
+        BadOption,
+        match=r"compressibility has no option 'qualty'; did you mean quality\? its options: quality=95",
+    ):
         load("compressibility:qualty=3")
     with pytest.raises(BadOption, match=r"sharpness has no option 'x'; its options: none"):
         load("sharpness", x=1)
@@ -241,7 +286,11 @@ def test_nothing_is_built_before_it_is_loaded(site):
     import heavy_plugin
 
     assert heavy_plugin.Heavy.built == 0
-    assert (prepared.identity.ranker, prepared.identity.version, prepared.identity.options) == ("heavy", "1.0+w1", {"size": 3})
+    assert (prepared.identity.ranker, prepared.identity.version, prepared.identity.options) == (
+        "heavy",
+        "1.0+w1",
+        {"size": 3},
+    )
     assert prepared.kind == "pointwise" and not prepared.needs_prompt
     prepared.load()
     assert heavy_plugin.Heavy.built == 1
@@ -250,7 +299,10 @@ def test_nothing_is_built_before_it_is_loaded(site):
 
 
 def test_a_ranker_that_cannot_be_built_says_why(site):
-    site.module("poor_plugin", "class Poor:\n    def __init__(self): raise OSError('no weights')\n    def rank(self, groups): return []")
+    site.module(
+        "poor_plugin",
+        "class Poor:\n    def __init__(self): raise OSError('no weights')\n    def rank(self, groups): return []",
+    )
     site.distribution("rankkit-poor", {"poor": "poor_plugin:Poor", "number": "poor_plugin:__name__"})
     with pytest.raises(BrokenRanker, match="poor cannot be built: OSError: no weights"):
         load("poor")
@@ -274,7 +326,14 @@ class Typed(rankkit.Pointwise):
         plain=2,
         free=None,
     ):
-        self.given = {"count": count, "share": share, "mode": mode, "limit": limit, "strict": strict, "name": name}
+        self.given = {
+            "count": count,
+            "share": share,
+            "mode": mode,
+            "limit": limit,
+            "strict": strict,
+            "name": name,
+        }
         self.given |= {"plain": plain, "free": free}
 
     def score(self, images):
@@ -319,14 +378,18 @@ def test_a_value_of_another_type_is_shown_with_what_was_expected(text, message):
 
 
 def test_an_annotation_that_cannot_be_resolved_leaves_the_type_of_the_default(site):
-    site.module("odd_plugin", "from __future__ import annotations\ndef odd(image, *, n: Nowhere = 3): return n")
+    site.module(
+        "odd_plugin", "from __future__ import annotations\ndef odd(image, *, n: Nowhere = 3): return n"
+    )
     assert score(load("odd_plugin:odd:n=5"), 1) == (5,)
 
 
 # --- module.path:function ---
 
 
-def test_an_unregistered_function_is_found_in_the_current_folder_and_its_version_is_its_source(tmp_path, site):
+def test_an_unregistered_function_is_found_in_the_current_folder_and_its_version_is_its_source(
+    tmp_path, site
+):
     (tmp_path / "mine_here.py").write_text(GREY)
     prepared = prepare("mine_here:grey:target=100")
     assert score(prepared.load(), 100) == (0,)
@@ -344,9 +407,13 @@ def test_an_attribute_of_a_module_may_be_deep(site):
 
 def test_what_is_not_in_a_module_is_named_with_its_nearest(site):
     site.module("grey_plugin", GREY)
-    with pytest.raises(UnknownRanker, match=r"grey_plugin:gray: grey_plugin has no 'gray'; did you mean grey\?"):
+    with pytest.raises(
+        UnknownRanker, match=r"grey_plugin:gray: grey_plugin has no 'gray'; did you mean grey\?"
+    ):
         load("grey_plugin:gray")
-    with pytest.raises(UnknownRanker, match="no module 'nowhere_at_all' here or installed; run from the folder that holds it"):
+    with pytest.raises(
+        UnknownRanker, match="no module 'nowhere_at_all' here or installed; run from the folder that holds it"
+    ):
         load("nowhere_at_all:f")
 
 
@@ -355,7 +422,10 @@ def test_a_module_that_cannot_be_imported_says_why(site):
     site.module("poor_plugin", "import notinstalled_xyz")
     with pytest.raises(BrokenRanker, match="torn_plugin cannot be imported: SyntaxError"):
         load("torn_plugin:f")
-    with pytest.raises(BrokenRanker, match="poor_plugin cannot be imported: ModuleNotFoundError: No module named 'notinstalled_xyz'"):
+    with pytest.raises(
+        BrokenRanker,
+        match="poor_plugin cannot be imported: ModuleNotFoundError: No module named 'notinstalled_xyz'",
+    ):
         load("poor_plugin:f")
 
 

@@ -50,13 +50,20 @@ def test_the_ranker_that_is_written_works_and_has_an_option(tmp_path, monkeypatc
 def test_the_code_that_is_written_passes_a_linter(tmp_path):
     pytest.importorskip("ruff")
     place = write("my-reward", tmp_path / "my-reward")
-    run = subprocess.run([sys.executable, "-m", "ruff", "check", "--isolated", place], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--isolated", place], capture_output=True, text=True
+    )
     assert run.returncode == 0, run.stdout
 
 
-@pytest.mark.parametrize("name", ["", "My-Reward", "my_reward", "-x", "x-", "a--b", "1st", "a b", "../x", "é", "a.b", "a\n"])
+@pytest.mark.parametrize(
+    "name", ["", "My-Reward", "my_reward", "-x", "x-", "a--b", "1st", "a b", "../x", "é", "a.b", "a\n"]
+)
 def test_a_name_that_cannot_be_a_rankers_is_refused_with_an_example(tmp_path, name):
-    with pytest.raises(UsageError, match=r"cannot name a ranker; use small letters, digits and single dashes, such as my-reward"):
+    with pytest.raises(
+        UsageError,
+        match=r"cannot name a ranker; use small letters, digits and single dashes, such as my-reward",
+    ):
         write(name, tmp_path / "x")
     assert not (tmp_path / "x").exists()
 

@@ -28,7 +28,11 @@ def lone(text):
     [
         ("hpsv3", "hpsv3", {}),
         ("  hpsv3 ", "hpsv3", {}),
-        ("clip:model=ViT-L-14-quickgelu,device=cuda:1", "clip", {"model": "ViT-L-14-quickgelu", "device": "cuda:1"}),
+        (
+            "clip:model=ViT-L-14-quickgelu,device=cuda:1",
+            "clip",
+            {"model": "ViT-L-14-quickgelu", "device": "cuda:1"},
+        ),
         ("pickscore:checkpoint=/models/PickScore_v1", "pickscore", {"checkpoint": "/models/PickScore_v1"}),
         ("clip:checkpoint=http://host:80/x?a=b", "clip", {"checkpoint": "http://host:80/x?a=b"}),
         ("my.module:score", "my.module:score", {}),
@@ -67,7 +71,12 @@ def test_any_quoted_value_is_read_back(name, options):
     assert (spec.name, dict(spec.options)) == (name, options)
 
 
-@given(NAME, st.dictionaries(KEY, VALUE.filter(lambda value: not set(value) & set(",+*") and value == value.strip()), max_size=3))
+@given(
+    NAME,
+    st.dictionaries(
+        KEY, VALUE.filter(lambda value: not set(value) & set(",+*") and value == value.strip()), max_size=3
+    ),
+)
 def test_a_plain_value_needs_no_quotes(name, options):
     text = f"{name}:" + ",".join(f"{key}={value}" for key, value in options.items()) if options else name
     assert dict(lone(text).options) == options
@@ -93,7 +102,9 @@ def test_members_of_a_panel_keep_their_options_and_their_quotes():
 @given(st.lists(st.tuples(NAME, st.floats(0.01, 100)), min_size=2, max_size=4))
 def test_any_panel_is_read_back(members):
     text = "+".join(f"{name}*{weight:f}" for name, weight in members)
-    assert [(spec.name, weight) for spec, weight in parse(text)] == [(name, float(f"{weight:f}")) for name, weight in members]
+    assert [(spec.name, weight) for spec, weight in parse(text)] == [
+        (name, float(f"{weight:f}")) for name, weight in members
+    ]
 
 
 # --- bad grammar ---
@@ -165,7 +176,16 @@ def test_truth_is_written_in_several_ways(texts, value):
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("x", int), ("1.5", int), ("x", float), ("maybe", bool), ("2", bool), ("c", Literal["a", "b"]), ("x", int | None)]
+    ("text", "wanted"),
+    [
+        ("x", int),
+        ("1.5", int),
+        ("x", float),
+        ("maybe", bool),
+        ("2", bool),
+        ("c", Literal["a", "b"]),
+        ("x", int | None),
+    ],
 )
 def test_what_does_not_fit_is_a_value_error(text, wanted):
     with pytest.raises(ValueError):
@@ -173,7 +193,16 @@ def test_what_does_not_fit_is_a_value_error(text, wanted):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("False", False), ("none", None), ("cuda:1", "cuda:1"), ("", "")]
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("0.5", 0.5),
+        ("true", True),
+        ("False", False),
+        ("none", None),
+        ("cuda:1", "cuda:1"),
+        ("", ""),
+    ],
 )
 @pytest.mark.parametrize("wanted", [None, Any])
 def test_without_an_annotation_the_first_type_that_fits_is_taken(text, value, wanted):

@@ -13,7 +13,18 @@ HERE = Path(__file__).parents[1]
 
 
 def install(package, target):
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", target, package]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        target,
+        package,
+    ]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
 
 
@@ -27,7 +38,10 @@ def plugin(tmp_path_factory):
 
 
 def rankkit(plugin, *command, cwd=None, code=0):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(plugin), os.environ.get("PYTHONPATH", "")]))}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(plugin), os.environ.get("PYTHONPATH", "")])),
+    }
     run = [sys.executable, "-m", "rankkit", *map(str, command)]
     result = subprocess.run(run, env=environment, cwd=cwd, capture_output=True, text=True, timeout=120)
     assert result.returncode == code, result.stdout + result.stderr
@@ -48,7 +62,15 @@ def test_list_shows_it_with_its_distribution_and_version(plugin):
 
 def test_score_uses_it_and_its_options_are_in_the_rows(plugin, tmp_path):
     rankkit(
-        plugin, "score", HERE.parent / "examples", "-r", "jpeg:quality=50", "-r", "compressibility:quality=50", "-o", tmp_path / "s.jsonl"
+        plugin,
+        "score",
+        HERE.parent / "examples",
+        "-r",
+        "jpeg:quality=50",
+        "-r",
+        "compressibility:quality=50",
+        "-o",
+        tmp_path / "s.jsonl",
     )
     rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
     mine = {row["image"]: row for row in rows if row["ranker"] == "jpeg"}
@@ -74,8 +96,21 @@ def test_a_new_plugin_passes_its_own_test_as_written(tmp_path):
     target = tmp_path / "site"
     shutil.copytree(tmp_path / "my-reward", tmp_path / "copy")
     install(tmp_path / "copy", target)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH", "")]))}
-    run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tmp_path / "my-reward", tmp_path / "my-reward"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(target), os.environ.get("PYTHONPATH", "")])),
+    }
+    run = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        tmp_path / "my-reward",
+        tmp_path / "my-reward",
+    ]
     result = subprocess.run(run, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0 and "1 passed" in result.stdout, result.stdout + result.stderr
     rankkit(target, "score", HERE.parent / "examples", "-r", "my-reward:target=200", "-o", tmp_path / "s.csv")
@@ -84,5 +119,8 @@ def test_a_new_plugin_passes_its_own_test_as_written(tmp_path):
 def test_new_refuses_a_folder_with_something_in_it_and_a_name_that_cannot_be_one(tmp_path):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
-    assert "is there already and is not empty" in rankkit(tmp_path, "new", "my-reward", "--folder", tmp_path / "taken", code=1).stderr
+    assert (
+        "is there already and is not empty"
+        in rankkit(tmp_path, "new", "my-reward", "--folder", tmp_path / "taken", code=1).stderr
+    )
     assert "cannot name a ranker" in rankkit(tmp_path, "new", "My Reward", cwd=tmp_path, code=2).stderr

@@ -1,4 +1,6 @@
-"""What a ranker states of its own version: a string, or a class method of its options, asked before anything is built."""
+"""What a ranker states of its own version: a string, or a class method of its options, asked before anything
+is built.
+"""
 
 import pytest
 
@@ -26,7 +28,9 @@ class Stated(Learned):
 
 
 def test_the_version_follows_the_options_and_nothing_is_built():
-    first, second = (prepare(f"{__name__}:Learned{options}").identity.version for options in ("", ":checkpoint=mine"))
+    first, second = (
+        prepare(f"{__name__}:Learned{options}").identity.version for options in ("", ":checkpoint=mine")
+    )
     assert first.endswith("+weights:published") and second.endswith("+weights:mine")
 
 

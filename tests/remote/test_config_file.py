@@ -1,4 +1,6 @@
-"""rankkit.toml: read, written, and used by load, prepare, list and score; the workers and servers are real ones."""
+"""rankkit.toml: read, written, and used by load, prepare, list and score; the workers and servers are real
+ones.
+"""
 
 import json
 import os
@@ -48,11 +50,15 @@ def served():
 
 
 def worker(name, *specs):
-    return f"[rankers.{name}]\ncommand = {json.dumps([sys.executable, '-m', 'rankkit.serving.pipe', *specs])}\n"
+    return (
+        f"[rankers.{name}]\ncommand = {json.dumps([sys.executable, '-m', 'rankkit.serving.pipe', *specs])}\n"
+    )
 
 
 def command_line(*arguments, code=0):
-    result = subprocess.run([sys.executable, "-m", "rankkit", *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-m", "rankkit", *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
     assert result.returncode == code and "Traceback" not in result.stderr, result.stdout + result.stderr
     return result
 
@@ -67,7 +73,9 @@ def test_the_file_is_looked_for_where_the_user_keeps_such_files(monkeypatch, tmp
     assert config.path() == Path.home() / ".config/rankkit/rankkit.toml"
 
 
-@pytest.mark.skipif(not hasattr(os, "seteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(
+    not hasattr(os, "seteuid") or os.geteuid() != 0, reason="only root can become somebody else"
+)
 def test_a_home_that_is_not_ours_holds_no_file_for_us(monkeypatch, tmp_path):
     (tmp_path / "rankkit").mkdir(mode=0o700)
     (tmp_path / "rankkit" / "rankkit.toml").write_text(worker("focus", "sharpness"))
@@ -88,7 +96,9 @@ def test_a_command_in_the_file_is_a_pipe_and_nothing_else_can_tell(toml):
     groups = sample_groups()
     with rankkit.load("focus") as ranker:
         assert isinstance(ranker, Pipe)
-        assert wire.encode_rankings(ranker.rank(groups)) == wire.encode_rankings(rankkit.load_here("sharpness").rank(groups))
+        assert wire.encode_rankings(ranker.rank(groups)) == wire.encode_rankings(
+            rankkit.load_here("sharpness").rank(groups)
+        )
 
 
 def test_options_of_the_spec_and_of_load_are_passed_on(toml):
@@ -147,20 +157,27 @@ def test_a_url_in_the_file_and_an_address_as_a_spec_are_rankers_over_http(toml, 
     toml(f'[rankers.gpu7]\nurl = "{url}"\n')
     for spec in ("gpu7", url):
         with rankkit.load(spec) as ranker:
-            assert isinstance(ranker, Http) and ranker.rank(sample_groups()) == rankkit.load_here("sharpness").rank(sample_groups())
+            assert isinstance(ranker, Http) and ranker.rank(sample_groups()) == rankkit.load_here(
+                "sharpness"
+            ).rank(sample_groups())
         assert prepare(spec).identity.ranker == spec
 
 
 def test_options_of_a_server_are_decided_there(toml, served):
     toml(f'[rankers.gpu7]\nurl = "{served("compressibility:quality=80")}"\n')
     assert prepare("gpu7:quality=80").identity.options == {"quality": 80}
-    with pytest.raises(BadOption, match="gpu7 is served with quality=80; quality=50 is decided there: rankkit serve NAME:quality=50"):
+    with pytest.raises(
+        BadOption,
+        match="gpu7 is served with quality=80; quality=50 is decided there: rankkit serve NAME:quality=50",
+    ):
         prepare("gpu7:quality=50")
 
 
 def test_the_token_comes_from_the_entry_or_from_the_environment(toml, served, monkeypatch):
     url = served("sharpness", token="hush")
-    toml(f'[rankers.a]\nurl = "{url}"\ntoken = "hush"\n[rankers.b]\nurl = "{url}"\ntoken_env = "B_TOKEN"\n[rankers.c]\nurl = "{url}"\n')
+    toml(
+        f'[rankers.a]\nurl = "{url}"\ntoken = "hush"\n[rankers.b]\nurl = "{url}"\ntoken_env = "B_TOKEN"\n[rankers.c]\nurl = "{url}"\n'
+    )
     assert prepare("a").kind == "pointwise"
     with pytest.raises(UsageError, match="B_TOKEN, which is not set"):
         prepare("b")
@@ -173,16 +190,28 @@ def test_the_token_comes_from_the_entry_or_from_the_environment(toml, served, mo
 
 def test_a_panel_may_have_members_anywhere(toml, served):
     toml(worker("focus", "sharpness") + f'[rankers.gpu7]\nurl = "{served("contrast")}"\n')
-    mixed, plain = rankkit.load("focus*2+gpu7+colorfulness"), rankkit.load_here("sharpness*2+contrast+colorfulness")
-    assert [ranking.scores for ranking in mixed.rank(sample_groups())] == [ranking.scores for ranking in plain.rank(sample_groups())]
+    mixed, plain = (
+        rankkit.load("focus*2+gpu7+colorfulness"),
+        rankkit.load_here("sharpness*2+contrast+colorfulness"),
+    )
+    assert [ranking.scores for ranking in mixed.rank(sample_groups())] == [
+        ranking.scores for ranking in plain.rank(sample_groups())
+    ]
 
 
 def test_list_shows_entries_without_starting_anything(toml, tmp_path):
-    toml(f'[rankers.far]\nurl = "http://gpu7:8085"\n[rankers.sharpness]\ncommand = ["touch", "{tmp_path}/started"]\n')
+    toml(
+        f'[rankers.far]\nurl = "http://gpu7:8085"\n[rankers.sharpness]\ncommand = ["touch", "{tmp_path}/started"]\n'
+    )
     offers = {offer.name: offer for offer in installed()}
     assert (offers["far"].distribution, offers["far"].version) == ("url", "http://gpu7:8085")
-    listed = {offer["name"]: offer for offer in json.loads(command_line("list", "--json", "--verbose").stdout)}
-    assert (listed["sharpness"]["distribution"], listed["sharpness"]["version"]) == ("command", f"touch {tmp_path}/started")
+    listed = {
+        offer["name"]: offer for offer in json.loads(command_line("list", "--json", "--verbose").stdout)
+    }
+    assert (listed["sharpness"]["distribution"], listed["sharpness"]["version"]) == (
+        "command",
+        f"touch {tmp_path}/started",
+    )
     assert "http://gpu7:8085" in command_line("list").stdout and not (tmp_path / "started").exists()
 
 
@@ -191,13 +220,18 @@ def test_score_resumes_with_a_worker_as_with_any_ranker(toml, tmp_path):
     for said in ("36 scored, 0 known already", "0 scored, 36 known already"):
         assert said in command_line("score", EXAMPLES, "-r", "focus", "-o", tmp_path / "s.jsonl").stderr
     command_line("score", EXAMPLES, "-r", "sharpness", "-o", tmp_path / "t.jsonl")
-    rows, expected = ([json.loads(line) for line in (tmp_path / name).read_text().splitlines()] for name in ("s.jsonl", "t.jsonl"))
+    rows, expected = (
+        [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        for name in ("s.jsonl", "t.jsonl")
+    )
     assert {row["ranker"] for row in rows} == {"focus"}
     assert [{**row, "ranker": "sharpness"} for row in rows] == expected
 
 
 def test_an_environment_that_is_gone_stops_score_with_one_clear_message(toml, tmp_path):
-    toml('[rankers.hpsv3-official]\ncommand = ["/gone/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"]\n')
+    toml(
+        '[rankers.hpsv3-official]\ncommand = ["/gone/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"]\n'
+    )
     said = command_line("score", EXAMPLES, "-r", "hpsv3-official", "-o", tmp_path / "s.jsonl", code=1).stderr
     assert "/gone/bin/python: No such file or directory" in said and "rankkit install hpsv3-official" in said
 
@@ -255,6 +289,8 @@ def test_the_file_is_made_with_its_folder_and_keeps_its_permissions(tmp_path, mo
 
 def test_an_entry_that_cannot_be_put_is_shown_to_be_written_by_hand(toml):
     toml('rankers = {x = {url = "http://a"}}\n')
-    with pytest.raises(RankkitError, match=r"(?s)write this into it yourself:.*\[rankers\.x\].*command = \[\"c\"\]"):
+    with pytest.raises(
+        RankkitError, match=r"(?s)write this into it yourself:.*\[rankers\.x\].*command = \[\"c\"\]"
+    ):
         config.put("x", ["c"])
     assert config.places()["x"].url == "http://a"

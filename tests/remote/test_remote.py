@@ -81,7 +81,9 @@ def test_a_pipe_is_what_its_worker_says_it_is(here):
 @pytest.mark.parametrize("spec", ["sharpness", "prompt-color", "sharpness*2+contrast"])
 def test_scores_through_a_pipe_equal_those_in_process_to_the_bit(spec):
     with Pipe(words(spec), name="x") as pipe:
-        assert wire.encode_rankings(pipe.rank(sample_groups())) == wire.encode_rankings(rankkit.load_here(spec).rank(sample_groups()))
+        assert wire.encode_rankings(pipe.rank(sample_groups())) == wire.encode_rankings(
+            rankkit.load_here(spec).rank(sample_groups())
+        )
 
 
 def test_a_ranker_through_a_pipe_keeps_every_promise():
@@ -246,13 +248,18 @@ def test_ctrl_c_in_the_middle_of_a_ranking_ends_the_worker(here):
 
 def test_a_worker_whose_parent_is_killed_ends(here):
     code = f"from rankkit.remote.rankers import Pipe; pipe = Pipe({words('sharpness')!r}, name='x'); print(pipe.pid, flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         pid = int(process.stdout.readline())
         process.kill()
     wait_for(lambda: gone(pid))
 
 
-@pytest.mark.parametrize("command", [["/nowhere/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"], ["no-such-program"], ["/tmp"]])
+@pytest.mark.parametrize(
+    "command",
+    [["/nowhere/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"], ["no-such-program"], ["/tmp"]],
+)
 def test_an_environment_that_is_gone_is_one_clear_message_with_the_next_step(command):
     with pytest.raises(BrokenRanker) as caught:
         Pipe(command, name="hpsv3-official")
@@ -268,11 +275,17 @@ def test_an_environment_deleted_while_it_is_used_makes_the_groups_abstain_with_t
         launcher.unlink()
         os.kill(pipe.pid, 9)
         (ranking,) = pipe.rank([group()])
-    assert "cannot be started" in (reason := reasons(ranking).pop()) and "rankkit install gone-official" in reason
+    assert (
+        "cannot be started" in (reason := reasons(ranking).pop())
+        and "rankkit install gone-official" in reason
+    )
 
 
 OTHER = {
-    "of another rankkit": (said(rankkit="0.0.1"), rf"runs rankkit 0\.0\.1 .*this is rankkit {handshake.own_version()}.*install the same"),
+    "of another rankkit": (
+        said(rankkit="0.0.1"),
+        rf"runs rankkit 0\.0\.1 .*this is rankkit {handshake.own_version()}.*install the same",
+    ),
     "of another protocol": (said(protocol=9), r"wire version 9.*install the same"),
 }
 
@@ -281,14 +294,28 @@ OTHER = {
 def test_a_worker_of_another_version_is_one_clear_message(case):
     data, says = OTHER[case]
     with pytest.raises(BrokenRanker, match=says):
-        Pipe(fake(f"import sys; sys.stdout.buffer.write({frame(data)!r}); sys.stdout.flush(); sys.stdin.read()"), name="x")
+        Pipe(
+            fake(
+                f"import sys; sys.stdout.buffer.write({frame(data)!r}); sys.stdout.flush(); sys.stdin.read()"
+            ),
+            name="x",
+        )
 
 
 NO_WORKERS = {
-    "another wire": (f"print(end='RKfr\\x02' + {'x' * 8!r}, flush=True); input()", "the other side speaks wire version 2, this one 1"),
-    "a greeting": ("print('Hello there, world', flush=True); input()", "this is no frame of rankkit, it begins with b'Hello"),
+    "another wire": (
+        f"print(end='RKfr\\x02' + {'x' * 8!r}, flush=True); input()",
+        "the other side speaks wire version 2, this one 1",
+    ),
+    "a greeting": (
+        "print('Hello there, world', flush=True); input()",
+        "this is no frame of rankkit, it begins with b'Hello",
+    ),
     "nothing": ("pass", "ended with exit code 0; it said nothing"),
-    "a traceback": ("import no_such_module", "ended with exit code 1; it last said: .*No module named 'no_such_module'"),
+    "a traceback": (
+        "import no_such_module",
+        "ended with exit code 1; it last said: .*No module named 'no_such_module'",
+    ),
     "a signal": ("import os; os.kill(os.getpid(), 9)", r"was killed by SIGKILL \(out of memory\?\)"),
     "silence": ("import time; time.sleep(600)", "did not say hello within 1 s, and was ended"),
     "half a frame": ("print(end='RKfr', flush=True)", "cut off after 4 bytes"),
@@ -303,7 +330,9 @@ def test_a_command_that_is_no_worker_is_one_clear_message(case):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("arguments, error", [(["sharpnes"], UnknownRanker), (["sharpness", "level=1"], BadOption)])
+@pytest.mark.parametrize(
+    "arguments, error", [(["sharpnes"], UnknownRanker), (["sharpness", "level=1"], BadOption)]
+)
 def test_what_the_worker_cannot_find_is_the_same_error_as_here(arguments, error):
     with pytest.raises(error):
         Pipe(words(*arguments), name="x")
@@ -323,7 +352,9 @@ def test_a_worker_that_prints_without_end_does_not_block_and_little_of_it_is_kep
     sys.exit(9)
     """
     pipe = Pipe(fake(code), name="x")
-    with pytest.raises(BrokenRanker, match=r"ended with exit code 9; it last said: x+ \| 90% \| the end$") as caught:
+    with pytest.raises(
+        BrokenRanker, match=r"ended with exit code 9; it last said: x+ \| 90% \| the end$"
+    ) as caught:
         pipe.open()
     assert len(str(caught.value)) < 1000
 
@@ -339,7 +370,9 @@ def test_an_answer_that_does_not_fit_the_question_is_refused():
     """
     with (
         Pipe(fake(code), name="x") as pipe,
-        pytest.raises(BrokenRanker, match=r"^x: groups of \[2\] images were answered with rankings of \[1\] scores$"),
+        pytest.raises(
+            BrokenRanker, match=r"^x: groups of \[2\] images were answered with rankings of \[1\] scores$"
+        ),
     ):
         pipe.rank([group()])
 
@@ -357,7 +390,9 @@ def serving(spec="sharpness", **options):
 
 @contextlib.contextmanager
 def answering(*answers):
-    """A server that gives these raw answers, one per connection, the last one for ever; yields its address and what was asked."""
+    """A server that gives these raw answers, one per connection, the last one for ever; yields its address
+    and what was asked.
+    """
     asked = []
 
     def run():
@@ -391,7 +426,9 @@ def quick(monkeypatch):
 @pytest.mark.parametrize("spec", ["sharpness", "prompt-color", "sharpness*2+contrast"])
 def test_scores_over_http_equal_those_in_process_to_the_bit(spec):
     with serving(spec) as server, Http(server.url) as ranker:
-        assert wire.encode_rankings(ranker.rank(sample_groups())) == wire.encode_rankings(rankkit.load_here(spec).rank(sample_groups()))
+        assert wire.encode_rankings(ranker.rank(sample_groups())) == wire.encode_rankings(
+            rankkit.load_here(spec).rank(sample_groups())
+        )
 
 
 def test_a_ranker_over_http_keeps_every_promise():
@@ -404,12 +441,16 @@ def test_a_token_opens_the_door_and_without_it_the_next_step_is_said():
     with serving(token="hush") as server:
         assert Http(server.url, token="hush\n").rank([group()])
         for token in (None, "wrong"):
-            with pytest.raises(BrokenRanker, match=r"gpu7: http://127.0.0.1:\d+ answered 401: .*give the server's token in RANKKIT_TOKEN"):
+            with pytest.raises(
+                BrokenRanker,
+                match=r"gpu7: http://127.0.0.1:\d+ answered 401: .*give the server's token in RANKKIT_TOKEN",
+            ):
                 Http(server.url, token=token, name="gpu7")
 
 
 @pytest.mark.parametrize(
-    "status, says", [(401, "RANKKIT_TOKEN"), (403, "may not be used"), (404, "rankkit serve said"), (413, "--max-body")]
+    "status, says",
+    [(401, "RANKKIT_TOKEN"), (403, "may not be used"), (404, "rankkit serve said"), (413, "--max-body")],
 )
 def test_what_will_not_get_better_is_said_at_once(status, says):
     with answering(GREETING, answer(status, b'{"error": "no"}')) as (url, asked):
@@ -422,7 +463,9 @@ def test_what_will_not_get_better_is_said_at_once(status, says):
 CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfew"
 
 
-@pytest.mark.parametrize("bad", [answer(408), answer(429), answer(500), answer(503), b"", CUT_OFF, b"nonsense\r\n\r\n"])
+@pytest.mark.parametrize(
+    "bad", [answer(408), answer(429), answer(500), answer(503), b"", CUT_OFF, b"nonsense\r\n\r\n"]
+)
 def test_what_may_get_better_is_tried_again(quick, bad):
     with answering(GREETING, bad, bad, RANKED) as (url, asked):
         assert Http(url).rank([group()])[0].scores == (1.0, 2.0)
@@ -433,14 +476,21 @@ def test_a_server_that_stays_away_makes_the_groups_abstain_after_a_few_attempts(
     with answering(GREETING, answer(503, b"warming up")) as (url, asked):
         one, other = Http(url).rank([group(), group(n=3)])
         assert len(asked) == 1 + http_client.TRIES
-        assert reasons(one) == reasons(other) == {f"{url} answered 503: warming up, 4 times; is rankkit serve running there?"}
+        assert (
+            reasons(one)
+            == reasons(other)
+            == {f"{url} answered 503: warming up, 4 times; is rankkit serve running there?"}
+        )
         assert (len(one.scores), len(other.scores)) == (2, 3)
 
 
 def test_where_nobody_listens_is_one_clear_message(quick):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with pytest.raises(BrokenRanker, match=rf"^{url} cannot be reached: Connection refused, 4 times; is rankkit serve running there\?$"):
+    with pytest.raises(
+        BrokenRanker,
+        match=rf"^{url} cannot be reached: Connection refused, 4 times; is rankkit serve running there\?$",
+    ):
         Http(url)
 
 
@@ -463,7 +513,10 @@ def test_a_connection_that_the_server_closed_meanwhile_is_made_anew(quick):
 
 
 def test_an_answer_over_http_is_not_waited_for_without_end():
-    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(BrokenRanker, match=r"did not answer within 0\.3 s"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(BrokenRanker, match=r"did not answer within 0\.3 s"),
+    ):
         Http(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.3)
 
 
@@ -471,12 +524,16 @@ def test_groups_over_the_limit_of_the_server_go_one_by_one_and_a_single_one_is_r
     with serving(limit=1500) as server:
         ranker = Http(server.url)
         assert [ranking.scores for ranking in ranker.rank([group(n=8)] * 3)] == [(0.0,) * 8] * 3
-        with pytest.raises(BrokenRanker, match=r"more than the 1500 that .* takes at once; serve it with a larger --max-body"):
+        with pytest.raises(
+            BrokenRanker, match=r"more than the 1500 that .* takes at once; serve it with a larger --max-body"
+        ):
             ranker.rank([group(n=32)])
 
 
 def test_redirects_are_not_followed_with_the_token():
-    with answering(b"HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\nContent-Length: 0\r\n\r\n") as (url, asked):
+    with answering(
+        b"HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:1/\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    ) as (url, asked):
         with pytest.raises(BrokenRanker, match="answered 302"):
             Http(url, token="hush")
         assert len(asked) == 1
@@ -487,11 +544,17 @@ def test_redirects_are_not_followed_with_the_token():
     (b'{"protocol": 1, "rankkit": "0.0.1"}', r"runs rankkit 0\.0\.1 .*install the same"),
 ])  # fmt: skip
 def test_a_server_of_another_kind_or_version_is_one_clear_message(body, says):
-    with answering(answer(200, body)) as (url, _), pytest.raises(BrokenRanker, match=f"^the server at {url} {says}"):
+    with (
+        answering(answer(200, body)) as (url, _),
+        pytest.raises(BrokenRanker, match=f"^the server at {url} {says}"),
+    ):
         Http(url)
 
 
-@pytest.mark.parametrize("url", ["gpu7:8085", "ftp://gpu7", "http://", "http://gpu7:port", "http://user:secret@gpu7", "http://gpu7?x=1"])
+@pytest.mark.parametrize(
+    "url",
+    ["gpu7:8085", "ftp://gpu7", "http://", "http://gpu7:port", "http://user:secret@gpu7", "http://gpu7?x=1"],
+)
 def test_an_address_that_is_none_is_refused(url):
     with pytest.raises(UsageError, match="is no address of a server; write http://HOST:PORT"):
         Http(url)

@@ -22,7 +22,11 @@ KEYS = TEXT | st.sampled_from(["$", "$$", "error"])
 
 
 def nested(inner):
-    return st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple) | st.dictionaries(KEYS, inner, max_size=3)
+    return (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(KEYS, inner, max_size=3)
+    )
 
 
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXT, nested, max_leaves=8)
@@ -31,7 +35,9 @@ MAPPINGS = st.dictionaries(KEYS, VALUES, max_size=3)
 
 @st.composite
 def images(draw):
-    return Image.frombytes("RGB", draw(st.sampled_from([(1, 12), (3, 4), (6, 2)])), draw(st.binary(min_size=36, max_size=36)))
+    return Image.frombytes(
+        "RGB", draw(st.sampled_from([(1, 12), (3, 4), (6, 2)])), draw(st.binary(min_size=36, max_size=36))
+    )
 
 
 @st.composite
@@ -67,7 +73,9 @@ def bits(numbers):
 
 def small_message():
     picture = Image.new("RGB", (3, 2), (1, 2, 3))
-    return wire.encode_groups([Group("a cat", (picture, picture), "g", ("a.png", "b.png"), {"tag": [1, math.nan]})])
+    return wire.encode_groups(
+        [Group("a cat", (picture, picture), "g", ("a.png", "b.png"), {"tag": [1, math.nan]})]
+    )
 
 
 def message(header, body=b"", what=b"RKgr", version=wire.VERSION):
@@ -124,7 +132,16 @@ def test_numpy_numbers_in_details_arrive_as_python_numbers():
     assert exactly(ranking.details[0]) == exactly({"a": 0.5, "b": 3, "c": True, "d": 0.1})
 
 
-NO_JSON = [b"raw", {1, 2}, {1: "a"}, np.zeros(2), Image.new("RGB", (1, 1)), object(), 10**5000, np.datetime64("2020-01-01")]
+NO_JSON = [
+    b"raw",
+    {1, 2},
+    {1: "a"},
+    np.zeros(2),
+    Image.new("RGB", (1, 1)),
+    object(),
+    10**5000,
+    np.datetime64("2020-01-01"),
+]
 
 
 @pytest.mark.parametrize("value", NO_JSON, ids=lambda value: type(value).__name__)
@@ -176,7 +193,9 @@ DAMAGED_RANKINGS = [message([{**SILENT, **entry} for entry in entries], body, wh
     ([{"count": 1, "stderr": 1}], bytes(16)), ([{"count": 1, "kind": "best"}], bytes(8)), ([{"count": 1, "details": [1]}], bytes(8)),
     ([{"count": 1, "details": [{}, {}]}], bytes(8)), ([{"count": 1}], struct.pack("<d", math.inf)), ([{"count": 1}], bytes(7)),
 )]  # fmt: skip
-CASES = [(wire.decode_groups, data) for data in DAMAGED_GROUPS] + [(wire.decode_rankings, data) for data in DAMAGED_RANKINGS]
+CASES = [(wire.decode_groups, data) for data in DAMAGED_GROUPS] + [
+    (wire.decode_rankings, data) for data in DAMAGED_RANKINGS
+]
 
 
 @pytest.mark.parametrize(("decode", "data"), CASES, ids=range(len(CASES)))
@@ -194,8 +213,14 @@ def test_random_damage_never_raises_anything_but_our_error(data):
     damaged = bytearray(frame(good) if data.draw(st.booleans()) else good)
     for _ in range(data.draw(st.integers(1, 4))):
         start = data.draw(st.integers(0, len(damaged)))
-        damaged[start : start + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3) | st.sampled_from([b"[", b"}", b"9", b'"']))
-    for read in (wire.decode_groups, wire.decode_rankings, lambda raw: wire.read_frame(io.BytesIO(raw), limit=10**6)):
+        damaged[start : start + data.draw(st.integers(0, 3))] = data.draw(
+            st.binary(max_size=3) | st.sampled_from([b"[", b"}", b"9", b'"'])
+        )
+    for read in (
+        wire.decode_groups,
+        wire.decode_rankings,
+        lambda raw: wire.read_frame(io.BytesIO(raw), limit=10**6),
+    ):
         with contextlib.suppress(RankkitError):
             read(bytes(damaged))
 
@@ -243,7 +268,10 @@ def test_nothing_is_allocated_on_a_mere_claim():
     tracemalloc.start()
     with pytest.raises(RankkitError):
         wire.read_frame(io.BytesIO(struct.pack("<4sBQ", b"RKfr", wire.VERSION, 2**62) + b"few"), limit=2**63)
-    for claim in (message([{**PLAIN, "sizes": [[2**20, 2**20]] * 1000}]), struct.pack("<4sBI", b"RKgr", wire.VERSION, 2**32 - 1)):
+    for claim in (
+        message([{**PLAIN, "sizes": [[2**20, 2**20]] * 1000}]),
+        struct.pack("<4sBI", b"RKgr", wire.VERSION, 2**32 - 1),
+    ):
         with pytest.raises(RankkitError):
             wire.decode_groups(claim)
     assert tracemalloc.get_traced_memory()[1] < 2 * wire.CHUNK

@@ -35,8 +35,13 @@ def test_the_page_is_one_file_that_loads_nothing(tmp_path):
     page = Page(gallery(rows_of([1.0, 2.0, 3.0], names=names), tmp_path / "page.html"))
     for node in page.root.every():
         for key in ("src", "href", "srcset", "action", "poster", "data"):
-            assert (node.attrs.get(key) or "#").startswith(("#", "data:image/jpeg;base64,")), (node.tag, node.attrs)
-        assert not any(key.startswith("on") or key == "style" for key in node.attrs), "the policy refuses both"
+            assert (node.attrs.get(key) or "#").startswith(("#", "data:image/jpeg;base64,")), (
+                node.tag,
+                node.attrs,
+            )
+        assert not any(key.startswith("on") or key == "style" for key in node.attrs), (
+            "the policy refuses both"
+        )
     assert not page.all("link") and len(page.all("script")) == len(page.all("style")) == 1
     policy = page.one("meta", **{"http-equiv": "Content-Security-Policy"}).attrs["content"]
     assert "default-src 'none'" in policy and "unsafe" not in policy
@@ -105,12 +110,20 @@ def test_any_prompt_is_shown_as_text_and_never_makes_an_element(tmp_path, prompt
 @given(st.text(max_size=60), st.text(max_size=60), st.text(max_size=60))
 def test_names_reasons_options_and_parameters_never_make_an_element(tmp_path, name, reason, value):
     def tags(name, reason, value):
-        rows = rows_of([math.nan, 1.0], names=[name, name + "x"], details=[{"error": reason or "?"}, {"boxes": value}], ranker=f"r{value}")
+        rows = rows_of(
+            [math.nan, 1.0],
+            names=[name, name + "x"],
+            details=[{"error": reason or "?"}, {"boxes": value}],
+            ranker=f"r{value}",
+        )
         out = gallery(rows, tmp_path / "page.html", title=name or "t", parameters={value: reason})
         return [node.tag for node in Page(out).root.every()]
 
     hostile = [f"<u>{text}</u>\"'><u>" for text in (name, reason, value)]
-    assert "u" not in tags(*hostile) and tags("n", "r", "v").count("script") == tags(*hostile).count("script") == 1
+    assert (
+        "u" not in tags(*hostile)
+        and tags("n", "r", "v").count("script") == tags(*hostile).count("script") == 1
+    )
 
 
 def test_a_prompt_of_10_000_characters_folds(tmp_path):
@@ -153,7 +166,11 @@ def test_candidates_stand_from_best_to_worst_with_rank_and_score_of_each_ranker(
     page = Page(gallery(rows, tmp_path / "page.html"))
     figures = page.all("figure")
     assert [figure.attrs["data-name"] for figure in figures] == ["1.png", "2.png", "0.png"]
-    assert [(figure.attrs["data-r0"], figure.attrs["data-r1"]) for figure in figures] == [("1", "1"), ("2", "2"), ("3", "3")]
+    assert [(figure.attrs["data-r0"], figure.attrs["data-r1"]) for figure in figures] == [
+        ("1", "1"),
+        ("2", "2"),
+        ("3", "3"),
+    ]
     assert [tag.text for tag in page.all(cls="tag")] == ["best", "worst"]
     assert all(words in figures[0].text for words in ("1/3", "0.9", "30"))
 
@@ -168,9 +185,15 @@ def test_the_most_disputed_prompt_comes_first(tmp_path):
     for i, second in enumerate(([1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [1.0, 3.0, 2.0])):
         rows += rows_of([1.0, 2.0, 3.0], group=str(i), prompt=f"prompt {i}")
         rows += rows_of(second, ranker="b", group=str(i), prompt=f"prompt {i}")
-    assert [(p.text, p.disagreement) for p in study(rows).disputed] == [("prompt 1", 2.0), ("prompt 2", pytest.approx(2 / 3))]
+    assert [(p.text, p.disagreement) for p in study(rows).disputed] == [
+        ("prompt 1", 2.0),
+        ("prompt 2", pytest.approx(2 / 3)),
+    ]
     page = Page(gallery(rows, tmp_path / "page.html"))
-    assert [node.one(cls="prompt").text for node in page.all("article", "dispute")] == ["prompt 1", "prompt 2"]
+    assert [node.one(cls="prompt").text for node in page.all("article", "dispute")] == [
+        "prompt 1",
+        "prompt 2",
+    ]
     assert len(page.all("svg", "slopes")) == 2
 
 
@@ -192,8 +215,14 @@ def test_abstentions_are_shown_with_their_reasons_and_take_no_rank(tmp_path):
         (rows_of([math.nan, math.nan]), "No image has a score"),
         (rows_of([math.nan]) + rows_of([math.nan], ranker="b"), "nothing to disagree about"),
         (rows_of([1.0]) + rows_of([1.0], ranker="b"), "nothing to disagree about"),
-        (rows_of([1.0, 2.0]) + rows_of([1.0, 2.0], ranker="b"), "all rankers give every prompt the same order"),
-        (rows_of([1.0, 2.0], kind="listwise") + rows_of([1.0], kind="listwise", group="h"), "compare within one prompt only"),
+        (
+            rows_of([1.0, 2.0]) + rows_of([1.0, 2.0], ranker="b"),
+            "all rankers give every prompt the same order",
+        ),
+        (
+            rows_of([1.0, 2.0], kind="listwise") + rows_of([1.0], kind="listwise", group="h"),
+            "compare within one prompt only",
+        ),
         (rows_of([1e308, -1e308, 5e-324]), "e+308"),
         (rows_of([1.0], names=[""]) + rows_of([1.0], names=["a\nb\0c \U0001f408"]), "a b␀c"),
     ],
@@ -207,7 +236,8 @@ def test_a_group_of_40_000_shows_both_ends_and_counts_what_lies_between(tmp_path
     n = 40_000
     names = [f"images/{i:05d}.png" for i in range(n)]
     rows = itertools.chain(
-        rows_of([float(i) for i in range(n)], names=names), rows_of([float(i % 97) for i in range(n)], names=names, ranker="b")
+        rows_of([float(i) for i in range(n)], names=names),
+        rows_of([float(i % 97) for i in range(n)], names=names, ranker="b"),
     )
     page = Page(gallery(rows, tmp_path / "page.html"))
     assert len(page.all("figure")) == 24
@@ -224,8 +254,16 @@ def test_only_the_most_telling_prompts_get_pictures_and_the_page_says_so(tmp_pat
         rows += rows_of(scores if i != 31 else scores[::-1], group=str(i), prompt=text, ranker="b")
     page = Page(gallery(rows, tmp_path / "page.html", max_groups=6))
     shown = [article.one(cls="prompt").text for article in page.all("article", "group")]
-    assert len(shown) == 6 and {"prompt number 7", "prompt number 31", "prompt number 49", "prompt number 0"} <= set(shown)
-    assert "Pictures are shown for 6 of 50 prompts" in page.root.text and "44 prompts without pictures" in page.root.text
+    assert len(shown) == 6 and {
+        "prompt number 7",
+        "prompt number 31",
+        "prompt number 49",
+        "prompt number 0",
+    } <= set(shown)
+    assert (
+        "Pictures are shown for 6 of 50 prompts" in page.root.text
+        and "44 prompts without pictures" in page.root.text
+    )
     assert len(page.one("details", "left-out").all("tr")) == 1 + 44
     many = [r for i in range(1500) for r in rows_of([1.0], group=str(i), prompt=str(i))]
     text = Page(gallery(many, tmp_path / "page.html", max_groups=1)).root.text
@@ -234,7 +272,9 @@ def test_only_the_most_telling_prompts_get_pictures_and_the_page_says_so(tmp_pat
 
 def test_many_large_groups_share_a_bounded_number_of_pictures(tmp_path, monkeypatch):
     monkeypatch.setattr("rankkit.gallery.MOST_PICTURES", 40)
-    rows = [row for g in range(4) for row in rows_of([float(i) for i in range(30)], group=str(g), prompt=str(g))]
+    rows = [
+        row for g in range(4) for row in rows_of([float(i) for i in range(30)], group=str(g), prompt=str(g))
+    ]
     page = Page(gallery(rows, tmp_path / "page.html"))
     assert len(page.all("figure")) == 40
     assert "Of prompts with more than 10 candidates, the 5 best and the 5 worst are shown." in page.root.text
@@ -259,13 +299,17 @@ def test_thumbnails_are_no_larger_than_asked(tmp_path):
     names = pictures(tmp_path / "images", 2, size=300)
     for size in (40, 200):
         page = Page(gallery(rows_of([1.0, 2.0], names=names), tmp_path / "page.html", thumbnail=size))
-        assert {(node.attrs["width"], node.attrs["height"]) for figure in page.all("figure") for node in figure.all("img")} == {
-            (str(size), str(size))
-        }
+        assert {
+            (node.attrs["width"], node.attrs["height"])
+            for figure in page.all("figure")
+            for node in figure.all("img")
+        } == {(str(size), str(size))}
 
 
 def test_a_pairwise_judge_shows_what_it_knows_of_the_group_once(tmp_path):
-    details = [{"swap_consistency": 0.875, "calls": 12, "win_rate": w, "reason": f"because {w}"} for w in (0.2, 0.8)]
+    details = [
+        {"swap_consistency": 0.875, "calls": 12, "win_rate": w, "reason": f"because {w}"} for w in (0.2, 0.8)
+    ]
     page = Page(gallery(rows_of([-1.0, 1.0], kind="pairwise", details=details), tmp_path / "page.html"))
     assert "swap consistency 0.875" in page.one("article", "group").all("p", "told")[0].text
     assert "0.875" in page.one(cls="diagnostics").text
@@ -274,15 +318,37 @@ def test_a_pairwise_judge_shows_what_it_knows_of_the_group_once(tmp_path):
 
 
 def test_how_far_a_judge_can_be_trusted_is_added_up_in_its_card_and_told_of_every_prompt(tmp_path):
-    usual = {"calls": 2, "failed_calls": 0, "pairs": 1, "swap_consistency": 1.0, "position_bias": 0.5, "connected": True, "ties": 0}
-    failed = {**usual, "failed_calls": 2, "pairs": 0, "swap_consistency": None, "position_bias": None, "failures": {"timeout": 2}}
+    usual = {
+        "calls": 2,
+        "failed_calls": 0,
+        "pairs": 1,
+        "swap_consistency": 1.0,
+        "position_bias": 0.5,
+        "connected": True,
+        "ties": 0,
+    }
+    failed = {
+        **usual,
+        "failed_calls": 2,
+        "pairs": 0,
+        "swap_consistency": None,
+        "position_bias": None,
+        "failures": {"timeout": 2},
+    }
     rows: list[Row] = []
     for group, judge, scores in (("g", usual, [-1.0, 1.0]), ("h", failed, [math.nan, math.nan])):
-        details = [{"win_rate": 0.5, "judge": judge, **({"error": "no answer"} if math.isnan(score) else {})} for score in scores]
+        details = [
+            {"win_rate": 0.5, "judge": judge, **({"error": "no answer"} if math.isnan(score) else {})}
+            for score in scores
+        ]
         rows += rows_of(scores, kind="pairwise", group=group, prompt=group, details=details)
     page = Page(gallery(rows, tmp_path / "page.html"))
     card = page.one(cls="diagnostics").text
-    assert "calls4, 2 failed (timeout 2)" in card and "same verdict in both seats100 % of 1 pair" in card and "+0.50 logits" in card
+    assert (
+        "calls4, 2 failed (timeout 2)" in card
+        and "same verdict in both seats100 % of 1 pair" in card
+        and "+0.50 logits" in card
+    )
     first, second = (prompt.one("p", "told").text for prompt in page.all("article", "group"))
     assert "calls 2, 0 failed" in first and "calls 2, 2 failed (timeout 2)" in second
     assert "swap_consistency" not in page.root.text
@@ -306,7 +372,10 @@ def test_the_run_is_described(tmp_path):
     parameters = {"command": "rankkit score <dir>", "limit": None, "seeds": [1, 2]}
     page = Page(gallery(rows, tmp_path / "page.html", title="A <b>run</b>", parameters=parameters))
     text = page.one("section", id="run").text
-    assert all(words in text for words in ("rankkit-t2i 0.1.0", "quality=95", "rankkit score <dir>", "null", "[1, 2]"))
+    assert all(
+        words in text
+        for words in ("rankkit-t2i 0.1.0", "quality=95", "rankkit score <dir>", "null", "[1, 2]")
+    )
     assert page.one("title").text == "A <b>run</b>" == page.one("h1").text
 
 
@@ -314,18 +383,24 @@ def test_sections_of_a_caller_stand_above_the_rankers_as_they_are(tmp_path):
     extra = Section("Held-out <rankers>", '<svg viewBox="0 0 9 9"><path d="M0 0L9 9"></path></svg>')
     page = Page(gallery(rows_of([1.0]), tmp_path / "page.html", extras=[extra]))
     section = page.one("section", id="extra1")
-    assert section.all("h2")[0].text == "Held-out <rankers>" and section.all("path")[0].attrs == {"d": "M0 0L9 9"}
+    assert section.all("h2")[0].text == "Held-out <rankers>" and section.all("path")[0].attrs == {
+        "d": "M0 0L9 9"
+    }
     assert [node.attrs.get("id") for node in page.all("section")][:2] == ["extra1", "rankers"]
 
 
 def test_folders_that_all_answer_the_same_prompts_are_compared(tmp_path):
     rows: list[Row] = []
     for g in range(4):
-        rows += rows_of([1.0, 2.0], names=[f"out/sd/{g}.png", f"out/flux/{g}.png"], group=str(g), prompt=str(g))
+        rows += rows_of(
+            [1.0, 2.0], names=[f"out/sd/{g}.png", f"out/flux/{g}.png"], group=str(g), prompt=str(g)
+        )
     page = Page(gallery(rows, tmp_path / "page.html"))
     assert [[cell.text for cell in line.children] for line in page.all("table")[0].all("tr")[1:]] == [
         ["flux", "100 % ± 0"],
         ["sd", "0 % ± 0"],
     ]
-    apart = [r for g in range(4) for r in rows_of([1.0, 2.0], names=[f"{g}/0.png", f"{g}/1.png"], group=str(g))]
+    apart = [
+        r for g in range(4) for r in rows_of([1.0, 2.0], names=[f"{g}/0.png", f"{g}/1.png"], group=str(g))
+    ]
     assert "Folders against each other" not in Page(gallery(apart, tmp_path / "page.html")).root.text

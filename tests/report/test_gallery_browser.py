@@ -1,4 +1,6 @@
-"""The gallery in a real browser: it fits a telephone, answers keys, shows its pictures, and runs nothing but its own script."""
+"""The gallery in a real browser: it fits a telephone, answers keys, shows its pictures, and runs nothing but
+its own script.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from rankkit.report.gallery import gallery
 from rankkit.report.model import Section
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the PATH")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the PATH"
+)
 
 FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
 --disable-sync --hide-scrollbars --allow-file-access-from-files --virtual-time-budget=4000""".split()  # noqa: SIM905
@@ -26,7 +30,8 @@ FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run -
 ATTACK = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>\"' autofocus onfocus='window.pwned = 1' </script></style>"
 PROMPTS = ["a red circle", f"{ATTACK}" + "W" * 2000, "", "a blue square\u202e \U0001f408 " + "long " * 2000]
 
-# A frame of the wanted width holds the page; this script looks at it from outside and leaves what it saw as JSON.
+# A frame of the wanted width holds the page; this script looks at it from outside and leaves what it saw as
+# JSON.
 HARNESS = """<!doctype html><body style="margin:0">
 <iframe {how} src="page.html" style="border:0;width:{width}px;height:1000px"></iframe><pre></pre>
 <script>onload = () => {{
@@ -105,13 +110,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = (Image.new("RGB", (8, 8)),) * 5
     for i, prompt in enumerate(PROMPTS):
         group = Group(prompt, images, id=f"g{i}" * (1 + 50 * i), names=tuple(names))
-        pointwise = Ranking((0.1, 0.3, 0.2, float("nan"), 0.0), "pointwise", details=({}, {}, {}, {"error": ATTACK * 9}, {"note": ATTACK}))
+        pointwise = Ranking(
+            (0.1, 0.3, 0.2, float("nan"), 0.0),
+            "pointwise",
+            details=({}, {}, {}, {"error": ATTACK * 9}, {"note": ATTACK}),
+        )
         found += rows(group, pointwise, Identity("w" * 90, "v" * 300, {"o" * 80: "x" * 500}))
-        found += rows(group, Ranking((5.0, 4.0, 3.0, 2.0, 1.0 + i), "pairwise"), Identity("judge", "1", {"reply": ATTACK}))
+        found += rows(
+            group,
+            Ranking((5.0, 4.0, 3.0, 2.0, 1.0 + i), "pairwise"),
+            Identity("judge", "1", {"reply": ATTACK}),
+        )
     evil = Section(
-        "evil", "<script>window.pwned = 2</script><img src='x' onerror='window.pwned = 3'><svg viewBox='0 0 900 9' width='900'></svg>"
+        "evil",
+        "<script>window.pwned = 2</script><img src='x' onerror='window.pwned = 3'><svg viewBox='0 0 900 9' width='900'></svg>",
     )
-    gallery(found, folder / "page.html", title=f"Title {ATTACK}", parameters={"command": "y" * 900}, extras=[evil])
+    gallery(
+        found, folder / "page.html", title=f"Title {ATTACK}", parameters={"command": "y" * 900}, extras=[evil]
+    )
     return folder
 
 
@@ -136,18 +152,27 @@ def look(folder: Path, width: int, script: str, how: str = "") -> dict:
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_the_page_fits_its_width_shows_its_pictures_and_runs_only_its_own_script(folder: Path, width: int):
     seen = look(folder, width, LAYOUT)
-    assert seen["width"] == width and seen["scroll"] <= seen["width"], "no sideways scrolling, with everything unfolded"
+    assert seen["width"] == width and seen["scroll"] <= seen["width"], (
+        "no sideways scrolling, with everything unfolded"
+    )
     assert seen["pwned"] is None, "neither a prompt nor an extra runs anything"
     assert seen["upgraded"] == 16, "our own script did run: the policy's hash fits it"
     assert seen["font"] != "normal", "our own style applies: the policy's hash fits it"
-    assert seen["images"] > 16 and seen["loaded"] == seen["images"] - 1, "all pictures but that of the hostile extra"
+    assert seen["images"] > 16 and seen["loaded"] == seen["images"] - 1, (
+        "all pictures but that of the hostile extra"
+    )
 
 
 def test_keys_move_filter_enlarge_and_sort(folder: Path):
     seen = look(folder, 1280, KEYS)
     assert (seen["first"], seen["second"], seen["back"]) == ("p1", "p2", "p1")
     assert seen["open"] and seen["large"] == 1 and seen["turned"] == "0.png" and seen["closed"]
-    assert seen["filter"] == "filter" and seen["left"] == ["p4"] and seen["said"] == "1 of 4 prompts match" and seen["all"] == 0
+    assert (
+        seen["filter"] == "filter"
+        and seen["left"] == ["p4"]
+        and seen["said"] == "1 of 4 prompts match"
+        and seen["all"] == 0
+    )
     assert seen["disputed"][0] == "p4" and seen["pressed"] == "disagreement"
     assert seen["order"][:3] == ["1.png", "0.png", "2.png"]
     assert seen["sorted"][:4] == ["0.png", "1.png", "2.png", "3.png"] == seen["named"][:4]

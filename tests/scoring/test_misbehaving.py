@@ -1,4 +1,6 @@
-"""Rankers that misbehave: what they get wrong is a row with its reason, or one message; never a wrong score, never a crash."""
+"""Rankers that misbehave: what they get wrong is a row with its reason, or one message; never a wrong score,
+never a crash.
+"""
 
 import json
 import sys
@@ -73,7 +75,10 @@ def test_where_a_ranker_raises_only_that_image_abstains(bad):
     assert found["b.png"]["error"] == "ValueError: I do not like this one" and found["a.png"]["rank"] == 1.5
 
 
-@pytest.mark.parametrize(("name", "reason"), [("Empty", "0 scores for 1"), ("Quitter", "SystemExit"), ("infinite", "finite number")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("Empty", "0 scores for 1"), ("Quitter", "SystemExit"), ("infinite", "finite number")],
+)
 def test_a_ranker_that_gives_no_usable_number_abstains_and_says_why(bad, name, reason):
     assert score(bad / "in", f"misbehaving:{name}", bad / "out.jsonl").abstained == 3
     assert all(reason in row["error"] for row in rows(bad / "out.jsonl"))
@@ -84,7 +89,10 @@ def test_a_batch_of_a_wrong_length_is_asked_again_one_by_one(bad):
 
 
 def test_a_ranker_that_cannot_be_built_ends_the_run_with_one_message(bad):
-    with pytest.raises(BrokenRanker, match=r"misbehaving:Weightless cannot be built: FileNotFoundError: no weights at nowhere"):
+    with pytest.raises(
+        BrokenRanker,
+        match=r"misbehaving:Weightless cannot be built: FileNotFoundError: no weights at nowhere",
+    ):
         score(bad / "in", ["sharpness", "misbehaving:Weightless"], bad / "out.jsonl")
     done = run("score", "in", "-r", "misbehaving:Weightless", cwd=bad)
     assert done.returncode == 1 and b"Traceback" not in done.stderr and done.stderr.count(b"error:") == 1
@@ -102,7 +110,10 @@ def test_images_of_one_group_are_each_scored_with_their_own_prompt_and_metadata(
     manifest = bad / "list.jsonl"
     entries = [("a", "x", 0), ("b", "xx", 10), ("c", "xxx", 20)]
     manifest.write_text(
-        "".join(json.dumps({"image": f"in/{n}.png", "prompt": p, "group": "all", "bonus": b}) + "\n" for n, p, b in entries)
+        "".join(
+            json.dumps({"image": f"in/{n}.png", "prompt": p, "group": "all", "bonus": b}) + "\n"
+            for n, p, b in entries
+        )
     )
     score(manifest, "misbehaving:seeing", bad / "out.jsonl")
     found = by_name(rows(bad / "out.jsonl"))
@@ -112,7 +123,9 @@ def test_images_of_one_group_are_each_scored_with_their_own_prompt_and_metadata(
 
 def test_a_group_with_several_prompts_is_not_shown_to_a_ranker_that_compares(bad):
     manifest = bad / "list.jsonl"
-    manifest.write_text("".join(json.dumps({"image": f"in/{n}.png", "prompt": n, "group": "all"}) + "\n" for n in "abc"))
+    manifest.write_text(
+        "".join(json.dumps({"image": f"in/{n}.png", "prompt": n, "group": "all"}) + "\n" for n in "abc")
+    )
     assert score(manifest, "misbehaving:Judge", bad / "out.jsonl").abstained == 3
     assert all("more than one prompt" in row["error"] for row in rows(bad / "out.jsonl"))
 
@@ -122,7 +135,9 @@ def test_a_ranker_that_compares_sees_only_what_all_images_of_a_group_have_in_com
     entries = [{"image": f"in/{n}.png", "prompt": n, "group": "all", "seed": n, "model": "m"} for n in "ab"]
     manifest.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     assert score(manifest, "misbehaving:Witness", bad / "out.jsonl").abstained == 0
-    assert [row["details"] for row in rows(bad / "out.jsonl")] == [{"prompt": "", "metadata": {"model": "m"}}] * 2
+    assert [row["details"] for row in rows(bad / "out.jsonl")] == [
+        {"prompt": "", "metadata": {"model": "m"}}
+    ] * 2
 
 
 MEDDLER = """
@@ -146,10 +161,16 @@ class Blackening(rankkit.Pairwise):
 
 
 def test_what_a_ranker_does_to_its_pictures_no_other_ranker_sees(bad):
-    (bad / "meddling.py").write_text(MEDDLER.replace("ImageFile.LOAD_TRUNCATED_IMAGES = True\nImage.MAX_IMAGE_PIXELS = None\n", ""))
+    (bad / "meddling.py").write_text(
+        MEDDLER.replace("ImageFile.LOAD_TRUNCATED_IMAGES = True\nImage.MAX_IMAGE_PIXELS = None\n", "")
+    )
     sys.modules.pop("meddling", None)
     score(bad / "in", ["sharpness", "sharpness*1+contrast"], bad / "alone.jsonl")
-    score(bad / "in", ["meddling:shrinking", "sharpness", "meddling:Blackening", "sharpness*1+contrast"], bad / "out.jsonl")
+    score(
+        bad / "in",
+        ["meddling:shrinking", "sharpness", "meddling:Blackening", "sharpness*1+contrast"],
+        bad / "out.jsonl",
+    )
     others = [row for row in rows(bad / "out.jsonl") if not row["ranker"].startswith("meddling")]
     assert others == rows(bad / "alone.jsonl")
 
@@ -161,5 +182,9 @@ def test_a_plugin_that_tells_pillow_to_be_careless_does_not_make_us_careless(bad
     bomb(bad / "in" / "d.png", 10_000)
     done = run("score", "in", "-r", "meddling:shrinking", "-o", "out.jsonl", cwd=bad)
     found = by_name(rows(bad / "out.jsonl"))
-    assert done.returncode == 3 and "completely" in found["c.png"]["error"] and "limit" in found["d.png"]["error"]
+    assert (
+        done.returncode == 3
+        and "completely" in found["c.png"]["error"]
+        and "limit" in found["d.png"]["error"]
+    )
     assert found["a.png"]["error"] is None

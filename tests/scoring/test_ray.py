@@ -16,11 +16,22 @@ def test_ray_gives_the_rows_of_a_local_run(tmp_path):
     (tmp_path / "in" / "one" / "zero.png").touch()
     (tmp_path / "slowly.py").write_text(SLOW)
     (tmp_path / "darker.py").write_text(LISTWISE)
-    rankers = ("-r", "slowly:slow", "-r", "darker:Darker", "-r", "prompt-color", "-r", "compressibility:quality=50")
+    rankers = (
+        "-r",
+        "slowly:slow",
+        "-r",
+        "darker:Darker",
+        "-r",
+        "prompt-color",
+        "-r",
+        "compressibility:quality=50",
+    )
     for engine in ("local", "ray"):
         done = run("score", "in", *rankers, "--engine", engine, "-o", f"{engine}.jsonl", cwd=tmp_path)
         assert done.returncode == 3, done.stderr.decode()
     assert rows(tmp_path / "ray.jsonl") == rows(tmp_path / "local.jsonl")
     again = run("score", "in", *rankers, "--engine", "ray", "-o", "ray.jsonl", cwd=tmp_path)
-    assert b"490 known already" in again.stderr  # the abstentions are tried again, and with one of them its whole listwise group
+    assert (
+        b"490 known already" in again.stderr
+    )  # the abstentions are tried again, and with one of them its whole listwise group
     assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()

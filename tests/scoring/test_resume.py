@@ -1,4 +1,6 @@
-"""Going on where an earlier run stopped: what is scored again, what stands, and that nothing is lost or doubled."""
+"""Going on where an earlier run stopped: what is scored again, what stands, and that nothing is lost or
+doubled.
+"""
 
 import fcntl
 import os
@@ -8,7 +10,20 @@ import sys
 
 import pytest
 import score_runs
-from score_runs import LISTWISE, SLOW, by_name, folder, keyed, lines, picture, rows, run, score, start, wait_for
+from score_runs import (
+    LISTWISE,
+    SLOW,
+    by_name,
+    folder,
+    keyed,
+    lines,
+    picture,
+    rows,
+    run,
+    score,
+    start,
+    wait_for,
+)
 
 from rankkit.errors import RankkitError
 from rankkit.io.formats import to_json
@@ -97,7 +112,9 @@ def test_another_ranker_adds_its_rows_and_keeps_the_others(place):
     score("in", "sharpness", "out.jsonl")
     before = rows("out.jsonl")
     score("in", "contrast", "out.jsonl")
-    assert [row for row in rows("out.jsonl") if row["ranker"] == "sharpness"] == before and len(rows("out.jsonl")) == 8
+    assert [row for row in rows("out.jsonl") if row["ranker"] == "sharpness"] == before and len(
+        rows("out.jsonl")
+    ) == 8
 
 
 def test_a_group_that_grew_is_ranked_anew_but_only_the_new_image_is_scored(place):
@@ -112,7 +129,9 @@ def test_a_verdict_on_a_whole_group_is_made_anew_when_an_image_comes_changes_or_
     def check(scored, names):
         assert score("in", "darker:Darker", "out.jsonl").scored == scored
         found = by_name(rows("out.jsonl"))
-        assert sorted(found) == [f"{name}.png" for name in names] and {row["of"] for row in found.values()} == {len(names)}
+        assert sorted(found) == [f"{name}.png" for name in names] and {
+            row["of"] for row in found.values()
+        } == {len(names)}
 
     check(4, "abcd")
     check(0, "abcd")
@@ -159,14 +178,18 @@ def test_a_torn_last_line_of_the_output_is_repaired(place):
         (place / f"out.{suffix}").write_bytes(whole[:-40])
         assert score("in", "sharpness", f"out.{suffix}").scored == 1
         assert (place / f"out.{suffix}").read_bytes() == whole
-        (place / f"out.{suffix}").write_bytes(whole[: whole.index(b"a.png")])  # torn in the only row that there is
+        (place / f"out.{suffix}").write_bytes(
+            whole[: whole.index(b"a.png")]
+        )  # torn in the only row that there is
         assert score("in", "sharpness", f"out.{suffix}").scored == 4
 
 
 def test_a_torn_journal_is_repaired(place):
     score("in", "sharpness", "out.jsonl")
     whole = (place / "out.jsonl").read_bytes()
-    journal = "".join(to_json({**row, "rank": None, "of": 0}) + "\n" for row in rows("out.jsonl")[:3]).encode()
+    journal = "".join(
+        to_json({**row, "rank": None, "of": 0}) + "\n" for row in rows("out.jsonl")[:3]
+    ).encode()
     (place / "out.jsonl").unlink()
     for torn in (journal[:-1], journal[:-30], journal[:10], b""):
         (place / "out.jsonl.journal").write_bytes(torn)
@@ -217,7 +240,9 @@ def test_runs_killed_at_several_moments_and_gone_on_with_equal_an_uninterrupted_
 def test_what_a_killed_run_left_is_ranked_by_whichever_run_comes_next(place):
     score("in", "sharpness", "whole.jsonl")
     left = rows("whole.jsonl")
-    (place / "out.jsonl.journal").write_text("".join(to_json({**row, "rank": None, "of": 0}) + "\n" for row in left))
+    (place / "out.jsonl.journal").write_text(
+        "".join(to_json({**row, "rank": None, "of": 0}) + "\n" for row in left)
+    )
     folder(place / "other", "xy")
     score("other", "contrast", "out.jsonl")
     assert [row for row in rows("out.jsonl") if row["ranker"] == "sharpness"] == left
@@ -226,23 +251,34 @@ def test_what_a_killed_run_left_is_ranked_by_whichever_run_comes_next(place):
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
 @pytest.mark.parametrize("share", [0.2, 0.7, 1.05])
 def test_a_full_disk_is_one_message_and_the_run_can_go_on(place, suffix, share):
-    """A limit on the size of files stands in for the disk; of 1.05 journals, it is the output that does not fit."""
+    """A limit on the size of files stands in for the disk; of 1.05 journals, it is the output that does not
+    fit.
+    """
     folder(place / "many", map(str, range(120)))
     score("many", "contrast", "whole.jsonl")
     score("many", ["sharpness", "saturation"], f"out.{suffix}")
     earlier = (place / f"out.{suffix}").read_bytes()
     limit = int((place / "whole.jsonl").stat().st_size * share)
     command = ("score", "many", "-r", "contrast", "-o", f"out.{suffix}")
-    done = run(*command, cwd=place, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    done = run(
+        *command, cwd=place, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    )
     talk = done.stderr.decode()
-    assert done.returncode == 1 and "Traceback" not in talk and talk.count("error:") == 1 and "File too large" in talk
+    assert (
+        done.returncode == 1
+        and "Traceback" not in talk
+        and talk.count("error:") == 1
+        and "File too large" in talk
+    )
     assert "the same command again" in talk
     assert (place / f"out.{suffix}").read_bytes() == earlier and not list(place.glob(".*.part"))
     kept = lines(place / f"out.{suffix}.journal")
     assert kept == {0.2: 0, 0.7: 64, 1.05: 120}[share]  # whole chunks
     assert f"{120 - kept} scored" in run(*command, cwd=place).stderr.decode()
     found = keyed(rows(place / f"out.{suffix}"))
-    assert len(found) == 360 and [row for row in found.values() if row["ranker"] == "contrast"] == rows("whole.jsonl")
+    assert len(found) == 360 and [row for row in found.values() if row["ranker"] == "contrast"] == rows(
+        "whole.jsonl"
+    )
 
 
 def test_a_full_disk_for_temporary_files_is_one_message_too(place):

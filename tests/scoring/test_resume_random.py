@@ -17,7 +17,9 @@ STEPS = st.one_of(
     st.tuples(st.just("draw"), st.sampled_from(NAMES), st.integers(0, 5)),
     st.tuples(st.just("spoil"), st.sampled_from(NAMES)),
     st.tuples(st.just("delete"), st.sampled_from(NAMES)),
-    st.tuples(st.just("run"), st.sets(st.sampled_from(RANKERS), min_size=1), st.sampled_from([None, None, 1, 3])),
+    st.tuples(
+        st.just("run"), st.sets(st.sampled_from(RANKERS), min_size=1), st.sampled_from([None, None, 1, 3])
+    ),
     st.tuples(st.just("kill"), st.sets(st.sampled_from(RANKERS), min_size=1), st.integers(0, 3)),
     st.tuples(st.just("tear"), st.integers(1, 400)),
 )
@@ -36,11 +38,17 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.lists(STEPS, min_size=1, max_size=12), st.sampled_from(["jsonl", "csv"]))
 def test_any_sequence_of_edits_and_runs_ends_with_the_rows_of_a_fresh_run(place, steps, suffix):
     for name in ("in", f"out.{suffix}", f"out.{suffix}.journal"):
-        shutil.rmtree(place / name, ignore_errors=True) if name == "in" else (place / name).unlink(missing_ok=True)
+        shutil.rmtree(place / name, ignore_errors=True) if name == "in" else (place / name).unlink(
+            missing_ok=True
+        )
     for seed, name in enumerate(NAMES[:3]):
         picture(place / "in" / f"{name}.png", seed)
     present = set(NAMES[:3])
@@ -58,11 +66,18 @@ def test_any_sequence_of_edits_and_runs_ends_with_the_rows_of_a_fresh_run(place,
         for field in ("prompt", "sha256", "version", "kind", "score", "stderr", "error", "details", *ranks):
             assert found[key][field] == row[field]
     for row in found.values():
-        rivals = [r for r in found.values() if (r["group"], r["ranker"], r["options"]) == (row["group"], row["ranker"], row["options"])]
+        rivals = [
+            r
+            for r in found.values()
+            if (r["group"], r["ranker"], r["options"]) == (row["group"], row["ranker"], row["options"])
+        ]
         ranked = [r["score"] for r in rivals if r["score"] is not None]
         assert row["of"] == len(ranked)
         if row["score"] is not None:
-            assert row["rank"] == 1 + sum(s > row["score"] for s in ranked) + (ranked.count(row["score"]) - 1) / 2
+            assert (
+                row["rank"]
+                == 1 + sum(s > row["score"] for s in ranked) + (ranked.count(row["score"]) - 1) / 2
+            )
 
 
 def act(place, output, present, what, *how):

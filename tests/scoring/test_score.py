@@ -22,20 +22,33 @@ BUILTIN = [
 
 def test_one_row_per_image_and_ranker_with_exactly_the_fields_of_the_contract(tmp_path):
     folder(tmp_path / "in", "abc", prompt="a red cube")
-    done = run("score", "in", "-r", "sharpness", "-r", "compressibility:quality=50", "-o", "out.jsonl", cwd=tmp_path)
+    done = run(
+        "score", "in", "-r", "sharpness", "-r", "compressibility:quality=50", "-o", "out.jsonl", cwd=tmp_path
+    )
     assert (done.returncode, done.stdout) == (0, b"")
     found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [list(row) for row in found] == [list(FIELDS)] * 6
     first = found[0]
-    assert (first["image"], first["prompt"], first["ranker"], first["kind"]) == ("in/a.png", "a red cube", "sharpness", "pointwise")
-    assert first["error"] is None and first["stderr"] is None and first["of"] == 3 and len(first["sha256"]) == 64
+    assert (first["image"], first["prompt"], first["ranker"], first["kind"]) == (
+        "in/a.png",
+        "a red cube",
+        "sharpness",
+        "pointwise",
+    )
+    assert (
+        first["error"] is None and first["stderr"] is None and first["of"] == 3 and len(first["sha256"]) == 64
+    )
     assert {row["rank"] for row in found if row["ranker"] == "sharpness"} == {1.0, 2.0, 3.0}
     assert {str(row["options"]) for row in found} == {"{}", "{'quality': 50}"}
 
 
 def test_jsonl_csv_and_parquet_hold_the_same_rows(tmp_path):
     pytest.importorskip("pyarrow", reason="pyarrow is not installed")
-    folder(tmp_path / "in", ["a", "=1+1", "line\nbreak", "q\"uo'te"], prompt='=HYPERLINK("x"),\r\n<b>&amp;</b>\t🦊')
+    folder(
+        tmp_path / "in",
+        ["a", "=1+1", "line\nbreak", "q\"uo'te"],
+        prompt='=HYPERLINK("x"),\r\n<b>&amp;</b>\t🦊',
+    )
     (tmp_path / "in" / "zero.png").touch()
     found = {}
     for suffix in ("jsonl", "csv", "parquet"):
@@ -102,12 +115,16 @@ def test_missing_folders_of_the_output_are_made(tmp_path):
 
 
 def test_an_output_that_may_not_be_written_is_one_message(tmp_path):
-    score(folder(tmp_path / "warm", "a"), "sharpness", tmp_path / "warm.jsonl")  # what is imported late is imported by now
+    score(
+        folder(tmp_path / "warm", "a"), "sharpness", tmp_path / "warm.jsonl"
+    )  # what is imported late is imported by now
     with as_anyone() as place:
         folder(place / "in", "ab")
         (place / "closed").mkdir(mode=0o555)
         for output in ("closed/out.jsonl", "closed/new/out.jsonl"):
-            with pytest.raises(RankkitError, match="cannot be written: Permission denied; give -o a place that can"):
+            with pytest.raises(
+                RankkitError, match="cannot be written: Permission denied; give -o a place that can"
+            ):
                 score(place / "in", "sharpness", place / output)
         assert not list((place / "closed").iterdir())
 
@@ -162,7 +179,10 @@ def test_two_folders_go_into_one_output_one_after_the_other_or_at_once(tmp_path)
         folder(tmp_path / name, "xy")
         score(tmp_path / name, "sharpness", tmp_path / "turns.jsonl")
     score([tmp_path / "a", tmp_path / "b", tmp_path / "a"], "sharpness", tmp_path / "once.jsonl")
-    assert keyed(rows(tmp_path / "turns.jsonl")) == keyed(rows(tmp_path / "once.jsonl")) and len(rows(tmp_path / "once.jsonl")) == 4
+    assert (
+        keyed(rows(tmp_path / "turns.jsonl")) == keyed(rows(tmp_path / "once.jsonl"))
+        and len(rows(tmp_path / "once.jsonl")) == 4
+    )
 
 
 def test_an_output_that_is_a_link_stays_one(tmp_path):
@@ -176,20 +196,29 @@ def test_an_output_that_is_a_link_stays_one(tmp_path):
 
 def test_the_same_ranker_written_twice_is_one(tmp_path):
     folder(tmp_path / "in", "ab")
-    outcome = score(tmp_path / "in", ["compressibility:quality=95", "compressibility:quality=095", "sharpness"], tmp_path / "out.jsonl")
+    outcome = score(
+        tmp_path / "in",
+        ["compressibility:quality=95", "compressibility:quality=095", "sharpness"],
+        tmp_path / "out.jsonl",
+    )
     assert outcome.scored == 4 and len(keyed(rows(tmp_path / "out.jsonl"))) == 4
 
 
 def test_limit_scores_that_many_images_and_a_run_without_it_the_rest(tmp_path):
     folder(tmp_path / "in", "abcdef")
     assert score(tmp_path / "in", "sharpness", tmp_path / "out.jsonl", limit=2).scored == 2
-    assert [(row["rank"], row["of"]) for row in rows(tmp_path / "out.jsonl")] in ([(1, 2), (2, 2)], [(2, 2), (1, 2)])
+    assert [(row["rank"], row["of"]) for row in rows(tmp_path / "out.jsonl")] in (
+        [(1, 2), (2, 2)],
+        [(2, 2), (1, 2)],
+    )
     assert score(tmp_path / "in", "sharpness", tmp_path / "out.jsonl").scored == 4
     assert {row["of"] for row in rows(tmp_path / "out.jsonl")} == {6}
 
 
 def test_real_photographs_are_scored_by_every_ranker_of_ours(tmp_path):
-    skimage = pytest.importorskip("skimage", reason="scikit-image, which carries photographs, is not installed")
+    skimage = pytest.importorskip(
+        "skimage", reason="scikit-image, which carries photographs, is not installed"
+    )
     photographs = Path(skimage.__file__).parent / "data"
     names = [path for path in sorted(photographs.glob("*.*")) if path.suffix in (".png", ".jpg", ".gif")]
     if not names:
@@ -197,6 +226,10 @@ def test_real_photographs_are_scored_by_every_ranker_of_ours(tmp_path):
     outcome = score(names, BUILTIN, tmp_path / "out.jsonl", prompt="a brown cat, an orange rocket")
     assert outcome.abstained == 0 and outcome.images == len(names)
     found = rows(tmp_path / "out.jsonl")
-    assert len(found) == len(names) * len(BUILTIN) and all(0 <= row["score"] <= 1 for row in found if row["ranker"] == "prompt-color")
+    assert len(found) == len(names) * len(BUILTIN) and all(
+        0 <= row["score"] <= 1 for row in found if row["ranker"] == "prompt-color"
+    )
     saturation = by_name([row for row in found if row["ranker"] == "saturation"])
-    assert saturation["camera.png"]["score"] == 0 < saturation["chelsea.png"]["score"]  # a grey photograph, and a ginger cat
+    assert (
+        saturation["camera.png"]["score"] == 0 < saturation["chelsea.png"]["score"]
+    )  # a grey photograph, and a ginger cat

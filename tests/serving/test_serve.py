@@ -54,22 +54,34 @@ def group(prompt="p", n=2):
 def test_a_worker_says_who_it_is_before_it_is_asked(folder):
     with worker("odd_rankers:needy:weight=2", cwd=folder) as process:
         said = handshake.decode_hello(receive(process), "needy")
-    assert (said.name, said.options, said.kind, said.needs_prompt) == ("odd_rankers:needy", {"weight": 2.0}, "pointwise", True)
-    assert said.version.startswith("source:") and (said.protocol, said.rankkit) == (wire.VERSION, handshake.own_version())
+    assert (said.name, said.options, said.kind, said.needs_prompt) == (
+        "odd_rankers:needy",
+        {"weight": 2.0},
+        "pointwise",
+        True,
+    )
+    assert said.version.startswith("source:") and (said.protocol, said.rankkit) == (
+        wire.VERSION,
+        handshake.own_version(),
+    )
 
 
 def test_scores_equal_those_made_in_process_to_the_bit():
     groups = sample_groups()
     with worker("sharpness") as process:
         receive(process)
-        assert wire.encode_rankings(ask(process, groups)) == wire.encode_rankings(rankkit.load_here("sharpness").rank(groups))
+        assert wire.encode_rankings(ask(process, groups)) == wire.encode_rankings(
+            rankkit.load_here("sharpness").rank(groups)
+        )
 
 
 def test_a_panel_can_be_served():
     groups = sample_groups()
     with worker("sharpness*2+contrast") as process:
         assert handshake.decode_hello(receive(process), "panel").kind == "listwise"
-        assert wire.encode_rankings(ask(process, groups)) == wire.encode_rankings(rankkit.load_here("sharpness*2+contrast").rank(groups))
+        assert wire.encode_rankings(ask(process, groups)) == wire.encode_rankings(
+            rankkit.load_here("sharpness*2+contrast").rank(groups)
+        )
 
 
 def test_whatever_prints_or_asks_in_a_worker_does_not_touch_the_wire(folder):
@@ -79,7 +91,13 @@ def test_whatever_prints_or_asks_in_a_worker_does_not_touch_the_wire(folder):
         process.stdin.close()
         assert process.wait(timeout=60) == 0
         said = process.stderr.read().decode()
-    for line in ("a library prints at import", "Loading checkpoint shards", "from a subprocess", "from C", "Trust this code?"):
+    for line in (
+        "a library prints at import",
+        "Loading checkpoint shards",
+        "from a subprocess",
+        "from C",
+        "Trust this code?",
+    ):
         assert line in said
 
 
@@ -93,14 +111,20 @@ def test_a_worker_ends_when_its_stdin_closes():
 def test_the_ranker_is_built_when_the_first_frame_comes_even_an_empty_one(folder):
     with worker("odd_rankers:Unbuildable:checkpoint=/w.pt", cwd=folder) as process:
         assert handshake.decode_hello(receive(process), "x").kind == "pointwise"
-        with pytest.raises(BrokenRanker, match=r"^odd_rankers:Unbuildable:.* cannot be built: FileNotFoundError: no checkpoint at /w\.pt$"):
+        with pytest.raises(
+            BrokenRanker,
+            match=r"^odd_rankers:Unbuildable:.* cannot be built: FileNotFoundError: no checkpoint at /w\.pt$",
+        ):
             ask(process, [])
 
 
 def test_an_exception_goes_home_as_one_line_that_names_the_ranker_and_the_worker_goes_on(folder):
     with worker("odd_rankers:Whole", cwd=folder) as process:
         receive(process)
-        for prompt, said in (("raise", "odd_rankers:Whole: ValueError: no such thing"), ("exit", "odd_rankers:Whole: SystemExit: 3")):
+        for prompt, said in (
+            ("raise", "odd_rankers:Whole: ValueError: no such thing"),
+            ("exit", "odd_rankers:Whole: SystemExit: 3"),
+        ):
             with pytest.raises(BrokenRanker) as caught:
                 ask(process, [group(prompt)])
             assert str(caught.value) == said
@@ -153,7 +177,10 @@ def test_a_frame_that_is_none_ends_the_worker_and_a_message_that_is_none_does_no
 
 def test_without_a_name_a_worker_says_how_it_is_used():
     with worker() as process:
-        assert process.wait(timeout=60) == 2 and b"usage: python -m rankkit.serving.pipe NAME" in process.stderr.read()
+        assert (
+            process.wait(timeout=60) == 2
+            and b"usage: python -m rankkit.serving.pipe NAME" in process.stderr.read()
+        )
 
 
 @pytest.mark.parametrize("value", ["a,b", "a+b*2", 'say "hi"', "it's", "", "x=y:z", " spaced "])
@@ -181,11 +208,16 @@ def test_a_hello_that_is_none_is_one_clear_error(fields):
 
 
 def test_a_worker_of_another_rankkit_is_refused_with_both_versions():
-    with pytest.raises(BrokenRanker, match=rf"runs rankkit 0\.0\.1 .*this is rankkit {handshake.own_version()} .*install the same"):
+    with pytest.raises(
+        BrokenRanker,
+        match=rf"runs rankkit 0\.0\.1 .*this is rankkit {handshake.own_version()} .*install the same",
+    ):
         handshake.read_hello(json.dumps({**SAID, "rankkit": "0.0.1"}).encode(), "gpu7")
 
 
-@pytest.mark.parametrize("data", [b"RKer", b"RKer[]", b"RKer{}", b"RKer\xff", b"RKer" + b"[" * 10**5, b"", b"RKhi"])
+@pytest.mark.parametrize(
+    "data", [b"RKer", b"RKer[]", b"RKer{}", b"RKer\xff", b"RKer" + b"[" * 10**5, b"", b"RKhi"]
+)
 def test_an_error_that_cannot_be_read_is_an_error_too(data):
     with pytest.raises(RankkitError):
         handshake.decode_reply(data)

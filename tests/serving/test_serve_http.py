@@ -79,7 +79,12 @@ def test_scores_over_http_equal_those_made_in_process_to_the_bit():
 
 def test_every_request_must_bear_the_token():
     with serving(token="secret") as server:
-        for headers in ({}, {"Authorization": "secret"}, {"Authorization": "Bearer secre"}, {"Authorization": "Bearer secret\xe9"}):
+        for headers in (
+            {},
+            {"Authorization": "secret"},
+            {"Authorization": "Bearer secre"},
+            {"Authorization": "Bearer secret\xe9"},
+        ):
             for method, path in (("GET", "/"), ("POST", "/rank"), ("GET", "/etc/passwd")):
                 status, body = request(server, method, path, wire.encode_groups(groups()), **headers)
                 assert status == 401 and b"token" in body and b"secret" not in body
@@ -101,7 +106,10 @@ def test_a_token_that_cannot_stand_in_a_header_is_refused(token):
 
 
 def test_a_port_that_is_taken_is_one_clear_error():
-    with serving() as server, pytest.raises(UsageError, match=rf"port {server.server_port} cannot be had: .*give another --port"):
+    with (
+        serving() as server,
+        pytest.raises(UsageError, match=rf"port {server.server_port} cannot be had: .*give another --port"),
+    ):
         Server(prepare_here("sharpness"), port=server.server_port)
 
 
@@ -115,7 +123,12 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read():
 
 def test_a_body_without_a_length_is_refused():
     with serving() as server:
-        for header in (b"", b"Transfer-Encoding: chunked\r\n", b"Content-Length: -1\r\n", b"Content-Length: 1e3\r\n"):
+        for header in (
+            b"",
+            b"Transfer-Encoding: chunked\r\n",
+            b"Content-Length: -1\r\n",
+            b"Content-Length: 1e3\r\n",
+        ):
             assert raw(server, b"POST /rank HTTP/1.1\r\nHost: x\r\n" + header + b"\r\n").split()[1] == b"411"
 
 
@@ -128,7 +141,10 @@ def test_bytes_that_are_no_groups_are_refused_and_nothing_is_executed(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
-@pytest.mark.parametrize("method, path, status", [("GET", "/rank", 404), ("POST", "/", 404), ("PUT", "/", 501), ("GET", "/../x", 404)])
+@pytest.mark.parametrize(
+    "method, path, status",
+    [("GET", "/rank", 404), ("POST", "/", 404), ("PUT", "/", 501), ("GET", "/../x", 404)],
+)
 def test_other_doors_do_not_exist(method, path, status):
     with serving() as server:
         assert request(server, method, path, b"")[0] == status
@@ -137,11 +153,17 @@ def test_other_doors_do_not_exist(method, path, status):
 def test_a_connection_on_which_nothing_moves_is_closed():
     with serving(silence=0.3) as server:
         assert raw(server, b"") == b""
-        assert raw(server, b"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nfew").split()[1] == b"408"
+        assert (
+            raw(server, b"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nfew").split()[1]
+            == b"408"
+        )
 
 
 def test_a_body_that_trickles_in_is_not_waited_for():
-    with serving(silence=0.4) as server, socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as connection:
+    with (
+        serving(silence=0.4) as server,
+        socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as connection,
+    ):
         connection.sendall(b"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n")
         for _ in range(8):
             time.sleep(0.1)
@@ -177,7 +199,10 @@ def test_one_ranking_is_made_at_a_time():
     answers = []
     with serving(f"{__name__}:Alone") as server:
         body = wire.encode_groups(groups())
-        threads = [threading.Thread(target=lambda: answers.append(request(server, "POST", "/rank", body)[0])) for _ in range(8)]
+        threads = [
+            threading.Thread(target=lambda: answers.append(request(server, "POST", "/rank", body)[0]))
+            for _ in range(8)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -187,8 +212,12 @@ def test_one_ranking_is_made_at_a_time():
 
 def test_an_exception_of_the_ranker_is_one_line_that_names_it_and_the_server_goes_on():
     with serving(f"{__name__}:Alone") as server:
-        status, body = request(server, "POST", "/rank", wire.encode_groups([rankkit.Group("raise", groups()[0].images)]))
-        assert status == 422 and str(handshake.as_error(body)) == f"{__name__}:Alone: ValueError: no such thing"
+        status, body = request(
+            server, "POST", "/rank", wire.encode_groups([rankkit.Group("raise", groups()[0].images)])
+        )
+        assert (
+            status == 422 and str(handshake.as_error(body)) == f"{__name__}:Alone: ValueError: no such thing"
+        )
         assert request(server, "POST", "/rank", wire.encode_groups(groups()))[0] == 200
 
 
@@ -209,7 +238,17 @@ def test_a_client_that_goes_away_leaves_no_traceback(capfd):
 
 def test_the_command_says_its_address_and_ctrl_c_ends_it_cleanly(tmp_path):
     (tmp_path / "token").write_text("hush\n")
-    command = [sys.executable, "-m", "rankkit", "serve", "sharpness", "--port", "0", "--token-file", tmp_path / "token"]
+    command = [
+        sys.executable,
+        "-m",
+        "rankkit",
+        "serve",
+        "sharpness",
+        "--port",
+        "0",
+        "--token-file",
+        tmp_path / "token",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             first = process.stderr.readline()

@@ -66,7 +66,11 @@ def test_a_ranker_that_stops_while_it_is_built_ends_the_run(folder, tmp_path):
         raise RunStopped("nobody answers")
 
     with pytest.raises(RunStopped, match="nobody answers"):
-        engine.score(survey([folder]), [Prepared("x", Identity("x", "1"), "pointwise", False, load, True)], tmp_path / "rows.jsonl")
+        engine.score(
+            survey([folder]),
+            [Prepared("x", Identity("x", "1"), "pointwise", False, load, True)],
+            tmp_path / "rows.jsonl",
+        )
 
 
 @pytest.mark.parametrize("names", [("image",), ("images",), ("first", "second"), ("firsts", "seconds")])
@@ -115,7 +119,9 @@ class Purse:
 def test_a_ranker_that_stops_in_another_process_ends_the_run_with_its_words(folder, tmp_path, monkeypatch):
     (tmp_path / "purses.py").write_text(SCRIPTED)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(rankkit.__file__).parent.parent)]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(rankkit.__file__).parent.parent)])
+    )
     with Pipe([sys.executable, "-m", "rankkit.serving.pipe", "purses:Purse"], name="purse") as ranker:
         with pytest.raises(RunStopped, match="the purse is empty"):
             engine.score(survey([folder]), [prepared(ranker)], tmp_path / "rows.jsonl")

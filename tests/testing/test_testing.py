@@ -11,7 +11,16 @@ from rankkit.core import aggregate
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError
 from rankkit.remote import wire
-from rankkit.testing import Biased, BrokenPromise, Fixed, Flaky, check_ranker, content_hash, contract, sample_groups
+from rankkit.testing import (
+    Biased,
+    BrokenPromise,
+    Fixed,
+    Flaky,
+    check_ranker,
+    content_hash,
+    contract,
+    sample_groups,
+)
 from rankkit.testing import promises as checked
 
 
@@ -21,7 +30,9 @@ def brightness(image):
 
 def by_group(score_images, kind="listwise"):
     """A ranker that scores the images of each group together."""
-    return SimpleNamespace(kind=kind, rank=lambda groups: [Ranking(tuple(score_images(list(g.images))), kind) for g in groups])
+    return SimpleNamespace(
+        kind=kind, rank=lambda groups: [Ranking(tuple(score_images(list(g.images))), kind) for g in groups]
+    )
 
 
 def by_call(rank, kind="listwise"):
@@ -45,7 +56,10 @@ class Judge(Biased):
         pairs = aggregate.schedule(len(images))
         there = self.compare([images[i] for i, _ in pairs], [images[j] for _, j in pairs])
         back = self.compare([images[j] for _, j in pairs], [images[i] for i, _ in pairs])
-        won = [(i, j, aggregate.both_seats(p, 1 - q)[0], 2.0) for (i, j), p, q in zip(pairs, there, back, strict=True)]
+        won = [
+            (i, j, aggregate.both_seats(p, 1 - q)[0], 2.0)
+            for (i, j), p, q in zip(pairs, there, back, strict=True)
+        ]
         return tuple(aggregate.bradley_terry(aggregate.wins(len(images), won))[0])
 
 
@@ -63,7 +77,10 @@ def without_reason(groups):
 
 def standardised_over_the_call(groups):
     values = [brightness(image) for group in groups for image in group.images]
-    return [Ranking(tuple(brightness(image) - sum(values) / len(values) for image in group.images)) for group in groups]
+    return [
+        Ranking(tuple(brightness(image) - sum(values) / len(values) for image in group.images))
+        for group in groups
+    ]
 
 
 def prefers_the_first(images):
@@ -99,15 +116,25 @@ def stacks_everything(groups):
 
 
 def z_scores(images):
-    return [value / (statistics.stdev(map(brightness, images)) or 1) for value in relative(images)] if images else []
+    return (
+        [value / (statistics.stdev(map(brightness, images)) or 1) for value in relative(images)]
+        if images
+        else []
+    )
 
 
 def slides_a_window(images):
-    return [float(np.lib.stride_tricks.sliding_window_view(np.asarray(image)[..., 0], (8, 8)).mean()) for image in images]
+    return [
+        float(np.lib.stride_tricks.sliding_window_view(np.asarray(image)[..., 0], (8, 8)).mean())
+        for image in images
+    ]
 
 
 def reads_the_first_word(groups):
-    return [Ranking(tuple(brightness(image) + len(group.prompt.split()[0]) for image in group.images)) for group in groups]
+    return [
+        Ranking(tuple(brightness(image) + len(group.prompt.split()[0]) for image in group.images))
+        for group in groups
+    ]
 
 
 def has_77_tokens(groups):
@@ -116,19 +143,30 @@ def has_77_tokens(groups):
 
 
 def shows_its_mask(groups):
-    return [Ranking(tuple(map(brightness, g.images)), details=tuple({"mask": np.asarray(image)} for image in g.images)) for g in groups]
+    return [
+        Ranking(
+            tuple(map(brightness, g.images)), details=tuple({"mask": np.asarray(image)} for image in g.images)
+        )
+        for g in groups
+    ]
 
 
 GOOD = {
     "pointwise": Fixed(brightness),
-    "pointwise by content": Fixed({content_hash(image): float(i) for group in sample_groups() for i, image in enumerate(group.images)}),
+    "pointwise by content": Fixed(
+        {content_hash(image): float(i) for group in sample_groups() for i, image in enumerate(group.images)}
+    ),
     "pointwise that fails on some": Flaky(Fixed(brightness), lambda image: brightness(image) > 200),
-    "pointwise with float noise": by_group(lambda images: [brightness(image) + 1e-6 * i for i, image in enumerate(images)], "pointwise"),
+    "pointwise with float noise": by_group(
+        lambda images: [brightness(image) + 1e-6 * i for i, image in enumerate(images)], "pointwise"
+    ),
     "listwise": by_group(relative),
     "pairwise with a liking for one seat": Judge(lambda image: brightness(image) / 50, seat=1.5, noise=0.5),
 }
 ONE, REASON, OPINION, SAME = (promise.sentence for promise in contract.FOUNDATIONS)
-BATCH, ORDER, TIES, INPUTS, EMPTY, SINGLE, SIZES, PROMPTS, WIRE = (promise.sentence for promise in contract.EVERY)
+BATCH, ORDER, TIES, INPUTS, EMPTY, SINGLE, SIZES, PROMPTS, WIRE = (
+    promise.sentence for promise in contract.EVERY
+)
 COMPANIONS, OPTIONS = contract.POINTWISE.sentence, contract.RELOADED.sentence
 BAD = [
     (ONE, by_call(too_few)),
@@ -146,13 +184,21 @@ BAD = [
     (INPUTS, by_call(takes_notes)),
     (INPUTS, by_call(empties_the_list)),
     (EMPTY, by_call(stacks_everything)),
-    (EMPTY, by_call(lambda groups: [ranking for ranking in Fixed(brightness).rank(groups) if ranking.scores])),
+    (
+        EMPTY,
+        by_call(lambda groups: [ranking for ranking in Fixed(brightness).rank(groups) if ranking.scores]),
+    ),
     (SINGLE, by_group(z_scores)),
     (SIZES, by_group(slides_a_window)),
     (PROMPTS, by_call(reads_the_first_word)),
     (PROMPTS, by_call(has_77_tokens)),
     (WIRE, by_call(shows_its_mask)),
-    (COMPANIONS, by_group(lambda images: [brightness(image) / max(map(brightness, images)) for image in images], "pointwise")),
+    (
+        COMPANIONS,
+        by_group(
+            lambda images: [brightness(image) / max(map(brightness, images)) for image in images], "pointwise"
+        ),
+    ),
 ]
 RELOADS = {
     "takes anything": lambda **options: Fixed(brightness),
@@ -180,7 +226,9 @@ def test_an_unknown_option_that_is_not_refused_by_name_is_a_broken_promise(reloa
 
 
 def test_there_is_a_bad_ranker_for_every_promise():
-    assert {name for name, _ in checked(Fixed(brightness), reload=refuses_unknown_options)} == {name for name, _ in BAD} | {OPTIONS}
+    assert {name for name, _ in checked(Fixed(brightness), reload=refuses_unknown_options)} == {
+        name for name, _ in BAD
+    } | {OPTIONS}
 
 
 def test_promises_of_other_kinds_are_not_asked():
@@ -189,7 +237,9 @@ def test_promises_of_other_kinds_are_not_asked():
 
 
 def test_a_ranking_that_calls_itself_pointwise_is_held_to_it():
-    silent = SimpleNamespace(rank=lambda groups: [Ranking(tuple(relative(list(g.images))), "pointwise") for g in groups])
+    silent = SimpleNamespace(
+        rank=lambda groups: [Ranking(tuple(relative(list(g.images))), "pointwise") for g in groups]
+    )
     with pytest.raises(BrokenPromise, match="companions"):
         check_ranker(silent)
 
@@ -199,7 +249,10 @@ def test_without_a_foundation_the_other_promises_are_not_judged():
 
 
 def test_a_broken_promise_shows_the_values_and_the_next_step():
-    with pytest.raises(BrokenPromise, match=r"SimpleNamespace breaks .* 'sample-0' .* scored 12\.51.* and then 21\.51.*; judge images in"):
+    with pytest.raises(
+        BrokenPromise,
+        match=r"SimpleNamespace breaks .* 'sample-0' .* scored 12\.51.* and then 21\.51.*; judge images in",
+    ):
         check_ranker(by_group(prefers_the_first))
 
 
@@ -231,7 +284,9 @@ def test_sample_groups_have_everything_a_ranker_may_look_at():
     assert any(word in ImageColor.colormap for group in groups for word in group.prompt.split())
     assert all(group.id and group.metadata and len(group.names) == len(group.images) >= 3 for group in groups)
     assert len({image.size for group in groups for image in group.images}) > 2
-    assert len({content_hash(image) for group in groups for image in group.images}) == sum(len(group.images) for group in groups)
+    assert len({content_hash(image) for group in groups for image in group.images}) == sum(
+        len(group.images) for group in groups
+    )
 
 
 def test_an_image_without_a_fixed_score_is_abstained_on_with_a_reason():
@@ -241,7 +296,9 @@ def test_an_image_without_a_fixed_score_is_abstained_on_with_a_reason():
 
 def test_both_seats_undo_the_liking_of_a_biased_judge():
     images = sample_groups()[0].images
-    fair, biased = (Judge(lambda image: brightness(image) / 50, seat=seat).utilities(images) for seat in (0.0, 2.0))
+    fair, biased = (
+        Judge(lambda image: brightness(image) / 50, seat=seat).utilities(images) for seat in (0.0, 2.0)
+    )
     assert np.allclose(fair, biased) and Ranking(fair).ranks == Ranking(tuple(map(brightness, images))).ranks
 
 

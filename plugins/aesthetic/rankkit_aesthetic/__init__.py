@@ -1,4 +1,6 @@
-"""LAION's aesthetic predictor v2 (Schuhmann 2022, "improved-aesthetic-predictor"): a linear head on CLIP ViT-L/14."""
+"""LAION's aesthetic predictor v2 (Schuhmann 2022, "improved-aesthetic-predictor"): a linear head on CLIP
+ViT-L/14.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,10 @@ from torch.nn.functional import normalize
 
 from rankkit import Pointwise, Scored
 from rankkit.errors import BrokenRanker
+from rankkit.plugin import map_images
 from rankkit_torch import (
     LinearHead,
     batches,
-    each,
     empty,
     find,
     full_float32,
@@ -35,16 +37,28 @@ OTHER_TOWER = ("text_model.", "text_projection.", "logit_scale")
 
 
 class Aesthetic(Pointwise):
-    """Prefer what people rated as beautiful, whatever it shows: about 1 to 10, mostly 4 to 7. Needs no prompt.
+    """Prefer what people rated as beautiful, whatever it shows: about 1 to 10, mostly 4 to 7. Needs no
+    prompt.
 
-    `checkpoint` is the head: a file such as sac+logos+ava1-l14-linearMSE.pth, or a hub id. `clip` is the folder or hub id of OpenAI's
-    CLIP ViT-L/14 of transformers. Pictures are resized to a shorter side of 224 and cropped to the centre.
+    `checkpoint` is the head: a file such as sac+logos+ava1-l14-linearMSE.pth, or a hub id. `clip` is the
+    folder or hub id of OpenAI's CLIP ViT-L/14 of transformers. Pictures are resized to a shorter side of 224
+    and cropped to the centre.
     """
 
     def __init__(
-        self, *, checkpoint: str = HEAD, clip: str = CLIP, device: str = "auto", dtype: str = "auto", batch_size: int = 32
+        self,
+        *,
+        checkpoint: str = HEAD,
+        clip: str = CLIP,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int = 32,
     ) -> None:
-        self.batch_size, self.device, self.dtype = batch_size, pick_device(device), pick_dtype(dtype, "float32")
+        self.batch_size, self.device, self.dtype = (
+            batch_size,
+            pick_device(device),
+            pick_dtype(dtype, "float32"),
+        )
         tower, self.size = _tower(clip)
         path = find(checkpoint, file=HEAD_FILE)
         with empty():
@@ -67,7 +81,7 @@ class Aesthetic(Pointwise):
     @torch.inference_mode()
     @full_float32()
     def _batch(self, images: Sequence[Image.Image]) -> list[float]:
-        pixels = to_tensor(each(lambda image: square(image, self.size), images))
+        pixels = to_tensor(map_images(lambda image: square(image, self.size), images))
         with memory(self.device, f"{len(images)} images"):
             features = self.tower(pixel_values=pixels.to(self.device, self.dtype)).image_embeds
             scores: list[float] = self.head(normalize(features.float(), dim=-1)).double().tolist()
@@ -82,7 +96,9 @@ def _tower(clip: str) -> tuple[Any, int]:
     config = CLIPConfig.from_pretrained(folder)
     vision: Any = config.vision_config
     if vision.hidden_act != "quick_gelu":
-        raise BrokenRanker(f"{clip} uses {vision.hidden_act}, and the head was trained on OpenAI's CLIP, which uses quick_gelu")
+        raise BrokenRanker(
+            f"{clip} uses {vision.hidden_act}, and the head was trained on OpenAI's CLIP, which uses quick_gelu"
+        )
     vision.projection_dim = config.projection_dim
     with empty():
         tower = CLIPVisionModelWithProjection(vision)

@@ -8,7 +8,7 @@ import tiny_aesthetic as tiny
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit.registry.load import prepare
+from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_aesthetic import Aesthetic
 from rankkit_torch import golden
@@ -21,7 +21,10 @@ def options(tmp_path_factory):
 
 
 def test_aesthetic_keeps_every_promise_of_a_ranker(options):
-    check_ranker(rankkit.load("aesthetic", **options, batch_size=3), reload=lambda **more: rankkit.load("aesthetic", **options, **more))
+    check_ranker(
+        rankkit.load("aesthetic", **options, batch_size=3),
+        reload=lambda **more: rankkit.load("aesthetic", **options, **more),
+    )
 
 
 def test_scores_equal_the_published_loop(options):
@@ -33,12 +36,18 @@ def test_scores_equal_the_published_loop(options):
 def test_pictures_are_prepared_to_the_bit_as_torchvision_does():
     transforms = pytest.importorskip("torchvision.transforms", exc_type=Exception)
     official = transforms.Compose(
-        [transforms.Resize(56, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(56), transforms.ToTensor()]
+        [
+            transforms.Resize(56, transforms.InterpolationMode.BICUBIC),
+            transforms.CenterCrop(56),
+            transforms.ToTensor(),
+        ]
     )
     from rankkit_torch import square, to_tensor
 
     for image in pictures():
-        assert (official(image)[None] == to_tensor([square(image, 56)], (0, 0, 0), (1, 1, 1))).all(), image.size
+        assert (official(image)[None] == to_tensor([square(image, 56)], (0, 0, 0), (1, 1, 1))).all(), (
+            image.size
+        )
 
 
 def test_scores_are_the_golden_ones(tmp_path):
@@ -69,5 +78,8 @@ def test_a_clip_with_another_activation_is_refused(options, tmp_path):
 
 def test_another_head_is_another_version(options, tmp_path):
     other = spoil(Path(tiny.checkpoint(tmp_path)["checkpoint"]), "unexpected")
-    versions = [prepare("aesthetic", **{**options, "checkpoint": place}).identity.version for place in (options["checkpoint"], str(other))]
+    versions = [
+        prepare("aesthetic", **{**options, "checkpoint": place}).identity.version
+        for place in (options["checkpoint"], str(other))
+    ]
     assert versions[0] != versions[1] and versions[0].count("sha256:") == 2

@@ -1,4 +1,6 @@
-"""The plain loop: transformers' CLIP picture tower, torchvision's transform written out, the published head layer by layer"""
+"""The plain loop: transformers' CLIP picture tower, torchvision's transform written out, the published head
+layer by layer
+"""
 
 import torch
 

@@ -20,12 +20,14 @@ FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 class Clip(Pointwise):
-    """Prefer pictures that show what the prompt says: 100 times cos(image, prompt), from -100 to 100; mostly 15 to 35.
+    """Prefer pictures that show what the prompt says: 100 times cos(image, prompt), from -100 to 100; mostly
+    15 to 35.
 
-    Without `model`: a CLIP of transformers, from the folder or hub id `checkpoint`; tokenizer and image processor from `processor`,
-    if that is elsewhere. With `model`: that architecture of open_clip, its weights from the tag `pretrained` or the file `checkpoint`.
-    Prompts are cut at the model's limit (77 tokens for most) with the end mark kept. Weights by OpenAI get the QuickGELU they need.
-    CLIPScore proper is 2.5 times max(cos, 0): the same order, but for what is below 0.
+    Without `model`: a CLIP of transformers, from the folder or hub id `checkpoint`; tokenizer and image
+    processor from `processor`, if that is elsewhere. With `model`: that architecture of open_clip, its
+    weights from the tag `pretrained` or the file `checkpoint`. Prompts are cut at the model's limit (77
+    tokens for most) with the end mark kept. Weights by OpenAI get the QuickGELU they need. CLIPScore proper
+    is 2.5 times max(cos, 0): the same order, but for what is below 0.
     """
 
     def __init__(
@@ -43,10 +45,22 @@ class Clip(Pointwise):
 
         places: dict[str, Any] = {"device": pick_device(device), "dtype": pick_dtype(dtype, "float32")}
         self.batch_size = batch_size
-        self.towers = _open_clip(model, pretrained, checkpoint, places) if model else _transformers(checkpoint, processor, places)
+        self.towers = (
+            _open_clip(model, pretrained, checkpoint, places)
+            if model
+            else _transformers(checkpoint, processor, places)
+        )
 
     @classmethod
-    def version(cls, *, checkpoint: str = "", model: str = "", pretrained: str = "openai", processor: str = "", **_: Any) -> str:
+    def version(
+        cls,
+        *,
+        checkpoint: str = "",
+        model: str = "",
+        pretrained: str = "openai",
+        processor: str = "",
+        **_: Any,
+    ) -> str:
         """The weights' id, the processor's where it is another, and that pictures are prepared by Pillow."""
         from rankkit_torch import weights_id
 
@@ -57,13 +71,18 @@ class Clip(Pointwise):
         return "+".join([*(weights_id(place, option) for place, option in places.items()), "pil"])
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and picture."""
+        """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and
+        picture.
+        """
         from rankkit_torch.clip import cosines
 
         if not images:
             return []
         found, notes = cosines(self.towers, images, prompts, self.batch_size)
-        return [Scored(100 * cosine, details=note) for cosine, note in zip(found.double().tolist(), notes, strict=True)]
+        return [
+            Scored(100 * cosine, details=note)
+            for cosine, note in zip(found.double().tolist(), notes, strict=True)
+        ]
 
 
 def _transformers(checkpoint: str, processor: str, places: dict[str, Any]) -> Towers:
@@ -72,7 +91,9 @@ def _transformers(checkpoint: str, processor: str, places: dict[str, Any]) -> To
     clip = HuggingFaceClip(checkpoint or WEIGHTS, processor or checkpoint or WEIGHTS, **places)
     activations = {clip.config.text_config.hidden_act, clip.config.vision_config.hidden_act}
     if (checkpoint or WEIGHTS).startswith("openai/") and activations != {"quick_gelu"}:
-        raise BrokenRanker(f"{checkpoint} was trained with QuickGELU and its config.json says {' and '.join(sorted(activations))}")
+        raise BrokenRanker(
+            f"{checkpoint} was trained with QuickGELU and its config.json says {' and '.join(sorted(activations))}"
+        )
     return clip
 
 
@@ -82,10 +103,14 @@ def _open_clip(model: str, pretrained: str, checkpoint: str, places: dict[str, A
 
     if checkpoint:
         state = _bare(read(_one_file(checkpoint)))
-        return OpenClip(model, state, checkpoint, quick_gelu=model.endswith("-quickgelu") or _by_openai(state), **places)
+        return OpenClip(
+            model, state, checkpoint, quick_gelu=model.endswith("-quickgelu") or _by_openai(state), **places
+        )
     repository, tag = _tagged(model, pretrained)
     state = _bare(read(_one_file(str(find(repository, files=FILES)))))
-    return OpenClip(model, state, repository, quick_gelu=bool(tag.get("quick_gelu")), preprocessing=tag, **places)
+    return OpenClip(
+        model, state, repository, quick_gelu=bool(tag.get("quick_gelu")), preprocessing=tag, **places
+    )
 
 
 def _tagged(model: str, pretrained: str) -> tuple[str, dict[str, Any]]:
@@ -98,7 +123,9 @@ def _tagged(model: str, pretrained: str) -> tuple[str, dict[str, Any]]:
         known = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
         raise BadOption(f"open_clip has no pretrained={pretrained!r} for {model}; its tags: {known}")
     if not tag.get("hf_hub"):
-        raise BadOption(f"{model} pretrained={pretrained!r} is not on the hub; download {tag.get('url')} and give checkpoint=FILE")
+        raise BadOption(
+            f"{model} pretrained={pretrained!r} is not on the hub; download {tag.get('url')} and give checkpoint=FILE"
+        )
     return "/".join(str(tag["hf_hub"]).split("/")[:2]), tag
 
 

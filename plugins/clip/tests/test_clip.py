@@ -1,4 +1,5 @@
-"""clip keeps every promise with transformers' CLIP and with open_clip's, and equals the plain loop of each."""
+"""clip keeps every promise with transformers' CLIP and with open_clip's, and equals the plain loop of each.
+"""
 
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 
 import rankkit
 from rankkit.errors import BadOption, BrokenRanker
-from rankkit.registry.load import prepare
+from rankkit.plugin import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_clip import Clip
 from rankkit_torch import draw, golden
@@ -43,13 +44,16 @@ def file(open_clip, tmp_path_factory):
     (place / "tiny-quickgelu.json").write_text(json.dumps({**TINY, "quick_gelu": True}))
     open_clip.add_model_config(place)
     model = open_clip.create_model("tiny")
-    torch.save(draw({key: tuple(value.shape) for key, value in model.state_dict().items()}), place / "tiny.pt")
+    torch.save(
+        draw({key: tuple(value.shape) for key, value in model.state_dict().items()}), place / "tiny.pt"
+    )
     return str(place / "tiny.pt")
 
 
 def test_clip_keeps_every_promise_of_a_ranker(folder):
     check_ranker(
-        rankkit.load("clip", checkpoint=folder, batch_size=3), reload=lambda **options: rankkit.load("clip", checkpoint=folder, **options)
+        rankkit.load("clip", checkpoint=folder, batch_size=3),
+        reload=lambda **options: rankkit.load("clip", checkpoint=folder, **options),
     )
 
 
@@ -85,7 +89,11 @@ def test_open_clip_keeps_every_promise_of_a_ranker(open_clip, file):
 
 
 def test_weights_by_openai_get_quickgelu_whatever_the_architecture_says(open_clip, file, tmp_path):
-    extras = {"input_resolution": torch.tensor(28), "context_length": torch.tensor(77), "vocab_size": torch.tensor(49408)}
+    extras = {
+        "input_resolution": torch.tensor(28),
+        "context_length": torch.tensor(77),
+        "vocab_size": torch.tensor(49408),
+    }
     torch.save({**torch.load(file), **extras}, tmp_path / "openai.pt")
     quick = Clip(model="tiny-quickgelu", checkpoint=file).score(IMAGES, PROMPTS)
     assert Clip(model="tiny", checkpoint=str(tmp_path / "openai.pt")).score(IMAGES, PROMPTS) == quick
@@ -95,12 +103,17 @@ def test_weights_by_openai_get_quickgelu_whatever_the_architecture_says(open_cli
 def test_a_tag_trained_without_quickgelu_is_refused_on_such_an_architecture(open_clip, file):
     from rankkit_torch.openclip import OpenClip
 
-    with pytest.raises(BadOption, match="tiny-quickgelu uses QuickGELU and these weights were trained without it"):
+    with pytest.raises(
+        BadOption, match="tiny-quickgelu uses QuickGELU and these weights were trained without it"
+    ):
         OpenClip("tiny-quickgelu", torch.load(file), file, device=torch.device("cpu"), dtype=torch.float32)
 
 
 def test_tags_of_open_clip_say_which_weights_need_quickgelu(open_clip):
-    tags = open_clip.get_pretrained_cfg("ViT-L-14", "openai"), open_clip.get_pretrained_cfg("ViT-H-14", "laion2b_s32b_b79k")
+    tags = (
+        open_clip.get_pretrained_cfg("ViT-L-14", "openai"),
+        open_clip.get_pretrained_cfg("ViT-H-14", "laion2b_s32b_b79k"),
+    )
     assert [bool(tag.get("quick_gelu")) for tag in tags] == [True, False]
 
 
@@ -112,13 +125,20 @@ def test_an_unknown_architecture_or_tag_is_answered_with_those_there_are(open_cl
 
 
 def test_a_tag_that_cannot_be_downloaded_says_what_to_do(open_clip):
-    with pytest.raises(BrokenRanker, match=r"timm/vit_large_patch14_clip_224.openai cannot be downloaded .*checkpoint=PATH"):
+    with pytest.raises(
+        BrokenRanker, match=r"timm/vit_large_patch14_clip_224.openai cannot be downloaded .*checkpoint=PATH"
+    ):
         rankkit.load("clip:model=ViT-L-14-quickgelu")
 
 
 @pytest.mark.parametrize(
     ("how", "message"),
-    [("truncated", "truncated or damaged"), ("pickle", "not weights"), ("missing", r"1 key is missing"), ("unexpected", "stranger")],
+    [
+        ("truncated", "truncated or damaged"),
+        ("pickle", "not weights"),
+        ("missing", r"1 key is missing"),
+        ("unexpected", "stranger"),
+    ],
 )
 def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how, message):
     folder = clip_folder(tmp_path, tiny_clip_config())
@@ -137,5 +157,7 @@ def test_a_bad_checkpoint_of_open_clip_is_refused_by_name(open_clip, file, tmp_p
 
 def test_the_version_names_weights_and_preprocessing(folder):
     assert prepare("clip", checkpoint=folder).identity.version.startswith("0.1.0+sha256:")
-    with pytest.raises(BrokenRanker, match=r"openai/clip-vit-large-patch14 cannot be downloaded .*HF_HUB_OFFLINE=1"):
+    with pytest.raises(
+        BrokenRanker, match=r"openai/clip-vit-large-patch14 cannot be downloaded .*HF_HUB_OFFLINE=1"
+    ):
         prepare("clip")

@@ -1,4 +1,7 @@
-"""GenEval's verdicts for rankkit. What is named here needs numpy only; the ranker and its detector are imported when they are loaded."""
+"""GenEval's verdicts for rankkit.
+
+What is named here needs numpy only; the ranker and its detector are imported when they are loaded.
+"""
 
 from rankkit_geneval.clauses import BadClause
 from rankkit_geneval.judge import Detection, Verdict, judge

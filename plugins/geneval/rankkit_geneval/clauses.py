@@ -1,4 +1,6 @@
-"""GenEval's metadata as typed clauses: what a prompt demands of a picture, checked before anything is detected."""
+"""GenEval's metadata as typed clauses: what a prompt demands of a picture, checked before anything is
+detected.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ class BadClause(RankkitError):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """At least `count` things called `name`; the most confident `count` of them in `color`, and in `relation` to those of clause `target`.
+    """At least `count` things called `name`; the most confident `count` of them in `color`, and in `relation`
+    to those of clause `target`.
 
     In an `exclude` clause `count` is the number that is already too many.
     """
@@ -44,14 +47,22 @@ class Demands:
 
 
 def parse(metadata: Mapping[str, Any], classes: Collection[str] | None = None) -> Demands:
-    """The clauses in one line of GenEval's metadata (README of the official repository, "evaluation_metadata.jsonl").
+    """The clauses in one line of GenEval's metadata (README of the official repository,
+    "evaluation_metadata.jsonl").
 
-    `classes`: the names that can be detected, any if None. Raises `BadClause`, naming the clause, what is wrong and what there is.
+    `classes`: the names that can be detected, any if None. Raises `BadClause`, naming the clause, what is
+    wrong and what there is.
     """
     if "include" not in metadata and "exclude" not in metadata:
-        raise BadClause(f"metadata has no include clauses, only {', '.join(map(repr, metadata)) or 'nothing'}; give GenEval's object")
-    include = tuple(_clause(f"include[{i}]", raw, i, classes) for i, raw in enumerate(_clauses(metadata, "include")))
-    exclude = tuple(_clause(f"exclude[{i}]", raw, 0, classes) for i, raw in enumerate(_clauses(metadata, "exclude")))
+        raise BadClause(
+            f"metadata has no include clauses, only {', '.join(map(repr, metadata)) or 'nothing'}; give GenEval's object"
+        )
+    include = tuple(
+        _clause(f"include[{i}]", raw, i, classes) for i, raw in enumerate(_clauses(metadata, "include"))
+    )
+    exclude = tuple(
+        _clause(f"exclude[{i}]", raw, 0, classes) for i, raw in enumerate(_clauses(metadata, "exclude"))
+    )
     return Demands(str(metadata.get("tag", "")), include, exclude)
 
 
@@ -69,11 +80,15 @@ def _clause(where: str, raw: Any, index: int, classes: Collection[str] | None) -
         raise BadClause(f'{where} is {_shown(raw)}, not an object with a "class"')
     name, count, color, position = raw["class"], raw.get("count"), raw.get("color"), raw.get("position")
     if classes is not None and name not in classes:
-        raise BadClause(f"{where} asks for the class {name!r}, which {_unknown(name, classes, 'the detector does not know')}")
+        raise BadClause(
+            f"{where} asks for the class {name!r}, which {_unknown(name, classes, 'the detector does not know')}"
+        )
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise BadClause(f"{where} asks for {_shown(count)} of {name}; a count is a whole number from 1")
     if color is not None and color not in COLORS:
-        raise BadClause(f"{where} asks for the color {color!r}, which {_unknown(color, COLORS, 'is never named')}")
+        raise BadClause(
+            f"{where} asks for the color {color!r}, which {_unknown(color, COLORS, 'is never named')}"
+        )
     return Clause(name, count, color, *_position(where, position, index))
 
 
@@ -81,17 +96,25 @@ def _position(where: str, position: Any, index: int) -> tuple[str | None, int]:
     if position is None:
         return None, 0
     if not isinstance(position, (list, tuple)) or len(position) != 2:
-        raise BadClause(f"{where} has the position {_shown(position)}; a position is [relation, index of an earlier clause]")
+        raise BadClause(
+            f"{where} has the position {_shown(position)}; a position is [relation, index of an earlier clause]"
+        )
     relation, target = position
     if relation not in RELATIONS:
-        raise BadClause(f"{where} asks for the relation {relation!r}, which {_unknown(relation, RELATIONS, 'cannot be measured')}")
+        raise BadClause(
+            f"{where} asks for the relation {relation!r}, which {_unknown(relation, RELATIONS, 'cannot be measured')}"
+        )
     if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < index:
-        raise BadClause(f"{where} is to be {relation} include[{_shown(target)}]; only an earlier clause can be a target")
+        raise BadClause(
+            f"{where} is to be {relation} include[{_shown(target)}]; only an earlier clause can be a target"
+        )
     return relation, target
 
 
 def _unknown(name: object, known: Collection[str], why: str) -> str:
-    near = [each for each in known if str(name) in each.split()] or difflib.get_close_matches(str(name), known, 3, 0.5)
+    near = [each for each in known if str(name) in each.split()] or difflib.get_close_matches(
+        str(name), known, 3, 0.5
+    )
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
     return f"{why}; {hint}"
 

@@ -11,11 +11,18 @@ import typer
 
 from rankkit.errors import RankkitError, UsageError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="GenEval's prompts, table and weights.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="GenEval's prompts, table and weights.",
+)
 
 
 def main() -> NoReturn:
-    """Run the command line; errors meant for people are one line on stderr and an exit code: 1, or 2 for a wrong request."""
+    """Run the command line; errors meant for people are one line on stderr and an exit code: 1, or 2 for a
+    wrong request.
+    """
     try:
         code = int(app(standalone_mode=False, prog_name="python -m rankkit_geneval") or 0)
     except typer.Abort:
@@ -42,11 +49,20 @@ def prompts() -> None:
 
 @app.command()
 def summary(
-    rows: Annotated[Path, typer.Argument(metavar="ROWS", help="What rankkit score -r geneval wrote: .jsonl, .csv or .parquet.")],
-    partial: Annotated[bool, typer.Option("--partial", help="Show what there is, though tasks are missing or images abstained.")] = False,
+    rows: Annotated[
+        Path,
+        typer.Argument(metavar="ROWS", help="What rankkit score -r geneval wrote: .jsonl, .csv or .parquet."),
+    ],
+    partial: Annotated[
+        bool,
+        typer.Option("--partial", help="Show what there is, though tasks are missing or images abstained."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """The score per task and overall, with 95 % intervals. Refuses to hide a missing task or images without a verdict."""
+    """The score per task and overall, with 95 % intervals.
+
+    Refuses to hide a missing task or images without a verdict.
+    """
     from rankkit_geneval.summary import as_text, summarize_file
 
     found = summarize_file(rows, partial=partial)
@@ -55,13 +71,26 @@ def summary(
 
 @app.command()
 def convert(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="mmdet's mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco_….pth.")],
-    folder: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder; afterwards geneval:checkpoint=OUT.")],
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="mmdet's mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco_….pth."
+        ),
+    ],
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A new folder; afterwards geneval:checkpoint=OUT.")
+    ],
 ) -> None:
-    """Rewrite the official detector's weights for transformers, as safetensors, and check that every one is in its place."""
+    """Rewrite the official detector's weights for transformers, as safetensors, and check that every one is
+    in its place.
+    """
     from rankkit_geneval.weights import OFFICIAL_SHA256, convert_file
 
     digest = convert_file(checkpoint, folder)
-    known = "the official weights" if digest == OFFICIAL_SHA256 else "not the official weights: scores will not be GenEval's"
+    known = (
+        "the official weights"
+        if digest == OFFICIAL_SHA256
+        else "not the official weights: scores will not be GenEval's"
+    )
     print(f"{folder}: converted from sha256 {digest[:12]}…, {known}", file=sys.stderr)
     print(f"rankkit score FOLDER -r geneval:checkpoint={folder}", file=sys.stderr)

@@ -1,4 +1,6 @@
-"""Which of ten colours a thing has: its cut-out on grey, compared by CLIP ViT-L/14 with three sentences per colour (arXiv 2310.11513)."""
+"""Which of ten colours a thing has: its cut-out on grey, compared by CLIP ViT-L/14 with three sentences per
+colour (arXiv 2310.11513).
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ SIDE = 224  # pixels
 LARGEST = 80 * SIDE * SIDE  # pixels of a picture resized whole
 MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
 STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
-TEMPLATES = ("a photo of a {color} {thing}", "a photo of a {color}-colored {thing}", "a photo of a {color} object")
+TEMPLATES = (
+    "a photo of a {color} {thing}",
+    "a photo of a {color}-colored {thing}",
+    "a photo of a {color} object",
+)
 
 
 class ColorNamer(Protocol):
@@ -47,30 +53,40 @@ class Encoder(Protocol):
 
 
 class NearestColor:
-    """The colour whose sentences are nearest to the picture of a thing, by cosine; there is no "none of these"."""
+    """The colour whose sentences are nearest to the picture of a thing, by cosine; there is no "none of
+    these".
+    """
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self.known: dict[str, torch.Tensor] = {}
 
     def name(self, image: Image.Image, thing: str, detection: Detection) -> str:
-        """The colour of one detection; it is cut out along its mask where it has one (`postprocess.Instance`), else along its box."""
+        """The colour of one detection; it is cut out along its mask where it has one
+        (`postprocess.Instance`), else along its box.
+        """
         picture = F.normalize(self.encoder.images([cut_out(image, detection)]).float(), dim=-1)[0]
         return COLORS[int((self.classifier(thing) @ picture).argmax())]
 
     def classifier(self, thing: str) -> torch.Tensor:
-        """One unit vector per colour (10, D): the mean of the unit vectors of its three sentences; kept per thing."""
+        """One unit vector per colour (10, D): the mean of the unit vectors of its three sentences; kept per
+        thing.
+        """
         if thing not in self.known:
             texts = [template.format(color=color, thing=thing) for color in COLORS for template in TEMPLATES]
-            unit_CTD = F.normalize(self.encoder.texts(texts).float(), dim=-1).reshape(len(COLORS), len(TEMPLATES), -1)
+            unit_CTD = F.normalize(self.encoder.texts(texts).float(), dim=-1).reshape(
+                len(COLORS), len(TEMPLATES), -1
+            )
             self.known[thing] = F.normalize(unit_CTD.mean(1), dim=-1)
         return self.known[thing]
 
 
 class Clip:
-    """CLIP by transformers, an `Encoder`. Refused unless its activation is QuickGELU, which OpenAI's weights were trained with.
+    """CLIP by transformers, an `Encoder`. Refused unless its activation is QuickGELU, which OpenAI's weights
+    were trained with.
 
-    The same weights with plain GELU load without an error and name other colours (open_clip from 2.29.0, model "ViT-L-14").
+    The same weights with plain GELU load without an error and name other colours (open_clip from 2.29.0,
+    model "ViT-L-14").
     """
 
     def __init__(self, name: str = CLIP, *, device: str = "auto", dtype: str = "float32") -> None:
@@ -94,15 +110,25 @@ class Clip:
     @full_float32()
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Rows of texts, cut after 77 tokens as CLIP does."""
-        tokens = self.tokenizer(list(texts), padding="max_length", truncation=True, max_length=self._context(), return_tensors="pt")
+        tokens = self.tokenizer(
+            list(texts),
+            padding="max_length",
+            truncation=True,
+            max_length=self._context(),
+            return_tensors="pt",
+        )
         return _rows(self.model.get_text_features(**tokens.to(self.device)))
 
     @torch.inference_mode()
     @full_float32()
     def images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Rows of pictures, prepared as CLIP's evaluation transform prepares them."""
-        pixels = np.stack([clip_pixels(image, self.model.config.vision_config.image_size) for image in images])
-        return _rows(self.model.get_image_features(pixel_values=torch.from_numpy(pixels).to(self.device, self.dtype)))
+        pixels = np.stack(
+            [clip_pixels(image, self.model.config.vision_config.image_size) for image in images]
+        )
+        return _rows(
+            self.model.get_image_features(pixel_values=torch.from_numpy(pixels).to(self.device, self.dtype))
+        )
 
     def _context(self) -> int:
         return int(self.model.config.text_config.max_position_embeddings)
@@ -112,9 +138,13 @@ def require_quick_gelu(model: Any, name: str) -> None:
     """Raise `RankkitError` unless every feed-forward layer of both towers computes QuickGELU."""
     from transformers.activations import QuickGELUActivation
 
-    found = {type(module.activation_fn).__name__ for module in model.modules() if hasattr(module, "activation_fn")}
+    found = {
+        type(module.activation_fn).__name__ for module in model.modules() if hasattr(module, "activation_fn")
+    }
     if found != {QuickGELUActivation.__name__}:
-        raise RankkitError(f"CLIP {name} computes {' and '.join(sorted(found))}, not QuickGELU; GenEval's colors need {CLIP}")
+        raise RankkitError(
+            f"CLIP {name} computes {' and '.join(sorted(found))}, not QuickGELU; GenEval's colors need {CLIP}"
+        )
 
 
 def cut_out(image: Image.Image, detection: Detection) -> Image.Image:
@@ -127,9 +157,11 @@ def cut_out(image: Image.Image, detection: Detection) -> Image.Image:
 
 
 def clip_pixels(image: Image.Image, side: int = SIDE) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """CLIP's evaluation transform: shortest side to `side` (bicubic, antialiased), centre crop, normalise; (3, side, side).
+    """CLIP's evaluation transform: shortest side to `side` (bicubic, antialiased), centre crop, normalise;
+    (3, side, side).
 
-    Of a thread of a thing, more than 80 times as long as wide, only the centre is computed, which saves memory and may round otherwise.
+    Of a thread of a thing, more than 80 times as long as wide, only the centre is computed, which saves
+    memory and may round otherwise.
     """
     width, height = image.size
     short = min(width, height)
@@ -137,9 +169,16 @@ def clip_pixels(image: Image.Image, side: int = SIDE) -> np.ndarray[tuple[int, .
     left, top = round((wide - side) / 2.0), round((high - side) / 2.0)
     image = image.convert("RGB")
     if wide * high <= LARGEST:
-        square = image.resize((wide, high), Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
+        square = image.resize((wide, high), Image.Resampling.BICUBIC).crop(
+            (left, top, left + side, top + side)
+        )
     else:
-        shown = (left * width / wide, top * height / high, (left + side) * width / wide, (top + side) * height / high)
+        shown = (
+            left * width / wide,
+            top * height / high,
+            (left + side) * width / wide,
+            (top + side) * height / high,
+        )
         square = image.resize((side, side), Image.Resampling.BICUBIC, box=shown)
     pixels = np.asarray(square, np.float32) / np.float32(255)
     return np.ascontiguousarray(((pixels - MEAN) / STD).transpose(2, 0, 1))

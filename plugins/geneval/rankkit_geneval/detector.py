@@ -1,4 +1,6 @@
-"""GenEval's detector: Mask2Former with Swin-S on COCO, run by transformers on pixels and masks of our own making."""
+"""GenEval's detector: Mask2Former with Swin-S on COCO, run by transformers on pixels and masks of our own
+making.
+"""
 
 from __future__ import annotations
 
@@ -30,21 +32,29 @@ class Detector(Protocol):
     weights: str
 
     def detect(self, images: Sequence[Image.Image]) -> Sequence[Found]:
-        """The things in each 8-bit RGB picture, by class; boxes in its pixels, scores above 0.3, masks where it has them."""
+        """The things in each 8-bit RGB picture, by class; boxes in its pixels, scores above 0.3, masks where
+        it has them.
+        """
         ...
 
 
 class Mask2Former:
-    """The official detector. `name`: a converted folder, a .pth file of mmdet or a name on the hub; loading is strict.
+    """The official detector. `name`: a converted folder, a .pth file of mmdet or a name on the hub; loading
+    is strict.
 
-    `batch_size` pictures of one padded size are run at once; the official code runs one. Raises `RankkitError` where it cannot be loaded.
+    `batch_size` pictures of one padded size are run at once; the official code runs one. Raises
+    `RankkitError` where it cannot be loaded.
     """
 
     classes: Sequence[str] = CLASSES
 
-    def __init__(self, name: str, *, device: str = "auto", dtype: str = "float32", batch_size: int = 8) -> None:
+    def __init__(
+        self, name: str, *, device: str = "auto", dtype: str = "float32", batch_size: int = 8
+    ) -> None:
         if batch_size < 1:
-            raise RankkitError(f"batch_size is {batch_size}; at least one picture goes through the detector at a time")
+            raise RankkitError(
+                f"batch_size is {batch_size}; at least one picture goes through the detector at a time"
+            )
         self.device, self.dtype, self.batch_size = find_device(device), find_dtype(dtype), batch_size
         folder, self.weights = weights.resolve(name)
         self.model: Any = weights.load(folder, dtype=self.dtype).to(self.device)
@@ -65,7 +75,9 @@ class Mask2Former:
     @torch.inference_mode()
     @full_float32()
     def _run(self, pictures: Sequence[Prepared]) -> list[Found]:
-        pixels_B3HW = torch.from_numpy(np.stack([picture.pixels_3HW for picture in pictures])).to(self.device, self.dtype)
+        pixels_B3HW = torch.from_numpy(np.stack([picture.pixels_3HW for picture in pictures])).to(
+            self.device, self.dtype
+        )
         output = self.model(pixel_values=pixels_B3HW)
         triples = zip(output.class_queries_logits, output.masks_queries_logits, pictures, strict=True)
         return [_by_class(instances(*triple, at_least=THRESHOLD)) for triple in triples]
@@ -74,8 +86,8 @@ class Mask2Former:
 def check_canary(detector: Detector) -> None:
     """Raise `RankkitError` unless the detector finds the cat in the bundled picture.
 
-    A kernel that does not fit the device, or weights of another model, can give numbers without an error; GenEval then says that
-    nothing is ever right; that has happened to the official one on newer cards.
+    A kernel that does not fit the device, or weights of another model, can give numbers without an error;
+    GenEval then says that nothing is ever right; that has happened to the official one on newer cards.
     """
     picture = Image.open(str(files("rankkit_geneval") / "canary.jpg")).convert("RGB")
     (found,) = detector.detect([picture])
@@ -90,19 +102,30 @@ def check_canary(detector: Detector) -> None:
 
 
 def find_device(name: str) -> torch.device:
-    """A torch device by name; "auto" is the first of cuda, mps and cpu that is there. Raises `RankkitError` for one that is not."""
+    """A torch device by name; "auto" is the first of cuda, mps and cpu that is there.
+
+    Raises `RankkitError` for one that is not.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         torch.zeros(1, device=name)
         return torch.device(name)
-    except (RuntimeError, AssertionError) as error:  # torch raises AssertionError where it was built without the device
+    except (
+        RuntimeError,
+        AssertionError,
+    ) as error:  # torch raises AssertionError where it was built without the device
         reason = str(error).splitlines()[0][:120]
-        raise RankkitError(f"device={name} cannot be used here ({reason}); there is device=auto and device=cpu") from None
+        raise RankkitError(
+            f"device={name} cannot be used here ({reason}); there is device=auto and device=cpu"
+        ) from None
 
 
 def find_dtype(name: str) -> torch.dtype:
-    """A torch dtype by name. The thresholds 0.3 and 0.9 were set in float32; half precision moves scores across them."""
+    """A torch dtype by name.
+
+    The thresholds 0.3 and 0.9 were set in float32; half precision moves scores across them.
+    """
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if name not in known:
         raise RankkitError(f"dtype={name} is not one of {', '.join(known)}")

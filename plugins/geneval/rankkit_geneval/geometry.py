@@ -10,17 +10,21 @@ POSITION_THRESHOLD = 0.1  # share of both sizes that an offset must exceed befor
 
 
 def relations(a: Sequence[float], b: Sequence[float]) -> frozenset[str]:
-    """How box `a` lies to box `b`: none, one or two of left of, right of, above, below (Ghosh et al. 2023, arXiv 2310.11513, section 3).
+    """How box `a` lies to box `b`: none, one or two of left of, right of, above, below (Ghosh et al. 2023,
+    arXiv 2310.11513, section 3).
 
-    The offset of the centres, less a tenth of both sizes along each axis, is divided by the length of the whole offset; an axis
-    counts where more than half is left. So a sideways offset must exceed a fifth of the summed widths, two relations hold between 30
-    and 60 degrees far away, and overlap is no hindrance. Arithmetic is single precision, as the official detections are.
+    The offset of the centres, less a tenth of both sizes along each axis, is divided by the length of the
+    whole offset; an axis counts where more than half is left. So a sideways offset must exceed a fifth of the
+    summed widths, two relations hold between 30 and 60 degrees far away, and overlap is no hindrance.
+    Arithmetic is single precision, as the official detections are.
     """
     box_22 = np.asarray([a, b], np.float32)[:, :4].reshape(2, 2, 2)  # box, corner, axis
     centre_a, centre_b = box_22.mean(axis=1)
     size_a, size_b = np.abs(box_22[:, 1] - box_22[:, 0])
     offset = centre_a - centre_b
-    beyond = np.maximum(np.abs(offset) - np.float32(POSITION_THRESHOLD) * (size_a + size_b), np.float32(0)) * np.sign(offset)
+    beyond = np.maximum(
+        np.abs(offset) - np.float32(POSITION_THRESHOLD) * (size_a + size_b), np.float32(0)
+    ) * np.sign(offset)
     if np.all(np.abs(beyond) < 1e-3):
         return frozenset()
     dx, dy = beyond / np.linalg.norm(offset)
@@ -29,7 +33,9 @@ def relations(a: Sequence[float], b: Sequence[float]) -> frozenset[str]:
 
 
 def iou(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union in [0, 1], with corners counted as pixels of their own (the old PASCAL VOC convention, +1)."""
+    """Intersection over union in [0, 1], with corners counted as pixels of their own (the old PASCAL VOC
+    convention, +1).
+    """
     both = _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
     either = _area(a) + _area(b) - both
     return both / either if either else 0.0

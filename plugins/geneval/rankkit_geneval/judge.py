@@ -1,4 +1,5 @@
-"""GenEval's verdict as a pure function of what was detected: numpy only, no picture and no model (arXiv 2310.11513).
+"""GenEval's verdict as a pure function of what was detected: numpy only, no picture and no model (arXiv
+2310.11513).
 
 One pass over the clauses makes a `Finding` each; the four scores are four readings of the same findings.
 """
@@ -23,9 +24,11 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One thing found: `box` is x1, y1, x2, y2 in pixels with the right and lower edge exclusive, `score` in [0, 1].
+    """One thing found: `box` is x1, y1, x2, y2 in pixels with the right and lower edge exclusive, `score` in
+    [0, 1].
 
-    `color` is the name of its colour where it is known already; else `judge` asks `name_color`, and only where a clause wants to know.
+    `color` is the name of its colour where it is known already; else `judge` asks `name_color`, and only
+    where a clause wants to know.
     """
 
     box: Box
@@ -37,10 +40,11 @@ class Detection:
 class Verdict:
     """What GenEval says of one picture.
 
-    `correct`: the official verdict, the one to rank by. `strict`: as many things as asked for and not one more, all of them right.
-    `graded`: in [0, 1], the mean over checks of how far each is met; 1 exactly where `correct`. `flow_grpo`: the score of the reward
-    server that Flow-GRPO trains on, for comparison only; it can be negative, pays for wrong positions and punishes extra things.
-    `reason`: what is missing, in words; empty where `correct`.
+    `correct`: the official verdict, the one to rank by. `strict`: as many things as asked for and not one
+    more, all of them right. `graded`: in [0, 1], the mean over checks of how far each is met; 1 exactly where
+    `correct`. `flow_grpo`: the score of the reward server that Flow-GRPO trains on, for comparison only; it
+    can be negative, pays for wrong positions and punishes extra things. `reason`: what is missing, in words;
+    empty where `correct`.
     """
 
     correct: bool
@@ -55,9 +59,11 @@ NameColor = Callable[[str, Detection], str]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What there is of one clause: how many things, the colours of the most confident `clause.count`, and how they lie to the target's.
+    """What there is of one clause: how many things, the colours of the most confident `clause.count`, and how
+    they lie to the target's.
 
-    `top` is empty where there are too few things; then there are no colours, and no pair holds. `pairs_held` is a share in [0, 1].
+    `top` is empty where there are too few things; then there are no colours, and no pair holds. `pairs_held`
+    is a share in [0, 1].
     """
 
     clause: Clause
@@ -97,11 +103,13 @@ def judge(
     name_color: NameColor | None = None,
     nms_threshold: float = 1.0,
 ) -> Verdict:
-    """The verdict on a picture in which `detections` (class to list, in any order) were found, for a prompt with this `metadata`.
+    """The verdict on a picture in which `detections` (class to list, in any order) were found, for a prompt
+    with this `metadata`.
 
-    `name_color(name, detection)` names the colour of a detection that has none. `nms_threshold`: of two boxes of one class that
-    overlap by at least this, the less confident one goes; 1, the official value, keeps all. Raises `BadClause` for metadata that is
-    not GenEval's, and where a colour is asked for that nobody can name.
+    `name_color(name, detection)` names the colour of a detection that has none. `nms_threshold`: of two boxes
+    of one class that overlap by at least this, the less confident one goes; 1, the official value, keeps all.
+    Raises `BadClause` for metadata that is not GenEval's, and where a colour is asked for that nobody can
+    name.
     """
     demands = parse(metadata)
     threshold = COUNTING_THRESHOLD if demands.tag == "counting" else THRESHOLD
@@ -121,7 +129,8 @@ def judge(
 
 
 def keep(detections: Sequence[Detection], threshold: float, nms_threshold: float = 1.0) -> list[Detection]:
-    """The detections of one class that count, most confident first: above the threshold, 16 at most, then without overlaps.
+    """The detections of one class that count, most confident first: above the threshold, 16 at most, then
+    without overlaps.
 
     Scores are compared in single precision, in which the detector gives them: 0.3 is not above 0.3 in either.
     """
@@ -136,10 +145,16 @@ def keep(detections: Sequence[Detection], threshold: float, nms_threshold: float
     return kept
 
 
-def _find(clause: Clause, objects: Sequence[Detection], target: Finding | None, name_color: NameColor | None) -> Finding:
+def _find(
+    clause: Clause, objects: Sequence[Detection], target: Finding | None, name_color: NameColor | None
+) -> Finding:
     top = tuple(objects[: clause.count]) if len(objects) >= clause.count else ()
     colors = tuple(_color(clause.name, each, name_color) for each in top) if clause.color else ()
-    pairs = [clause.relation in relations(each.box, other.box) for each in top for other in (target.top if target else ())]
+    pairs = [
+        clause.relation in relations(each.box, other.box)
+        for each in top
+        for other in (target.top if target else ())
+    ]
     return Finding(clause, len(objects), top, colors, target, sum(pairs) / len(pairs) if pairs else 0.0)
 
 
@@ -147,19 +162,29 @@ def _color(name: str, detection: Detection, name_color: NameColor | None) -> str
     if detection.color is not None:
         return detection.color
     if name_color is None:
-        raise BadClause(f"the color of a {name} is asked for, but its detection has none; give it one, or give name_color")
+        raise BadClause(
+            f"the color of a {name} is asked for, but its detection has none; give it one, or give name_color"
+        )
     return name_color(name, detection)
 
 
 def _graded(demands: Demands, findings: Sequence[Finding], spared: Sequence[bool]) -> float:
-    """The mean of atomic checks, each in [0, 1]: presence, colour, position; and things that must not be there."""
+    """The mean of atomic checks, each in [0, 1]: presence, colour, position; and things that must not be
+    there.
+    """
     consumed: set[int] = set()
     atoms: list[float] = []
     for finding in findings:
         clause, count = finding.clause, finding.clause.count
-        ceiling = [i for i, other in enumerate(demands.exclude) if (other.name, other.count) == (clause.name, count + 1)]
+        ceiling = [
+            i
+            for i, other in enumerate(demands.exclude)
+            if (other.name, other.count) == (clause.name, count + 1)
+        ]
         consumed.update(ceiling)
-        atoms.append(max(0.0, 1 - abs(finding.found - count) / count) if ceiling else min(1.0, finding.found / count))
+        atoms.append(
+            max(0.0, 1 - abs(finding.found - count) / count) if ceiling else min(1.0, finding.found / count)
+        )
         if clause.color:
             atoms.append(finding.in_color / count)
         if finding.target:
@@ -169,7 +194,9 @@ def _graded(demands: Demands, findings: Sequence[Finding], spared: Sequence[bool
 
 
 def _flow_grpo(findings: Sequence[Finding]) -> float:
-    """The reward server's mean of terms, as it is: not clamped, and with 1 appended after a wrong position too. 0 without clauses."""
+    """The reward server's mean of terms, as it is: not clamped, and with 1 appended after a wrong position
+    too. 0 without clauses.
+    """
     terms: list[float] = []
     for finding in findings:
         clause, count = finding.clause, finding.clause.count
@@ -184,7 +211,9 @@ def _flow_grpo(findings: Sequence[Finding]) -> float:
     return sum(terms) / len(terms) if terms else 0.0
 
 
-def _complaints(demands: Demands, findings: Sequence[Finding], objects: Mapping[str, Sequence[Detection]]) -> list[str]:
+def _complaints(
+    demands: Demands, findings: Sequence[Finding], objects: Mapping[str, Sequence[Detection]]
+) -> list[str]:
     wrong = [_complaint(finding) for finding in findings if not finding.met]
     too_many = [clause for clause in demands.exclude if len(objects[clause.name]) >= clause.count]
     return wrong + [f"wanted fewer than {c.count} {c.name}, found {len(objects[c.name])}" for c in too_many]
@@ -197,8 +226,12 @@ def _complaint(finding: Finding) -> str:
         return f"{wanted}, found {finding.found}"
     if not finding.right_color:
         return f"{wanted} in {clause.color}, found {', '.join(finding.colors)}"
-    assert finding.target is not None, "a clause with enough things in the right colour can only fail by position"
+    assert finding.target is not None, (
+        "a clause with enough things in the right colour can only fail by position"
+    )
     if not finding.target.met:
         return f"{wanted} {clause.relation} a {finding.target.clause.name}, which is missing or wrong itself"
-    lies = sorted(frozenset().union(*(relations(a.box, b.box) for a in finding.top for b in finding.target.top)))
+    lies = sorted(
+        frozenset().union(*(relations(a.box, b.box) for a in finding.top for b in finding.target.top))
+    )
     return f"{wanted} {clause.relation} the {finding.target.clause.name}, found it {' and '.join(lies) or 'neither beside nor above it'}"

@@ -1,4 +1,5 @@
-"""What the detector's raw numbers say: instances with box, mask and score, as mmdet 2.28.2 makes them of Mask2Former's output.
+"""What the detector's raw numbers say: instances with box, mask and score, as mmdet 2.28.2 makes them of
+Mask2Former's output.
 
 transformers' own post-processing is not used: it measures masks on a 384 x 384 square, whatever
 the picture's shape, and does not sort.
@@ -24,7 +25,9 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Instance(Detection):
-    """A detection with the mask it was made of: True where the thing is, of the size (height, width) of the picture."""
+    """A detection with the mask it was made of:
+    True where the thing is, of the size (height, width) of the picture.
+    """
 
     mask: Mask | None = field(default=None, compare=False, repr=False)
 
@@ -34,9 +37,10 @@ def instances(
 ) -> list[tuple[int, Instance]]:
     """Label and instance of the 100 best (query, class) pairs of one picture, best first.
 
-    `class_logits_QC` has the 80 labels and "nothing" last; `mask_logits_QHW` are at the detector's own scale. The score is the class
-    probability times the mean sigmoid of the mask's pixels; boxes are tight, in pixels of the picture, with exclusive right and lower
-    edges, and all zero for an empty mask. Pairs whose score cannot exceed `at_least` are left out, which saves drawing their masks.
+    `class_logits_QC` has the 80 labels and "nothing" last; `mask_logits_QHW` are at the detector's own scale.
+    The score is the class probability times the mean sigmoid of the mask's pixels; boxes are tight, in pixels
+    of the picture, with exclusive right and lower edges, and all zero for an empty mask. Pairs whose score
+    cannot exceed `at_least` are left out, which saves drawing their masks.
     """
     probability_QL = class_logits_QC.float().softmax(-1)[:, :-1]
     labels = probability_QL.shape[1]
@@ -56,14 +60,23 @@ def instances(
 
 
 def full_size(logits_HW: torch.Tensor, picture: Prepared) -> torch.Tensor:
-    """One mask from the detector's scale to the picture's: up to the padded input, padding cut off, then to the original size."""
-    padded = F.interpolate(logits_HW[None, None], picture.pixels_3HW.shape[1:], mode="bilinear", align_corners=False)
+    """One mask from the detector's scale to the picture's: up to the padded input, padding cut off, then to
+    the original size.
+    """
+    padded = F.interpolate(
+        logits_HW[None, None], picture.pixels_3HW.shape[1:], mode="bilinear", align_corners=False
+    )
     height, width = picture.resized
-    return F.interpolate(padded[..., :height, :width], picture.original, mode="bilinear", align_corners=False)[0, 0]
+    return F.interpolate(
+        padded[..., :height, :width], picture.original, mode="bilinear", align_corners=False
+    )[0, 0]
 
 
 def tight_box(mask_HW: Mask) -> Box:
-    """The smallest x1, y1, x2, y2 that holds a mask; x2 and y2 are the last index plus one. Zeros if it is empty."""
+    """The smallest x1, y1, x2, y2 that holds a mask; x2 and y2 are the last index plus one.
+
+    Zeros if it is empty.
+    """
     if not mask_HW.any():
         return 0.0, 0.0, 0.0, 0.0
     rows, columns = (np.flatnonzero(mask_HW.any(axis=axis)) for axis in (1, 0))

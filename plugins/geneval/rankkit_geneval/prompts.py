@@ -1,8 +1,9 @@
-"""GenEval's 553 prompts with their clauses, drawn anew instead of shipped: the same bytes as the published evaluation_metadata.jsonl.
+"""GenEval's 553 prompts with their clauses, drawn anew instead of shipped: the same bytes as the published
+evaluation_metadata.jsonl.
 
-Drawn as published: numpy's ``default_rng(43)``, 100 draws per task, duplicates dropped. The texts keep the quirks that the published
-ones have: "an" only before a vowel letter, plurals with -es after s and -s after anything else ("three knifes", "two toothbrushs"),
-"a scissors".
+Drawn as published: numpy's ``default_rng(43)``, 100 draws per task, duplicates dropped. The texts keep the
+quirks that the published ones have: "an" only before a vowel letter, plurals with -es after s and -s after
+anything else ("three knifes", "two toothbrushs"), "a scissors".
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from rankkit_geneval.vocabulary import CLASSES, COLORS, RELATIONS
 
 SEED = 43
 DRAWS = 100  # per task but the first, which takes every class once
-SHA256 = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"  # of evaluation_metadata.jsonl at djghosh13/geneval@af4902f
+# of evaluation_metadata.jsonl at djghosh13/geneval@af4902f
+SHA256 = "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
 
 Metadata = dict[str, Any]
 Draw = Callable[[np.random.Generator], Metadata]
 
 
 def evaluation_metadata(seed: int = SEED, draws: int = DRAWS) -> list[Metadata]:
-    """One object per prompt, in the published order and with the published keys: tag, include, exclude (counting only), prompt."""
+    """One object per prompt, in the published order and with the published keys: tag, include, exclude
+    (counting only), prompt.
+    """
     rng = np.random.default_rng(seed)
     drawn = [_single_object(name) for name in _distinct(rng, CLASSES, len(CLASSES))]
     for draw in (_two_object, _counting, _colors, _position, _color_attr):
@@ -58,27 +62,47 @@ def _counting(rng: np.random.Generator) -> Metadata:
     name = CLASSES[rng.choice(len(CLASSES))]
     count = int(rng.integers(2, 4, endpoint=True))
     prompt = f"a photo of {('two', 'three', 'four')[count - 2]} {_plural(name)}"
-    return {"tag": "counting", "include": [_thing(name, count)], "exclude": [_thing(name, count + 1)], "prompt": prompt}
+    return {
+        "tag": "counting",
+        "include": [_thing(name, count)],
+        "exclude": [_thing(name, count + 1)],
+        "prompt": prompt,
+    }
 
 
 def _colors(rng: np.random.Generator) -> Metadata:
     name = _inanimate(rng.choice(len(CLASSES) - 1))
     color = COLORS[rng.choice(len(COLORS))]
-    return {"tag": "colors", "include": [_thing(name, color=color)], "prompt": f"a photo of {_article(color)} {name}"}
+    return {
+        "tag": "colors",
+        "include": [_thing(name, color=color)],
+        "prompt": f"a photo of {_article(color)} {name}",
+    }
 
 
 def _position(rng: np.random.Generator) -> Metadata:
     subject, target = _distinct(rng, CLASSES, 2)
     relation = RELATIONS[rng.choice(len(RELATIONS))]
-    include = [_thing(target), _thing(subject, position=[relation, 0])]  # the target first: its index is what a position refers to
-    return {"tag": "position", "include": include, "prompt": f"a photo of {_article(subject)} {relation} {_article(target)}"}
+    include = [
+        _thing(target),
+        _thing(subject, position=[relation, 0]),
+    ]  # the target first: its index is what a position refers to
+    return {
+        "tag": "position",
+        "include": include,
+        "prompt": f"a photo of {_article(subject)} {relation} {_article(target)}",
+    }
 
 
 def _color_attr(rng: np.random.Generator) -> Metadata:
     first, second = (_inanimate(index) for index in rng.choice(len(CLASSES) - 1, size=2, replace=False))
     one, other = _distinct(rng, COLORS, 2)
     prompt = f"a photo of {_article(one)} {first} and {_article(other)} {second}"
-    return {"tag": "color_attr", "include": [_thing(first, color=one), _thing(second, color=other)], "prompt": prompt}
+    return {
+        "tag": "color_attr",
+        "include": [_thing(first, color=one), _thing(second, color=other)],
+        "prompt": prompt,
+    }
 
 
 def _distinct(rng: np.random.Generator, words: tuple[str, ...], size: int) -> list[str]:

@@ -1,4 +1,6 @@
-"""The ranker `geneval`: is everything in the picture that the prompt asks for, as the official evaluation would say."""
+"""The ranker `geneval`: is everything in the picture that the prompt asks for, as the official evaluation
+would say.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,27 @@ Mode = Literal["correct", "graded", "flow_grpo"]
 class Judged(rankkit.Pointwise):
     """Pictures judged by GenEval's rules, with a detector and a namer of colours of your own.
 
-    Scores of another detector are not GenEval's: name such a ranker otherwise. `mode`: which number of the `Verdict` is the score.
+    Scores of another detector are not GenEval's: name such a ranker otherwise. `mode`: which number of the
+    `Verdict` is the score.
     """
 
     def __init__(self, detector: Detector, colors: ColorNamer, *, mode: Mode = "correct") -> None:
         self.detector, self.colors, self.mode = detector, colors, mode
 
-    def score(self, images: Sequence[Image.Image], prompts: Sequence[str], metadata: Sequence[Mapping[str, Any]]) -> list[rankkit.Scored]:
-        """One score per picture. A prompt without metadata, or with metadata that nobody can judge, abstains before anything is run."""
+    def score(
+        self, images: Sequence[Image.Image], prompts: Sequence[str], metadata: Sequence[Mapping[str, Any]]
+    ) -> list[rankkit.Scored]:
+        """One score per picture.
+
+        A prompt without metadata, or with metadata that nobody can judge, abstains before anything is run.
+        """
         demands = [self._demand(prompt, found) for prompt, found in zip(prompts, metadata, strict=True)]
         judged = [place for place, demand in enumerate(demands) if not isinstance(demand, BadClause)]
-        found = dict(zip(judged, self.detector.detect([images[place] for place in judged]), strict=True)) if judged else {}
+        found = (
+            dict(zip(judged, self.detector.detect([images[place] for place in judged]), strict=True))
+            if judged
+            else {}
+        )
         return [
             rankkit.Scored(math.nan, details={"error": str(demand)})
             if isinstance(demand, BadClause)
@@ -68,7 +80,11 @@ class Judged(rankkit.Pointwise):
             "graded": verdict.graded,
             "flow_grpo": verdict.flow_grpo,
             "reason": verdict.reason,
-            "detections": {name: [[*each.box, each.score] for each in kept] for name, things in found.items() if (kept := counted(things))},
+            "detections": {
+                name: [[*each.box, each.score] for each in kept]
+                for name, things in found.items()
+                if (kept := counted(things))
+            },
             "colors": named,
             "weights": self.detector.weights,
         }
@@ -76,15 +92,19 @@ class Judged(rankkit.Pointwise):
 
 
 class GenEval(Judged):
-    """GenEval (Ghosh et al. 2023, arXiv 2310.11513) without mmdet: the official detector and its thresholds, CLIP for colours.
+    """GenEval (Ghosh et al. 2023, arXiv 2310.11513) without mmdet: the official detector and its thresholds,
+    CLIP for colours.
 
-    `mode`: correct is the official verdict, 0 or 1; graded, in [0, 1], says how far each check is met; flow_grpo is the reward that
-    Flow-GRPO trains on, for comparison. `checkpoint`: a folder made by ``python -m rankkit_geneval convert``, mmdet's .pth file, or a
-    name on the hub. `clip`: CLIP ViT-L/14 with OpenAI's weights, a folder or a name on the hub. `canary`: see at construction that
-    the detector finds the cat in a bundled picture. Other weights, and half precision, are not the published metric.
+    `mode`: correct is the official verdict, 0 or 1; graded, in [0, 1], says how far each check is met;
+    flow_grpo is the reward that Flow-GRPO trains on, for comparison. `checkpoint`: a folder made by ``python
+    -m rankkit_geneval convert``, mmdet's .pth file, or a name on the hub. `clip`: CLIP ViT-L/14 with OpenAI's weights, a folder or a name on the hub. `canary`: see at construction that
+    the detector finds the cat in a bundled picture. Other weights, and half precision, are not the published
+    metric.
     """
 
-    version: ClassVar[str] = "mmdet-2.28.2"  # whose pixels and masks these are; the weights are in each row's details
+    version: ClassVar[str] = (
+        "mmdet-2.28.2"  # whose pixels and masks these are; the weights are in each row's details
+    )
 
     def __init__(
         self,
@@ -109,7 +129,8 @@ class GenEval(Judged):
 
 
 def find_metadata(prompt: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The GenEval object of a prompt: the metadata that came with it, else that of the published prompt with this text.
+    """The GenEval object of a prompt: the metadata that came with it, else that of the published prompt with
+    this text.
 
     Raises `BadClause` where there is neither, saying how to give some.
     """

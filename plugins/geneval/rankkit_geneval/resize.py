@@ -1,7 +1,9 @@
-"""Pictures as the official detector gets them: resized in fixed point, padded with grey, normalised. numpy only.
+"""Pictures as the official detector gets them: resized in fixed point, padded with grey, normalised. numpy
+only.
 
-The resize is OpenCV's INTER_LINEAR on 8-bit pixels, bit for bit: two taps per axis whatever the scale (no antialias), weights
-rounded to 1/2048, and the rounding of its vertical pass. Pillow's and torch's resizes differ from it.
+The resize is OpenCV's INTER_LINEAR on 8-bit pixels, bit for bit: two taps per axis whatever the scale (no
+antialias), weights rounded to 1/2048, and the rounding of its vertical pass. Pillow's and torch's resizes
+differ from it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ Indices = NDArray[np.intp]
 class Prepared:
     """One picture ready for the detector: normalised pixels, and the sizes (height, width) it had on the way.
 
-    `pixels_3HW` has the padded size; `resized` is what of it shows the picture; `original` is the size of the picture itself.
+    `pixels_3HW` has the padded size; `resized` is what of it shows the picture; `original` is the size of the
+    picture itself.
     """
 
     pixels_3HW: NDArray[np.float32]
@@ -36,17 +39,23 @@ class Prepared:
 
 
 def prepare(image: Image.Image) -> Prepared:
-    """Resize to fit 1333 x 800, pad right and below to a multiple of 32 with grey 128, then normalise (mmdet 2.28.2, test pipeline)."""
+    """Resize to fit 1333 x 800, pad right and below to a multiple of 32 with grey 128, then normalise (mmdet
+    2.28.2, test pipeline).
+    """
     width, height = fitted(*image.size)
     pixels = resize_linear(np.asarray(image.convert("RGB")), width, height)
     padded = np.full((padded_side(height), padded_side(width), 3), PADDING, np.uint8)
     padded[:height, :width] = pixels
     normal = (padded.astype(np.float32) - MEAN) / STD
-    return Prepared(np.ascontiguousarray(normal.transpose(2, 0, 1)), (height, width), (image.height, image.width))
+    return Prepared(
+        np.ascontiguousarray(normal.transpose(2, 0, 1)), (height, width), (image.height, image.width)
+    )
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
-    """The largest (width, height) of the same shape that fits 1333 x 800, lying or standing; pictures are enlarged too."""
+    """The largest (width, height) of the same shape that fits 1333 x 800, lying or standing; pictures are
+    enlarged too.
+    """
     scale = min(LONGEST / max(width, height), SHORTEST / min(width, height))
     return max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1)
 
@@ -57,7 +66,9 @@ def padded_side(side: int) -> int:
 
 
 def resize_linear(pixels_HWC: Pixels, width: int, height: int) -> Pixels:
-    """OpenCV's ``resize(..., interpolation=INTER_LINEAR)`` of 8-bit pixels, with the same result to the last bit."""
+    """OpenCV's ``resize(..., interpolation=INTER_LINEAR)`` of 8-bit pixels, with the same result to the last
+    bit.
+    """
     if pixels_HWC.shape[:2] == (height, width):
         return pixels_HWC.copy()
     (left, right), (a0, a1) = _taps(pixels_HWC.shape[1], width, clamped=True)
@@ -71,8 +82,8 @@ def resize_linear(pixels_HWC: Pixels, width: int, height: int) -> Pixels:
 def _taps(source: int, target: int, *, clamped: bool) -> tuple[list[Indices], list[Ints]]:
     """For each target pixel its two source pixels, and their weights in 1/2048.
 
-    Beyond the edge OpenCV gives the edge pixel all weight along a row (`clamped`), but mixes it with itself along a column, which
-    rounds otherwise.
+    Beyond the edge OpenCV gives the edge pixel all weight along a row (`clamped`), but mixes it with itself
+    along a column, which rounds otherwise.
     """
     scale = 1.0 / (target / source)
     place = ((np.arange(target) + 0.5) * scale - 0.5).astype(np.float32)
@@ -80,5 +91,8 @@ def _taps(source: int, target: int, *, clamped: bool) -> tuple[list[Indices], li
     share = place - first
     if clamped:
         share[(first < 0) | (first >= source - 1)] = 0
-    weights = [np.rint(weight * np.float32(COEFFICIENT)).astype(np.int32) for weight in (np.float32(1) - share, share)]
+    weights = [
+        np.rint(weight * np.float32(COEFFICIENT)).astype(np.int32)
+        for weight in (np.float32(1) - share, share)
+    ]
     return [(first + step).clip(0, source - 1).astype(np.intp) for step in (0, 1)], weights

@@ -1,4 +1,6 @@
-"""Rows to GenEval's table: a score per task and their unweighted mean, with intervals, and nothing missing in silence."""
+"""Rows to GenEval's table: a score per task and their unweighted mean, with intervals, and nothing missing in
+silence.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from rankkit.analysis.stats import effective_size, wilson
 from rankkit.errors import RankkitError
-from rankkit.io.formats import read_rows
-from rankkit.io.rows import Row
+from rankkit.plugin import Row, effective_size, read_rows, wilson
 from rankkit_geneval.prompts import by_text
 from rankkit_geneval.vocabulary import TASKS
 
@@ -24,7 +24,8 @@ from rankkit_geneval.vocabulary import TASKS
 class Score:
     """A share in [0, 1] of `images` pictures of `prompts` prompts; `abstained` pictures more have no verdict.
 
-    `low` and `high` hold the 95 % interval: Wilson's, at the effective number where several pictures share a prompt.
+    `low` and `high` hold the 95 % interval: Wilson's, at the effective number where several pictures share a
+    prompt.
     """
 
     task: str
@@ -40,7 +41,8 @@ class Score:
 class Summary:
     """GenEval's result. `overall` is the unweighted mean of the task scores; None where a task is missing.
 
-    `images` and `prompts` are shares over all tasks: pictures that are correct, and prompts of which any picture is.
+    `images` and `prompts` are shares over all tasks: pictures that are correct, and prompts of which any
+    picture is.
     """
 
     tasks: tuple[Score, ...]
@@ -63,28 +65,36 @@ class _Task:
 
 
 def summarize(rows: Iterable[Row], *, partial: bool = False) -> Summary:
-    """The table of one ranker's rows; a row is known by ``details["correct"]``, whatever the mode of the ranker was.
+    """The table of one ranker's rows; a row is known by ``details["correct"]``, whatever the mode of the
+    ranker was.
 
-    Raises `RankkitError` where a task is missing or a picture abstained, unless `partial`; and where rows are of several rankers or
-    of none.
+    Raises `RankkitError` where a task is missing or a picture abstained, unless `partial`; and where rows are
+    of several rankers or of none.
     """
     tasks = _collect(rows)
     missing = tuple(task for task in TASKS if task not in tasks or not tasks[task].verdicts)
     abstained = sum(task.abstained for task in tasks.values())
     others = sorted(repr(name) for name, task in tasks.items() if name not in TASKS and task.verdicts)
     if others:
-        raise RankkitError(f"rows have the task {', '.join(others)}, which GenEval does not; its tasks are {', '.join(TASKS)}")
+        raise RankkitError(
+            f"rows have the task {', '.join(others)}, which GenEval does not; its tasks are {', '.join(TASKS)}"
+        )
     if not partial and (missing or abstained):
         raise RankkitError(
-            " and ".join(_problems(missing, abstained)) + "; the overall score would hide that: score the rest, or ask for --partial"
+            " and ".join(_problems(missing, abstained))
+            + "; the overall score would hide that: score the rest, or ask for --partial"
         )
     if len(missing) == len(TASKS):
-        raise RankkitError("no picture has a verdict of geneval; score some first: rankkit score FOLDER -r geneval -o ROWS")
+        raise RankkitError(
+            "no picture has a verdict of geneval; score some first: rankkit score FOLDER -r geneval -o ROWS"
+        )
     scores = {name: _score(name, tasks[name]) for name in TASKS if name not in missing}
     prompts = [any(found) for name in scores for found in tasks[name].verdicts.values()]
     images = [verdict for name in scores for found in tasks[name].verdicts.values() for verdict in found]
     overall = None if missing else _overall(list(scores.values()))
-    return Summary(tuple(scores.values()), overall, sum(images) / len(images), sum(prompts) / len(prompts), missing)
+    return Summary(
+        tuple(scores.values()), overall, sum(images) / len(images), sum(prompts) / len(prompts), missing
+    )
 
 
 def summarize_file(path: str | os.PathLike[str], *, partial: bool = False) -> Summary:
@@ -97,10 +107,14 @@ def as_text(summary: Summary) -> str:
     lines = [f"{'task':<14}{'score':>7}   {'95 % interval':<15}{'images':>7}{'prompts':>9}{'abstained':>11}"]
     for score in [*summary.tasks, *([summary.overall] if summary.overall else [])]:
         interval = f"{score.low:6.1%} – {score.high:.1%}"
-        lines.append(f"{score.task:<14}{score.score:>7.1%}   {interval:<15}{score.images:>7}{score.prompts:>9}{score.abstained:>11}")
+        lines.append(
+            f"{score.task:<14}{score.score:>7.1%}   {interval:<15}{score.images:>7}{score.prompts:>9}{score.abstained:>11}"
+        )
     if summary.missing:
         lines.append(f"no overall score: nothing was judged of {', '.join(summary.missing)}")
-    lines.append(f"correct images {summary.images:.1%} · prompts with any correct image {summary.prompts:.1%}")
+    lines.append(
+        f"correct images {summary.images:.1%} · prompts with any correct image {summary.prompts:.1%}"
+    )
     judged = sum(score.prompts for score in summary.tasks)
     lines.append(f"{judged} prompts judged; the benchmark has {len(by_text())}")
     return "\n".join(lines)
@@ -120,7 +134,9 @@ def _collect(rows: Iterable[Row]) -> dict[str, _Task]:
         else:
             task.verdicts[row["prompt"]].append(bool(details["correct"]))
     if len(rankers) > 1:
-        raise RankkitError(f"the rows are of {len(rankers)} rankers ({'; '.join(sorted(rankers))}); give each a file of its own")
+        raise RankkitError(
+            f"the rows are of {len(rankers)} rankers ({'; '.join(sorted(rankers))}); give each a file of its own"
+        )
     return tasks
 
 
@@ -129,7 +145,11 @@ def _tag(prompt: str, details: Mapping[str, Any]) -> str:
 
 
 def _problems(missing: Sequence[str], abstained: int) -> list[str]:
-    told = [f"nothing was judged of the task{'s' if len(missing) > 1 else ''} {', '.join(missing)}"] if missing else []
+    told = (
+        [f"nothing was judged of the task{'s' if len(missing) > 1 else ''} {', '.join(missing)}"]
+        if missing
+        else []
+    )
     return told + ([f"{abstained} images abstained"] if abstained else [])
 
 
@@ -142,12 +162,15 @@ def _score(name: str, task: _Task) -> Score:
 
 
 def _overall(scores: Sequence[Score]) -> Score:
-    """The unweighted mean of the tasks. Its limits add the squared distances of theirs (Zou and Donner, Stat. Med. 27, 2008).
+    """The unweighted mean of the tasks. Its limits add the squared distances of theirs (Zou and Donner, Stat.
+    Med. 27, 2008).
 
     So it stays in [0, 1], and tasks where all is right or wrong are not taken for certain.
     """
     rate = sum(score.score for score in scores) / len(scores)
     down = math.hypot(*(score.score - score.low for score in scores)) / len(scores)
     up = math.hypot(*(score.high - score.score for score in scores)) / len(scores)
-    images, prompts, abstained = (sum(getattr(score, name) for score in scores) for name in ("images", "prompts", "abstained"))
+    images, prompts, abstained = (
+        sum(getattr(score, name) for score in scores) for name in ("images", "prompts", "abstained")
+    )
     return Score("overall", rate, rate - down, rate + up, images, prompts, abstained)

@@ -1,4 +1,6 @@
-"""GenEval's words: 80 things, 10 colours, 4 relations, 6 tasks, each in the published order, which is part of their meaning."""
+"""GenEval's words: 80 things, 10 colours, 4 relations, 6 tasks, each in the published order, which is part of
+their meaning.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,11 @@ refrigerator, book, clock, vase, scissors, teddy bear, hair drier, toothbrush
 """
 
 CLASSES: Final = tuple(" ".join(_NAMES.split()).split(", "))
-"""The detector's 80 labels by index: COCO's contiguous order, where 64, 65 and 66 are called other than COCO calls them.
+"""The detector's 80 labels by index: COCO's contiguous order, where 64, 65 and 66 are called other than COCO
+calls them.
 
-COCO says mouse, remote and keyboard; whoever maps by name scores 33 of the 553 prompts 0 for ever. Map by index.
+COCO says mouse, remote and keyboard; whoever maps by name scores 33 of the 553 prompts 0 for ever. Map by
+index.
 """
 
 COLORS: Final = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")

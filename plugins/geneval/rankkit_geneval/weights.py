@@ -1,4 +1,6 @@
-"""Where the detector's weights come from: a converted folder, mmdet's checkpoint file, or the hub; converted once, checked always."""
+"""Where the detector's weights come from: a converted folder, mmdet's checkpoint file, or the hub; converted
+once, checked always.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +22,29 @@ from rankkit_geneval.convert import convert
 from rankkit_geneval.vocabulary import CLASSES
 
 OFFICIAL = "tsbpp/geneval_mask2former"  # on the model hub: a copy of the file below
-OFFICIAL_FILE = "mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco"  # mmdet's name for it, which others extend by a date
+OFFICIAL_FILE = (
+    "mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco"  # mmdet's name for it, which others extend by a date
+)
 OFFICIAL_SHA256 = "743b7d99015f1224c6d57fd4b14d04b15cc8ec72ae7ee7831e7c71d8873b7a54"
-IMPLIED = re.compile(r"\.swin\.layernorm\.|\.relative_position_index$")  # never used in a backbone; computed from the window's size
+IMPLIED = re.compile(
+    r"\.swin\.layernorm\.|\.relative_position_index$"
+)  # never used in a backbone; computed from the window's size
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 
 
 def official_config() -> Any:
-    """The architecture of GenEval's detector: Mask2Former with Swin-S, 100 queries, 80 labels called as GenEval calls them."""
+    """The architecture of GenEval's detector:
+    Mask2Former with Swin-S, 100 queries, 80 labels called as GenEval calls them.
+    """
     from transformers import Mask2FormerConfig, SwinConfig
 
-    swin: dict[str, Any] = {"embed_dim": 96, "depths": [2, 2, 18, 2], "num_heads": [3, 6, 12, 24], "window_size": 7, "out_features": STAGES}
+    swin: dict[str, Any] = {
+        "embed_dim": 96,
+        "depths": [2, 2, 18, 2],
+        "num_heads": [3, 6, 12, 24],
+        "window_size": 7,
+        "out_features": STAGES,
+    }
     return Mask2FormerConfig(
         backbone_config=SwinConfig(**swin),
         num_queries=100,
@@ -44,10 +58,12 @@ def official_config() -> Any:
 
 
 def convert_file(checkpoint: Path, folder: Path, *, config: Any = None) -> str:
-    """Convert mmdet's checkpoint file into a folder that `load` takes, and load it once to see that nothing is missing.
+    """Convert mmdet's checkpoint file into a folder that `load` takes, and load it once to see that nothing
+    is missing.
 
-    Returns the sha256 of the checkpoint. The folder appears only when all is well. `config`: the architecture, the official one if None.
-    Raises `RankkitError`: no such file, more than tensors in it, tensors of another model, a folder that is not empty.
+    Returns the sha256 of the checkpoint. The folder appears only when all is well. `config`: the
+    architecture, the official one if None. Raises `RankkitError`: no such file, more than tensors in it,
+    tensors of another model, a folder that is not empty.
     """
     from safetensors.torch import save_file
 
@@ -64,7 +80,9 @@ def convert_file(checkpoint: Path, folder: Path, *, config: Any = None) -> str:
             load(part)
         except RankkitError as error:
             text = str(error).replace(str(part), str(checkpoint))
-            raise RankkitError(f"{checkpoint} has the names of GenEval's detector, but not its shape: {text}") from None
+            raise RankkitError(
+                f"{checkpoint} has the names of GenEval's detector, but not its shape: {text}"
+            ) from None
         part.chmod(0o755)
         if folder.exists():
             folder.rmdir()
@@ -88,12 +106,16 @@ def read_checkpoint(path: Path) -> Mapping[str, torch.Tensor]:
         ) from None
     state = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise RankkitError(f"{path} holds no state dict but {type(state).__name__}; give mmdet's {OFFICIAL_FILE}_….pth")
+        raise RankkitError(
+            f"{path} holds no state dict but {type(state).__name__}; give mmdet's {OFFICIAL_FILE}_….pth"
+        )
     return state
 
 
 def load(name: str | Path, *, dtype: torch.dtype = torch.float32) -> Any:
-    """The detector in a converted folder, or of that name on the hub, in evaluation mode on the CPU; refused unless every weight fits."""
+    """The detector in a converted folder, or of that name on the hub, in evaluation mode on the CPU; refused
+    unless every weight fits.
+    """
     from transformers import Mask2FormerForUniversalSegmentation
 
     read: Any = Mask2FormerForUniversalSegmentation.from_pretrained
@@ -102,13 +124,24 @@ def load(name: str | Path, *, dtype: torch.dtype = torch.float32) -> Any:
             model, seen = read(str(name), dtype=dtype, output_loading_info=True)
     except Exception as error:  # the hub, its cache and safetensors each raise their own
         first = " ".join(str(error).split())[:200]
-        raise RankkitError(f"the detector {name} cannot be loaded ({type(error).__name__}: {first}); {_how()}") from None
-    wrong = {what: sorted(name for name in map(str, names) if not IMPLIED.search(name)) for what, names in seen.items()}
+        raise RankkitError(
+            f"the detector {name} cannot be loaded ({type(error).__name__}: {first}); {_how()}"
+        ) from None
+    wrong = {
+        what: sorted(name for name in map(str, names) if not IMPLIED.search(name))
+        for what, names in seen.items()
+    }
     if any(wrong.values()):
-        listed = "; ".join(f"{what} {', '.join(names[:3])} ({len(names)})" for what, names in wrong.items() if names)
-        raise RankkitError(f"the weights in {name} are not those of the detector: {listed}; convert the checkpoint again")
+        listed = "; ".join(
+            f"{what} {', '.join(names[:3])} ({len(names)})" for what, names in wrong.items() if names
+        )
+        raise RankkitError(
+            f"the weights in {name} are not those of the detector: {listed}; convert the checkpoint again"
+        )
     if model.config.num_labels != len(CLASSES):
-        raise RankkitError(f"the detector {name} knows {model.config.num_labels} labels; GenEval's knows COCO's {len(CLASSES)}")
+        raise RankkitError(
+            f"the detector {name} knows {model.config.num_labels} labels; GenEval's knows COCO's {len(CLASSES)}"
+        )
     return model.eval()
 
 
@@ -128,10 +161,12 @@ def quiet() -> Iterator[None]:
 
 
 def resolve(checkpoint: str, *, cache: Path | None = None, config: Any = None) -> tuple[str, str]:
-    """What `load` takes, and a short id of the weights for the rows' version. mmdet's files are converted once, into the cache.
+    """What `load` takes, and a short id of the weights for the rows' version. mmdet's files are converted
+    once, into the cache.
 
-    `checkpoint`: a converted folder, a .pth file, or a name on the hub. The official name must have the official bytes.
-    `cache` and `config`: where converted files are kept, and the architecture of a .pth file; the usual and the official if None.
+    `checkpoint`: a converted folder, a .pth file, or a name on the hub. The official name must have the
+    official bytes. `cache` and `config`: where converted files are kept, and the architecture of a .pth file;
+    the usual and the official if None.
     """
     path = Path(checkpoint).expanduser()
     if path.is_dir():
@@ -143,7 +178,9 @@ def resolve(checkpoint: str, *, cache: Path | None = None, config: Any = None) -
         return checkpoint, checkpoint
     digest = sha256(path)
     if official and digest != OFFICIAL_SHA256:
-        raise RankkitError(f"{path} has sha256 {digest[:12]}…, not the official {OFFICIAL_SHA256[:12]}…; remove it and try again")
+        raise RankkitError(
+            f"{path} has sha256 {digest[:12]}…, not the official {OFFICIAL_SHA256[:12]}…; remove it and try again"
+        )
     folder = (cache or _cache()) / digest[:16]
     converted = folder / "model.safetensors"
     try:
@@ -165,7 +202,9 @@ def sha256(path: Path) -> str:
 
 
 def _weights_id(folder: Path) -> str:
-    """The first digits of the sha256 of the checkpoint a folder was converted from, else of the weights themselves."""
+    """The first digits of the sha256 of the checkpoint a folder was converted from, else of the weights
+    themselves.
+    """
     from safetensors import safe_open
 
     weights = folder / "model.safetensors"
@@ -180,10 +219,14 @@ def _download() -> Path:
     from huggingface_hub import hf_hub_download, list_repo_files
 
     try:
-        names = [name for name in list_repo_files(OFFICIAL) if name.endswith(".pth") and OFFICIAL_FILE in name]
+        names = [
+            name for name in list_repo_files(OFFICIAL) if name.endswith(".pth") and OFFICIAL_FILE in name
+        ]
         return Path(hf_hub_download(OFFICIAL, names[0] if names else f"{OFFICIAL_FILE}.pth"))
     except Exception as error:  # no network, no such repository, offline mode …
-        raise RankkitError(f"{OFFICIAL} cannot be had from the hub ({type(error).__name__}); {_how()}") from None
+        raise RankkitError(
+            f"{OFFICIAL} cannot be had from the hub ({type(error).__name__}); {_how()}"
+        ) from None
 
 
 def _cache() -> Path:

@@ -13,7 +13,13 @@ def save_tiny_clip(folder, *, hidden_act):
     (folder / "vocab.json").write_text(json.dumps({word: index for index, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     CLIPTokenizer.from_pretrained(folder).save_pretrained(folder)
-    tower = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_act": hidden_act}
+    tower = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "hidden_act": hidden_act,
+    }
     text = {
         **tower,
         "vocab_size": len(words),

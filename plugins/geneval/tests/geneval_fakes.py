@@ -1,4 +1,6 @@
-"""A detector and a namer of colours that really look, at drawn pictures: a solid block is a thing, and its colour says which."""
+"""A detector and a namer of colours that really look, at drawn pictures: a solid block is a thing, and its
+colour says which.
+"""
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
@@ -7,11 +9,18 @@ from rankkit_geneval.postprocess import Instance, tight_box
 from rankkit_geneval.vocabulary import CLASSES, COLORS
 
 RGB = {color: ImageColor.getrgb(color) for color in COLORS}
-INK = {"dog": "red", "cat": "blue", "clock": "green", "computer mouse": "purple"}  # how a thing is drawn when no colour is asked for
+INK = {
+    "dog": "red",
+    "cat": "blue",
+    "clock": "green",
+    "computer mouse": "purple",
+}  # how a thing is drawn when no colour is asked for
 
 
 class Blocks:
-    """Finds blocks of INK's colours, each colour one thing, with the same score always; also clocks, one per row of blocks."""
+    """Finds blocks of INK's colours, each colour one thing, with the same score always; also clocks, one per
+    row of blocks.
+    """
 
     classes = CLASSES
     weights = "drawn"
@@ -26,7 +35,11 @@ class Blocks:
 
     def _found(self, pixels):
         masks = {name: (pixels == RGB[color]).all(-1) for name, color in INK.items()}
-        return {name: [Instance(tight_box(mask), self.score, mask=mask)] for name, mask in masks.items() if mask.any()}
+        return {
+            name: [Instance(tight_box(mask), self.score, mask=mask)]
+            for name, mask in masks.items()
+            if mask.any()
+        }
 
 
 class MeanColor:

@@ -1,4 +1,6 @@
-"""mmdet's side of the conversion, for tests: the names and shapes of its checkpoint, and the way back from the hub's names."""
+"""mmdet's side of the conversion, for tests: the names and shapes of its checkpoint, and the way back from
+the hub's names.
+"""
 
 import re
 
@@ -13,7 +15,8 @@ TRANSFORMER = "model.transformer_module."
 
 
 def tiny_config(**more):
-    """A Mask2Former of 80 labels small enough for tests, with every kind of layer that the official one has."""
+    """A Mask2Former of 80 labels small enough for tests, with every kind of layer that the official one has.
+    """
     swin = SwinConfig(
         embed_dim=12,
         depths=[2, 1, 2, 1],
@@ -28,9 +31,14 @@ def tiny_config(**more):
 
 
 def shapes(config):
-    """Every tensor of mmdet's checkpoint with its shape: mmdet 2.28's SwinTransformer, MSDeformAttnPixelDecoder, Mask2FormerHead."""
+    """Every tensor of mmdet's checkpoint with its shape: mmdet 2.28's SwinTransformer,
+    MSDeformAttnPixelDecoder, Mask2FormerHead.
+    """
     swin, d = config.backbone_config, config.hidden_dim
-    found = {"backbone.patch_embed.projection.weight": (swin.embed_dim, 3, 4, 4), "backbone.patch_embed.projection.bias": (swin.embed_dim,)}
+    found = {
+        "backbone.patch_embed.projection.weight": (swin.embed_dim, 3, 4, 4),
+        "backbone.patch_embed.projection.bias": (swin.embed_dim,),
+    }
 
     def affine(name, out, *inputs, bias=True):
         found[f"{name}.weight"] = (out, *inputs)
@@ -43,7 +51,10 @@ def shapes(config):
         for b in range(depth):
             block = f"backbone.stages.{s}.blocks.{b}"
             affine(f"{block}.norm1", c)
-            found[f"{block}.attn.w_msa.relative_position_bias_table"] = ((2 * swin.window_size - 1) ** 2, heads)
+            found[f"{block}.attn.w_msa.relative_position_bias_table"] = (
+                (2 * swin.window_size - 1) ** 2,
+                heads,
+            )
             found[f"{block}.attn.w_msa.relative_position_index"] = (swin.window_size**2, swin.window_size**2)
             affine(f"{block}.attn.w_msa.qkv", 3 * c, c)
             affine(f"{block}.attn.w_msa.proj", c, c)
@@ -153,8 +164,16 @@ def inverse(hub):
             name = name.replace(f"{SWIN}hidden_states_norms.stage{s + 1}", f"backbone.norm{s}")
         for pattern, replacement in BACK:
             name = re.sub(pattern, replacement, name)
-        if "downsample" in name:  # pixels column by column before channels -> channels before pixels row by row
-            value = value.reshape(*value.shape[:-1], 2, 2, -1).transpose(-3, -2).flatten(-3, -2).transpose(-1, -2).flatten(-2)
+        if (
+            "downsample" in name
+        ):  # pixels column by column before channels -> channels before pixels row by row
+            value = (
+                value.reshape(*value.shape[:-1], 2, 2, -1)
+                .transpose(-3, -2)
+                .flatten(-3, -2)
+                .transpose(-1, -2)
+                .flatten(-2)
+            )
         found[name] = value
     return _fused(found)
 

@@ -16,7 +16,9 @@ from rankkit_geneval.vocabulary import COLORS
 
 
 class Recorded:
-    """An encoder whose rows are known: texts get rows of growing length at the angle of their colour, pictures that of a chosen one."""
+    """An encoder whose rows are known: texts get rows of growing length at the angle of their colour,
+    pictures that of a chosen one.
+    """
 
     def __init__(self, color="blue"):
         self.asked, self.color = [], color
@@ -78,32 +80,47 @@ def test_what_is_not_the_thing_is_grey_153_and_the_thing_keeps_its_pixels():
 
 def test_without_a_mask_the_plain_crop_is_shown():
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(np.uint8)
-    assert np.array_equal(np.asarray(cut_out(Image.fromarray(pixels), Detection((10, 5, 20, 12), 0.9))), pixels[5:12, 10:20])
+    assert np.array_equal(
+        np.asarray(cut_out(Image.fromarray(pixels), Detection((10, 5, 20, 12), 0.9))), pixels[5:12, 10:20]
+    )
 
 
 def noise(size):
     return Image.fromarray(np.random.default_rng(1).integers(0, 256, (*size[::-1], 3)).astype(np.uint8))
 
 
-@pytest.mark.parametrize("size", [(224, 224), (300, 200), (57, 411), (640, 31), (5, 5), (1, 12), (449, 448), (1001, 333)])
+@pytest.mark.parametrize(
+    "size", [(224, 224), (300, 200), (57, 411), (640, 31), (5, 5), (1, 12), (449, 448), (1001, 333)]
+)
 def test_pixels_are_those_of_open_clips_evaluation_transform_to_the_bit(size):
-    transform = pytest.importorskip("open_clip.transform", reason="which only this comparison needs").image_transform
+    transform = pytest.importorskip(
+        "open_clip.transform", reason="which only this comparison needs"
+    ).image_transform
     assert np.array_equal(clip_pixels(noise(size)), transform(224, is_train=False)(noise(size)).numpy())
 
 
 @pytest.mark.parametrize("size", [(2, 300), (300, 2)])
 def test_of_a_thread_only_the_centre_is_computed_but_it_is_what_resizing_and_cropping_gives(size):
-    image = Image.effect_noise(size, 20).convert("RGB")  # nowhere near black or white, where passes would be cut off between
+    image = Image.effect_noise(size, 20).convert(
+        "RGB"
+    )  # nowhere near black or white, where passes would be cut off between
     whole = image.resize(tuple(224 if side == 2 else 224 * 150 for side in size), Image.Resampling.BICUBIC)
     left, top = round((whole.width - 224) / 2), round((whole.height - 224) / 2)
     plain = np.asarray(whole.crop((left, top, left + 224, top + 224)), np.float32)
-    ours = clip_pixels(image).transpose(1, 2, 0) * np.array((0.26862954, 0.26130258, 0.27577711)) + (0.48145466, 0.4578275, 0.40821073)
+    ours = clip_pixels(image).transpose(1, 2, 0) * np.array((0.26862954, 0.26130258, 0.27577711)) + (
+        0.48145466,
+        0.4578275,
+        0.40821073,
+    )
     assert np.abs(ours * 255 - plain).max() < 1.01
 
 
 def test_clip_with_another_activation_is_refused(tmp_path):
     save_tiny_clip(tmp_path, hidden_act="gelu")
-    with pytest.raises(RankkitError, match="computes GELUActivation, not QuickGELU; GenEval's colors need openai/clip-vit-large-patch14"):
+    with pytest.raises(
+        RankkitError,
+        match="computes GELUActivation, not QuickGELU; GenEval's colors need openai/clip-vit-large-patch14",
+    ):
         Clip(str(tmp_path), device="cpu")
 
 
@@ -113,9 +130,14 @@ def test_clip_names_a_colour_end_to_end(tmp_path):
     texts = clip.texts(["a photo of a red car", "a photo of a blue car"])
     assert texts.shape == (2, 16) and not torch.allclose(texts[0], texts[1])
     assert torch.allclose(clip.texts(["a photo of a blue car"])[0], texts[1], atol=1e-5)
-    assert NearestColor(clip).name(Image.new("RGB", (40, 20), "red"), "car", Detection((0, 0, 40, 20), 0.9)) in COLORS
+    assert (
+        NearestColor(clip).name(Image.new("RGB", (40, 20), "red"), "car", Detection((0, 0, 40, 20), 0.9))
+        in COLORS
+    )
 
 
 def test_a_clip_that_cannot_be_had_is_named_with_what_to_do():
-    with pytest.raises(RankkitError, match=r"CLIP no/such, which names colors, cannot be loaded .*geneval:clip=FOLDER"):
+    with pytest.raises(
+        RankkitError, match=r"CLIP no/such, which names colors, cannot be loaded .*geneval:clip=FOLDER"
+    ):
         Clip("no/such", device="cpu")

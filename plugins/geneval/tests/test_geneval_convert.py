@@ -10,7 +10,15 @@ from transformers import Mask2FormerForUniversalSegmentation
 from rankkit import RankkitError
 from rankkit_geneval.convert import convert, unpermuted
 from rankkit_geneval.vocabulary import CLASSES
-from rankkit_geneval.weights import IMPLIED, OFFICIAL_SHA256, convert_file, load, official_config, resolve, sha256
+from rankkit_geneval.weights import (
+    IMPLIED,
+    OFFICIAL_SHA256,
+    convert_file,
+    load,
+    official_config,
+    resolve,
+    sha256,
+)
 
 MMDET_LAYER = "panoptic_head.transformer_decoder.layers.1."
 
@@ -25,7 +33,11 @@ def hub_names(config, folder):
     """What save_pretrained calls the weights of this architecture: name to shape."""
     torch.manual_seed(0)
     Mask2FormerForUniversalSegmentation(config).save_pretrained(folder)
-    return {name: tuple(value.shape) for name, value in load_file(folder / "model.safetensors").items() if not IMPLIED.search(name)}
+    return {
+        name: tuple(value.shape)
+        for name, value in load_file(folder / "model.safetensors").items()
+        if not IMPLIED.search(name)
+    }
 
 
 def module_of(state, folder, name):
@@ -82,7 +94,9 @@ def test_patch_merging_in_mmdets_order_of_pixels_gives_the_same_after_conversion
     state = random_state(tiny_config())
     merging = module_of(state, tmp_path, "layers.0.downsample")
     norm, reduction = torch.nn.LayerNorm(48), torch.nn.Linear(48, 24, bias=False)
-    norm.weight.data, norm.bias.data = (state[f"backbone.stages.0.downsample.norm.{kind}"] for kind in ("weight", "bias"))
+    norm.weight.data, norm.bias.data = (
+        state[f"backbone.stages.0.downsample.norm.{kind}"] for kind in ("weight", "bias")
+    )
     reduction.weight.data = state["backbone.stages.0.downsample.reduction.weight"]
     x_NCHW = torch.randn(2, 12, 8, 10)
     official = reduction(norm(torch.nn.functional.unfold(x_NCHW, 2, stride=2).transpose(1, 2)))
@@ -101,18 +115,24 @@ def test_window_attention_with_fused_weights_gives_the_same_after_conversion(tmp
         .reshape(4, 9, 3, heads, 12)
         .permute(2, 0, 3, 1, 4)
     )
-    steps = torch.tensor([row * 5 + column for row in range(3) for column in range(3)])  # mmdet's double_step_seq for a window of 3
+    steps = torch.tensor(
+        [row * 5 + column for row in range(3) for column in range(3)]
+    )  # mmdet's double_step_seq for a window of 3
     index = (steps[:, None] + steps[None, :]).flip(1)
     bias = state[name + "relative_position_bias_table"][index].permute(2, 0, 1)
     mixed = ((q * 12**-0.5) @ k.transpose(-1, -2) + bias).softmax(-1) @ v
-    official = torch.nn.functional.linear(mixed.transpose(1, 2).reshape(4, 9, 24), state[name + "proj.weight"], state[name + "proj.bias"])
+    official = torch.nn.functional.linear(
+        mixed.transpose(1, 2).reshape(4, 9, 24), state[name + "proj.weight"], state[name + "proj.bias"]
+    )
     assert torch.allclose(answer[0] if isinstance(answer, tuple) else answer, official, atol=1e-4)
 
 
 def test_a_decoder_layer_is_mmdets_after_conversion(tmp_path):
     state = random_state(tiny_config())
     layer = module_of(state, tmp_path, "transformer_module.decoder.layers.1")
-    mine = {name.removeprefix(MMDET_LAYER): value for name, value in state.items() if name.startswith(MMDET_LAYER)}
+    mine = {
+        name.removeprefix(MMDET_LAYER): value for name, value in state.items() if name.startswith(MMDET_LAYER)
+    }
     query, place = torch.randn(2, 9, 2, 32)  # (queries, batch, channels)
     memory, where = torch.randn(2, 12, 2, 32)
     with torch.no_grad():
@@ -128,17 +148,23 @@ def test_a_decoder_layer_is_mmdets_after_conversion(tmp_path):
 
     def attend(number, q, k, v):
         weights = (
-            mine[f"attentions.{number}.attn.{name}"] for name in ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
+            mine[f"attentions.{number}.attn.{name}"]
+            for name in ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
         )
         w, b, out, out_bias = weights
-        q, k, v = (F.linear(x, *pair).unflatten(-1, (4, 8)) for x, *pair in zip((q, k, v), w.chunk(3), b.chunk(3), strict=True))
+        q, k, v = (
+            F.linear(x, *pair).unflatten(-1, (4, 8))
+            for x, *pair in zip((q, k, v), w.chunk(3), b.chunk(3), strict=True)
+        )
         share = torch.einsum("qbhd,kbhd->bhqk", q, k).div(8**0.5).softmax(-1)
         return F.linear(torch.einsum("bhqk,kbhd->qbhd", share, v).flatten(-2), out, out_bias)
 
     def normed(number, x):
         return F.layer_norm(x, (32,), mine[f"norms.{number}.weight"], mine[f"norms.{number}.bias"])
 
-    x = normed(0, query + attend(0, query + place, memory + where, memory))  # cross, norm, self, norm, feed-forward, norm
+    x = normed(
+        0, query + attend(0, query + place, memory + where, memory)
+    )  # cross, norm, self, norm, feed-forward, norm
     x = normed(1, x + attend(1, x + place, x + place, x))
     hidden = F.linear(x, mine["ffns.0.layers.0.0.weight"], mine["ffns.0.layers.0.0.bias"]).relu()
     x = normed(2, x + F.linear(hidden, mine["ffns.0.layers.1.weight"], mine["ffns.0.layers.1.bias"]))
@@ -154,7 +180,10 @@ def test_unpermuting_is_undone_by_its_inverse_for_norms_and_matrices():
 
 def test_a_checkpoint_file_becomes_a_folder_that_loads_with_nothing_missing(tmp_path):
     config = tiny_config()
-    torch.save({"meta": {"epoch": 50, "CLASSES": ("person",)}, "state_dict": random_state(config)}, tmp_path / "m.pth")
+    torch.save(
+        {"meta": {"epoch": 50, "CLASSES": ("person",)}, "state_dict": random_state(config)},
+        tmp_path / "m.pth",
+    )
     digest = convert_file(tmp_path / "m.pth", tmp_path / "out", config=config)
     assert digest == sha256(tmp_path / "m.pth")
     assert resolve(str(tmp_path / "out")) == (str(tmp_path / "out"), digest[:8])
@@ -178,7 +207,9 @@ def test_a_weight_that_is_missing_is_named(tmp_path):
     del state["model.transformer_module.decoder.layernorm.bias"]
     save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
     config.save_pretrained(tmp_path)
-    with pytest.raises(RankkitError, match=r"missing_keys model\.transformer_module\.decoder\.layernorm\.bias"):
+    with pytest.raises(
+        RankkitError, match=r"missing_keys model\.transformer_module\.decoder\.layernorm\.bias"
+    ):
         load(tmp_path)
 
 
@@ -212,7 +243,12 @@ def test_a_checkpoint_that_is_not_there_is_named_with_what_to_do(tmp_path, monke
 
 def test_the_official_configuration_is_the_published_one():
     config = official_config()
-    assert (config.num_labels, config.num_queries, config.decoder_layers, config.encoder_layers) == (80, 100, 10, 6)
+    assert (config.num_labels, config.num_queries, config.decoder_layers, config.encoder_layers) == (
+        80,
+        100,
+        10,
+        6,
+    )
     assert [config.id2label[i] for i in range(80)] == list(CLASSES)
     assert OFFICIAL_SHA256.startswith("743b7d99")
 
@@ -222,6 +258,12 @@ def test_a_checkpoint_file_is_converted_once_into_the_cache(tmp_path):
     torch.save({"state_dict": random_state(tiny_config())}, tmp_path / "m.pth")
     folder, known = resolve(str(tmp_path / "m.pth"), **kept)
     written = (tmp_path / "cache" / sha256(tmp_path / "m.pth")[:16] / "model.safetensors").stat().st_mtime_ns
-    assert resolve(str(tmp_path / "m.pth"), **kept) == (folder, known) == (folder, sha256(tmp_path / "m.pth")[:8])
-    assert (tmp_path / "cache" / sha256(tmp_path / "m.pth")[:16] / "model.safetensors").stat().st_mtime_ns == written
+    assert (
+        resolve(str(tmp_path / "m.pth"), **kept)
+        == (folder, known)
+        == (folder, sha256(tmp_path / "m.pth")[:8])
+    )
+    assert (
+        tmp_path / "cache" / sha256(tmp_path / "m.pth")[:16] / "model.safetensors"
+    ).stat().st_mtime_ns == written
     assert load(folder).config.num_queries == tiny_config().num_queries

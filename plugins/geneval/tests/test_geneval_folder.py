@@ -10,12 +10,16 @@ from geneval_fakes import drawn
 from rankkit_geneval import prompts
 from rankkit_geneval.vocabulary import TASKS
 
-SIX = [next(metadata for metadata in prompts.evaluation_metadata() if metadata["tag"] == task) for task in TASKS]
+SIX = [
+    next(metadata for metadata in prompts.evaluation_metadata() if metadata["tag"] == task) for task in TASKS
+]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """One prompt per task, named with four digits as the official README does or with five as its generator does."""
+    """One prompt per task, named with four digits as the official README does or with five as its generator
+    does.
+    """
     for number, metadata in enumerate(SIX):
         samples = tmp_path / "images" / f"{number:05}" / "samples"
         samples.mkdir(parents=True)
@@ -25,7 +29,9 @@ def folder(tmp_path):
 
 
 def run(*command, cwd, code=0):
-    result = subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(
+        [sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
     assert result.returncode == code, result.stdout + result.stderr
     return result
 
@@ -41,6 +47,8 @@ def test_the_official_layout_is_scored_and_summed_up(folder, checkpoint, clip, t
         if row["score"] is not None:
             assert row["details"]["tag"] == SIX[int(row["group"][-5:])]["tag"]
             assert row["score"] == row["details"]["correct"]
-    assert "1 images abstained" in run("rankkit_geneval", "summary", "rows.jsonl", cwd=tmp_path, code=1).stderr
+    assert (
+        "1 images abstained" in run("rankkit_geneval", "summary", "rows.jsonl", cwd=tmp_path, code=1).stderr
+    )
     table = run("rankkit_geneval", "summary", "rows.jsonl", "--partial", cwd=tmp_path).stdout
     assert [line.split()[0] for line in table.splitlines()[1:8]] == [*TASKS, "overall"]

@@ -1,6 +1,7 @@
 """6,000 human answers about 1,200 pictures, as detections: the scorer must say what follows from the answers.
 
-The answers are those of github djghosh13/geneval (MIT licence), annotations/*.csv, without worker ids, free text and links.
+The answers are those of github djghosh13/geneval (MIT licence), annotations/*.csv, without worker ids, free
+text and links.
 """
 
 import csv
@@ -34,7 +35,9 @@ def detections(row, metadata):
         dx, dy = (sum(STEP.get(row[axis], (0, 0))[i] for axis in "xy") * k for i in (0, 1))
         color = clause.get("color") if clause.get("color") in row[f"color_{k}"].split("|") else "gray"
         box = (100 + dx, 100 + dy, 200 + dx, 200 + dy)
-        found[clause["class"]] = [Detection(box, 0.99 - 0.001 * i, color) for i in range(int(row[f"count_{k}"]))]
+        found[clause["class"]] = [
+            Detection(box, 0.99 - 0.001 * i, color) for i in range(int(row[f"count_{k}"]))
+        ]
     return found
 
 
@@ -50,7 +53,10 @@ def follows(row, metadata):
 
 
 def test_every_human_answer_gets_the_verdict_that_follows_from_it():
-    seen = [(judge(metadata, detections(row, metadata)).correct, follows(row, metadata)) for row, metadata in answers()]
+    seen = [
+        (judge(metadata, detections(row, metadata)).correct, follows(row, metadata))
+        for row, metadata in answers()
+    ]
     assert len(seen) == 6000
     assert sum(ours != theirs for ours, theirs in seen) == 0
     assert 0.4 < sum(ours for ours, _ in seen) / 6000 < 0.7
@@ -59,10 +65,14 @@ def test_every_human_answer_gets_the_verdict_that_follows_from_it():
 def test_majorities_of_five_are_the_published_counts():
     votes = defaultdict(list)
     for row, metadata in answers():
-        votes[row["model"], metadata["tag"], row["prompt"], row["image"]].append(judge(metadata, detections(row, metadata)).correct)
+        votes[row["model"], metadata["tag"], row["prompt"], row["image"]].append(
+            judge(metadata, detections(row, metadata)).correct
+        )
     for model, expected in MAJORITY.items():
         counts = []
         for task in TASKS:
-            pictures = [sum(found) >= 3 for (who, tag, *_), found in votes.items() if (who, tag) == (model, task)]
+            pictures = [
+                sum(found) >= 3 for (who, tag, *_), found in votes.items() if (who, tag) == (model, task)
+            ]
             counts.append(f"{sum(pictures)}/{len(pictures)}")
         assert " ".join(counts) == expected

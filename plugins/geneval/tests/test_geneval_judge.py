@@ -44,7 +44,10 @@ def clocks(*scores):
 
 
 def dogs(*boxes, scores=(0.95, 0.9), cat=True):
-    return {"dog": [det(score, box=box) for score, box in zip(scores, boxes, strict=False)], **({"cat": [det(0.9)]} if cat else {})}
+    return {
+        "dog": [det(score, box=box) for score, box in zip(scores, boxes, strict=False)],
+        **({"cat": [det(0.9)]} if cat else {}),
+    }
 
 
 CAR_DOG = {"car": [det(0.9, "red")], "dog": [det(0.9, "blue")]}
@@ -111,7 +114,9 @@ def test_the_verdict_is_the_official_one_and_the_reward_servers(case):
     assert score is None or verdict.flow_grpo == pytest.approx(score, abs=1e-12)
 
 
-@pytest.mark.parametrize(("angle", "held"), [(30, {"right of"}), (31, {"right of", "above"}), (60, {"above"})])
+@pytest.mark.parametrize(
+    ("angle", "held"), [(30, {"right of"}), (31, {"right of", "above"}), (60, {"above"})]
+)
 def test_far_apart_a_relation_holds_within_sixty_degrees_of_its_axis(angle, held):
     x, y = 1e6 * math.cos(math.radians(angle)), -1e6 * math.sin(math.radians(angle))
     assert relations((x - 5, y - 5, x + 5, y + 5), (-5, -5, 5, 5)) == held
@@ -127,7 +132,8 @@ def test_every_synthetic_scene_gets_its_official_verdict():
     wrong = []
     for number, row in enumerate(rows):
         detections = {
-            name: [Detection(tuple(d["box"]), d["score"], d["color"]) for d in found] for name, found in row["detections"].items()
+            name: [Detection(tuple(d["box"]), d["score"], d["color"]) for d in found]
+            for name, found in row["detections"].items()
         }
         if judge(row["metadata"], detections).correct != row["correct"]:
             wrong.append(number)
@@ -156,7 +162,11 @@ def test_an_excluded_thing_that_is_not_counted_is_a_check_of_its_own():
     no_cat = task("single_object", thing("dog"), exclude=[thing("cat")])
     assert judge(no_cat, {"dog": [det(0.9)]}).graded == 1
     verdict = judge(no_cat, {"dog": [det(0.9)], "cat": [det(0.9)]})
-    assert (verdict.correct, verdict.graded, verdict.reason) == (False, 0.5, "wanted fewer than 1 cat, found 1")
+    assert (verdict.correct, verdict.graded, verdict.reason) == (
+        False,
+        0.5,
+        "wanted fewer than 1 cat, found 1",
+    )
 
 
 def test_a_position_fails_with_the_colour_of_its_subject_and_with_that_of_its_target():
@@ -164,7 +174,9 @@ def test_a_position_fails_with_the_colour_of_its_subject_and_with_that_of_its_ta
     cat, dog = det(0.9, "red"), Detection(LEFT_BOX, 0.9, "blue")
     assert judge(both, {"cat": [cat], "dog": [dog]}).correct
     pale = judge(both, {"cat": [det(0.9, "pink")], "dog": [dog]})
-    assert not pale.correct and pale.reason.endswith("wanted 1 dog left of a cat, which is missing or wrong itself")
+    assert not pale.correct and pale.reason.endswith(
+        "wanted 1 dog left of a cat, which is missing or wrong itself"
+    )
     assert not judge(both, {"cat": [cat], "dog": [Detection(LEFT_BOX, 0.9, "red")]}).correct
 
 
@@ -225,12 +237,27 @@ def test_overlap_is_measured_with_one_more_pixel_each_way():
         ({"prompt": "a dog"}, "metadata has no include clauses, only 'prompt'"),
         ({"include": "dog"}, "include is 'dog', not a list"),
         ({"include": ["dog"]}, r"include\[0\] is 'dog', not an object with a \"class\""),
-        ({"include": [{"class": "dog"}]}, r"include\[0\] asks for None of dog; a count is a whole number from 1"),
+        (
+            {"include": [{"class": "dog"}]},
+            r"include\[0\] asks for None of dog; a count is a whole number from 1",
+        ),
         ({"include": [thing("dog", 0)]}, "asks for 0 of dog"),
-        ({"include": [thing("dog", color="grey")]}, "the color 'grey', which is never named; did you mean green"),
-        ({"include": [thing("dog"), thing("cat", position=["leftof", 0])]}, "the relation 'leftof', .*; did you mean left of"),
-        ({"include": [thing("dog"), thing("cat", position="left")]}, "a position is .relation, index of an earlier clause."),
-        ({"include": [thing("cat", position=["left of", 0])]}, r"left of include\[0\]; only an earlier clause"),
+        (
+            {"include": [thing("dog", color="grey")]},
+            "the color 'grey', which is never named; did you mean green",
+        ),
+        (
+            {"include": [thing("dog"), thing("cat", position=["leftof", 0])]},
+            "the relation 'leftof', .*; did you mean left of",
+        ),
+        (
+            {"include": [thing("dog"), thing("cat", position="left")]},
+            "a position is .relation, index of an earlier clause.",
+        ),
+        (
+            {"include": [thing("cat", position=["left of", 0])]},
+            r"left of include\[0\]; only an earlier clause",
+        ),
     ],
 )
 def test_metadata_that_is_not_genevals_is_refused_by_name(metadata, message):
@@ -242,9 +269,7 @@ def test_the_scorer_works_without_torch():
     import subprocess
     import sys
 
-    code = (
-        "import sys; sys.modules['torch'] = None; from rankkit_geneval import judge, Detection; print(judge({'include': []}, {}).correct)"
-    )
+    code = "import sys; sys.modules['torch'] = None; from rankkit_geneval import judge, Detection; print(judge({'include': []}, {}).correct)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "True\n"
 

@@ -13,7 +13,11 @@ RENAMED = {"computer mouse", "tv remote", "computer keyboard"}
 
 def test_the_prompts_are_the_published_file_to_the_byte():
     text = "".join(prompts.lines())
-    assert hashlib.sha256(text.encode()).hexdigest() == prompts.SHA256 == "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
+    assert (
+        hashlib.sha256(text.encode()).hexdigest()
+        == prompts.SHA256
+        == "5c48e0813e812e3c373fa5c8ed07a8f0a483be30272b4427b0559c8048e67c13"
+    )
 
 
 def test_the_tasks_have_their_published_sizes_and_order():
@@ -43,7 +47,14 @@ def test_the_text_of_a_position_names_the_subject_first_and_its_clauses_the_targ
 
 def test_thirty_three_prompts_ask_for_a_class_that_coco_calls_otherwise():
     asks = Counter(m["tag"] for m in ALL if RENAMED & {clause["class"] for clause in m["include"]})
-    assert asks == {"two_object": 9, "color_attr": 7, "position": 6, "colors": 5, "single_object": 3, "counting": 3}
+    assert asks == {
+        "two_object": 9,
+        "color_attr": 7,
+        "position": 6,
+        "colors": 5,
+        "single_object": 3,
+        "counting": 3,
+    }
     assert [CLASSES[i] for i in (64, 65, 66)] == ["computer mouse", "tv remote", "computer keyboard"]
 
 

@@ -21,7 +21,11 @@ detections = st.builds(Detection, boxes, scores, st.sampled_from(COLORS))
 @st.composite
 def scenes(draw):
     """Detections of three classes whose scores are all distinct, most of them above the thresholds."""
-    found = draw(st.lists(st.tuples(st.sampled_from(NAMES), detections), max_size=12, unique_by=lambda pair: pair[1].score))
+    found = draw(
+        st.lists(
+            st.tuples(st.sampled_from(NAMES), detections), max_size=12, unique_by=lambda pair: pair[1].score
+        )
+    )
     lift = draw(st.booleans())
     scene = {}
     for name, each in found:
@@ -41,7 +45,11 @@ def demands(draw):
         if i and draw(st.booleans()):
             clause["position"] = [draw(st.sampled_from(RELATIONS)), draw(st.integers(0, i - 1))]
         include.append(clause)
-    exclude = [{"class": c["class"], "count": c["count"] + draw(st.integers(1, 2))} for c in include if draw(st.booleans())]
+    exclude = [
+        {"class": c["class"], "count": c["count"] + draw(st.integers(1, 2))}
+        for c in include
+        if draw(st.booleans())
+    ]
     return {"tag": draw(st.sampled_from(("counting", "colors"))), "include": include, "exclude": exclude}
 
 
@@ -51,7 +59,9 @@ def margin(a, b):
     offset = box.mean(axis=1)[0] - box.mean(axis=1)[1]
     size = (box[:, 1] - box[:, 0]).sum(axis=0)
     norm = np.linalg.norm(offset)
-    return np.abs(np.maximum(np.abs(offset) - POSITION_THRESHOLD * size, 0) / norm - 0.5).min() if norm else 1.0
+    return (
+        np.abs(np.maximum(np.abs(offset) - POSITION_THRESHOLD * size, 0) / norm - 0.5).min() if norm else 1.0
+    )
 
 
 @given(demands(), scenes(), st.randoms())

@@ -1,4 +1,6 @@
-"""The ranker: whole, with a detector that looks at drawn pictures, and with the real architecture on random weights."""
+"""The ranker: whole, with a detector that looks at drawn pictures, and with the real architecture on random
+weights.
+"""
 
 import json
 import math
@@ -71,13 +73,26 @@ def test_metadata_is_found_by_the_text_of_a_published_prompt():
 @pytest.mark.parametrize(
     ("prompt", "metadata", "message"),
     [
-        ("a rabbit in a hat", {}, "no metadata says what 'a rabbit in a hat' asks for, and it is none of GenEval's 553 prompts"),
+        (
+            "a rabbit in a hat",
+            {},
+            "no metadata says what 'a rabbit in a hat' asks for, and it is none of GenEval's 553 prompts",
+        ),
         (
             "x",
             {"include": [{"class": "mouse", "count": 1}]},
             "'mouse', which the detector does not know; did you mean computer mouse",
         ),
-        ("x", {"include": [{"class": "dog", "count": 1}, {"class": "cat", "count": 1, "position": ["near", 0]}]}, "the relation 'near'"),
+        (
+            "x",
+            {
+                "include": [
+                    {"class": "dog", "count": 1},
+                    {"class": "cat", "count": 1, "position": ["near", 0]},
+                ]
+            },
+            "the relation 'near'",
+        ),
     ],
 )
 def test_a_prompt_that_cannot_be_judged_abstains_with_what_to_do_and_costs_nothing(prompt, metadata, message):
@@ -105,7 +120,9 @@ def test_one_picture_that_fails_abstains_alone():
                 raise ValueError("too small for me")
             return super().detect(images)
 
-    (ranking,) = Judged(Picky(), MeanColor()).rank([Group("a photo of a dog", (drawn(dog=DOG), drawn((4, 4))))])
+    (ranking,) = Judged(Picky(), MeanColor()).rank(
+        [Group("a photo of a dog", (drawn(dog=DOG), drawn((4, 4))))]
+    )
     assert ranking.scores[0] == 1 and math.isnan(ranking.scores[1])
     assert ranking.details[1]["error"] == "ValueError: too small for me"
 
@@ -123,11 +140,15 @@ def test_a_trainer_that_knows_prompts_alone_gets_verdicts_of_zero_and_one(checkp
     six = {metadata["tag"]: metadata["prompt"] for metadata in prompts.evaluation_metadata()}
     for tag, prompt in six.items():
         (ranking,) = ranker.rank([Group(prompt, (drawn(dog=DOG), drawn(cat=CAT)))])
-        assert set(ranking.scores) <= {0.0, 1.0} and [details["tag"] for details in ranking.details] == [tag] * 2
+        assert (
+            set(ranking.scores) <= {0.0, 1.0} and [details["tag"] for details in ranking.details] == [tag] * 2
+        )
 
 
 def test_every_published_prompt_is_known_by_its_text():
-    assert all(find_metadata(metadata["prompt"], {}) == metadata for metadata in prompts.evaluation_metadata())
+    assert all(
+        find_metadata(metadata["prompt"], {}) == metadata for metadata in prompts.evaluation_metadata()
+    )
 
 
 def test_the_detector_gives_a_picture_the_same_things_alone_and_in_any_batch(checkpoint):
@@ -139,19 +160,24 @@ def test_the_detector_gives_a_picture_the_same_things_alone_and_in_any_batch(che
         (alone,) = detector.detect([image])
         assert sorted(alone) == sorted(found)
         for name in found:
-            assert [each.score for each in found[name]] == pytest.approx([each.score for each in alone[name]], abs=1e-4)
+            assert [each.score for each in found[name]] == pytest.approx(
+                [each.score for each in alone[name]], abs=1e-4
+            )
 
 
 @pytest.mark.slow
 def test_the_detector_of_the_published_size_runs_on_a_cpu(tmp_path):
-    """69 million random weights, through the conversion; what a picture takes is printed (pytest -s -m slow)."""
+    """69 million random weights, through the conversion; what a picture takes is printed (pytest -s -m slow).
+    """
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Mask2FormerForUniversalSegmentation(official_config())
     assert round(sum(weight.numel() for weight in model.parameters()) / 1e6, 1) == 68.7
     model.class_predictor.weight.data *= 60
     model.save_pretrained(tmp_path / "random")
-    torch.save({"state_dict": inverse(load_file(tmp_path / "random" / "model.safetensors"))}, tmp_path / "m.pth")
+    torch.save(
+        {"state_dict": inverse(load_file(tmp_path / "random" / "model.safetensors"))}, tmp_path / "m.pth"
+    )
     convert_file(tmp_path / "m.pth", tmp_path / "converted")
     detector = Mask2Former(str(tmp_path / "converted"), device="cpu")
     start = time.process_time()
@@ -203,7 +229,9 @@ def test_wrong_options_are_refused_by_name(spec, message):
 
 
 def test_without_the_official_weights_the_error_says_how_to_get_them():
-    with pytest.raises(RankkitError, match=r"tsbpp/geneval_mask2former cannot be had from the hub .*convert FILE FOLDER"):
+    with pytest.raises(
+        RankkitError, match=r"tsbpp/geneval_mask2former cannot be had from the hub .*convert FILE FOLDER"
+    ):
         rankkit.load("geneval:device=cpu")
 
 
@@ -218,10 +246,12 @@ def test_the_hubs_own_training_run_has_the_same_labels_in_the_same_places():
 
 def test_listing_the_ranker_imports_neither_torch_nor_the_plugin():
     code = (
-        "import sys, json; from rankkit import cards; from rankkit.registry import installed;"
+        "import sys, json; from rankkit.registry import cards; from rankkit.registry.catalog import installed;"
         "(card,) = [cards.describe(o, verbose=True) for o in installed() if o.name == 'geneval'];"
         "print(json.dumps([card, sorted({'torch', 'transformers', 'rankkit_geneval'} & set(sys.modules))]))"
     )
-    card, imported = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    card, imported = json.loads(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    )
     assert imported == [] and "error" not in card
     assert card["card"]["range"] and card["card"]["weights"]

@@ -24,7 +24,9 @@ def rows_of(verdicts, ranker="geneval", **options):
     made = []
     for number, (metadata, found) in enumerate(verdicts):
         for i, verdict in enumerate(found):
-            details = {"error": "broken file"} if verdict is None else {"tag": metadata["tag"], "correct": verdict}
+            details = (
+                {"error": "broken file"} if verdict is None else {"tag": metadata["tag"], "correct": verdict}
+            )
             made.append(
                 row(
                     Identity(ranker, "0.1.0", options),
@@ -46,14 +48,18 @@ def drawn(images, seed=0, chance=0.6):
 
 
 def run(*command):
-    return subprocess.run([sys.executable, "-m", "rankkit_geneval", *map(str, command)], capture_output=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", "rankkit_geneval", *map(str, command)], capture_output=True, timeout=120
+    )
 
 
 def test_the_summary_equals_a_brute_force_recount():
     verdicts = drawn(4)
     summary = summarize(rows_of(verdicts))
     flat = [(metadata["tag"], verdict) for metadata, found in verdicts for verdict in found]
-    expected = {task: sum(v for t, v in flat if t == task) / sum(t == task for t, _ in flat) for task in TASKS}
+    expected = {
+        task: sum(v for t, v in flat if t == task) / sum(t == task for t, _ in flat) for task in TASKS
+    }
     assert {score.task: score.score for score in summary.tasks} == pytest.approx(expected)
     assert summary.overall.score == pytest.approx(sum(expected.values()) / 6)
     assert summary.images == pytest.approx(sum(v for _, v in flat) / len(flat))
@@ -83,7 +89,9 @@ def test_with_one_image_per_prompt_the_interval_is_wilsons():
 
 def test_images_of_one_prompt_are_not_counted_as_independent():
     alike = [(metadata, [i % 2 == 0] * 4) for i, metadata in enumerate(PROMPTS)]
-    for wide, narrow in zip(summarize(rows_of(alike)).tasks, summarize(rows_of(drawn(4, chance=0.5))).tasks, strict=True):
+    for wide, narrow in zip(
+        summarize(rows_of(alike)).tasks, summarize(rows_of(drawn(4, chance=0.5))).tasks, strict=True
+    ):
         assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
 
 
@@ -96,7 +104,9 @@ def test_a_task_that_is_all_right_is_not_certain_and_the_overall_interval_holds_
 
 def test_a_missing_task_is_never_hidden():
     rows = rows_of([pair for pair in drawn(1) if pair[0]["tag"] != "position"])
-    with pytest.raises(RankkitError, match="nothing was judged of the task position; the overall score would hide that"):
+    with pytest.raises(
+        RankkitError, match="nothing was judged of the task position; the overall score would hide that"
+    ):
         summarize(rows)
     summary = summarize(rows, partial=True)
     assert summary.overall is None and summary.missing == ("position",)
@@ -153,7 +163,10 @@ def test_the_command_prints_the_published_prompts_to_the_byte():
 
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path):
     missing = run("summary", tmp_path / "rows.jsonl")
-    assert (missing.returncode, missing.stderr.decode()) == (1, f"error: {tmp_path}/rows.jsonl: no such file\n")
+    assert (missing.returncode, missing.stderr.decode()) == (
+        1,
+        f"error: {tmp_path}/rows.jsonl: no such file\n",
+    )
     assert run("summary", tmp_path / "rows.txt").returncode == 2
     assert run("summary").returncode == 2
     nothing = run("convert", tmp_path / "m.pth", tmp_path / "out")

@@ -16,9 +16,10 @@ FILES = {"2.0": "HPS_v2_compressed.pt", "2.1": "HPS_v2.1_compressed.pt"}
 class HPSv2(Pointwise):
     """Prefer what people chose in HPDv2: the cosine of image and prompt, from -1 to 1; mostly 0.2 to 0.35.
 
-    The whole picture is seen: its longer side becomes 224 and the rest is padded with black, as the authors' package does.
-    Prompts are cut at 77 tokens, end mark kept. `version` picks the published weights; `checkpoint` is the file itself, a folder
-    with it or a hub id; `model` is the architecture of open_clip that they fit.
+    The whole picture is seen: its longer side becomes 224 and the rest is padded with black, as the authors'
+    package does. Prompts are cut at 77 tokens, end mark kept. `version` picks the published weights;
+    `checkpoint` is the file itself, a folder with it or a hub id; `model` is the architecture of open_clip
+    that they fit.
     """
 
     def __init__(
@@ -36,20 +37,28 @@ class HPSv2(Pointwise):
 
         path = find(checkpoint, file=FILES[version])
         self.batch_size = batch_size
-        self.towers = Letterboxed(model, read(path), path, device=pick_device(device), dtype=pick_dtype(dtype, "float32"))
+        self.towers = Letterboxed(
+            model, read(path), path, device=pick_device(device), dtype=pick_dtype(dtype, "float32")
+        )
 
     @classmethod
     def version(cls, *, version: str = "2.1", checkpoint: str = WEIGHTS, **_: Any) -> str:
-        """Which of the published weights, their id, and that pictures are resized with antialiasing (as torchvision 0.17 and later do)."""
+        """Which of the published weights, their id, and that pictures are resized with antialiasing (as
+        torchvision 0.17 and later do).
+        """
         from rankkit_torch import weights_id
 
         return f"v{version}+{weights_id(checkpoint)}+letterbox-antialias"
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt, with the prompt's length in tokens, what was cut of it, and how the picture was fitted."""
+        """One score per image and prompt, with the prompt's length in tokens, what was cut of it, and how the
+        picture was fitted.
+        """
         from rankkit_torch.clip import cosines
 
         if not images:
             return []
         found, notes = cosines(self.towers, images, prompts, self.batch_size)
-        return [Scored(cosine, details=note) for cosine, note in zip(found.double().tolist(), notes, strict=True)]
+        return [
+            Scored(cosine, details=note) for cosine, note in zip(found.double().tolist(), notes, strict=True)
+        ]

@@ -28,26 +28,35 @@ class Letterboxed(OpenClip):
 
 
 def letterbox(image: Image.Image, size: int) -> torch.Tensor:
-    """(3, size, size) float32, normalised with CLIP's mean and deviation; resized by bicubic interpolation of the tensor, antialiased."""
+    """(3, size, size) float32, normalised with CLIP's mean and deviation; resized by bicubic interpolation of
+    the tensor, antialiased.
+    """
     width, height = fitted(image.width, image.height, size)
     pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).to(torch.float32) / 255
     if max(image.size) != size:
-        pixels = interpolate(pixels[None], (height, width), mode="bicubic", align_corners=False, antialias=True)[0]
+        pixels = interpolate(
+            pixels[None], (height, width), mode="bicubic", align_corners=False, antialias=True
+        )[0]
     left, top = (size - width) // 2, (size - height) // 2
     pixels = pad(pixels, [left, size - width - left, top, size - height - top])
     return (pixels - torch.tensor(CLIP_MEAN).view(3, 1, 1)) / torch.tensor(CLIP_STD).view(3, 1, 1)
 
 
 def fitted(width: int, height: int, size: int) -> tuple[int, int]:
-    """Width and height when the longer side becomes `size`. Raises `BrokenRanker` where the authors' transform fails.
+    """Width and height when the longer side becomes `size`. Raises `BrokenRanker` where the authors'
+    transform fails.
 
-    It fails where the shorter side rounds to nothing, and where the longer side is `size` already and the shorter is not:
-    it then neither resizes nor pads.
+    It fails where the shorter side rounds to nothing, and where the longer side is `size` already and the
+    shorter is not: it then neither resizes nor pads.
     """
     if max(width, height) == size != min(width, height):
-        raise BrokenRanker(f"a picture of {width}x{height} is not padded by the authors' transform, and their model fails on it; resize it")
+        raise BrokenRanker(
+            f"a picture of {width}x{height} is not padded by the authors' transform, and their model fails on it; resize it"
+        )
     scale = size / float(max(width, height))
     fit = round(width * scale), round(height * scale)
     if min(fit) < 1:
-        raise BrokenRanker(f"a picture of {width}x{height} is too narrow: at a longer side of {size} its shorter side is nothing")
+        raise BrokenRanker(
+            f"a picture of {width}x{height} is too narrow: at a longer side of {size} its shorter side is nothing"
+        )
     return fit

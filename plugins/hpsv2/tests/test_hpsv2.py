@@ -1,4 +1,6 @@
-"""hpsv2 keeps every promise of a ranker, equals open_clip's plain loop, and fits pictures to the bit as torchvision does."""
+"""hpsv2 keeps every promise of a ranker, equals open_clip's plain loop, and fits pictures to the bit as
+torchvision does.
+"""
 
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from PIL import Image
 
 import rankkit
 from rankkit.errors import BadOption, BrokenRanker
-from rankkit.registry.load import prepare
+from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_torch import golden
 from rankkit_torch.testing import LONG, PROMPTS, pictures, spoil
@@ -58,7 +60,9 @@ def test_scores_at_full_size_are_those_of_the_original_package(tmp_path):
     golden.check(Path(__file__).parent.parent / "golden.json", tiny, tmp_path, size="full", prompts=1)
 
 
-@pytest.mark.parametrize(("size", "reason"), [((1, 640), "too narrow"), ((28, 14), "not padded by the authors' transform")])
+@pytest.mark.parametrize(
+    ("size", "reason"), [((1, 640), "too narrow"), ((28, 14), "not padded by the authors' transform")]
+)
 def test_a_picture_on_which_the_original_fails_is_abstained_on_and_no_other(options, size, reason):
     group = rankkit.Group("a red circle", (Image.new("RGB", size), *pictures()[:2]))
     (ranking,) = rankkit.load("hpsv2", **options).rank([group])
@@ -68,7 +72,12 @@ def test_a_picture_on_which_the_original_fails_is_abstained_on_and_no_other(opti
 
 def test_rows_say_how_picture_and_prompt_were_fitted(options):
     (scored,) = HPSv2(**options).score([Image.new("RGB", (56, 28))], [LONG])
-    assert scored.details == {"prompt_tokens": 134, "prompt_truncated": True, "resized": "28x14", "padded": 0.5}
+    assert scored.details == {
+        "prompt_tokens": 134,
+        "prompt_truncated": True,
+        "resized": "28x14",
+        "padded": 0.5,
+    }
 
 
 def test_a_folder_is_asked_for_the_file_of_the_version(options):
@@ -89,7 +98,8 @@ def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how):
 
 
 def test_weights_without_their_wrapping_are_not_silently_ignored(options, tmp_path):
-    """The published file holds its weights under state_dict; read without looking there, nothing would match."""
+    """The published file holds its weights under state_dict; read without looking there, nothing would match.
+    """
     with pytest.raises(BrokenRanker, match="keys are missing"):
         rankkit.load("hpsv2:model=ViT-B-32", checkpoint=options["checkpoint"])
 

@@ -1,4 +1,6 @@
-"""The plain loop: open_clip's model and tokenizer, torchvision's tensor operations in the authors' order, one pair at a time"""
+"""The plain loop: open_clip's model and tokenizer, torchvision's tensor operations in the authors' order, one
+pair at a time
+"""
 
 import json
 
@@ -23,19 +25,27 @@ TINY = {
 def checkpoint(folder):
     (folder / "tiny-hps.json").write_text(json.dumps(TINY))
     open_clip.add_model_config(folder)
-    shapes = {key: tuple(value.shape) for key, value in open_clip.create_model("tiny-hps").state_dict().items()}
+    shapes = {
+        key: tuple(value.shape) for key, value in open_clip.create_model("tiny-hps").state_dict().items()
+    }
     torch.save({"state_dict": draw(shapes)}, folder / "HPS_v2.1_compressed.pt")
     return {"checkpoint": str(folder / "HPS_v2.1_compressed.pt"), "model": "tiny-hps"}
 
 
 def original(folder, *, checkpoint, model):
     """The same files for the original package."""
-    return {"checkpoint": checkpoint, "model": str(folder / f"{model}.json") if model == "tiny-hps" else model}
+    return {
+        "checkpoint": checkpoint,
+        "model": str(folder / f"{model}.json") if model == "tiny-hps" else model,
+    }
 
 
 def full(folder):
     with torch.device("meta"):
-        shapes = {key: tuple(value.shape) for key, value in open_clip.create_model("ViT-H-14", device="meta").state_dict().items()}
+        shapes = {
+            key: tuple(value.shape)
+            for key, value in open_clip.create_model("ViT-H-14", device="meta").state_dict().items()
+        }
     torch.save({"state_dict": draw(shapes)}, folder / "HPS_v2.1_compressed.pt")
     return {"checkpoint": str(folder / "HPS_v2.1_compressed.pt"), "model": "ViT-H-14"}
 

@@ -1,4 +1,6 @@
-"""HPSv3 (Ma et al. 2025, arXiv 2508.03789): Qwen2-VL-7B with a head that gives a preference and how sure it is."""
+"""HPSv3 (Ma et al. 2025, arXiv 2508.03789):
+Qwen2-VL-7B with a head that gives a preference and how sure it is.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,14 @@ BASE = "Qwen/Qwen2-VL-7B-Instruct"
 
 
 class HPSv3(Pointwise):
-    """Prefer what people chose in HPDv3: the mean of the learned preference, unbounded, mostly -5 to 15 (section 4 of the paper).
+    """Prefer what people chose in HPDv3: the mean of the learned preference, unbounded, mostly -5 to 15
+    (section 4 of the paper).
 
-    `stderr` is the learned standard deviation, the exponential of the head's second number: how unsure the model is.
-    The whole picture is seen, resized to about 448 x 448 pixels in its own shape; the prompt is not cut.
-    `checkpoint` is the published file, a folder with it or a hub id; `base` a folder or hub id with Qwen2-VL's config and tokenizer.
-    A batch holds at most `batch_size` pictures and `batch_tokens` tokens, padding counted.
+    `stderr` is the learned standard deviation, the exponential of the head's second number: how unsure the
+    model is. The whole picture is seen, resized to about 448 x 448 pixels in its own shape; the prompt is not
+    cut. `checkpoint` is the published file, a folder with it or a hub id; `base` a folder or hub id with
+    Qwen2-VL's config and tokenizer. A batch holds at most `batch_size` pictures and `batch_tokens` tokens,
+    padding counted.
     """
 
     def __init__(
@@ -44,31 +48,40 @@ class HPSv3(Pointwise):
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, base: str = BASE, **_: Any) -> str:
-        """The weights' id, that of the configuration and tokenizer, and that pictures are prepared by Pillow."""
+        """The weights' id, that of the configuration and tokenizer, and that pictures are prepared by Pillow.
+        """
         from rankkit_torch import weights_id
 
         return "+".join((weights_id(checkpoint), weights_id(base, "base"), "pil"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt with its standard deviation, the prompt's length in tokens and the picture's size as seen."""
+        """One score per image and prompt with its standard deviation, the prompt's length in tokens and the
+        picture's size as seen.
+        """
         questions = [self.asker.ask(image, prompt) for image, prompt in zip(images, prompts, strict=True)]
         found: dict[int, tuple[float, float]] = {}
         for places in plan([len(question.ids) for question in questions], self.batch_size, self.batch_tokens):
             found.update(zip(places, self._batch([questions[place] for place in places]), strict=True))
         return [
-            Scored(found[place][0], math.exp(found[place][1]), {**question.notes, "log_sigma": found[place][1]})
+            Scored(
+                found[place][0], math.exp(found[place][1]), {**question.notes, "log_sigma": found[place][1]}
+            )
             for place, question in enumerate(questions)
         ]
 
     def _batch(self, questions: Sequence[Any]) -> list[tuple[float, float]]:
         from rankkit_torch import memory
 
-        with memory(self.device, f"{len(questions)} images of {max(len(question.ids) for question in questions)} tokens"):
+        with memory(
+            self.device,
+            f"{len(questions)} images of {max(len(question.ids) for question in questions)} tokens",
+        ):
             return self.model.answer(self.asker.batch(questions), self.device)
 
 
 def plan(lengths: Sequence[int], most: int, budget: int) -> list[list[int]]:
-    """Places of items in batches of like lengths: at most `most` items, and longest times count at most `budget` (one item always fits).
+    """Places of items in batches of like lengths: at most `most` items, and longest times count at most
+    `budget` (one item always fits).
 
     >>> plan([5, 100, 6, 90], most=8, budget=200)
     [[0, 2], [3, 1]]

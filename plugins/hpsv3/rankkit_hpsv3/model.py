@@ -23,7 +23,14 @@ class Network(nn.Module):
         super().__init__()
         self.model: Any = Qwen2VLModel(config)
         hidden = config.text_config.hidden_size
-        self.rm_head = nn.Sequential(nn.Linear(hidden, 1024), nn.ReLU(), nn.Dropout(0.05), nn.Linear(1024, 16), nn.ReLU(), nn.Linear(16, 2))
+        self.rm_head = nn.Sequential(
+            nn.Linear(hidden, 1024),
+            nn.ReLU(),
+            nn.Dropout(0.05),
+            nn.Linear(1024, 16),
+            nn.ReLU(),
+            nn.Linear(16, 2),
+        )
         self.vocabulary = int(config.text_config.vocab_size)
 
     @torch.inference_mode()
@@ -31,8 +38,8 @@ class Network(nn.Module):
     def answer(self, batch: Mapping[str, torch.Tensor], device: torch.device) -> list[tuple[float, float]]:
         """Mean and logarithm of the standard deviation for each question of a batch.
 
-        Positions simply count, on all three axes of the rotary embedding: so the weights were trained. The model's own default
-        places a picture's tokens on a grid, and gives other scores.
+        Positions simply count, on all three axes of the rotary embedding: so the weights were trained. The
+        model's own default places a picture's tokens on a grid, and gives other scores.
         """
         given = {name: tensor.to(device) for name, tensor in batch.items()}
         count, length = given["ids"].shape
@@ -45,17 +52,23 @@ class Network(nn.Module):
             use_cache=False,
         ).last_hidden_state
         at_BH = hidden_BLH[torch.arange(count, device=device), given["places"]]
-        return [(float(mean), float(spread)) for mean, spread in self.rm_head(at_BH.float()).double().tolist()]
+        return [
+            (float(mean), float(spread)) for mean, spread in self.rm_head(at_BH.float()).double().tolist()
+        ]
 
 
 def load(path: Path, base: Path, device: torch.device, dtype: torch.dtype) -> Network:
     """The network with the weights of a published file and the configuration of a Qwen2-VL folder."""
     if not (base / "config.json").is_file():
-        raise BrokenRanker(f"{base} holds no config.json; give base=FOLDER with Qwen2-VL's configuration and tokenizer")
+        raise BrokenRanker(
+            f"{base} holds no config.json; give base=FOLDER with Qwen2-VL's configuration and tokenizer"
+        )
     config: Any = Qwen2VLConfig.from_pretrained(base)
     state = {renamed(key): value for key, value in read(path).items() if not key.startswith("lm_head.")}
     if EMBEDDING not in state:
-        raise BrokenRanker(f"{path} does not fit HPSv3: it has no model.embed_tokens. Is it the checkpoint of another model?")
+        raise BrokenRanker(
+            f"{path} does not fit HPSv3: it has no model.embed_tokens. Is it the checkpoint of another model?"
+        )
     config.text_config.vocab_size = state[EMBEDDING].shape[0]
     with empty():
         network = Network(config)

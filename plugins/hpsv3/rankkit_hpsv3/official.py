@@ -1,4 +1,5 @@
-"""The original hpsv3 package as a ranker, in an environment of its own: the oracle that our port is compared with.
+"""The original hpsv3 package as a ranker, in an environment of its own: the oracle that our port is compared
+with.
 
 It needs what official.txt lists, and nothing of ours but rankkit itself.
 """
@@ -21,10 +22,12 @@ from rankkit import Pointwise, Scored
 
 
 class Official(Pointwise):
-    """HPSv3 as its authors' package scores it: mean of the learned preference, mostly -5 to 15 (arXiv 2508.03789).
+    """HPSv3 as its authors' package scores it: mean of the learned preference, mostly -5 to 15 (arXiv
+    2508.03789).
 
-    `checkpoint`: the published file, else the package downloads it. `base`: a folder or hub id of Qwen2-VL with its weights, all of which
-    the package replaces. `dtype`: bfloat16 on a GPU, as the authors configure it; on a CPU their head takes nothing else than float32.
+    `checkpoint`: the published file, else the package downloads it. `base`: a folder or hub id of Qwen2-VL
+    with its weights, all of which the package replaces. `dtype`: bfloat16 on a GPU, as the authors configure
+    it; on a CPU their head takes nothing else than float32.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class Official(Pointwise):
         with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory() as folder:
             package: Any = importlib.import_module("hpsv3")
             config = _configuration(Path(package.__file__).parent, Path(folder), base, device, dtype)
-            self.inferencer = package.HPSv3RewardInferencer(config_path=config, checkpoint_path=checkpoint or None, device=device)
+            self.inferencer = package.HPSv3RewardInferencer(
+                config_path=config, checkpoint_path=checkpoint or None, device=device
+            )
 
     @classmethod
     def version(cls, **_: Any) -> str:
@@ -51,11 +56,15 @@ class Official(Pointwise):
         return "+".join(f"{name}-{_version(name)}" for name in ("hpsv3", "transformers"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """The package's own `reward` of each pair: the mean, and the exponential of the second number as standard error."""
+        """The package's own `reward` of each pair: the mean, and the exponential of the second number as
+        standard error.
+        """
         found = []
         for image, prompt in zip(images, prompts, strict=True):
             with self.torch.no_grad(), contextlib.redirect_stdout(sys.stderr):
-                ((mean, spread, *_),) = self.inferencer.reward(image_paths=[image], prompts=[prompt]).double().tolist()
+                ((mean, spread, *_),) = (
+                    self.inferencer.reward(image_paths=[image], prompts=[prompt]).double().tolist()
+                )
             found.append(Scored(mean, math.exp(spread)))
         return found
 

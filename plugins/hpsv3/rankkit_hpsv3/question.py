@@ -1,6 +1,8 @@
-"""What HPSv3 is asked: one turn of chat with the picture, the authors' instruction and the mark at which it answers.
+"""What HPSv3 is asked: one turn of chat with the picture, the authors' instruction and the mark at which it
+answers.
 
-question.txt is the authors' text, letter by letter, because scores depend on it: hpsv3 1.0.0, MIT licence, (c) 2024 HPSv3 Team.
+question.txt is the authors' text, letter by letter, because scores depend on it: hpsv3 1.0.0, MIT licence,
+(c) 2024 HPSv3 Team.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ QUESTION = (Path(__file__).parent / "question.txt").read_text("utf-8")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One picture and prompt, ready for the model: token ids, patches (P, 1176), their grid, and what to say of it in the row."""
+    """One picture and prompt, ready for the model: token ids, patches (P, 1176), their grid, and what to say
+    of it in the row.
+    """
 
     ids: list[int]
     patches: torch.Tensor
@@ -46,33 +50,51 @@ class Asker:
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         except Exception as error:
-            raise BrokenRanker(f"{folder} holds no tokenizer ({' '.join(str(error).split())[:150]}); give base=FOLDER") from None
+            raise BrokenRanker(
+                f"{folder} holds no tokenizer ({' '.join(str(error).split())[:150]}); give base=FOLDER"
+            ) from None
         tokenizer.add_tokens([REWARD], special_tokens=True)
         self.tokenizer = tokenizer
-        self.reward, self.placeholder = (int(tokenizer.convert_tokens_to_ids(mark)) for mark in (REWARD, PLACEHOLDER))
+        self.reward, self.placeholder = (
+            int(tokenizer.convert_tokens_to_ids(mark)) for mark in (REWARD, PLACEHOLDER)
+        )
         if self.reward >= vocabulary:
-            raise BrokenRanker(f"{folder} has {self.reward + 1} tokens and the checkpoint {vocabulary}: they do not belong together")
+            raise BrokenRanker(
+                f"{folder} has {self.reward + 1} tokens and the checkpoint {vocabulary}: they do not belong together"
+            )
 
     def ask(self, image: Image.Image, prompt: str) -> Question:
-        """A question. Raises `BrokenRanker` for a picture the authors' code refuses, and for a prompt that holds the model's own marks."""
+        """A question. Raises `BrokenRanker` for a picture the authors' code refuses, and for a prompt that
+        holds the model's own marks.
+        """
         width, height = fitted(image.width, image.height)
         tokens = width * height // SIDE**2
-        text = f"{BEFORE}{PLACEHOLDER * tokens}<|vision_end|>{QUESTION.replace('{text_prompt}', prompt)}{AFTER}"
+        text = (
+            f"{BEFORE}{PLACEHOLDER * tokens}<|vision_end|>{QUESTION.replace('{text_prompt}', prompt)}{AFTER}"
+        )
         ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
         if ids.count(self.reward) != 1 or ids.count(self.placeholder) != tokens:
-            raise BrokenRanker(f"the prompt holds a mark of the model itself ({REWARD} or {PLACEHOLDER}), and cannot be judged")
+            raise BrokenRanker(
+                f"the prompt holds a mark of the model itself ({REWARD} or {PLACEHOLDER}), and cannot be judged"
+            )
         length = len(self.tokenizer(prompt, verbose=False)["input_ids"])
         notes = {"prompt_tokens": length, "prompt_truncated": False, "resized": f"{width}x{height}"}
         pixels = to_tensor([image.resize((width, height), Image.Resampling.BICUBIC)])[0]
         return Question(ids, patches(pixels), (1, height // PATCH, width // PATCH), notes)
 
     def batch(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
-        """Tokens and mask (B, L), patches of all pictures, grids (B, 3), and where each is to be answered (B,)."""
+        """Tokens and mask (B, L), patches of all pictures, grids (B, 3), and where each is to be answered
+        (B,).
+        """
         longest = max(len(question.ids) for question in questions)
         pad = self.tokenizer.pad_token_id
         return {
-            "ids": torch.tensor([question.ids + [pad] * (longest - len(question.ids)) for question in questions]),
-            "mask": torch.tensor([[1] * len(question.ids) + [0] * (longest - len(question.ids)) for question in questions]),
+            "ids": torch.tensor(
+                [question.ids + [pad] * (longest - len(question.ids)) for question in questions]
+            ),
+            "mask": torch.tensor(
+                [[1] * len(question.ids) + [0] * (longest - len(question.ids)) for question in questions]
+            ),
             "patches": torch.cat([question.patches for question in questions]),
             "grids": torch.tensor([question.grid for question in questions]),
             "places": torch.tensor([question.ids.index(self.reward) for question in questions]),
@@ -80,9 +102,13 @@ class Asker:
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
-    """Width and height in multiples of 28 with about `PIXELS` pixels: below it when the rounded picture has more, else above."""
+    """Width and height in multiples of 28 with about `PIXELS` pixels: below it when the rounded picture has
+    more, else above.
+    """
     if max(width, height) > MAX_RATIO * min(width, height):
-        raise BrokenRanker(f"a picture of {width}x{height} is too narrow: its sides differ by more than a factor of {MAX_RATIO}")
+        raise BrokenRanker(
+            f"a picture of {width}x{height} is too narrow: its sides differ by more than a factor of {MAX_RATIO}"
+        )
     rounded = max(SIDE, round(width / SIDE) * SIDE) * max(SIDE, round(height / SIDE) * SIDE)
     if rounded == PIXELS:
         return max(SIDE, round(width / SIDE) * SIDE), max(SIDE, round(height / SIDE) * SIDE)
@@ -94,7 +120,10 @@ def fitted(width: int, height: int) -> tuple[int, int]:
 
 
 def patches(pixels_CHW: torch.Tensor) -> torch.Tensor:
-    """(P, 1176): patches of 14 x 14, two by two together, each seen twice because the model thinks of films."""
+    """(P, 1176): patches of 14 x 14, two by two together, each seen twice because the model thinks of films.
+    """
     channels, height, width = pixels_CHW.shape
-    grid = pixels_CHW.view(channels, height // SIDE, 2, PATCH, width // SIDE, 2, PATCH).permute(1, 4, 2, 5, 0, 3, 6)
+    grid = pixels_CHW.view(channels, height // SIDE, 2, PATCH, width // SIDE, 2, PATCH).permute(
+        1, 4, 2, 5, 0, 3, 6
+    )
     return grid.unsqueeze(5).expand(-1, -1, -1, -1, -1, 2, -1, -1).reshape(-1, channels * 2 * PATCH * PATCH)

@@ -1,4 +1,6 @@
-"""hpsv3 keeps every promise of a ranker, equals its language model written out, and reads the published keys strictly."""
+"""hpsv3 keeps every promise of a ranker, equals its language model written out, and reads the published keys
+strictly.
+"""
 
 import math
 from pathlib import Path
@@ -11,7 +13,7 @@ from PIL import Image
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit.registry.load import prepare
+from rankkit.plugin import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_hpsv3 import HPSv3, official, plan
 from rankkit_hpsv3.model import renamed
@@ -33,7 +35,8 @@ def test_hpsv3_keeps_every_promise_of_a_ranker(options):
 
 def test_hpsv3_keeps_every_promise_on_one_group(options):
     check_ranker(
-        rankkit.load("hpsv3", **options, dtype="float32"), groups=[group for group in sample_groups() if len(group.images) == 3][:1]
+        rankkit.load("hpsv3", **options, dtype="float32"),
+        groups=[group for group in sample_groups() if len(group.images) == 3][:1],
     )
 
 
@@ -63,7 +66,12 @@ def test_positions_simply_count_and_do_not_follow_the_grid(options):
     batch = {name: tensor.to(ranker.device) for name, tensor in ranker.asker.batch([question]).items()}
     (mean, _), ids = ranker.model.answer(batch, ranker.device)[0], batch["ids"]
     marks = (ids == ranker.asker.placeholder).int()
-    grid = {"pixel_values": batch["patches"], "image_grid_thw": batch["grids"], "mm_token_type_ids": marks, "attention_mask": batch["mask"]}
+    grid = {
+        "pixel_values": batch["patches"],
+        "image_grid_thw": batch["grids"],
+        "mm_token_type_ids": marks,
+        "attention_mask": batch["mask"],
+    }
     with torch.no_grad():
         hidden = ranker.model.model(input_ids=ids, **grid).last_hidden_state[0, batch["places"][0]]
         assert abs(float(ranker.model.rm_head(hidden)[0]) - mean) > 1e-3 * abs(mean)
@@ -78,13 +86,17 @@ def test_batches_hold_no_more_tokens_than_the_budget():
     lengths = [700, 20, 710, 650, 30, 2000]
     batches = plan(lengths, most=2, budget=1500)
     assert sorted(place for batch in batches for place in batch) == list(range(6))
-    assert all(len(batch) == 1 or len(batch) * max(lengths[place] for place in batch) <= 1500 for batch in batches)
+    assert all(
+        len(batch) == 1 or len(batch) * max(lengths[place] for place in batch) <= 1500 for batch in batches
+    )
     assert max(map(len, batches)) == 2
 
 
 def test_companions_in_a_batch_do_not_move_a_score(options):
     images, prompts = pictures()[:3], ["a fox", "a dog " * 40, ""]
-    alone, together = (HPSv3(**options, dtype="float32", batch_size=size).score(images, prompts) for size in (1, 3))
+    alone, together = (
+        HPSv3(**options, dtype="float32", batch_size=size).score(images, prompts) for size in (1, 3)
+    )
     assert [a.score for a in alone] == pytest.approx([b.score for b in together], abs=1e-5)
 
 
@@ -94,7 +106,9 @@ def test_pictures_are_fitted_and_cut_into_patches_as_transformers_does(image):
 
     size = fitted(*image.size)
     assert tiny.fit(image).size == size and 0.5 < size[0] * size[1] / (256 * 28 * 28) < 2
-    found = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=2**24)(images=[tiny.fit(image)], return_tensors="pt")
+    found = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=2**24)(
+        images=[tiny.fit(image)], return_tensors="pt"
+    )
     ours = patches(to_tensor([tiny.fit(image)])[0])
     assert ours.shape == found["pixel_values"].shape and (ours - found["pixel_values"]).abs().max() <= 1e-6
     assert found["image_grid_thw"].tolist() == [[1, size[1] // 14, size[0] // 14]]
@@ -104,14 +118,20 @@ def test_a_picture_or_prompt_that_the_model_cannot_take_is_abstained_on_alone(op
     images = (Image.new("RGB", (1, 300)), pictures()[0])
     ranker = rankkit.load("hpsv3", **options)
     (ranking,) = ranker.rank([rankkit.Group("a fox", images)])
-    assert [math.isnan(score) for score in ranking.scores] == [True, False] and "too narrow" in ranking.details[0]["error"]
+    assert [math.isnan(score) for score in ranking.scores] == [
+        True,
+        False,
+    ] and "too narrow" in ranking.details[0]["error"]
     (ranking,) = ranker.rank([rankkit.Group("a <|Reward|> fox", images[1:])])
     assert "mark of the model itself" in ranking.details[0]["error"]
 
 
 def test_rows_say_what_was_seen(options):
     (scored,) = HPSv3(**options).score([Image.new("RGB", (512, 512))], ["fox"])
-    assert {key: scored.details[key] for key in ("prompt_truncated", "resized")} == {"prompt_truncated": False, "resized": "448x448"}
+    assert {key: scored.details[key] for key in ("prompt_truncated", "resized")} == {
+        "prompt_truncated": False,
+        "resized": "448x448",
+    }
 
 
 @pytest.mark.parametrize("how", ["truncated", "pickle", "missing", "unexpected"])
@@ -143,7 +163,9 @@ def test_the_official_twin_says_which_package_is_missing():
 
 def test_the_original_package_gets_its_own_configuration_with_another_base_device_and_dtype(tmp_path):
     (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "HPSv3_7B.yaml").write_text('rm_head_type: "ranknet"\nbf16: True\ntorch_dtype: "bfloat16"\n')
+    (tmp_path / "config" / "HPSv3_7B.yaml").write_text(
+        'rm_head_type: "ranknet"\nbf16: True\ntorch_dtype: "bfloat16"\n'
+    )
     text = Path(official._configuration(tmp_path, tmp_path, "/models/base", "cpu", "float32")).read_text()
     assert set(text.splitlines()) == {
         "rm_head_type: ranknet", "model_name_or_path: /models/base", "torch_dtype: float32", "bf16: false",

@@ -1,4 +1,6 @@
-"""Qwen2-VL's language model written out in plain tensor operations on transformers' picture tower and processor, one pair at a time"""
+"""Qwen2-VL's language model written out in plain tensor operations on transformers' picture tower and
+processor, one pair at a time
+"""
 
 import json
 import math
@@ -20,7 +22,15 @@ from rankkit_torch.testing import byte_letters
 
 REFERENCE = "Qwen2-VL's language model written out"
 ORIGINAL, PACKAGE = "hpsv3-official", "hpsv3"
-MARKS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+MARKS = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 PROCESSOR = {
     "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2VLProcessor", "min_pixels": 56 * 56,
     "max_pixels": 2**14 * 28**2, "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2,
@@ -53,14 +63,39 @@ def checkpoint(folder):
 
 def configuration(words):
     """The contents of config.json as Qwen2-VL publishes it, in small."""
-    places = {f"{mark}_token_id": words.convert_tokens_to_ids(f"<|{mark}|>") for mark in ("vision_start", "vision_end")}
-    places |= {f"{mark}_token_id": words.convert_tokens_to_ids(f"<|{mark}_pad|>") for mark in ("image", "video")}
+    places = {
+        f"{mark}_token_id": words.convert_tokens_to_ids(f"<|{mark}|>")
+        for mark in ("vision_start", "vision_end")
+    }
+    places |= {
+        f"{mark}_token_id": words.convert_tokens_to_ids(f"<|{mark}_pad|>") for mark in ("image", "video")
+    }
     places |= {"bos_token_id": 0, "eos_token_id": 0, "vocab_size": len(words) + 40, "model_type": "qwen2_vl"}
-    text = {"hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": SHARED}
-    text |= {"intermediate_size": 96, "max_position_embeddings": 2**15, "rms_norm_eps": EPS, "rope_theta": THETA}
+    text = {
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": SHARED,
+    }
+    text |= {
+        "intermediate_size": 96,
+        "max_position_embeddings": 2**15,
+        "rms_norm_eps": EPS,
+        "rope_theta": THETA,
+    }
     text |= {"rope_scaling": {"type": "mrope", "mrope_section": [2, 3, 3]}}
-    vision = {"depth": 2, "embed_dim": 32, "hidden_size": HIDDEN, "num_heads": 2, "mlp_ratio": 2, "in_chans": 3, "patch_size": 14}
-    return places | text | {"tie_word_embeddings": False, "use_sliding_window": False, "vision_config": vision}
+    vision = {
+        "depth": 2,
+        "embed_dim": 32,
+        "hidden_size": HIDDEN,
+        "num_heads": 2,
+        "mlp_ratio": 2,
+        "in_chans": 3,
+        "patch_size": 14,
+    }
+    return (
+        places | text | {"tie_word_embeddings": False, "use_sliding_window": False, "vision_config": vision}
+    )
 
 
 def network_shapes(config, tokens):
@@ -71,7 +106,9 @@ def network_shapes(config, tokens):
 
 
 def original(folder, *, checkpoint, base):
-    """The same files for the original package, which wants a base with weights and a chat template: it replaces all of the former."""
+    """The same files for the original package, which wants a base with weights and a chat template: it
+    replaces all of the former.
+    """
     whole = shutil.copytree(base, folder / "whole")
     (whole / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
     config = Qwen2VLConfig.from_pretrained(base)
@@ -87,7 +124,8 @@ def published(key):
 
 
 def tokenizer():
-    """Qwen2's tokenizer, byte by byte but for the words of the question, which are built up letter by letter."""
+    """Qwen2's tokenizer, byte by byte but for the words of the question, which are built up letter by letter.
+    """
     from transformers import Qwen2Tokenizer
 
     letters = byte_letters()
@@ -109,25 +147,44 @@ def reference(images, prompts, *, checkpoint, base):
     state, words = load_file(checkpoint), AutoTokenizer.from_pretrained(base)
     words.add_tokens(["<|Reward|>"], special_tokens=True)
     tower = Qwen2VLModel(Qwen2VLConfig.from_pretrained(base)).visual.eval()
-    tower.load_state_dict({key.removeprefix("visual."): value for key, value in state.items() if key.startswith("visual.")})
+    tower.load_state_dict(
+        {key.removeprefix("visual."): value for key, value in state.items() if key.startswith("visual.")}
+    )
     processor = AutoImageProcessor.from_pretrained(base, backend="pil")
     seen = {id(image): processor(images=[fit(image)], return_tensors="pt") for image in images}
-    features = {place: tower(found["pixel_values"], grid_thw=found["image_grid_thw"]).pooler_output for place, found in seen.items()}
-    return [judge(state, words, features[id(image)], prompt) for image, prompt in zip(images, prompts, strict=True)]
+    features = {
+        place: tower(found["pixel_values"], grid_thw=found["image_grid_thw"]).pooler_output
+        for place, found in seen.items()
+    }
+    return [
+        judge(state, words, features[id(image)], prompt)
+        for image, prompt in zip(images, prompts, strict=True)
+    ]
 
 
 def fit(image, pixels=256 * 28 * 28):
-    """The authors' resizing: sides to multiples of 28, at most (rounding down) or at least (rounding up) so many pixels."""
+    """The authors' resizing: sides to multiples of 28, at most (rounding down) or at least (rounding up) so
+    many pixels.
+    """
     sides = [max(28, round(side / 28) * 28) for side in image.size]
     if math.prod(sides) != pixels:
-        scale, towards = math.sqrt(pixels / math.prod(image.size)), math.floor if math.prod(sides) > pixels else math.ceil
+        scale, towards = (
+            math.sqrt(pixels / math.prod(image.size)),
+            math.floor if math.prod(sides) > pixels else math.ceil,
+        )
         sides = [towards(side * scale / 28) * 28 for side in image.size]
     return image.resize(sides, Image.Resampling.BICUBIC)
 
 
 def judge(state, words, features, prompt):
     w = {key.removeprefix("model."): value for key, value in state.items()}
-    text = BEFORE + "<|image_pad|>" * len(features) + "<|vision_end|>" + QUESTION.format(text_prompt=prompt) + AFTER
+    text = (
+        BEFORE
+        + "<|image_pad|>" * len(features)
+        + "<|vision_end|>"
+        + QUESTION.format(text_prompt=prompt)
+        + AFTER
+    )
     ids = torch.tensor(words(text)["input_ids"])
     x = w["embed_tokens.weight"][ids]
     x[ids == words.convert_tokens_to_ids("<|image_pad|>")] = features
@@ -138,7 +195,10 @@ def judge(state, words, features, prompt):
     for i in range(LAYERS):
         at = f"layers.{i}."
         y = rms(x, w[at + "input_layernorm.weight"])
-        q, k, v = ((y @ w[f"{at}self_attn.{n}_proj.weight"].T + w[f"{at}self_attn.{n}_proj.bias"]).split(width, -1) for n in "qkv")
+        q, k, v = (
+            (y @ w[f"{at}self_attn.{n}_proj.weight"].T + w[f"{at}self_attn.{n}_proj.bias"]).split(width, -1)
+            for n in "qkv"
+        )
         heads = []
         for h in range(HEADS):
             a, b, c = rotate(q[h], turn), rotate(k[h * SHARED // HEADS], turn), v[h * SHARED // HEADS]

@@ -13,7 +13,8 @@ from torch import nn
 from transformers import AutoTokenizer, BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch import LinearHead, each, empty, full_float32, load_strict, memory, read, square, to_tensor
+from rankkit.plugin import map_images
+from rankkit_torch import LinearHead, empty, full_float32, load_strict, memory, read, square, to_tensor
 
 LIMIT = 35  # tokens of a prompt, with both marks
 HEAD_DIM = 64  # of every attention head, in both towers
@@ -49,7 +50,13 @@ class Network(nn.Module):
         """Raw scores, (B,) in float32."""
         patches_BPD = self.vision(pixel_values=pixels_B3HW).last_hidden_state
         seen_BP = torch.ones(patches_BPD.shape[:2], dtype=torch.long, device=patches_BPD.device)
-        words = self.text(ids_BL, mask_BL, encoder_hidden_states=patches_BPD, encoder_attention_mask=seen_BP, is_decoder=False)
+        words = self.text(
+            ids_BL,
+            mask_BL,
+            encoder_hidden_states=patches_BPD,
+            encoder_attention_mask=seen_BP,
+            is_decoder=False,
+        )
         scores: torch.Tensor = self.head(words.last_hidden_state[:, 0].float())
         return scores
 
@@ -60,7 +67,9 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Network:
     try:
         vision, text = configurations(state)
     except KeyError as error:
-        raise BrokenRanker(f"{path} does not fit ImageReward: it has no {error.args[0]}. Is it the checkpoint of another model?") from None
+        raise BrokenRanker(
+            f"{path} does not fit ImageReward: it has no {error.args[0]}. Is it the checkpoint of another model?"
+        ) from None
     with empty():
         network = Network(vision, text)
     load_strict(network, state, path, ignore=("position_ids",))
@@ -78,10 +87,15 @@ def renamed(key: str) -> str:
 
 
 def configurations(state: Mapping[str, torch.Tensor]) -> tuple[BlipVisionConfig, BlipTextConfig]:
-    """Sizes as the weights have them (BLIP large in the published file); what weights do not show is as published."""
+    """Sizes as the weights have them (BLIP large in the published file); what weights do not show is as
+    published.
+    """
     patch = state["vision.embeddings.patch_embedding.weight"]
     positions = state["vision.embeddings.position_embedding"].shape[1] - 1
-    words, places = state["text.embeddings.word_embeddings.weight"], state["text.embeddings.position_embeddings.weight"]
+    words, places = (
+        state["text.embeddings.word_embeddings.weight"],
+        state["text.embeddings.position_embeddings.weight"],
+    )
     width, hidden = patch.shape[0], words.shape[1]
     vision = BlipVisionConfig(
         hidden_size=width,
@@ -103,7 +117,9 @@ def configurations(state: Mapping[str, torch.Tensor]) -> tuple[BlipVisionConfig,
         max_position_embeddings=places.shape[0],
         hidden_act="gelu",
         layer_norm_eps=1e-12,
-        is_decoder=True,  # there is no attention to the picture otherwise; the call says False, so that words see each other both ways
+        # there is no attention to the picture otherwise; the call says False, so that words see each other
+        # both ways
+        is_decoder=True,
     )
     return vision, text
 
@@ -113,7 +129,9 @@ def words(folder: Path) -> Any:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     except Exception as error:
-        raise BrokenRanker(f"{folder} holds no tokenizer ({' '.join(str(error).split())[:150]}); give tokenizer=FOLDER") from None
+        raise BrokenRanker(
+            f"{folder} holds no tokenizer ({' '.join(str(error).split())[:150]}); give tokenizer=FOLDER"
+        ) from None
     tokenizer.add_tokens(["[DEC]", "[ENC]"], special_tokens=True)
     return tokenizer
 
@@ -122,7 +140,7 @@ def words(folder: Path) -> Any:
 @full_float32()
 def raw_scores(network: Network, tokenizer: Any, pairs: Sequence[tuple[Image.Image, str]]) -> list[float]:
     """Scores of one batch before they are standardised."""
-    pixels = to_tensor(each(lambda image: square(image, network.size), [image for image, _ in pairs]))
+    pixels = to_tensor(map_images(lambda image: square(image, network.size), [image for image, _ in pairs]))
     prompts = [prompt for _, prompt in pairs]
     tokens = tokenizer(prompts, padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt")
     first = next(network.vision.parameters())

@@ -1,4 +1,5 @@
-"""The original image-reward package as a ranker, in an environment of its own: the oracle that our port is compared with.
+"""The original image-reward package as a ranker, in an environment of its own: the oracle that our port is
+compared with.
 
 It needs what official.txt lists, and nothing of ours but rankkit itself.
 """
@@ -23,11 +24,18 @@ REGISTRATIONS = ("torchvision._meta_registrations", "torchvision._autograd_regis
 class Official(Pointwise):
     """ImageReward as its authors' package scores it: one pair at a time, mostly -2 to 2 (arXiv 2304.05977).
 
-    `checkpoint`: the published file, else the package downloads it. `med_config`: the configuration of its text tower, likewise.
-    `tokenizer`: a folder of bert-base-uncased, else the package asks the hub for it.
+    `checkpoint`: the published file, else the package downloads it. `med_config`: the configuration of its
+    text tower, likewise. `tokenizer`: a folder of bert-base-uncased, else the package asks the hub for it.
     """
 
-    def __init__(self, *, checkpoint: str = "ImageReward-v1.0", med_config: str = "", tokenizer: str = "", device: str = "auto") -> None:
+    def __init__(
+        self,
+        *,
+        checkpoint: str = "ImageReward-v1.0",
+        med_config: str = "",
+        tokenizer: str = "",
+        device: str = "auto",
+    ) -> None:
         package = _package()
         if device == "auto":
             device = "cuda" if importlib.import_module("torch").cuda.is_available() else "cpu"
@@ -43,11 +51,15 @@ class Official(Pointwise):
         """The package's own `score` of each pair."""
         torch = importlib.import_module("torch")
         with torch.no_grad():
-            return [float(self.model.score(prompt, image)) for image, prompt in zip(images, prompts, strict=True)]
+            return [
+                float(self.model.score(prompt, image)) for image, prompt in zip(images, prompts, strict=True)
+            ]
 
 
 def _package() -> Any:
-    """The package. A torchvision built for another torch registers operators it does not need here; then they are left out."""
+    """The package. A torchvision built for another torch registers operators it does not need here; then they
+    are left out.
+    """
     try:
         importlib.import_module("torchvision")
     except (RuntimeError, ImportError, AttributeError):

@@ -1,4 +1,6 @@
-"""imagereward keeps every promise of a ranker, equals its network written out, and reads the published keys strictly."""
+"""imagereward keeps every promise of a ranker, equals its network written out, and reads the published keys
+strictly.
+"""
 
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import torch
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit.registry.load import prepare
+from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_imagereward import ImageReward
 from rankkit_imagereward.model import renamed
@@ -66,21 +68,29 @@ def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how):
 
 def test_the_checkpoint_of_another_model_is_said_to_be_one(options, tmp_path):
     torch.save({"layers.0.weight": torch.ones(2, 2)}, tmp_path / "head.pt")
-    with pytest.raises(BrokenRanker, match=r"does not fit ImageReward: it has no vision\.embeddings.*another model"):
+    with pytest.raises(
+        BrokenRanker, match=r"does not fit ImageReward: it has no vision\.embeddings.*another model"
+    ):
         rankkit.load("imagereward", **{**options, "checkpoint": str(tmp_path / "head.pt")})
 
 
 def test_every_published_key_gets_a_name_of_its_own():
     keys = list(tiny.shapes())
     assert len({renamed(key) for key in keys}) == len(keys)
-    assert renamed("blip.visual_encoder.blocks.23.attn.proj.bias") == "vision.encoder.layers.23.self_attn.projection.bias"
     assert (
-        renamed("blip.text_encoder.encoder.layer.0.crossattention.self.key.weight") == "text.encoder.layer.0.crossattention.self.key.weight"
+        renamed("blip.visual_encoder.blocks.23.attn.proj.bias")
+        == "vision.encoder.layers.23.self_attn.projection.bias"
+    )
+    assert (
+        renamed("blip.text_encoder.encoder.layer.0.crossattention.self.key.weight")
+        == "text.encoder.layer.0.crossattention.self.key.weight"
     )
 
 
 def test_the_published_sizes_make_447_million_weights():
-    assert sum(np.prod(shape) for shape in tiny.shapes(**tiny.FULL).values()) == pytest.approx(447e6, rel=0.01)
+    assert sum(np.prod(shape) for shape in tiny.shapes(**tiny.FULL).values()) == pytest.approx(
+        447e6, rel=0.01
+    )
 
 
 def test_weights_and_words_are_both_in_the_version(options):

@@ -21,15 +21,24 @@ FULL = {"vision": 1024, "depth": 24, "grid": 14, "text": 768, "layers": 12, "voc
 
 
 def shapes(vision=128, depth=2, grid=2, patch=16, text=64, layers=2, vocab=400, inner=4, positions=64):
-    """Keys and shapes of the published file; the published sizes are 1024, 24, 14, 16, 768, 12, 30524, 4, 512."""
+    """Keys and shapes of the published file; the published sizes are 1024, 24, 14, 16, 768, 12, 30524, 4,
+    512.
+    """
     found = {"cls_token": (1, 1, vision), "pos_embed": (1, grid * grid + 1, vision)}
     found |= affine("patch_embed.proj", (vision, 3, patch, patch)) | affine("norm", (vision,))
     for i in range(depth):
         found |= affine(f"blocks.{i}.norm1", (vision,)) | affine(f"blocks.{i}.norm2", (vision,))
-        found |= affine(f"blocks.{i}.attn.qkv", (3 * vision, vision)) | affine(f"blocks.{i}.attn.proj", (vision, vision))
-        found |= affine(f"blocks.{i}.mlp.fc1", (inner * vision, vision)) | affine(f"blocks.{i}.mlp.fc2", (vision, inner * vision))
+        found |= affine(f"blocks.{i}.attn.qkv", (3 * vision, vision)) | affine(
+            f"blocks.{i}.attn.proj", (vision, vision)
+        )
+        found |= affine(f"blocks.{i}.mlp.fc1", (inner * vision, vision)) | affine(
+            f"blocks.{i}.mlp.fc2", (vision, inner * vision)
+        )
     found = {f"blip.visual_encoder.{key}": shape for key, shape in found.items()}
-    words = {"embeddings.word_embeddings.weight": (vocab, text), "embeddings.position_embeddings.weight": (positions, text)}
+    words = {
+        "embeddings.word_embeddings.weight": (vocab, text),
+        "embeddings.position_embeddings.weight": (positions, text),
+    }
     words |= affine("embeddings.LayerNorm", (text,))
     for i in range(layers):
         for kind, width in (("attention", text), ("crossattention", vision)):
@@ -38,7 +47,9 @@ def shapes(vision=128, depth=2, grid=2, patch=16, text=64, layers=2, vocab=400, 
             words |= affine(f"{at}.self.value", (text, width)) | affine(f"{at}.output.dense", (text, text))
             words |= affine(f"{at}.output.LayerNorm", (text,))
         words |= affine(f"encoder.layer.{i}.intermediate.dense", (inner * text, text))
-        words |= affine(f"encoder.layer.{i}.output.dense", (text, inner * text)) | affine(f"encoder.layer.{i}.output.LayerNorm", (text,))
+        words |= affine(f"encoder.layer.{i}.output.dense", (text, inner * text)) | affine(
+            f"encoder.layer.{i}.output.LayerNorm", (text,)
+        )
     found |= {f"blip.text_encoder.{key}": shape for key, shape in words.items()}
     found |= affine("blip.vision_proj", (256, vision)) | affine("blip.text_proj", (256, text))
     for place, a, b in zip((0, 2, 4, 6, 7), (text, *HEAD), HEAD, strict=False):
@@ -63,8 +74,20 @@ def full(folder):
 
 def original(folder, *, checkpoint, tokenizer):
     """The same files for the original package, with the configuration of its text tower."""
-    config = {"model_type": "bert", "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
-    config |= {"vocab_size": 30524, "max_position_embeddings": 512, "layer_norm_eps": 1e-12, "hidden_act": "gelu", "pad_token_id": 0}
+    config = {
+        "model_type": "bert",
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+    }
+    config |= {
+        "vocab_size": 30524,
+        "max_position_embeddings": 512,
+        "layer_norm_eps": 1e-12,
+        "hidden_act": "gelu",
+        "pad_token_id": 0,
+    }
     config |= {"add_type_embeddings": False, "add_cross_attention": True, "encoder_width": 768}
     (folder / "med_config.json").write_text(json.dumps(config))
     return {"checkpoint": checkpoint, "tokenizer": tokenizer, "med_config": str(folder / "med_config.json")}
@@ -74,8 +97,28 @@ def tokenizer(folder):
     """BERT's tokenizer over letters and a few words."""
     from transformers import BertTokenizer
 
-    letters = [*string.ascii_lowercase, *string.digits, *"&:%!", *(f"##{letter}" for letter in string.ascii_lowercase + string.digits)]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, "red", "circle", "white", "fox", "dog", "##s", "on", "river"]
+    letters = [
+        *string.ascii_lowercase,
+        *string.digits,
+        *"&:%!",
+        *(f"##{letter}" for letter in string.ascii_lowercase + string.digits),
+    ]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *letters,
+        "red",
+        "circle",
+        "white",
+        "fox",
+        "dog",
+        "##s",
+        "on",
+        "river",
+    ]
     names = {token: place for place, token in enumerate(dict.fromkeys(vocabulary))}
     folder.mkdir()
     (folder / "vocab.txt").write_text("\n".join(names))
@@ -101,7 +144,11 @@ def reference(images, prompts, *, checkpoint, tokenizer):
 def see(state, pixels):
     w = {key.removeprefix("blip.visual_encoder."): value for key, value in state.items()}
     patch = w["patch_embed.proj.weight"]
-    x = torch.nn.functional.conv2d(pixels, patch, w["patch_embed.proj.bias"], stride=patch.shape[-1]).flatten(2).mT[0]
+    x = (
+        torch.nn.functional.conv2d(pixels, patch, w["patch_embed.proj.bias"], stride=patch.shape[-1])
+        .flatten(2)
+        .mT[0]
+    )
     x = torch.cat([w["cls_token"][0], x]) + w["pos_embed"][0]
     for i in range(sum(key.endswith("attn.qkv.weight") and key.startswith("blocks") for key in w)):
         at = f"blocks.{i}."
@@ -120,8 +167,12 @@ def judge(state, ids, patches):
         for kind, source in (("attention", None), ("crossattention", patches)):
             y = x if source is None else source
             part = f"{at}{kind}.self."
-            seen = attend(linear(w, part + "query", x), linear(w, part + "key", y), linear(w, part + "value", y))
-            x = norm(w, f"{at}{kind}.output.LayerNorm", linear(w, f"{at}{kind}.output.dense", seen) + x, 1e-12)
+            seen = attend(
+                linear(w, part + "query", x), linear(w, part + "key", y), linear(w, part + "value", y)
+            )
+            x = norm(
+                w, f"{at}{kind}.output.LayerNorm", linear(w, f"{at}{kind}.output.dense", seen) + x, 1e-12
+            )
         inner = gelu(linear(w, at + "intermediate.dense", x))
         x = norm(w, at + "output.LayerNorm", linear(w, at + "output.dense", inner) + x, 1e-12)
     x = x[0]

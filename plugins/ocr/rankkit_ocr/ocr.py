@@ -18,22 +18,31 @@ from rankkit.errors import BadOption
 from rankkit_ocr.text import likeness, plain, quoted
 
 REMEMBERED = 4096  # pictures
-# The engine would enlarge every picture until its shorter side has 736 pixels: minutes for a narrow one, and letters that fall apart.
+# The engine would enlarge every picture until its shorter side has 736 pixels: minutes for a narrow one, and
+# letters that fall apart.
 SIDE = {"Det.limit_type": "max", "Det.limit_side_len": 960}
 
 
 class Ocr(Pointwise):
-    """1 - normalised edit distance between the text that the prompt quotes and what can be read in the picture, in [0, 1].
+    """1 - normalised edit distance between the text that the prompt quotes and what can be read in the
+    picture, in [0, 1].
 
-    Case and white space do not matter. With several quoted texts each is looked for, and letters weigh alike. `match`: with "anywhere"
-    other text in the picture does no harm (the quoted text is compared with the passage most like it), with "whole" it counts as
-    wrong. Words that are read with less than `min_confidence` are not taken as read. Abstains where the prompt quotes nothing, or
-    letters that the reader does not know, such as Cyrillic ones.
+    Case and white space do not matter. With several quoted texts each is looked for, and letters weigh alike.
+    `match`: with "anywhere" other text in the picture does no harm (the quoted text is compared with the
+    passage most like it), with "whole" it counts as wrong. Words that are read with less than
+    `min_confidence` are not taken as read. Abstains where the prompt quotes nothing, or letters that the
+    reader does not know, such as Cyrillic ones.
     """
 
     version = f"rapidocr-{version('rapidocr')}"
 
-    def __init__(self, *, match: Literal["anywhere", "whole"] = "anywhere", min_confidence: float = 0.5, threads: int = -1) -> None:
+    def __init__(
+        self,
+        *,
+        match: Literal["anywhere", "whole"] = "anywhere",
+        min_confidence: float = 0.5,
+        threads: int = -1,
+    ) -> None:
         from rapidocr import RapidOCR
 
         if not 0 <= min_confidence <= 1:
@@ -41,18 +50,31 @@ class Ocr(Pointwise):
         self.anywhere = match == "anywhere"
         settings = {**SIDE, "Global.text_score": min_confidence, "Global.log_level": "error"}
         self._lately: dict[bytes, list[str]] = {}
-        self.engine: Any = RapidOCR(params={**settings, "EngineConfig.onnxruntime.intra_op_num_threads": threads})
+        self.engine: Any = RapidOCR(
+            params={**settings, "EngineConfig.onnxruntime.intra_op_num_threads": threads}
+        )
 
     def score(self, image: Image.Image, prompt: str) -> Scored:
         """How much of the quoted text can be read; the details say what was wanted and what was read."""
         wanted = quoted(prompt)
         if not wanted:
-            return Scored(math.nan, details={"error": 'the prompt quotes no text; put what the picture is to say into "quotes"'})
+            return Scored(
+                math.nan,
+                details={"error": 'the prompt quotes no text; put what the picture is to say into "quotes"'},
+            )
         strange = self.unknown(wanted)
         if strange:
-            return Scored(math.nan, details={"error": f"the reader does not know the letters {strange!r}, whatever a picture shows"})
+            return Scored(
+                math.nan,
+                details={
+                    "error": f"the reader does not know the letters {strange!r}, whatever a picture shows"
+                },
+            )
         lines = self.read(image)
-        return Scored(likeness(wanted, " ".join(lines), anywhere=self.anywhere), details={"wanted": wanted, "read": lines})
+        return Scored(
+            likeness(wanted, " ".join(lines), anywhere=self.anywhere),
+            details={"wanted": wanted, "read": lines},
+        )
 
     def unknown(self, wanted: Iterable[str]) -> str:
         """The letters in texts that the reader can never read."""
@@ -64,7 +86,11 @@ class Ocr(Pointwise):
         """What the reader can tell apart, as it is compared; empty where its model does not say."""
         import onnxruntime
 
-        models = [path for path in (files("rapidocr") / "models").iterdir() if "_rec_" in path.name and path.name.endswith(".onnx")]
+        models = [
+            path
+            for path in (files("rapidocr") / "models").iterdir()
+            if "_rec_" in path.name and path.name.endswith(".onnx")
+        ]
         if len(models) != 1:
             return frozenset()
         session = onnxruntime.InferenceSession(str(models[0]), providers=["CPUExecutionProvider"])
@@ -72,7 +98,10 @@ class Ocr(Pointwise):
         return frozenset(letter for line in known.split("\n") for letter in plain(line))
 
     def read(self, image: Image.Image) -> list[str]:
-        """The lines of text in a picture, from top to bottom. What was read lately is remembered: reading takes long, lines are short."""
+        """The lines of text in a picture, from top to bottom.
+
+        What was read lately is remembered: reading takes long, lines are short.
+        """
         key = hashlib.sha256(repr(image.size).encode() + image.tobytes()).digest()
         if key not in self._lately:
             if len(self._lately) >= REMEMBERED:
@@ -81,6 +110,8 @@ class Ocr(Pointwise):
         return self._lately[key]
 
     def _read(self, image: Image.Image) -> list[str]:
-        pixels_HWC = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])  # the engine takes blue first
+        pixels_HWC = np.ascontiguousarray(
+            np.asarray(image.convert("RGB"))[:, :, ::-1]
+        )  # the engine takes blue first
         found = self.engine(pixels_HWC)
         return [str(line) for line in found.txts or ()]

@@ -49,9 +49,13 @@ def lettered(text, font="DejaVuSans", size=40):
 
 
 @pytest.mark.parametrize("size", [12, 18, 40, 100])
-@pytest.mark.parametrize("font", ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-BoldItalic", "DejaVuSansMono"])
+@pytest.mark.parametrize(
+    "font", ["DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "DejaVuSerif-BoldItalic", "DejaVuSansMono"]
+)
 def test_text_is_read_in_every_font_and_size(ocr, font, size):
-    assert scores(ocr, 'a sign that says "Fresh Bread 24/7"', lettered("Fresh Bread 24/7", font, size)).scores == (1,)
+    assert scores(
+        ocr, 'a sign that says "Fresh Bread 24/7"', lettered("Fresh Bread 24/7", font, size)
+    ).scores == (1,)
 
 
 @pytest.mark.parametrize("text", ["Bäckerei", "Crème brûlée", "Größe", "señor", "Łódź", "$9.99!"])
@@ -62,13 +66,19 @@ def test_accents_and_signs_are_read(ocr, text):
 def test_turned_and_small_text_is_read(ocr):
     photo = Image.new("RGB", (768, 768), (90, 120, 80))
     photo.paste(lettered("OPEN", "DejaVuSans-Bold"), (300, 500))
-    images = [photo, *(lettered("OPEN").rotate(angle, expand=True, fillcolor="white") for angle in (15, 90, 180))]
+    images = [
+        photo,
+        *(lettered("OPEN").rotate(angle, expand=True, fillcolor="white") for angle in (15, 90, 180)),
+    ]
     assert scores(ocr, 'a sign that says "OPEN"', *images).scores == (1, 1, 1, 1)
 
 
 def test_letters_that_the_reader_does_not_know_are_abstained_on_and_not_called_missing(ocr):
     ranking = scores(ocr, 'a sign that says "Привет"', lettered("Привет"), Image.new("RGB", (64, 64)))
-    assert all(map(math.isnan, ranking.scores)) and "does not know the letters 'привет'" in ranking.details[0]["error"]
+    assert (
+        all(map(math.isnan, ranking.scores))
+        and "does not know the letters 'привет'" in ranking.details[0]["error"]
+    )
     assert ocr.unknown(["Fresh Bread 24/7", "Bäckerei", "你好", "E=mc²", "★"]) == ""
 
 
@@ -81,7 +91,12 @@ def test_of_several_quoted_texts_each_is_looked_for_and_letters_weigh_alike(ocr)
 
 def test_a_misspelt_sign_scores_by_its_wrong_letters_and_none_scores_nothing(ocr):
     ranking = scores(
-        ocr, 'a sign that says "Fresh Bread"', sign("Fresh Bread"), sign("Fresh Broad"), sign("zzzz"), Image.new("RGB", (99, 99))
+        ocr,
+        'a sign that says "Fresh Bread"',
+        sign("Fresh Bread"),
+        sign("Fresh Broad"),
+        sign("zzzz"),
+        Image.new("RGB", (99, 99)),
     )
     assert ranking.ranks[:2] == (1, 2) and ranking.scores[1] == pytest.approx(0.9) and ranking.scores[3] == 0
     assert ranking.scores[2] < 0.2 and ranking.details[1]["read"] == ["Fresh Broad"]
@@ -94,7 +109,9 @@ def test_text_over_several_lines_is_one_text(ocr):
 def test_other_text_does_no_harm_unless_the_whole_is_to_match(ocr):
     image = sign("Fresh Bread", "every day")
     assert scores(ocr, 'a sign "Fresh Bread"', image).scores == (1,)
-    assert scores(rankkit.load("ocr:match=whole,threads=1"), 'a sign "Fresh Bread"', image).scores[0] == pytest.approx(1 - 8 / 10)
+    assert scores(rankkit.load("ocr:match=whole,threads=1"), 'a sign "Fresh Bread"', image).scores[
+        0
+    ] == pytest.approx(1 - 8 / 10)
 
 
 def test_a_prompt_that_quotes_nothing_is_abstained_on_with_advice(ocr):
@@ -136,20 +153,32 @@ def test_case_space_and_compatible_letters_do_not_matter():
 
 @pytest.mark.parametrize(
     ("wanted", "read", "whole", "anywhere"),
-    [("kitten", "sitting", 3, 2), ("abc", "xxabcxx", 4, 0), ("abc", "", 3, 3), ("", "abc", 3, 0), ("flaw", "lawn", 2, 1)],
+    [
+        ("kitten", "sitting", 3, 2),
+        ("abc", "xxabcxx", 4, 0),
+        ("abc", "", 3, 3),
+        ("", "abc", 3, 0),
+        ("flaw", "lawn", 2, 1),
+    ],
 )
 def test_the_distance_is_levenshteins(wanted, read, whole, anywhere):
-    assert distance(wanted, read, anywhere=False) == whole and distance(wanted, read, anywhere=True) == anywhere
+    assert (
+        distance(wanted, read, anywhere=False) == whole and distance(wanted, read, anywhere=True) == anywhere
+    )
 
 
 @given(st.text(alphabet="abc", max_size=6), st.text(alphabet="abc", max_size=6))
 def test_the_best_passage_is_the_passage_with_the_least_distance(wanted, read):
     passages = {read[i:j] for i in range(len(read) + 1) for j in range(i, len(read) + 1)}
-    assert distance(wanted, read, anywhere=True) == min(distance(wanted, passage, anywhere=False) for passage in passages)
+    assert distance(wanted, read, anywhere=True) == min(
+        distance(wanted, passage, anywhere=False) for passage in passages
+    )
 
 
 @given(
-    st.lists(st.text(alphabet="abc", min_size=1, max_size=5), min_size=1, max_size=3), st.text(alphabet="abc", max_size=9), st.booleans()
+    st.lists(st.text(alphabet="abc", min_size=1, max_size=5), min_size=1, max_size=3),
+    st.text(alphabet="abc", max_size=9),
+    st.booleans(),
 )
 def test_likeness_is_between_nothing_and_everything(wanted, read, anywhere):
     assert 0 <= likeness(wanted, read, anywhere=anywhere) <= 1

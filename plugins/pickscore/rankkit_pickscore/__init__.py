@@ -15,22 +15,33 @@ PROCESSOR = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
 
 
 class PickScore(Pointwise):
-    """Prefer what users of Pick-a-Pic preferred: the learned scale (about 100) times cos(image, prompt); mostly 15 to 25.
+    """Prefer what users of Pick-a-Pic preferred: the learned scale (about 100) times cos(image, prompt);
+    mostly 15 to 25.
 
-    exp of a difference between two images of one prompt is the odds that people choose the first (section 4 of the paper).
-    Pictures are resized to a shorter side of 224 and cropped to the centre; prompts are cut at 77 tokens, end mark kept.
-    `checkpoint` and `processor` are folders or hub ids; a checkpoint folder with a preprocessor_config.json is its own processor.
+    exp of a difference between two images of one prompt is the odds that people choose the first (section 4
+    of the paper). Pictures are resized to a shorter side of 224 and cropped to the centre; prompts are cut at
+    77 tokens, end mark kept. `checkpoint` and `processor` are folders or hub ids; a checkpoint folder with a
+    preprocessor_config.json is its own processor.
     """
 
     def __init__(
-        self, *, checkpoint: str = WEIGHTS, processor: str = "", device: str = "auto", dtype: str = "auto", batch_size: int = 32
+        self,
+        *,
+        checkpoint: str = WEIGHTS,
+        processor: str = "",
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int = 32,
     ) -> None:
         from rankkit_torch import pick_device, pick_dtype
         from rankkit_torch.clip import HuggingFaceClip
 
         self.batch_size = batch_size
         self.clip = HuggingFaceClip(
-            checkpoint, processor or _processor(checkpoint), device=pick_device(device), dtype=pick_dtype(dtype, "float32")
+            checkpoint,
+            processor or _processor(checkpoint),
+            device=pick_device(device),
+            dtype=pick_dtype(dtype, "float32"),
         )
 
     @classmethod
@@ -44,13 +55,18 @@ class PickScore(Pointwise):
         return "+".join([*(weights_id(place, option) for place, option in places.items()), PREPROCESSING])
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and picture."""
+        """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and
+        picture.
+        """
         from rankkit_torch.clip import cosines
 
         if not images:
             return []
         found, notes = cosines(self.clip, images, prompts, self.batch_size)
-        return [Scored(self.clip.scale * cosine, details=note) for cosine, note in zip(found.double().tolist(), notes, strict=True)]
+        return [
+            Scored(self.clip.scale * cosine, details=note)
+            for cosine, note in zip(found.double().tolist(), notes, strict=True)
+        ]
 
 
 def _processor(checkpoint: str) -> str:

@@ -1,4 +1,6 @@
-"""PickScore keeps every promise of a ranker, equals transformers' own loop, and loads nothing but its own weights."""
+"""PickScore keeps every promise of a ranker, equals transformers' own loop, and loads nothing but its own
+weights.
+"""
 
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import tiny_pickscore as tiny
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit.registry.load import prepare
+from rankkit.plugin import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_pickscore import PickScore
 from rankkit_torch import golden
@@ -73,10 +75,14 @@ def test_rows_say_how_long_the_prompt_was_and_what_was_cut(folder):
 
 def test_the_version_is_known_before_weights_are_loaded_and_changes_with_them(folder, tmp_path):
     other = clip_folder(tmp_path, tiny_clip_config(), seed=1)
-    first, again, second = (prepare("pickscore", checkpoint=str(place)).identity.version for place in (folder, folder, other))
+    first, again, second = (
+        prepare("pickscore", checkpoint=str(place)).identity.version for place in (folder, folder, other)
+    )
     assert first == again != second and first.startswith("0.1.0+sha256:") and first.endswith("+pil")
 
 
 def test_half_precision_orders_nearly_as_full(folder):
-    full, half = (golden.scores_of(PickScore(checkpoint=folder, dtype=dtype)) for dtype in ("float32", "bfloat16"))
+    full, half = (
+        golden.scores_of(PickScore(checkpoint=folder, dtype=dtype)) for dtype in ("float32", "bfloat16")
+    )
     assert golden.difference(half, full)["kendall_mean"] >= 0.95

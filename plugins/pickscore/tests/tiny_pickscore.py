@@ -17,11 +17,16 @@ def reference(images, prompts, *, checkpoint):
     from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
     model = CLIPModel.from_pretrained(checkpoint).eval()
-    pictures, tokenizer = AutoImageProcessor.from_pretrained(checkpoint, backend="pil"), AutoTokenizer.from_pretrained(checkpoint)
+    pictures, tokenizer = (
+        AutoImageProcessor.from_pretrained(checkpoint, backend="pil"),
+        AutoTokenizer.from_pretrained(checkpoint),
+    )
     scores = []
     for image, prompt in zip(images, prompts, strict=True):
         a = model.get_image_features(**pictures(images=image, return_tensors="pt")).pooler_output
-        b = model.get_text_features(**tokenizer(prompt, truncation=True, max_length=77, return_tensors="pt")).pooler_output
+        b = model.get_text_features(
+            **tokenizer(prompt, truncation=True, max_length=77, return_tensors="pt")
+        ).pooler_output
         a, b = a / a.norm(dim=-1, keepdim=True), b / b.norm(dim=-1, keepdim=True)
         scores.append(float(model.logit_scale.exp() * (b @ a.T)[0, 0]))
     return scores

@@ -1,4 +1,7 @@
-"""Weights by name: a local file or folder, or a repository on the Hugging Face hub. Read without running anything they contain."""
+"""Weights by name: a local file or folder, or a repository on the Hugging Face hub.
+
+Read without running anything they contain.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,37 @@ from safetensors.torch import load_file
 
 from rankkit.errors import BadOption, BrokenRanker
 
-MODEL_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-COUNTED = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".json", ".txt", ".model")  # files of a folder that can change a score
+MODEL_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+COUNTED = (
+    ".safetensors",
+    ".bin",
+    ".pt",
+    ".pth",
+    ".ckpt",
+    ".json",
+    ".txt",
+    ".model",
+)  # files of a folder that can change a score
 
 
 def find(
-    checkpoint: str, *, files: Sequence[str] = ("*.safetensors", "*.json", "*.txt"), file: str | None = None, option: str = "checkpoint"
+    checkpoint: str,
+    *,
+    files: Sequence[str] = ("*.safetensors", "*.json", "*.txt"),
+    file: str | None = None,
+    option: str = "checkpoint",
 ) -> Path:
-    """The file or folder that `checkpoint` names: a path as it stands, else a hub id, downloaded (only `files`) or found in the cache.
+    """The file or folder that `checkpoint` names: a path as it stands, else a hub id, downloaded (only
+    `files`) or found in the cache.
 
-    With `file`, the one file of that name inside the folder or repository is meant. Raises `BrokenRanker` with what to do when
-    a download fails, and `BadOption` for a name that is neither; both call it by the name of the ranker's `option`.
+    With `file`, the one file of that name inside the folder or repository is meant. Raises `BrokenRanker`
+    with what to do when a download fails, and `BadOption` for a name that is neither; both call it by the
+    name of the ranker's `option`.
     """
     path = Path(checkpoint).expanduser()
     if not path.exists():
@@ -41,9 +64,11 @@ def find(
 
 
 def weights_id(checkpoint: str, option: str = "checkpoint") -> str:
-    """What tells these weights from others in a row's version: ``sha256:`` of the bytes on disk, or ``owner/name@revision`` on the hub.
+    """What tells these weights from others in a row's version: ``sha256:`` of the bytes on disk, or
+    ``owner/name@revision`` on the hub.
 
-    A folder counts its weights, configurations and vocabularies; where it lies and what it is called do not matter.
+    A folder counts its weights, configurations and vocabularies; where it lies and what it is called do not
+    matter.
     """
     path = Path(checkpoint).expanduser()
     if path.is_file():
@@ -56,9 +81,11 @@ def weights_id(checkpoint: str, option: str = "checkpoint") -> str:
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """Every tensor of a safetensors file, of a torch file (`weights_only`, so nothing in it is run), or of a folder with either.
+    """Every tensor of a safetensors file, of a torch file (`weights_only`, so nothing in it is run), or of a
+    folder with either.
 
-    A torch file may hold them under ``state_dict`` or ``model``. Raises `BrokenRanker` naming a file that is damaged or no weights.
+    A torch file may hold them under ``state_dict`` or ``model``. Raises `BrokenRanker` naming a file that is
+    damaged or no weights.
     """
     if path.is_dir():
         return _read_folder(path)
@@ -68,7 +95,9 @@ def read(path: Path) -> dict[str, torch.Tensor]:
         return _read_safetensors(path)
     if first.startswith((b"PK\x03\x04", b"\x80")):
         return _read_torch(path)
-    raise BrokenRanker(f"{path} is neither a safetensors nor a torch file: it begins with {first!r}; download it again")
+    raise BrokenRanker(
+        f"{path} is neither a safetensors nor a torch file: it begins with {first!r}; download it again"
+    )
 
 
 def _read_folder(folder: Path) -> dict[str, torch.Tensor]:
@@ -81,7 +110,9 @@ def _read_folder(folder: Path) -> dict[str, torch.Tensor]:
         shards = sorted(set(json.loads(path.read_text("utf-8"))["weight_map"].values()))
         missing = [shard for shard in shards if not (folder / shard).is_file()]
         if missing:
-            raise BrokenRanker(f"{folder} lacks {', '.join(missing)}, which its {name} names; download it again")
+            raise BrokenRanker(
+                f"{folder} lacks {', '.join(missing)}, which its {name} names; download it again"
+            )
         return {key: tensor for shard in shards for key, tensor in read(folder / shard).items()}
     raise BrokenRanker(f"{folder} holds no weights; one of {', '.join(MODEL_FILES)} is expected there")
 
@@ -100,7 +131,9 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:
         reason = re.search(r"Unsupported [\w ]+|GLOBAL \S+", str(error))
         what = f" ({reason.group()})" if reason else ""
-        raise BrokenRanker(f"{path} is a pickle that is not weights: it holds more than tensors{what}; nothing in it was run") from None
+        raise BrokenRanker(
+            f"{path} is a pickle that is not weights: it holds more than tensors{what}; nothing in it was run"
+        ) from None
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         raise BrokenRanker(
             f"{path} is truncated or damaged ({' '.join(str(error).split())[:120] or type(error).__name__}); download it again"
@@ -108,8 +141,14 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
     for wrapping in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapping), Mapping):
             content = content[wrapping]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise BrokenRanker(f"{path} is a pickle that is not weights: it holds {type(content).__name__}, not tensors by name")
+    if (
+        not isinstance(content, Mapping)
+        or not content
+        or not all(isinstance(value, torch.Tensor) for value in content.values())
+    ):
+        raise BrokenRanker(
+            f"{path} is a pickle that is not weights: it holds {type(content).__name__}, not tensors by name"
+        )
     return dict(content)
 
 
@@ -117,7 +156,9 @@ def _from_hub(checkpoint: str, files: list[str], option: str) -> Path:
     revision = _revision(checkpoint, option)
     folder = _download(checkpoint, files, revision, option)
     if not any(found.suffix in COUNTED for found in folder.iterdir()):
-        raise BrokenRanker(f"{checkpoint} is in the cache without its weights, and cannot be downloaded now; {_offline(option)}")
+        raise BrokenRanker(
+            f"{checkpoint} is in the cache without its weights, and cannot be downloaded now; {_offline(option)}"
+        )
     return folder
 
 
@@ -132,9 +173,13 @@ def _revision(checkpoint: str, option: str) -> str:
 def _download(checkpoint: str, files: list[str], revision: str | None, option: str) -> Path:
     try:
         return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=files))
-    except Exception as error:  # the hub client raises many kinds: no network, no such repository, gated, offline …
+    except (
+        Exception
+    ) as error:  # the hub client raises many kinds: no network, no such repository, gated, offline …
         reason = " ".join(str(error).split())[:200]
-        raise BrokenRanker(f"{checkpoint} cannot be downloaded ({type(error).__name__}: {reason}); {_offline(option)}") from None
+        raise BrokenRanker(
+            f"{checkpoint} cannot be downloaded ({type(error).__name__}: {reason}); {_offline(option)}"
+        ) from None
 
 
 def _offline(option: str) -> str:

@@ -1,6 +1,8 @@
-"""CLIP, from a Hugging Face checkpoint or from open_clip: loaded strictly, prompts cut with their end mark kept.
+"""CLIP, from a Hugging Face checkpoint or from open_clip: loaded strictly, prompts cut with their end mark
+kept.
 
-`HuggingFaceClip` needs transformers, `OpenClip` (in `rankkit_torch.openclip`) needs open_clip; plugins depend on what they use.
+`HuggingFaceClip` needs transformers, `OpenClip` (in `rankkit_torch.openclip`) needs open_clip; plugins depend
+on what they use.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from rankkit.errors import BrokenRanker
+from rankkit.plugin import map_images
 from rankkit_torch.checkpoints import find, read
 from rankkit_torch.models import batches, empty, full_float32, load_strict, memory
-from rankkit_torch.pictures import each, handling
+from rankkit_torch.pictures import handling
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
 
@@ -47,7 +50,9 @@ class Towers(Protocol):
         ...
 
 
-def cosines(towers: Towers, images: Sequence[Image.Image], prompts: Sequence[str], batch_size: int) -> tuple[torch.Tensor, Notes]:
+def cosines(
+    towers: Towers, images: Sequence[Image.Image], prompts: Sequence[str], batch_size: int
+) -> tuple[torch.Tensor, Notes]:
     """Cosine of each picture with its prompt, from -1 to 1, and what was done to both.
 
     Equal prompts are embedded once, and so is a picture that comes several times as the same object.
@@ -67,8 +72,13 @@ def pictures(towers: Towers, images: Sequence[Image.Image], batch_size: int) -> 
 
 
 def texts(towers: Towers, prompts: Sequence[str], batch_size: int) -> tuple[torch.Tensor, Notes]:
-    """Unit vectors of prompts, (B, D) in float32 on the CPU, with their length in tokens and whether they were cut."""
-    notes: Notes = [{"prompt_tokens": length, "prompt_truncated": length > towers.limit} for length in towers.lengths(prompts)]
+    """Unit vectors of prompts, (B, D) in float32 on the CPU, with their length in tokens and whether they
+    were cut.
+    """
+    notes: Notes = [
+        {"prompt_tokens": length, "prompt_truncated": length > towers.limit}
+        for length in towers.lengths(prompts)
+    ]
     return torch.cat([_unit(towers.embed_texts(batch)) for batch in batches(prompts, batch_size)]), notes
 
 
@@ -80,7 +90,9 @@ class HuggingFaceClip:
 
         folder = find(checkpoint)
         if not folder.is_dir() or not (folder / "config.json").is_file():
-            raise BrokenRanker(f"{folder} is no CLIP folder of transformers (config.json and weights); give checkpoint=FOLDER")
+            raise BrokenRanker(
+                f"{folder} is no CLIP folder of transformers (config.json and weights); give checkpoint=FOLDER"
+            )
         self.config: Any = CLIPConfig.from_pretrained(folder)
         with empty():
             model: Any = CLIPModel(self.config)
@@ -98,7 +110,10 @@ class HuggingFaceClip:
         size = dict(self.processor.size)
         if size.get("shortest_edge") and self.processor.do_center_crop:
             return handling(image, int(size["shortest_edge"]))
-        return {"resized": "x".join(str(size[side]) for side in ("width", "height") if size.get(side)), "cropped": 0.0}
+        return {
+            "resized": "x".join(str(size[side]) for side in ("width", "height") if size.get(side)),
+            "cropped": 0.0,
+        }
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each whole prompt, with both marks."""
@@ -108,7 +123,9 @@ class HuggingFaceClip:
     @full_float32()
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Projected features of one batch."""
-        made = each(lambda image: self.processor(images=[image], return_tensors="np")["pixel_values"], images)
+        made = map_images(
+            lambda image: self.processor(images=[image], return_tensors="np")["pixel_values"], images
+        )
         pixels = torch.from_numpy(np.concatenate(made))
         with memory(self.device, f"{len(images)} images"):
             return _projected(self.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype)))
@@ -117,16 +134,22 @@ class HuggingFaceClip:
     @full_float32()
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Projected features of one batch; a prompt over the limit is cut before its end mark."""
-        tokens = self.tokenizer(list(prompts), padding="max_length", truncation=True, max_length=self.limit, return_tensors="pt")
+        tokens = self.tokenizer(
+            list(prompts), padding="max_length", truncation=True, max_length=self.limit, return_tensors="pt"
+        )
         with memory(self.device, f"{len(prompts)} prompts"):
             return _projected(self.model.get_text_features(**tokens.to(self.device)))
 
 
 def _projected(output: Any) -> torch.Tensor:
-    """The projected features; anything but the output that transformers 5 documents is refused, never guessed at."""
+    """The projected features; anything but the output that transformers 5 documents is refused, never guessed
+    at.
+    """
     features = getattr(output, "pooler_output", None)
     if not isinstance(features, torch.Tensor) or features.ndim != 2:
-        raise BrokenRanker(f"this version of transformers returns {type(output).__name__} for CLIP features; use transformers 5")
+        raise BrokenRanker(
+            f"this version of transformers returns {type(output).__name__} for CLIP features; use transformers 5"
+        )
     return features
 
 
@@ -139,7 +162,11 @@ def _processor(folder: Path) -> tuple[Any, Any]:
 
     images: Any = transformers.AutoImageProcessor
     try:
-        return transformers.AutoTokenizer.from_pretrained(folder), images.from_pretrained(folder, backend="pil")
+        return transformers.AutoTokenizer.from_pretrained(folder), images.from_pretrained(
+            folder, backend="pil"
+        )
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        raise BrokenRanker(f"{folder} holds no tokenizer and preprocessor_config.json ({reason}); give processor=FOLDER") from None
+        raise BrokenRanker(
+            f"{folder} holds no tokenizer and preprocessor_config.json ({reason}); give processor=FOLDER"
+        ) from None

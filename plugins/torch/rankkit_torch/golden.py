@@ -14,23 +14,28 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from rankkit.core.images import decode
-from rankkit.core.types import Group, Ranker
+from rankkit import Group, Ranker
+from rankkit.plugin import decode
 from rankkit_torch.checkpoints import weights_id
 from rankkit_torch.testing import PROMPTS, files, inputs_id, pictures
 
 TOLERANCE = 1e-4  # of the spread of the scores
 PROMPT = PROMPTS[0]  # of every file
 SAME, BOTH, WRONG = "the same score", "both refuse", "WRONG"
-RGB, FAILS = "its score of the RGB picture, not of the file", "it fails on the file; ours is its score of the RGB picture"
+RGB, FAILS = (
+    "its score of the RGB picture, not of the file",
+    "it fails on the file; ours is its score of the RGB picture",
+)
 HALVES = ("bfloat16", "float16")
 PACKAGES = ("torch", "transformers", "open_clip_torch", "torchvision", "pillow", "numpy")
 
 
 class Case(Protocol):
-    """A tiny checkpoint of one ranker in its own format, and somebody else's loop over it. A module serves as one.
+    """A tiny checkpoint of one ranker in its own format, and somebody else's loop over it. A module serves as
+    one.
 
-    `checkpoint` writes the files and returns the options that use them; `reference` scores pairs with those options.
+    `checkpoint` writes the files and returns the options that use them; `reference` scores pairs with those
+    options.
     """
 
     def checkpoint(self, folder: Path, /) -> dict[str, Any]:
@@ -46,7 +51,9 @@ class Case(Protocol):
         ...
 
 
-def table(score: Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def table(
+    score: Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float]],
+) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Scores of every golden prompt (rows) with every golden picture (columns)."""
     images = pictures()
     flat = score(images * len(PROMPTS), [prompt for prompt in PROMPTS for _ in images])
@@ -56,7 +63,9 @@ def table(score: Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float
 def scores_of(ranker: Ranker, prompts: Sequence[str] = PROMPTS) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A ranker's scores of the golden inputs; NaN where it abstained."""
     images = tuple(pictures())
-    return np.asarray([ranking.scores for ranking in ranker.rank([Group(prompt, images) for prompt in prompts])])
+    return np.asarray(
+        [ranking.scores for ranking in ranker.rank([Group(prompt, images) for prompt in prompts])]
+    )
 
 
 def block(case: Case | ModuleType) -> dict[str, Any]:
@@ -69,20 +78,45 @@ def block(case: Case | ModuleType) -> dict[str, Any]:
         ours = scores_of(case.build(**options))
         theirs = table(lambda images, prompts: case.reference(images, prompts, **options))
         halves = {dtype: scores_of(case.build(**options, dtype=dtype)) for dtype in HALVES}
-        usual, weights = scores_of(case.build(**options, dtype="auto"), PROMPTS[:1]), weights_id(str(options["checkpoint"]))
-    found = {"weights": weights, "inputs": inputs_id(pictures(), PROMPTS), "versions": versions(), "reference": str(case.__doc__).strip()}
+        usual, weights = (
+            scores_of(case.build(**options, dtype="auto"), PROMPTS[:1]),
+            weights_id(str(options["checkpoint"])),
+        )
+    found = {
+        "weights": weights,
+        "inputs": inputs_id(pictures(), PROMPTS),
+        "versions": versions(),
+        "reference": str(case.__doc__).strip(),
+    }
     tables = {"float32": ours, **halves}
     default = min(tables, key=lambda dtype: float(np.abs(tables[dtype][:1] - usual).max()))
-    spread = {"spread": float(theirs.std()), "spread_of_size": float(theirs.std() / np.abs(theirs).mean()), "default_dtype": default}
+    spread = {
+        "spread": float(theirs.std()),
+        "spread_of_size": float(theirs.std() / np.abs(theirs).mean()),
+        "default_dtype": default,
+    }
     lost = {dtype: difference(table, ours) for dtype, table in halves.items()}
-    return {**found, **spread, "against_reference": difference(ours, theirs), "against_float32": lost, "scores": theirs.tolist()}
+    return {
+        **found,
+        **spread,
+        "against_reference": difference(ours, theirs),
+        "against_float32": lost,
+        "scores": theirs.tolist(),
+    }
 
 
 def difference(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Largest difference between two tables, absolute and in units of b's spread, and how far the orders within prompts agree."""
+    """Largest difference between two tables, absolute and in units of b's spread, and how far the orders
+    within prompts agree.
+    """
     largest = float(np.abs(a - b).max())
     taus = [tau(row_a, row_b) for row_a, row_b in zip(a, b, strict=True)]
-    return {"max": largest, "max_of_spread": largest / float(b.std()), "kendall_min": min(taus), "kendall_mean": float(np.mean(taus))}
+    return {
+        "max": largest,
+        "max_of_spread": largest / float(b.std()),
+        "kendall_min": min(taus),
+        "kendall_mean": float(np.mean(taus)),
+    }
 
 
 def tau(a: Sequence[float], b: Sequence[float]) -> float:
@@ -97,31 +131,46 @@ def tau(a: Sequence[float], b: Sequence[float]) -> float:
     return float((first * second).sum()) / pairs if pairs else 1.0
 
 
-def check(path: Path, case: Case | ModuleType, folder: Path, *, size: str = "tiny", prompts: int = len(PROMPTS)) -> None:
-    """Assert that a ranker still gives the golden scores of a block, to 1e-4 of their spread and in the same order.
+def check(
+    path: Path, case: Case | ModuleType, folder: Path, *, size: str = "tiny", prompts: int = len(PROMPTS)
+) -> None:
+    """Assert that a ranker still gives the golden scores of a block, to 1e-4 of their spread and in the same
+    order.
 
     `size`: the block, `tiny` or `full`. `prompts`: look at so many of them only, where a ranker is slow.
     """
     golden = json.loads(path.read_text("utf-8"))[size]
-    assert golden["inputs"] == inputs_id(pictures(), PROMPTS), "the golden inputs changed; write golden.json anew"
+    assert golden["inputs"] == inputs_id(pictures(), PROMPTS), (
+        "the golden inputs changed; write golden.json anew"
+    )
     write = case.checkpoint if size == "tiny" else getattr(case, size)
     ranker = case.build(**write(folder))
     made, here = golden["versions"], versions()
     same = made["pillow"].split(".")[0] == here["pillow"].split(".")[0]
-    seen = [same or image.height < 3 * image.width for image in pictures()]  # Pillow 13 and 12 resize tall ones a level of 255 apart
-    found = difference(scores_of(ranker, PROMPTS[:prompts])[:, seen], np.asarray(golden["scores"])[:prompts, seen])
+    seen = [
+        same or image.height < 3 * image.width for image in pictures()
+    ]  # Pillow 13 and 12 resize tall ones a level of 255 apart
+    found = difference(
+        scores_of(ranker, PROMPTS[:prompts])[:, seen], np.asarray(golden["scores"])[:prompts, seen]
+    )
     assert found["max_of_spread"] <= TOLERANCE, (found, f"golden with {made}, now with {here}")
     assert found["kendall_min"] >= 0.999, found
 
 
 def files_block(ranker: Ranker, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Our score of every file, or why there is none, beside what the reference says of it and of the RGB picture made of it."""
+    """Our score of every file, or why there is none, beside what the reference says of it and of the RGB
+    picture made of it.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return {path.name: {**seen[path.name], "ours": _of_file(ranker, path)} for path in files(Path(folder))}
+        return {
+            path.name: {**seen[path.name], "ours": _of_file(ranker, path)} for path in files(Path(folder))
+        }
 
 
 def verdict(row: Mapping[str, Any], spread: float) -> str:
-    """How our answer to a file stands to the reference's: `SAME`, `RGB`, `FAILS`, `BOTH`, or `WRONG` where it is none of these."""
+    """How our answer to a file stands to the reference's:
+    `SAME`, `RGB`, `FAILS`, `BOTH`, or `WRONG` where it is none of these.
+    """
 
     def near(other: object) -> bool:
         return isinstance(other, float) and abs(other - row["ours"]) <= TOLERANCE * spread
@@ -134,14 +183,20 @@ def verdict(row: Mapping[str, Any], spread: float) -> str:
 
 
 def check_files(path: Path, case: Case | ModuleType, folder: Path) -> None:
-    """Assert that a ranker still answers to every file as golden.json has it, and that this is what the reference says."""
+    """Assert that a ranker still answers to every file as golden.json has it, and that this is what the
+    reference says.
+    """
     golden = json.loads(path.read_text("utf-8"))
     size, rows = golden["files"]["size"], golden["files"]["rows"]
     write = case.full if size == "full" else case.checkpoint  # type: ignore[union-attr]
     found = files_block(case.build(**write(folder)), rows)
     assert found.keys() == rows.keys()
     for name, row in found.items():
-        assert verdict(row, golden[size]["spread"]) == verdict(rows[name], golden[size]["spread"]) != WRONG, (name, row, rows[name])
+        assert verdict(row, golden[size]["spread"]) == verdict(rows[name], golden[size]["spread"]) != WRONG, (
+            name,
+            row,
+            rows[name],
+        )
 
 
 def _of_file(ranker: Ranker, path: Path) -> float | str:

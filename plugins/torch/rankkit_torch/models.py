@@ -20,15 +20,22 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """``auto`` is the current GPU where there is one, else the CPU. Raises `BadOption` for a device this machine has not."""
+    """``auto`` is the current GPU where there is one, else the CPU.
+
+    Raises `BadOption` for a device this machine has not.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device(
+            "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+        )
     try:
         device = torch.device(name)
     except RuntimeError:
         raise BadOption(f"device={name!r} is no device; use auto, cpu, cuda or cuda:1") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise BadOption(f"device={name!r} is not here: torch sees {torch.cuda.device_count()} GPUs; use auto or cpu")
+        raise BadOption(
+            f"device={name!r} is not here: torch sees {torch.cuda.device_count()} GPUs; use auto or cpu"
+        )
     return device
 
 
@@ -42,40 +49,54 @@ def pick_dtype(name: str, default: str) -> torch.dtype:
 
 @contextlib.contextmanager
 def empty() -> Iterator[None]:
-    """Within it, models are made without memory for their parameters: for a checkpoint to be put in with `load_strict`."""
+    """Within it, models are made without memory for their parameters: for a checkpoint to be put in with
+    `load_strict`.
+    """
     from accelerate import init_empty_weights
 
     with init_empty_weights(include_buffers=False):
         yield
 
 
-def load_strict(model: Model, state: Mapping[str, torch.Tensor], source: object, *, ignore: Iterable[str] = ()) -> Model:
-    """Put a checkpoint into a model, in evaluation mode and without gradients. Keys and shapes must fit exactly.
+def load_strict(
+    model: Model, state: Mapping[str, torch.Tensor], source: object, *, ignore: Iterable[str] = ()
+) -> Model:
+    """Put a checkpoint into a model, in evaluation mode and without gradients. Keys and shapes must fit
+    exactly.
 
-    Keys that end with one of `ignore` are left out where the model has no place for them: buffers that older files carry.
-    Raises `BrokenRanker` naming the missing, the unexpected and the misshapen.
+    Keys that end with one of `ignore` are left out where the model has no place for them: buffers that older
+    files carry. Raises `BrokenRanker` naming the missing, the unexpected and the misshapen.
     """
     wanted = {key: tuple(value.shape) for key, value in model.state_dict().items()}
     endings = tuple(ignore)
-    given = {key: value for key, value in state.items() if key in wanted or not (endings and key.endswith(endings))}
+    given = {
+        key: value for key, value in state.items() if key in wanted or not (endings and key.endswith(endings))
+    }
     complaints = [
         _complaint("missing", [key for key in wanted if key not in given]),
         _complaint("unexpected", [key for key in given if key not in wanted]),
         _complaint(
             "of another shape",
-            [f"{k} {tuple(v.shape)} for {wanted[k]}" for k, v in given.items() if k in wanted and tuple(v.shape) != wanted[k]],
+            [
+                f"{k} {tuple(v.shape)} for {wanted[k]}"
+                for k, v in given.items()
+                if k in wanted and tuple(v.shape) != wanted[k]
+            ],
         ),
     ]
     if any(complaints):
         name = type(model).__name__
-        raise BrokenRanker(f"{source} does not fit {name}: {'; '.join(filter(None, complaints))}. Is it the checkpoint of another model?")
+        raise BrokenRanker(
+            f"{source} does not fit {name}: {'; '.join(filter(None, complaints))}. Is it the checkpoint of another model?"
+        )
     model.load_state_dict(given, strict=True, assign=True)
     return model.eval().requires_grad_(False)
 
 
 @contextlib.contextmanager
 def memory(device: torch.device, what: str) -> Iterator[None]:
-    """Within it, running out of GPU memory is a `BrokenRanker` that says how much is free and what to change."""
+    """Within it, running out of GPU memory is a `BrokenRanker` that says how much is free and what to change.
+    """
     try:
         yield
     except torch.OutOfMemoryError:
@@ -90,7 +111,9 @@ def memory(device: torch.device, what: str) -> Iterator[None]:
 
 
 class _Float32:
-    """How many are inside `full_float32`, in all threads, and what the program had chosen before the first of them."""
+    """How many are inside `full_float32`, in all threads, and what the program had chosen before the first of
+    them.
+    """
 
     lock, inside = threading.Lock(), 0
     chosen: ClassVar[list[tuple[Any, str, Any]]] = []
@@ -98,11 +121,13 @@ class _Float32:
 
 @contextlib.contextmanager
 def full_float32() -> Iterator[None]:
-    """Within it, or in a function it decorates, float32 is float32 on a GPU too, whatever the program around it has chosen.
+    """Within it, or in a function it decorates, float32 is float32 on a GPU too, whatever the program around
+    it has chosen.
 
-    PyTorch lets cuDNN's convolutions round their inputs to TF32's 10 bits unless told otherwise, and CLIP's first layer is one: scores
-    would then differ from the CPU's by thousandths of their spread, and depend on what else is in the batch. The choice is the
-    process', not a thread's: it comes back when the last thread has left (as a choice of its own, where it was inherited).
+    PyTorch lets cuDNN's convolutions round their inputs to TF32's 10 bits unless told otherwise, and CLIP's
+    first layer is one: scores would then differ from the CPU's by thousandths of their spread, and depend on
+    what else is in the batch. The choice is the process', not a thread's: it comes back when the last thread
+    has left (as a choice of its own, where it was inherited).
     """
     state = _Float32
     with state.lock:
@@ -125,18 +150,24 @@ def full_float32() -> Iterator[None]:
 def _roundings() -> list[tuple[Any, str, Any]]:
     """Where PyTorch is told to round float32, by what name, and what turns it off."""
     cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
-    if hasattr(cudnn, "conv"):  # PyTorch 2.9 and later, where the older names cannot be read after the newer ones were set
+    if hasattr(
+        cudnn, "conv"
+    ):  # PyTorch 2.9 and later, where the older names cannot be read after the newer ones were set
         return [(cuda.matmul, "fp32_precision", "ieee"), (cudnn.conv, "fp32_precision", "ieee")]
     return [(cuda.matmul, "allow_tf32", False), (cudnn, "allow_tf32", False)]
 
 
 class LinearHead(nn.Module):
-    """Five linear layers without activations between them, as LAION's aesthetic predictor and ImageReward have."""
+    """Five linear layers without activations between them, as LAION's aesthetic predictor and ImageReward
+    have.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
         one, two, three, four, five = (nn.Linear(a, b) for a, b in pairwise((features, 1024, 128, 64, 16, 1)))
-        self.layers = nn.Sequential(one, nn.Dropout(0.2), two, nn.Dropout(0.2), three, nn.Dropout(0.1), four, five)
+        self.layers = nn.Sequential(
+            one, nn.Dropout(0.2), two, nn.Dropout(0.2), three, nn.Dropout(0.1), four, five
+        )
 
     def forward(self, features_BD: torch.Tensor) -> torch.Tensor:
         """One score per row of features, (B,)."""

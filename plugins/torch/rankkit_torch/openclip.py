@@ -1,4 +1,6 @@
-"""CLIP from open_clip, which needs torchvision: the architecture by its name, the weights read strictly by us."""
+"""CLIP from open_clip, which needs torchvision: the architecture by its name, the weights read strictly by
+us.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,20 @@ from rankkit.errors import BadOption, BrokenRanker
 from rankkit_torch.models import empty, full_float32, load_strict, memory
 from rankkit_torch.pictures import handling
 
-EXTRAS = ("position_ids", "input_resolution", "context_length", "vocab_size", "attn_mask")  # buffers and notes of older files
+EXTRAS = (
+    "position_ids",
+    "input_resolution",
+    "context_length",
+    "vocab_size",
+    "attn_mask",
+)  # buffers and notes of older files
 
 
 class OpenClip:
     """An open_clip model with its own tokenizer and evaluation transform.
 
-    `preprocessing` overrides single settings of the transform (mean, std, interpolation, resize_mode), as a pretrained tag does.
+    `preprocessing` overrides single settings of the transform (mean, std, interpolation, resize_mode), as a
+    pretrained tag does.
     """
 
     def __init__(
@@ -79,7 +88,9 @@ class OpenClip:
 
 
 def package() -> Any:
-    """The open_clip package; raises `BrokenRanker` with what to install where it or its torchvision cannot be imported."""
+    """The open_clip package; raises `BrokenRanker` with what to install where it or its torchvision cannot be
+    imported.
+    """
     try:
         import open_clip
     except Exception as error:  # a torchvision that does not fit torch fails in several ways
@@ -93,10 +104,14 @@ def package() -> Any:
 def _config(open_clip: Any, architecture: str, quick_gelu: bool) -> dict[str, Any]:
     found = copy.deepcopy(open_clip.get_model_config(architecture))
     if found is None:
-        raise BadOption(f"open_clip knows no architecture {architecture!r}; it knows {', '.join(open_clip.list_models()[:8])} …")
+        raise BadOption(
+            f"open_clip knows no architecture {architecture!r}; it knows {', '.join(open_clip.list_models()[:8])} …"
+        )
     config: dict[str, Any] = found
     if config.get("quick_gelu") and not quick_gelu:
-        raise BadOption(f"{architecture} uses QuickGELU and these weights were trained without it; write model=NAME without -quickgelu")
+        raise BadOption(
+            f"{architecture} uses QuickGELU and these weights were trained without it; write model=NAME without -quickgelu"
+        )
     return {**config, "quick_gelu": quick_gelu}
 
 
@@ -108,7 +123,13 @@ def _model(open_clip: Any, config: dict[str, Any]) -> Any:
     if hugging_face:
         config["text_cfg"]["hf_model_pretrained"] = False
     custom = config.pop("custom_text", False) or hugging_face
-    make = open_clip.CoCa if "multimodal_cfg" in config else open_clip.CustomTextCLIP if custom else open_clip.CLIP
+    make = (
+        open_clip.CoCa
+        if "multimodal_cfg" in config
+        else open_clip.CustomTextCLIP
+        if custom
+        else open_clip.CLIP
+    )
     return make(**config)
 
 
@@ -116,7 +137,9 @@ def _assert_activation(model: Any, quick_gelu: bool) -> None:
     """QuickGELU and GELU have no weights: a wrong one loads without a word and scores wrongly."""
     used = any(type(module).__name__ == "QuickGELU" for module in model.modules())
     towers = "timm" not in type(getattr(model.visual, "trunk", None)).__module__
-    assert used == quick_gelu or not towers, f"the model was asked to use QuickGELU: {quick_gelu}, and does: {used}"
+    assert used == quick_gelu or not towers, (
+        f"the model was asked to use QuickGELU: {quick_gelu}, and does: {used}"
+    )
 
 
 def _transform(open_clip: Any, model: Any, preprocessing: Mapping[str, Any]) -> tuple[Any, int]:
@@ -124,6 +147,12 @@ def _transform(open_clip: Any, model: Any, preprocessing: Mapping[str, Any]) -> 
     from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 
     size = model.visual.image_size
-    config = PreprocessCfg(**merge_preprocess_dict(merge_preprocess_dict(asdict(PreprocessCfg()), dict(preprocessing)), {"size": size}))
+    config = PreprocessCfg(
+        **merge_preprocess_dict(
+            merge_preprocess_dict(asdict(PreprocessCfg()), dict(preprocessing)), {"size": size}
+        )
+    )
     height, width = (size, size) if isinstance(size, int) else size
-    return image_transform_v2(config, is_train=False), int(height) if config.resize_mode == "shortest" and height == width else 0
+    return image_transform_v2(config, is_train=False), int(
+        height
+    ) if config.resize_mode == "shortest" and height == width else 0

@@ -1,4 +1,6 @@
-"""What plugins prove themselves on: pictures and prompts drawn by code, a tokenizer without downloads, and the record of it."""
+"""What plugins prove themselves on: pictures and prompts drawn by code, a tokenizer without downloads, and
+the record of it.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from rankkit.core.images import to_rgb
+from rankkit.plugin import to_rgb
 from rankkit.testing import sample_groups
 from rankkit_torch.models import empty
 from rankkit_torch.weights import draw
 
-ROUNDING = 2e-6 if torch.cuda.is_available() else 1e-6  # of a score: a GPU sums in another order than the reference on the CPU
+ROUNDING = (
+    2e-6 if torch.cuda.is_available() else 1e-6
+)  # of a score: a GPU sums in another order than the reference on the CPU
 LONG = " ".join(["a red fox jumps over nine lazy dogs by the river"] * 12)
 PROMPTS = (
     "a red circle on white",
@@ -25,7 +29,9 @@ PROMPTS = (
     "two dogs, one cat & 3 birds: 50% off!",
     "一只红色的狐狸 у реки",
     "🦊 q̈u̇ị̃c̊k̃ résumé",
-    *("a " * words + "fox" for words in (32, 33, 74, 75)),  # 35, 36, 77 and 78 tokens with both marks: around the limits
+    *(
+        "a " * words + "fox" for words in (32, 33, 74, 75)
+    ),  # 35, 36, 77 and 78 tokens with both marks: around the limits
     LONG,
 )
 SHAPES = ((224, 224), (1, 1), (225, 224), (224, 227), (300, 97), (97, 301), (512, 512), (640, 233), (33, 640))
@@ -41,7 +47,9 @@ def pictures(seed: int = 0) -> list[Image.Image]:
 
 
 def files(folder: Path) -> list[Path]:
-    """Image files as people have them, the same every time: of every mode, turned by EXIF, tiny, narrow, and one cut off. Sorted."""
+    """Image files as people have them, the same every time: of every mode, turned by EXIF, tiny, narrow, and
+    one cut off. Sorted.
+    """
     rng = np.random.default_rng(7)
     blocks = rng.integers(0, 256, (6, 8, 4), np.uint8).repeat(8, 0).repeat(8, 1)  # 64 x 48
 
@@ -75,19 +83,25 @@ def inputs_id(images: Sequence[Image.Image], prompts: Sequence[str]) -> str:
 
 
 def as_torchvision(image: Image.Image, size: int) -> torch.Tensor:
-    """Resize, CenterCrop, ToTensor and CLIP's Normalize as torchvision defines them, written out for references: (1, 3, size, size)."""
+    """Resize, CenterCrop, ToTensor and CLIP's Normalize as torchvision defines them, written out for
+    references: (1, 3, size, size).
+    """
     width, height = image.size
     long = int(size * max(width, height) / min(width, height))
     image = image.resize((size, long) if width <= height else (long, size), Image.Resampling.BICUBIC)
     left, top = (round((side - size) / 2.0) for side in image.size)
-    image = image.crop((left, top, left + size, top + size)).convert("RGB")  # as late as the published transforms do it
+    image = image.crop((left, top, left + size, top + size)).convert(
+        "RGB"
+    )  # as late as the published transforms do it
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
     mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
     return ((pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None])[None]
 
 
 def clip_tokenizer() -> Any:
-    """CLIP's own tokenizer over a vocabulary of single bytes and a few merges: any text has tokens, without a download."""
+    """CLIP's own tokenizer over a vocabulary of single bytes and a few merges: any text has tokens, without a
+    download.
+    """
     import transformers
 
     letters = list(byte_letters().values())
@@ -95,7 +109,11 @@ def clip_tokenizer() -> Any:
     tokens = [*letters, *(letter + "</w>" for letter in letters), *("".join(pair) for pair in merges)]
     marks = ["<|startoftext|>", "<|endoftext|>"]
     make: Any = transformers.CLIPTokenizer  # its annotation of merges is wrong
-    return make(vocab={token: place for place, token in enumerate([*tokens, *marks])}, merges=merges, model_max_length=77)
+    return make(
+        vocab={token: place for place, token in enumerate([*tokens, *marks])},
+        merges=merges,
+        model_max_length=77,
+    )
 
 
 def tiny_clip_config(activation: str = "gelu", size: int = 28) -> Any:
@@ -103,14 +121,28 @@ def tiny_clip_config(activation: str = "gelu", size: int = 28) -> Any:
     from transformers import CLIPConfig
 
     tokenizer = clip_tokenizer()
-    shared = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "hidden_act": activation}
-    marks = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.eos_token_id}
+    shared = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "hidden_act": activation,
+    }
+    marks = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.eos_token_id,
+    }
     text = {**shared, **marks, "vocab_size": len(tokenizer), "max_position_embeddings": 77}
-    return CLIPConfig(text_config=text, vision_config={**shared, "image_size": size, "patch_size": 14}, projection_dim=16)
+    return CLIPConfig(
+        text_config=text, vision_config={**shared, "image_size": size, "patch_size": 14}, projection_dim=16
+    )
 
 
 def clip_folder(folder: Path, config: Any, seed: int = 0) -> Path:
-    """A CLIP checkpoint in the hub's format with drawn weights: config.json, model.safetensors, tokenizer and image processor."""
+    """A CLIP checkpoint in the hub's format with drawn weights: config.json, model.safetensors, tokenizer and
+    image processor.
+    """
     from safetensors.torch import save_file
     from transformers import CLIPImageProcessorPil, CLIPModel
 
@@ -120,13 +152,17 @@ def clip_folder(folder: Path, config: Any, seed: int = 0) -> Path:
     save_file(draw(shapes, seed), folder / "model.safetensors", {"format": "pt"})
     config.save_pretrained(folder)
     size = config.vision_config.image_size
-    CLIPImageProcessorPil(size={"shortest_edge": size}, crop_size={"height": size, "width": size}).save_pretrained(folder)
+    CLIPImageProcessorPil(
+        size={"shortest_edge": size}, crop_size={"height": size, "width": size}
+    ).save_pretrained(folder)
     clip_tokenizer().save_pretrained(folder)
     return folder
 
 
 def spoil(path: Path, how: str) -> Path:
-    """Damage a weights file in place: ``truncated``, ``pickle`` (of what is no tensor), or with a key ``missing`` or ``unexpected``."""
+    """Damage a weights file in place:
+    ``truncated``, ``pickle`` (of what is no tensor), or with a key ``missing`` or ``unexpected``.
+    """
     from safetensors.torch import save_file
 
     from rankkit_torch.checkpoints import read
@@ -146,7 +182,12 @@ def spoil(path: Path, how: str) -> Path:
 
 
 def byte_letters() -> dict[int, str]:
-    """How byte-level vocabularies write the 256 bytes: printable ones as themselves, the others from code point 256 on."""
+    """How byte-level vocabularies write the 256 bytes: printable ones as themselves, the others from code
+    point 256 on.
+    """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
-    return {**{byte: chr(byte) for byte in printable}, **{byte: chr(256 + place) for place, byte in enumerate(others)}}
+    return {
+        **{byte: chr(byte) for byte in printable},
+        **{byte: chr(256 + place) for place, byte in enumerate(others)},
+    }

@@ -14,7 +14,9 @@ from rankkit_torch.testing import pictures
 
 NAMES = sorted(path.parent.parent.name for path in Path(__file__).parents[2].glob("*/tests/tiny_*.py"))
 HERE = "cuda(:0)?" if torch.cuda.is_available() else "cpu"
-FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB\nand more lines")
+FULL = torch.OutOfMemoryError(
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 8.00 GiB\nand more lines"
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +30,9 @@ def cases(tmp_path_factory):
             continue
         found[name] = case.checkpoint(tmp_path_factory.mktemp(name))
         if name == "pickscore":
-            found[name]["processor"] = found[name]["checkpoint"]  # else laion's would be looked for on the hub
+            found[name]["processor"] = found[name][
+                "checkpoint"
+            ]  # else laion's would be looked for on the hub
     return found
 
 
@@ -39,11 +43,17 @@ def case(cases, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_checkpoint_of_another_ranker_is_refused_in_one_line_that_names_it(cases, name):
     options = case(cases, name)
-    for other in cases.keys() - {name, "clip", "pickscore"}:  # those two hold a CLIP each, and are told apart by its activation only
+    for other in cases.keys() - {
+        name,
+        "clip",
+        "pickscore",
+    }:  # those two hold a CLIP each, and are told apart by its activation only
         checkpoint = cases[other]["checkpoint"]
         with pytest.raises(BrokenRanker) as caught:
             rankkit.load(name, **{**options, "checkpoint": checkpoint})
-        assert checkpoint in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 600, other
+        assert (
+            checkpoint in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 600
+        ), other
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,7 +61,8 @@ def test_weights_that_do_not_fit_the_gpu_are_one_message_with_what_to_change(cas
     options = case(cases, name)
     monkeypatch.setattr(torch.nn.Module, "to", exhausted)
     with pytest.raises(
-        BrokenRanker, match=rf"no free memory on {HERE} for the weights of .*dtype=bfloat16, another device, or device=cpu$"
+        BrokenRanker,
+        match=rf"no free memory on {HERE} for the weights of .*dtype=bfloat16, another device, or device=cpu$",
     ):
         rankkit.load(name, **options)
 
@@ -60,7 +71,11 @@ def test_weights_that_do_not_fit_the_gpu_are_one_message_with_what_to_change(cas
 def test_a_batch_that_does_not_fit_the_gpu_is_scored_one_by_one(cases, name, monkeypatch):
     ranker, group = rankkit.load(name, **case(cases, name)), rankkit.Group("a fox", tuple(pictures()[:3]))
     (expected,), linear, failures = ranker.rank([group]), torch.nn.functional.linear, [FULL]
-    monkeypatch.setattr(torch.nn.functional, "linear", lambda *layer: exhausted() if failures and failures.pop() else linear(*layer))
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "linear",
+        lambda *layer: exhausted() if failures and failures.pop() else linear(*layer),
+    )
     (ranking,) = ranker.rank([group])
     assert not failures and ranking.scores == pytest.approx(expected.scores, rel=1e-2, abs=1e-2)
 
@@ -72,7 +87,10 @@ def test_a_picture_that_does_not_fit_the_gpu_is_abstained_on_with_what_to_change
     (ranking,) = ranker.rank([rankkit.Group("a fox", tuple(pictures()[:2]))])
     assert all(map(math.isnan, ranking.scores))
     for details in ranking.details:
-        assert re.search(rf"no free memory on {HERE} for 1 ", details["error"]) and "give a smaller batch_size" in details["error"]
+        assert (
+            re.search(rf"no free memory on {HERE} for 1 ", details["error"])
+            and "give a smaller batch_size" in details["error"]
+        )
         assert details["error"].endswith("or device=cpu") and "\n" not in details["error"]
 
 

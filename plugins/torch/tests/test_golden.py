@@ -1,4 +1,6 @@
-"""golden.json and the cards of every learned ranker: they agree, and what they state is within what is promised."""
+"""golden.json and the cards of every learned ranker: they agree, and what they state is within what is
+promised.
+"""
 
 import importlib
 import json
@@ -33,7 +35,10 @@ def blocks(name):
 def test_scores_differ_from_the_reference_by_at_most_a_ten_thousandth_of_their_spread_and_order_alike(name):
     for block in blocks(name):
         assert block["inputs"] == inputs_id(pictures(), PROMPTS)
-        assert block["against_reference"]["max_of_spread"] <= golden.TOLERANCE and block["against_reference"]["kendall_min"] == 1
+        assert (
+            block["against_reference"]["max_of_spread"] <= golden.TOLERANCE
+            and block["against_reference"]["kendall_min"] == 1
+        )
         assert block["spread_of_size"] >= 0.01
 
 
@@ -45,11 +50,16 @@ def test_a_ranker_with_an_original_package_is_compared_with_it(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_default_dtype_orders_as_float32_does(name):
     tiny = found(name)["tiny"]
-    assert tiny["default_dtype"] == "float32" or tiny["against_float32"][tiny["default_dtype"]]["kendall_min"] >= 0.95
+    assert (
+        tiny["default_dtype"] == "float32"
+        or tiny["against_float32"][tiny["default_dtype"]]["kendall_min"] >= 0.95
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_file_is_scored_as_the_reference_scores_it_or_its_rgb_picture_or_refused_by_both(name, tmp_path):
+def test_every_file_is_scored_as_the_reference_scores_it_or_its_rgb_picture_or_refused_by_both(
+    name, tmp_path
+):
     block = found(name)["files"]
     spread = found(name)[block["size"]]["spread"]
     assert [path.name for path in files(tmp_path)] == sorted(block["rows"])
@@ -63,7 +73,10 @@ def test_the_cards_say_what_was_measured(name):
     except ImportError as error:
         pytest.skip(f"{name} cannot be imported here: {error}")
     (path,) = (PLUGINS / name).glob("rankkit_*/card.toml")
-    card, readme = tomllib.loads(path.read_text("utf-8")), (PLUGINS / name / "README.md").read_text("utf-8").splitlines()
+    card, readme = (
+        tomllib.loads(path.read_text("utf-8")),
+        (PLUGINS / name / "README.md").read_text("utf-8").splitlines(),
+    )
     for key, sentence in cards.sentences(found(name), case).items():
         assert {**card, **card.get(name, {})}[key] == sentence
         assert f"| {key} | {sentence} |" in readme

@@ -13,7 +13,7 @@ from torch import nn
 
 import rankkit_torch as shared
 from rankkit.errors import BadOption, BrokenRanker
-from rankkit.registry.load import prepare
+from rankkit.plugin import map_images, prepare
 from rankkit_torch import golden, testing, weights
 from rankkit_torch.clip import HuggingFaceClip, texts
 
@@ -66,12 +66,17 @@ def test_a_pickle_that_is_not_weights_is_refused_and_nothing_in_it_runs(files):
 
 def test_a_file_of_another_kind_shows_its_first_bytes(tmp_path):
     (tmp_path / "page.safetensors").write_text("<!DOCTYPE html>")
-    with pytest.raises(BrokenRanker, match="neither a safetensors nor a torch file: it begins with b'<!DOCTYP"):
+    with pytest.raises(
+        BrokenRanker, match="neither a safetensors nor a torch file: it begins with b'<!DOCTYP"
+    ):
         shared.read(tmp_path / "page.safetensors")
 
 
 def test_keys_that_do_not_fit_are_named():
-    with pytest.raises(BrokenRanker, match=r"a\.pt does not fit Linear: 1 key is missing \(bias\); 1 key is unexpected \(extra\)"):
+    with pytest.raises(
+        BrokenRanker,
+        match=r"a\.pt does not fit Linear: 1 key is missing \(bias\); 1 key is unexpected \(extra\)",
+    ):
         shared.load_strict(nn.Linear(3, 2), {"weight": STATE["weight"], "extra": STATE["bias"]}, "a.pt")
     with pytest.raises(BrokenRanker, match=r"of another shape \(bias \(3,\) for \(2,\)\)"):
         shared.load_strict(nn.Linear(3, 2), {**STATE, "bias": torch.ones(3)}, "a.pt")
@@ -81,13 +86,19 @@ def test_an_empty_model_holds_exactly_what_the_checkpoint_held():
     with shared.empty():
         model = nn.Linear(3, 2)
     shared.load_strict(model, {**STATE, "position_ids": torch.ones(1)}, "a.pt", ignore=["position_ids"])
-    assert torch.equal(model.weight, STATE["weight"]) and not model.weight.requires_grad and not model.training
+    assert (
+        torch.equal(model.weight, STATE["weight"]) and not model.weight.requires_grad and not model.training
+    )
 
 
 def test_the_weights_id_is_of_the_bytes_and_not_of_the_place(files, tmp_path):
     shutil.copy(files / "a.pt", tmp_path / "copy.pt")
     first = shared.weights_id(str(files / "a.pt"))
-    assert first == shared.weights_id(str(tmp_path / "copy.pt")) != shared.weights_id(str(files / "a.safetensors"))
+    assert (
+        first
+        == shared.weights_id(str(tmp_path / "copy.pt"))
+        != shared.weights_id(str(files / "a.safetensors"))
+    )
     with (tmp_path / "copy.pt").open("ab") as file:
         file.write(b" ")
     assert first != shared.weights_id(str(tmp_path / "copy.pt"))
@@ -102,13 +113,23 @@ def test_a_changed_vocabulary_changes_the_id_of_a_folder(tmp_path):
 
 def test_a_failed_download_says_what_to_do_offline():
     for ask in (shared.find, shared.weights_id):
-        with pytest.raises(BrokenRanker, match=r"nobody/nothing cannot be downloaded .*checkpoint=PATH .*HF_HUB_OFFLINE=1"):
+        with pytest.raises(
+            BrokenRanker, match=r"nobody/nothing cannot be downloaded .*checkpoint=PATH .*HF_HUB_OFFLINE=1"
+        ):
             ask("nobody/nothing")
 
 
 def test_a_failed_download_names_the_option_that_would_replace_it():
-    for spec, option in (("hpsv3", "base"), ("imagereward", "tokenizer"), ("aesthetic", "clip"), ("pickscore", "processor")):
-        with pytest.raises(BrokenRanker, match=rf"nobody/nothing cannot be downloaded .*; give {option}=PATH of a copy you have"):
+    for spec, option in (
+        ("hpsv3", "base"),
+        ("imagereward", "tokenizer"),
+        ("aesthetic", "clip"),
+        ("pickscore", "processor"),
+    ):
+        with pytest.raises(
+            BrokenRanker,
+            match=rf"nobody/nothing cannot be downloaded .*; give {option}=PATH of a copy you have",
+        ):
             prepare(spec, checkpoint=__file__, **{option: "nobody/nothing"})
 
 
@@ -126,7 +147,10 @@ def test_one_file_of_a_folder_can_be_meant(files):
 
 def test_device_and_dtype_are_checked():
     assert shared.pick_device("cpu").type == "cpu" and shared.pick_device().type in ("cpu", "cuda", "mps")
-    assert shared.pick_dtype("auto", "bfloat16") is torch.bfloat16 and shared.pick_dtype("float16", "float32") is torch.float16
+    assert (
+        shared.pick_dtype("auto", "bfloat16") is torch.bfloat16
+        and shared.pick_dtype("float16", "float32") is torch.float16
+    )
     with pytest.raises(BadOption, match="'gpu' is no device; use auto"):
         shared.pick_device("gpu")
     with pytest.raises(BadOption, match="'cuda:77' is not here: torch sees"):
@@ -146,14 +170,22 @@ def test_running_out_of_gpu_memory_is_one_clear_message():
 @pytest.mark.parametrize("chosen", ["highest", "high"])
 def test_full_float32_holds_within_it_and_leaves_the_programs_choice_as_it_was(chosen):
     def choices():
-        return torch.get_float32_matmul_precision(), torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        return (
+            torch.get_float32_matmul_precision(),
+            torch.backends.cuda.matmul.allow_tf32,
+            torch.backends.cudnn.allow_tf32,
+        )
 
     torch.set_float32_matmul_precision(chosen)
     try:
         before = choices()
         with pytest.raises(ZeroDivisionError), shared.full_float32():
             if hasattr(torch.backends.cudnn, "conv"):
-                assert torch.backends.cudnn.conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == "ieee"
+                assert (
+                    torch.backends.cudnn.conv.fp32_precision
+                    == torch.backends.cuda.matmul.fp32_precision
+                    == "ieee"
+                )
             else:
                 assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
             raise ZeroDivisionError
@@ -189,16 +221,22 @@ def test_batches_hold_everything_once_and_in_order():
 def test_drawn_weights_depend_on_seed_and_key_alone():
     shapes = {"a.weight": (4, 9), "a.bias": (4,), "logit_scale": ()}
     one, two = weights.draw(shapes), weights.draw({"a.weight": (4, 9)})
-    assert torch.equal(one["a.weight"], two["a.weight"]) and not torch.equal(one["a.weight"], weights.draw(shapes, 1)["a.weight"])
+    assert torch.equal(one["a.weight"], two["a.weight"]) and not torch.equal(
+        one["a.weight"], weights.draw(shapes, 1)["a.weight"]
+    )
     assert one["logit_scale"].exp().item() == pytest.approx(100) and 0.1 < one["a.weight"].std() < 1
     assert weights.digest(one) == weights.digest(dict(reversed(one.items()))) != weights.digest(two)
 
 
 def test_drawn_weights_are_the_same_numbers_everywhere():
-    assert weights.draw({"w": (2, 2)})["w"].flatten().tolist() == pytest.approx([0.3374, -0.1113, 0.0, 0.0], abs=1)
+    assert weights.draw({"w": (2, 2)})["w"].flatten().tolist() == pytest.approx(
+        [0.3374, -0.1113, 0.0, 0.0], abs=1
+    )
 
 
-@pytest.mark.parametrize(("width", "height"), [(300, 227), (227, 300), (224, 224), (1, 1), (1, 60), (99, 100)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(300, 227), (227, 300), (224, 224), (1, 1), (1, 60), (99, 100)]
+)
 def test_the_square_is_the_centre_of_the_resized_picture(width, height):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
     assert shared.square(image, 56).size == (56, 56)
@@ -214,16 +252,16 @@ def test_a_picture_too_narrow_for_the_memory_is_refused_by_its_size():
 def test_pictures_are_prepared_in_order_on_any_number_of_threads(threads, monkeypatch):
     monkeypatch.setattr("rankkit.core.prefetch.THREADS", threads)
     made = testing.pictures()
-    assert shared.each(lambda image: image.size, made) == [image.size for image in made]
+    assert map_images(lambda image: image.size, made) == [image.size for image in made]
     with pytest.raises(ZeroDivisionError):
-        shared.each(lambda image: 1 // (image.width - 224), made)
+        map_images(lambda image: 1 // (image.width - 224), made)
 
 
 def test_one_picture_that_was_not_read_yet_can_come_several_times(tmp_path):
     testing.pictures()[11].save(tmp_path / "picture.png")
     for _ in range(5):
         with Image.open(tmp_path / "picture.png") as unread:
-            first, *others = shared.each(lambda image: shared.square(image, 28).tobytes(), [unread] * 4)
+            first, *others = map_images(lambda image: shared.square(image, 28).tobytes(), [unread] * 4)
         assert others == [first] * 3
 
 
@@ -251,10 +289,18 @@ def test_a_folder_without_a_tokenizer_names_the_option_to_give(tmp_path):
 
 def test_golden_inputs_are_many_shapes_and_the_same_every_time():
     images = testing.pictures()
-    assert len(images) == 16 and len({image.size for image in images}) > 10 and all(image.mode == "RGB" for image in images)
-    assert testing.inputs_id(images, testing.PROMPTS) == testing.inputs_id(testing.pictures(), testing.PROMPTS)
+    assert (
+        len(images) == 16
+        and len({image.size for image in images}) > 10
+        and all(image.mode == "RGB" for image in images)
+    )
+    assert testing.inputs_id(images, testing.PROMPTS) == testing.inputs_id(
+        testing.pictures(), testing.PROMPTS
+    )
 
 
 def test_kendalls_tau_counts_ties():
-    assert golden.tau([1, 2, 3], [1, 2, 3]) == 1 and golden.tau([1, 1, 2], [1, 2, 3]) == pytest.approx(2 / 6**0.5)
+    assert golden.tau([1, 2, 3], [1, 2, 3]) == 1 and golden.tau([1, 1, 2], [1, 2, 3]) == pytest.approx(
+        2 / 6**0.5
+    )
     assert golden.tau([1, 1], [2, 2]) == 1

@@ -1,4 +1,6 @@
-"""Rankers that ask a vision-language model: `VlmJudge` compares two pictures, `Vqa` asks whether one shows its prompt."""
+"""Rankers that ask a vision-language model:
+`VlmJudge` compares two pictures, `Vqa` asks whether one shows its prompt.
+"""
 
 from rankkit_vlm_judge.rankers import VlmJudge, Vqa
 

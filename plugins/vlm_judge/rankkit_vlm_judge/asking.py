@@ -1,4 +1,6 @@
-"""Questions to verdicts: what is known is not asked, what fails is asked once more in another form, what is said is kept."""
+"""Questions to verdicts: what is known is not asked, what fails is asked once more in another form, what is
+said is kept.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,24 @@ SHORT, LONG = 512, 2048  # tokens for a reasoned answer: at first, and once more
 
 
 class Asker:
-    """Asks a transport, and remembers. `mode` auto: log-probabilities where there are any, and text where those say nothing."""
+    """Asks a transport, and remembers.
+
+    `mode` auto: log-probabilities where there are any, and text where those say nothing.
+    """
 
     def __init__(self, transport: Transport, cache: Cache, mode: Mode = "auto") -> None:
         if mode == "logprob" and not transport.logprobs:
-            raise RankkitError(f"{transport.model} gives no log-probabilities of its answers; use mode=text, or mode=auto")
+            raise RankkitError(
+                f"{transport.model} gives no log-probabilities of its answers; use mode=text, or mode=auto"
+            )
         self.transport, self.cache = transport, cache
-        self.mode = "text" if mode == "text" or not transport.logprobs else "logprob" if mode == "logprob" else "logprob, else text"
+        self.mode = (
+            "text"
+            if mode == "text" or not transport.logprobs
+            else "logprob"
+            if mode == "logprob"
+            else "logprob, else text"
+        )
         self.stopped: RunStopped | None = None
 
     @property
@@ -33,7 +46,10 @@ class Asker:
         return {"model": self.transport.model, "asked_for": self.mode}
 
     def verdicts(self, questions: Sequence[Question]) -> list[Verdict]:
-        """One verdict per question. A question that occurs twice is asked once. Raises `RunStopped` where answers are missing for good."""
+        """One verdict per question.
+
+        A question that occurs twice is asked once. Raises `RunStopped` where answers are missing for good.
+        """
         keys = [key(self.transport.model, self.mode, question) for question in questions]
         known = {each: found for each in dict.fromkeys(keys) if (found := self.cache.get(each)) is not None}
         open_ = {each: question for each, question in zip(keys, questions, strict=True) if each not in known}
@@ -42,12 +58,16 @@ class Asker:
         try:
             self._ask(open_, known)
         except RunStopped as stopped:
-            self.stopped = stopped if self.cache.path else RunStopped(f"{stopped} (but no single verdict: cache=none)")
+            self.stopped = (
+                stopped if self.cache.path else RunStopped(f"{stopped} (but no single verdict: cache=none)")
+            )
             raise self.stopped from None
         return [known[each] for each in keys]
 
     def _ask(self, open_: Mapping[str, Question], known: dict[str, Verdict]) -> None:
-        """Rounds of calls until every question is settled; each settles some, and leaves the others for another form."""
+        """Rounds of calls until every question is settled; each settles some, and leaves the others for
+        another form.
+        """
         first = _text_first if self.mode == "text" else _forced
         waiting = {each: _Pending(question, first) for each, question in open_.items()}
         while waiting:

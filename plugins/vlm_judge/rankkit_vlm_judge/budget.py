@@ -10,8 +10,8 @@ from rankkit import RunStopped
 class Budget:
     """Counts requests (retries too) and tokens of one run. Thread-safe.
 
-    A request is allowed only while the requests under way, each taken for as large as the largest seen, still fit into `max_tokens`;
-    only the first ones, whose size nobody knows, can go past it.
+    A request is allowed only while the requests under way, each taken for as large as the largest seen, still
+    fit into `max_tokens`; only the first ones, whose size nobody knows, can go past it.
     """
 
     def __init__(self, max_calls: int | None = None, max_tokens: int | None = None) -> None:
@@ -23,7 +23,9 @@ class Budget:
         """Take one request out of the budget, or raise `RunStopped`."""
         with self._lock:
             if self.max_calls is not None and self.calls >= self.max_calls:
-                raise RunStopped(f"the budget is spent: max_calls={self.max_calls} requests were made; {NEXT}")
+                raise RunStopped(
+                    f"the budget is spent: max_calls={self.max_calls} requests were made; {NEXT}"
+                )
             expected = self.tokens + (self._open + 1) * self._largest
             if self.max_tokens is not None and max(expected, self.tokens + 1) > self.max_tokens:
                 used = f"{self.tokens} tokens were used, {self._open} requests are under way and the next may need {self._largest}"

@@ -15,7 +15,10 @@ from rankkit_vlm_judge.questions import Question
 from rankkit_vlm_judge.replies import Verdict
 
 SCHEMA = 1
-KEPT = ("ok", "refused")  # asked again, a model that refused would refuse again; everything else is worth another try
+KEPT = (
+    "ok",
+    "refused",
+)  # asked again, a model that refused would refuse again; everything else is worth another try
 
 TABLE = """
 create table if not exists verdicts (
@@ -38,46 +41,76 @@ def default_path() -> Path:
 
 
 def key(model: str, mode: str, question: Question) -> str:
-    """sha256 of everything that decides an answer: model, mode, wording, caption and the bytes of the pictures, in order."""
+    """sha256 of everything that decides an answer: model, mode, wording, caption and the bytes of the
+    pictures, in order.
+    """
     said = json.dumps([SCHEMA, model, mode, question.content], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Cache:
-    """Verdicts by key. Every one is committed as it comes, so a kill loses only what was under way. `path` None: for this run only."""
+    """Verdicts by key. Every one is committed as it comes, so a kill loses only what was under way.
+
+    `path` None: for this run only.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
         try:
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False)
+            self._database = sqlite3.connect(
+                path or ":memory:", timeout=30, isolation_level=None, check_same_thread=False
+            )
             version = int(self._database.execute("pragma user_version").fetchone()[0])
-            foreign = version == 0 and self._database.execute("select count(*) from sqlite_master").fetchone()[0]
+            foreign = (
+                version == 0 and self._database.execute("select count(*) from sqlite_master").fetchone()[0]
+            )
             if foreign or version not in (0, SCHEMA):
-                raise RankkitError(f"{path} holds something else than verdicts of this version; give another file with cache=")
+                raise RankkitError(
+                    f"{path} holds something else than verdicts of this version; give another file with cache="
+                )
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = normal")
             self._database.execute(TABLE)
             self._database.execute(f"pragma user_version = {SCHEMA}")
         except (sqlite3.Error, OSError) as error:
-            raise RankkitError(f"{path} cannot keep verdicts: {error}; give another file with cache=, or cache=none") from None
+            raise RankkitError(
+                f"{path} cannot keep verdicts: {error}; give another file with cache=, or cache=none"
+            ) from None
 
     def get(self, key: str) -> Verdict | None:
         """The verdict kept under a key, if a model gave one."""
         found = self._database.execute(
-            "select outcome, p, mass, text, finish, tokens, error from verdicts where key = ? and outcome in (?, ?)", (key, *KEPT)
+            "select outcome, p, mass, text, finish, tokens, error from verdicts where key = ? and outcome in (?, ?)",
+            (key, *KEPT),
         ).fetchone()
         if found is None:
             return None
         outcome, p, mass, text, finish, tokens, error = found
-        return Verdict(outcome, math.nan if p is None else p, math.nan if mass is None else mass, text, finish, tokens, error)
+        return Verdict(
+            outcome,
+            math.nan if p is None else p,
+            math.nan if mass is None else mass,
+            text,
+            finish,
+            tokens,
+            error,
+        )
 
     def put(self, key: str, model: str, mode: str, verdict: Verdict) -> None:
-        """Keep a verdict. A failure is kept too, to be looked at; it never replaces an answer and never counts as one."""
+        """Keep a verdict. A failure is kept too, to be looked at; it never replaces an answer and never
+        counts as one.
+        """
         numbers = [None if math.isnan(value) else value for value in (verdict.p, verdict.mass)]
-        words = [verdict.text.encode("utf-8", "replace").decode(), verdict.finish, verdict.error.encode("utf-8", "replace").decode()]
-        self._database.execute(INSERT, (key, model, mode, verdict.outcome, *numbers, *words, verdict.tokens, time.time()))
+        words = [
+            verdict.text.encode("utf-8", "replace").decode(),
+            verdict.finish,
+            verdict.error.encode("utf-8", "replace").decode(),
+        ]
+        self._database.execute(
+            INSERT, (key, model, mode, verdict.outcome, *numbers, *words, verdict.tokens, time.time())
+        )
 
     def close(self) -> None:
         """Let go of the file."""

@@ -12,7 +12,8 @@ from rankkit_vlm_judge.replies import Reply
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A question in the form it is put: with log-probabilities of one token, or for a text of at most `max_tokens` tokens.
+    """A question in the form it is put: with log-probabilities of one token, or for a text of at most
+    `max_tokens` tokens.
 
     `bound`: whoever answers may be kept from saying anything but a label, where that is possible.
     """
@@ -27,12 +28,16 @@ class Call:
 class Transport(Protocol):
     """Whoever answers calls: a server, or a model in this process.
 
-    `model` is what the answers belong to, as exactly as it is known (name and revision). `logprobs`: whether it gives any.
+    `model` is what the answers belong to, as exactly as it is known (name and revision). `logprobs`: whether
+    it gives any.
     """
 
     model: str
     logprobs: bool
 
     def replies(self, calls: Sequence[Call]) -> Iterator[tuple[int, Reply]]:
-        """The replies with the places of their calls, as they come. Raises `RunStopped` after the last one there will be."""
+        """The replies with the places of their calls, as they come.
+
+        Raises `RunStopped` after the last one there will be.
+        """
         ...

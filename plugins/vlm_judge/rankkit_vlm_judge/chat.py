@@ -1,4 +1,6 @@
-"""The OpenAI-compatible transport: what the server can do is learned from one tiny request before anything is asked in earnest."""
+"""The OpenAI-compatible transport: what the server can do is learned from one tiny request before anything is
+asked in earnest.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,19 @@ from rankkit_vlm_judge.questions import FORCED, Labels, Question, which_is_bette
 from rankkit_vlm_judge.replies import Reply, from_top
 
 TOP = 20  # how many first tokens are asked for; most servers give no more
-SAMPLING = {"temperature": 0, "top_p": 1, "repetition_penalty": 1, "seed": 0}  # said in full: servers have defaults of their own
+SAMPLING = {
+    "temperature": 0,
+    "top_p": 1,
+    "repetition_penalty": 1,
+    "seed": 0,
+}  # said in full: servers have defaults of their own
 
 
 class Chat:
-    """A model behind ``URL/chat/completions``. Raises `RunStopped` when it cannot be reached, entered or shown two pictures."""
+    """A model behind ``URL/chat/completions``.
+
+    Raises `RunStopped` when it cannot be reached, entered or shown two pictures.
+    """
 
     def __init__(self, server: Server, model: str | None, *, logprobs: bool = True) -> None:
         self.server = server
@@ -37,7 +47,10 @@ class Chat:
         self.model = self.name if served in ("", self.name) else f"{self.name} ({served})"
 
     def replies(self, calls: Sequence[Call]) -> Iterator[tuple[int, Reply]]:
-        """Replies as they come, at most `Server.connections` under way. Where the run must stop, those under way are awaited first."""
+        """Replies as they come, at most `Server.connections` under way.
+
+        Where the run must stop, those under way are awaited first.
+        """
         stopped: RunStopped | None = None
         self.server.halt.clear()
         with ThreadPoolExecutor(self.server.connections) as pool:
@@ -65,8 +78,12 @@ class Chat:
             return Reply(failure=failure.outcome, error=str(failure))
 
     def _asked(self, call: Call) -> Any:
-        """The answer; with smaller pictures where the request is too large, and without a schema where the server takes none."""
-        call = replace(call, bound=call.bound and self.binds)  # decided here, for another thread may learn meanwhile that it does not
+        """The answer; with smaller pictures where the request is too large, and without a schema where the
+        server takes none.
+        """
+        call = replace(
+            call, bound=call.bound and self.binds
+        )  # decided here, for another thread may learn meanwhile that it does not
         try:
             return self._ask(call)
         except Failed as failure:
@@ -82,11 +99,19 @@ class Chat:
         return self.server.post("/chat/completions", self._body(call, shrunk), spared=call.bound)
 
     def _body(self, call: Call, shrunk: bool = False) -> dict[str, Any]:
-        asked: dict[str, Any] = {"logprobs": True, "top_logprobs": self.top} if call.logprobs and self.top else {}
+        asked: dict[str, Any] = (
+            {"logprobs": True, "top_logprobs": self.top} if call.logprobs and self.top else {}
+        )
         if call.bound:
             asked["response_format"] = only(call.question.labels)
         messages = messages_of(call.question, call.form, shrunk)
-        return {"model": self.name, "messages": messages, self.length: call.max_tokens, **self.extras, **asked}
+        return {
+            "model": self.name,
+            "messages": messages,
+            self.length: call.max_tokens,
+            **self.extras,
+            **asked,
+        }
 
     def _only_model(self) -> str:
         try:
@@ -96,24 +121,35 @@ class Chat:
             advice = "give model=NAME" if failure.outcome == "rejected" else _advice(failure)
             raise RunStopped(f"{failure}; {advice}") from None
         except (KeyError, TypeError):
-            raise RunStopped(f"{self.server.url} does not say which models it serves; give model=NAME") from None
+            raise RunStopped(
+                f"{self.server.url} does not say which models it serves; give model=NAME"
+            ) from None
         if len(names) != 1:
-            raise RunStopped(f"{self.server.url} serves {len(names)} models; name one with model=: {', '.join(names[:20]) or 'none'}")
+            raise RunStopped(
+                f"{self.server.url} serves {len(names)} models; name one with model=: {', '.join(names[:20]) or 'none'}"
+            )
         return names[0]
 
     def _probe(self) -> tuple[str, Reply]:
-        """Ask about two tiny pictures, leaving out what the server does not take. Returns the name it serves under, and its reply."""
+        """Ask about two tiny pictures, leaving out what the server does not take.
+
+        Returns the name it serves under, and its reply.
+        """
         call = Call(PROBE, FORCED, 1, self.logprobs)
         for _ in range(len(self.extras) + 4):
             try:
                 answer = self._ask(call)
-                return str(answer.get("model") or "") if isinstance(answer, dict) else "", _whole(read(answer))
+                return str(answer.get("model") or "") if isinstance(answer, dict) else "", _whole(
+                    read(answer)
+                )
             except Failed as failure:
                 if failure.outcome == "truncated":
                     return "", Reply(finish="length")
                 if failure.outcome != "rejected" or not self._leave_out(str(failure)):
                     raise RunStopped(f"{self.name} cannot judge: {failure}; {_advice(failure)}") from None
-        raise RunStopped(f"{self.server.url} keeps refusing requests to {self.name}, whatever is left out of them")
+        raise RunStopped(
+            f"{self.server.url} keeps refusing requests to {self.name}, whatever is left out of them"
+        )
 
     def _leave_out(self, complaint: str) -> bool:
         """Change what a complaint is about; False where there is nothing to change."""
@@ -142,14 +178,21 @@ def _advice(failure: Failed) -> str:
 
 
 PROBE: Question = which_is_better(
-    "a plain red square", Picture(Image.new("RGB", (64, 64), "red"), 64), Picture(Image.new("RGB", (64, 64), "blue"), 64)
+    "a plain red square",
+    Picture(Image.new("RGB", (64, 64), "red"), 64),
+    Picture(Image.new("RGB", (64, 64), "blue"), 64),
 )
 
 
 def only(labels: Labels) -> dict[str, Any]:
     """A response format that lets a model say nothing but one of two labels."""
     answer = {"type": "string", "enum": list(labels)}
-    schema = {"type": "object", "properties": {"answer": answer}, "required": ["answer"], "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"answer": answer},
+        "required": ["answer"],
+        "additionalProperties": False,
+    }
     return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
 
 
@@ -179,10 +222,14 @@ def read(answer: Any) -> Reply:
         text = str(content or message.get("refusal") or "")
         return Reply(text, top, str(choice.get("finish_reason") or ""), refusal, tokens_of(answer))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise Failed("transport", f"the answer is not a chat completion ({type(error).__name__}: {str(answer)[:100]})") from None
+        raise Failed(
+            "transport", f"the answer is not a chat completion ({type(error).__name__}: {str(answer)[:100]})"
+        ) from None
 
 
 def _whole(reply: Reply) -> Reply:
-    if not reply.text and not reply.top and reply.finish != "length":  # a model that thinks first has no room to answer in one token
+    if (
+        not reply.text and not reply.top and reply.finish != "length"
+    ):  # a model that thinks first has no room to answer in one token
         raise Failed("transport", "the answer to a first question is empty")
     return reply

@@ -37,14 +37,24 @@ def connect(
     batch_size: int,
 ) -> Asker:
     """Check the options, open the cache, reach the model. The options are those of `VlmJudge`."""
-    _positive(max_calls=max_calls, max_tokens=max_tokens, concurrency=concurrency, timeout=timeout, tries=tries, batch_size=batch_size)
+    _positive(
+        max_calls=max_calls,
+        max_tokens=max_tokens,
+        concurrency=concurrency,
+        timeout=timeout,
+        tries=tries,
+        batch_size=batch_size,
+    )
     budget = Budget(max_calls, max_tokens)
     if url is None:
         return Asker(_local(model, budget, device, dtype, batch_size), Cache(_path(cache)), mode)
     server = Server(_checked(url), _key(api_key_env), budget, timeout, tries, backoff, concurrency)
     answers = Cache(_path(cache))
     asker = Asker(Chat(server, model, logprobs=mode != "text"), answers, mode)
-    server.patience, server.known = patience, True  # from now on: a server that was never there is not waited for
+    server.patience, server.known = (
+        patience,
+        True,
+    )  # from now on: a server that was never there is not waited for
     return asker
 
 
@@ -59,7 +69,9 @@ def _checked(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BadOption(f"url={url!r} is not a web address; write url=http://host:8000/v1")
     if parts.username or parts.password:
-        raise BadOption("url= holds a password, which rows would repeat; name the environment variable that holds it: api_key_env=NAME")
+        raise BadOption(
+            "url= holds a password, which rows would repeat; name the environment variable that holds it: api_key_env=NAME"
+        )
     return url
 
 
@@ -78,10 +90,14 @@ def _path(cache: str | None) -> Path | None:
 
 def _local(model: str | None, budget: Budget, device: str, dtype: str, batch_size: int) -> Transport:
     if model is None:
-        raise BadOption("whom to ask? give model=NAME to load a model here, or url=http://host:8000/v1 to ask a server")
+        raise BadOption(
+            "whom to ask? give model=NAME to load a model here, or url=http://host:8000/v1 to ask a server"
+        )
     try:
         from rankkit_vlm_judge.local import Local
     except ImportError as error:
         advice = "pip install 'rankkit-vlm-judge[local]'"
-        raise RankkitError(f"to load {model} here, torch and transformers are needed ({error}): {advice}; or give url=") from None
+        raise RankkitError(
+            f"to load {model} here, torch and transformers are needed ({error}): {advice}; or give url="
+        ) from None
     return Local(model, budget, device=device, dtype=dtype, batch_size=batch_size)

@@ -1,6 +1,8 @@
-"""Requests to one server: which failures are worth another try, which end the run, and what the server's words for it were.
+"""Requests to one server: which failures are worth another try, which end the run, and what the server's
+words for it were.
 
-httpx2 is the maintained continuation of httpx; one client is shared by all threads and keeps its connections open.
+httpx2 is the maintained continuation of httpx; one client is shared by all threads and keeps its connections
+open.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from rankkit_vlm_judge.replies import Outcome
 
 MAX_BODY = 2**24  # bytes of an answer
 DEADLINE = 300.0  # seconds after which a request is not tried again
-LONGEST_PAUSE, LONGEST_ASKED_PAUSE = 30.0, 120.0  # seconds between tries: of our own, and where the server names a time
+LONGEST_PAUSE, LONGEST_ASKED_PAUSE = (
+    30.0,
+    120.0,
+)  # seconds between tries: of our own, and where the server names a time
 RETURNS = 5  # times that one request outlives a server that goes and comes back
 STRIKES = 5  # requests in a row that fail for good: the server is down, or refuses everything
 
@@ -48,10 +53,12 @@ class _Again(Failed):
 
 @dataclass
 class Server:
-    """A base URL with patience. `tries` per request with full jitter from `backoff` seconds on; `timeout` seconds for each.
+    """A base URL with patience. `tries` per request with full jitter from `backoff` seconds on; `timeout`
+    seconds for each.
 
-    A server that is gone is waited for, `patience` seconds at most; requests that failed meanwhile are made again. Until `known` is
-    set, because it has answered once, one that refuses connections is not tried again.
+    A server that is gone is waited for, `patience` seconds at most; requests that failed meanwhile are made
+    again. Until `known` is set, because it has answered once, one that refuses connections is not tried
+    again.
     """
 
     url: str
@@ -70,7 +77,9 @@ class Server:
         self.client = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(self.timeout, connect=min(self.timeout, 10.0)),
-            limits=httpx2.Limits(max_connections=self.connections, max_keepalive_connections=self.connections),
+            limits=httpx2.Limits(
+                max_connections=self.connections, max_keepalive_connections=self.connections
+            ),
         )
         self.halt = threading.Event()  # set when the run is given up: no pause is waited for any more
         self.stopped: RunStopped | None = None
@@ -84,7 +93,8 @@ class Server:
         return self._patiently("GET", path, None)
 
     def post(self, path: str, body: dict[str, Any], *, spared: bool = False) -> Any:
-        """The JSON answered to a JSON body. Raises `Failed` where this request fails, `RunStopped` where every other one would too.
+        """The JSON answered to a JSON body. Raises `Failed` where this request fails, `RunStopped` where
+        every other one would too.
 
         `spared`: that the server rejects it is no sign that it would reject others.
         """
@@ -98,7 +108,12 @@ class Server:
             except RunStopped as stopped:
                 self.stopped = self.stopped or stopped
             except Failed as failure:
-                if self.patience and failure.outcome == "transport" and returns < RETURNS and self._was_away(began, failure):
+                if (
+                    self.patience
+                    and failure.outcome == "transport"
+                    and returns < RETURNS
+                    and self._was_away(began, failure)
+                ):
                     continue
                 if not (spared and failure.outcome == "rejected"):
                     self._strike(failure)
@@ -111,7 +126,10 @@ class Server:
         raise self.stopped
 
     def _was_away(self, began: float, failure: Failed) -> bool:
-        """Whether the server was gone since then, and is back now. Waits for it; the run is over if it does not come."""
+        """Whether the server was gone since then, and is back now.
+
+        Waits for it; the run is over if it does not come.
+        """
         with self._waiting:
             since, pause = time.monotonic(), 0.1
             while not self._answers():
@@ -168,12 +186,18 @@ class Server:
                 return answer
             raise self._failure(status, headers, data, answer)
         except httpx2.TimeoutException:
-            raise _Again("timeout", f"{self.url} gave no complete answer within timeout={self.timeout:g} seconds") from None
+            raise _Again(
+                "timeout", f"{self.url} gave no complete answer within timeout={self.timeout:g} seconds"
+            ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol)):
-                raise RunStopped(f"{self.url!r} is not a URL that can be asked: {error}; write url=http://host:8000/v1") from None
+                raise RunStopped(
+                    f"{self.url!r} is not a URL that can be asked: {error}; write url=http://host:8000/v1"
+                ) from None
             text = f"{self.url} cannot be talked to: {error or type(error).__name__}"
-            raise (_Again if self.known or not isinstance(error, httpx2.ConnectError) else Failed)("transport", text) from None
+            raise (_Again if self.known or not isinstance(error, httpx2.ConnectError) else Failed)(
+                "transport", text
+            ) from None
         finally:
             if charged:
                 self.budget.settle(tokens)
@@ -199,17 +223,27 @@ class Server:
         if status == 402 or (status == 429 and "insufficient_quota" in said):
             return RunStopped(f"{text}; the account has no credit left. What was judged is kept")
         if status in (401, 403):
-            advice = "see that its key is good for this server" if self.key else "name the environment variable that holds the key"
+            advice = (
+                "see that its key is good for this server"
+                if self.key
+                else "name the environment variable that holds the key"
+            )
             return RunStopped(f"{text}; {advice}: api_key_env=NAME. What was judged is kept")
         if status == 404 or 300 <= status < 400:
-            return RunStopped(f"{text}; give the base URL, which usually ends in /v1, and a model that it serves. What was judged is kept")
+            return RunStopped(
+                f"{text}; give the base URL, which usually ends in /v1, and a model that it serves. What was judged is kept"
+            )
         if 200 <= status < 300:
             return _Again("transport", f"{self.url} answered something that is not JSON: {said}")
         if status == 413:
             return Failed("oversized", text)
         if status in (408, 409, 425, 429) or status >= 500:
-            return _Again("rate_limited" if status == 429 else "transport", text, _seconds(headers.get("Retry-After")))
-        return Failed("refused" if _FILTER.search(said) else "truncated" if _CUT_OFF.search(said) else "rejected", text)
+            return _Again(
+                "rate_limited" if status == 429 else "transport", text, _seconds(headers.get("Retry-After"))
+            )
+        return Failed(
+            "refused" if _FILTER.search(said) else "truncated" if _CUT_OFF.search(said) else "rejected", text
+        )
 
     def _said(self, data: bytes, answer: Any) -> str:
         found = answer.get("error", answer) if isinstance(answer, dict) else data.decode("utf-8", "replace")
@@ -220,7 +254,9 @@ class Server:
         return text.replace(self.key, "(the key)") if self.key else text
 
 
-_CUT_OFF = re.compile(r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE)  # of models that think first
+_CUT_OFF = re.compile(
+    r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE
+)  # of models that think first
 _FILTER = re.compile(r"content[_ ](?:filter|policy|management)|moderation|safety system", re.IGNORECASE)
 
 

@@ -21,7 +21,9 @@ REMEMBERED = 64  # pictures: as many as are in one call of a ranker
 
 @dataclass(frozen=True)
 class Prepared:
-    """One question's tensors without a batch axis of their own: ids of shape (L,), and whatever the pictures became, in pieces."""
+    """One question's tensors without a batch axis of their own: ids of shape (L,), and whatever the pictures
+    became, in pieces.
+    """
 
     ids: torch.Tensor
     extras: Mapping[str, Sequence[torch.Tensor]]
@@ -57,7 +59,9 @@ def prepare_inputs(name: str) -> Inputs:
 
 
 class Grid:
-    """Qwen-VL: every picture becomes as many placeholders as it has merged patches, and its pixels go beside them."""
+    """Qwen-VL: every picture becomes as many placeholders as it has merged patches, and its pixels go beside
+    them.
+    """
 
     PLACE = "<|image_pad|>"
 
@@ -68,7 +72,9 @@ class Grid:
 
     def prepare(self, question: Question, form: str) -> Prepared:
         """One question, its placeholders repeated to the size of each picture."""
-        text = self.tokenizer.apply_chat_template(_messages(question, form, self.tokenizer), tokenize=False, add_generation_prompt=True)
+        text = self.tokenizer.apply_chat_template(
+            _messages(question, form, self.tokenizer), tokenize=False, add_generation_prompt=True
+        )
         pixels = [self._pixels(picture) for picture in question.pictures()]
         counts = [int(each["image_grid_thw"].prod()) // self.pictures.merge_size**2 for each in pixels]
         before, *after = text.split(self.PLACE)
@@ -76,7 +82,9 @@ class Grid:
             raise ValueError(f"the chat template made {len(after)} places for {len(counts)} pictures")
         text = before + "".join(self.PLACE * count + rest for count, rest in zip(counts, after, strict=True))
         ids = self.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"][0]
-        return Prepared(ids, {name: [each[name] for each in pixels] for name in ("pixel_values", "image_grid_thw")})
+        return Prepared(
+            ids, {name: [each[name] for each in pixels] for name in ("pixel_values", "image_grid_thw")}
+        )
 
     def _pixels(self, picture: Picture) -> Mapping[str, torch.Tensor]:
         """A picture's tensors, made once although it is in many questions: 6 MB each at 512 x 512."""
@@ -90,12 +98,17 @@ class Grid:
         """Ids side by side; the pixels of all pictures in one row, in order."""
         ids, mask = _left_padded([each.ids for each in prepared], self.tokenizer)
         types = (ids == self.place_id).int()
-        pixels = {name: torch.cat([piece for each in prepared for piece in each.extras[name]]) for name in prepared[0].extras}
+        pixels = {
+            name: torch.cat([piece for each in prepared for piece in each.extras[name]])
+            for name in prepared[0].extras
+        }
         return BatchFeature({"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": types, **pixels})
 
 
 class Own:
-    """Any other model: its processor does it all, one question at a time, for questions whose pictures have one shape."""
+    """Any other model: its processor does it all, one question at a time, for questions whose pictures have
+    one shape.
+    """
 
     def __init__(self, processor: Any) -> None:
         self.processor, self.tokenizer = processor, processor.tokenizer
@@ -105,26 +118,39 @@ class Own:
         messages = _messages(question, form, self.tokenizer)
         text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         made = self.processor(
-            text=text, images=[picture.image for picture in question.pictures()], return_tensors="pt", add_special_tokens=False
+            text=text,
+            images=[picture.image for picture in question.pictures()],
+            return_tensors="pt",
+            add_special_tokens=False,
         )
-        extras = {name: [value] for name, value in made.items() if name not in ("input_ids", "attention_mask")}
+        extras = {
+            name: [value] for name, value in made.items() if name not in ("input_ids", "attention_mask")
+        }
         return Prepared(made["input_ids"][0], extras)
 
     def batch(self, prepared: Sequence[Prepared]) -> BatchFeature:
-        """Ids side by side, and with them whatever has one value per token; other tensors one after the other."""
+        """Ids side by side, and with them whatever has one value per token; other tensors one after the
+        other.
+        """
         ids, mask = _left_padded([each.ids for each in prepared], self.tokenizer)
         made = {"input_ids": ids, "attention_mask": mask}
         for name in prepared[0].extras:
             values = [each.extras[name][0] for each in prepared]
-            per_token = all(value.shape == (1, each.length) for value, each in zip(values, prepared, strict=True))
+            per_token = all(
+                value.shape == (1, each.length) for value, each in zip(values, prepared, strict=True)
+            )
             made[name] = _padded([value[0] for value in values], 0) if per_token else torch.cat(values)
         return BatchFeature(made)
 
 
 def _messages(question: Question, form: str, tokenizer: Any) -> list[dict[str, Any]]:
-    """As chat templates take it. What looks like a control token within a caption is broken up: it is only text."""
+    """As chat templates take it.
+
+    What looks like a control token within a caption is broken up: it is only text.
+    """
     parts: list[dict[str, Any]] = [
-        {"type": "image"} if isinstance(part, Picture) else {"type": "text", "text": _plain(part, tokenizer)} for part in question.parts
+        {"type": "image"} if isinstance(part, Picture) else {"type": "text", "text": _plain(part, tokenizer)}
+        for part in question.parts
     ]
     parts.append({"type": "text", "text": question.ending(form)})
     system = {"role": "system", "content": [{"type": "text", "text": _plain(question.system, tokenizer)}]}

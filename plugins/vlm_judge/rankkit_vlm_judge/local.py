@@ -23,7 +23,9 @@ class Local:
 
     logprobs = True
 
-    def __init__(self, name: str, budget: Budget, *, device: str = "auto", dtype: str = "auto", batch_size: int = 8) -> None:
+    def __init__(
+        self, name: str, budget: Budget, *, device: str = "auto", dtype: str = "auto", batch_size: int = 8
+    ) -> None:
         self.budget, self.batch_size = budget, batch_size
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         auto: Any = AutoModelForImageTextToText
@@ -31,7 +33,9 @@ class Local:
             net, found = auto.from_pretrained(name, dtype=dtype, output_loading_info=True)
         except (OSError, ValueError) as error:  # no such folder or hub name, no network, no model that sees
             reason = " ".join(str(error).split())[:200]
-            raise RankkitError(f"model={name} cannot be loaded: {reason}; give a folder or a hub name, or a server's url=") from None
+            raise RankkitError(
+                f"model={name} cannot be loaded: {reason}; give a folder or a hub name, or a server's url="
+            ) from None
         if found["missing_keys"]:
             missing = ", ".join(sorted(found["missing_keys"])[:3])
             raise RankkitError(
@@ -43,7 +47,9 @@ class Local:
         self._ids: dict[tuple[str, str], dict[str, int]] = {}
 
     def replies(self, calls: Sequence[Call]) -> Iterator[tuple[int, Reply]]:
-        """Calls of one form and about one length go together; each is taken out of the budget before its batch is run."""
+        """Calls of one form and about one length go together; each is taken out of the budget before its
+        batch is run.
+        """
         ready: list[tuple[int, Call, Prepared]] = []
         for place, call in enumerate(calls):
             try:
@@ -59,7 +65,9 @@ class Local:
                 yield place, reply
 
     def _claim(self, ready: Sequence[tuple[int, Call, Prepared]]) -> int:
-        """How many of these can be run together now: of the form of the first, within the batch size and the budget."""
+        """How many of these can be run together now: of the form of the first, within the batch size and the
+        budget.
+        """
         form = (ready[0][1].logprobs, ready[0][1].max_tokens, ready[0][1].question.labels)
         for size, (_, call, _) in enumerate(ready[: self.batch_size]):
             if (call.logprobs, call.max_tokens, call.question.labels) != form:
@@ -80,20 +88,33 @@ class Local:
                 return answer(batch[0][1], [prepared for _, _, prepared in batch])
         except torch.OutOfMemoryError as error:
             if len(batch) == 1:
-                return [Reply(failure="oversized", error=f"{self.device} has too little memory for one question: {error}")]
+                return [
+                    Reply(
+                        failure="oversized",
+                        error=f"{self.device} has too little memory for one question: {error}",
+                    )
+                ]
         torch.cuda.empty_cache()
         half = len(batch) // 2
         return self._run(batch[:half]) + self._run(batch[half:])
 
     def _forced(self, call: Call, prepared: Sequence[Prepared]) -> list[Reply]:
-        """Log-probabilities of the labels as the next token: a softmax in float32 over the logits of a plain forward pass."""
+        """Log-probabilities of the labels as the next token: a softmax in float32 over the logits of a plain
+        forward pass.
+        """
         inputs = self.inputs.batch(prepared).to(self.device)
         logits_BV = self.net(**inputs, logits_to_keep=1, use_cache=False).logits[:, -1].float()
         log_BV = logits_BV.log_softmax(-1).cpu()
         ids = self._label_ids(call.question.labels)
         best = [self.inputs.tokenizer.decode([int(index)]) for index in log_BV.argmax(-1)]
         return [
-            Reply(text, tuple((token, float(row[index])) for token, index in ids.items()), "length", False, each.length + 1)
+            Reply(
+                text,
+                tuple((token, float(row[index])) for token, index in ids.items()),
+                "length",
+                False,
+                each.length + 1,
+            )
             for row, text, each in zip(log_BV, best, prepared, strict=True)
         ]
 
@@ -112,10 +133,19 @@ class Local:
         return replies
 
     def _label_ids(self, labels: tuple[str, str]) -> dict[str, int]:
-        """Every variant of a label that is one token here. Never the first token of several: that is the start of other words too."""
+        """Every variant of a label that is one token here.
+
+        Never the first token of several: that is the start of other words too.
+        """
         if labels not in self._ids:
-            encoded = {each: self.inputs.tokenizer.encode(each, add_special_tokens=False) for label in labels for each in variants(label)}
-            single = {found[0]: each for each, found in reversed(encoded.items()) if len(found) == 1}  # one entry per token
+            encoded = {
+                each: self.inputs.tokenizer.encode(each, add_special_tokens=False)
+                for label in labels
+                for each in variants(label)
+            }
+            single = {
+                found[0]: each for each, found in reversed(encoded.items()) if len(found) == 1
+            }  # one entry per token
             ids = {each: token for token, each in single.items()}
             for label in labels:
                 if not any(each in ids for each in variants(label)):
@@ -136,7 +166,9 @@ class Local:
         pad = self.inputs.tokenizer.pad_token_id
         settings: Any = GenerationConfig
         made: GenerationConfig = settings(
-            do_sample=False, eos_token_id=sorted(self._ends), pad_token_id=min(self._ends) if pad is None else pad
+            do_sample=False,
+            eos_token_id=sorted(self._ends),
+            pad_token_id=min(self._ends) if pad is None else pad,
         )
         return made
 
@@ -146,5 +178,8 @@ def _revision(name: str, config: object) -> str:
     folder = Path(name)
     if not folder.is_dir():
         return str(getattr(config, "_commit_hash", None) or "unknown")[:12]
-    states = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(folder.glob("*.safetensors"))]
+    states = [
+        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
+        for path in sorted(folder.glob("*.safetensors"))
+    ]
     return hashlib.sha256(repr(states).encode()).hexdigest()[:12]

@@ -13,7 +13,10 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture whose longer side is at most `side` pixels. JPEG at quality 95 without chroma subsampling: a few 100 kB at 768."""
+    """A picture whose longer side is at most `side` pixels.
+
+    JPEG at quality 95 without chroma subsampling: a few 100 kB at 768.
+    """
 
     original: Image.Image
     side: int
@@ -25,7 +28,9 @@ class Picture:
         scale = self.side / max(width, height)
         if scale >= 1:
             return self.original
-        return self.original.resize((max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS)
+        return self.original.resize(
+            (max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.LANCZOS
+        )
 
     @cached_property
     def data(self) -> bytes:

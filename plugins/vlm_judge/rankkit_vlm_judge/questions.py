@@ -34,7 +34,9 @@ Part = str | Picture
 
 @dataclass(frozen=True)
 class Question:
-    """A system text, parts of text and pictures in order, and the two labels: the first means yes (or: the first picture)."""
+    """A system text, parts of text and pictures in order, and the two labels: the first means yes (or: the
+    first picture).
+    """
 
     system: str
     parts: tuple[Part, ...]
@@ -53,11 +55,18 @@ class Question:
     def content(self) -> list[object]:
         """Everything that is asked, as JSON can hold it; pictures by the hash of the bytes that are sent."""
         parts = [{"sha256": part.sha256} if isinstance(part, Picture) else part for part in self.parts]
-        return [self.system, parts, list(self.labels), [self.ending(form) for form in (FORCED, REASONED, TERSE)]]
+        return [
+            self.system,
+            parts,
+            list(self.labels),
+            [self.ending(form) for form in (FORCED, REASONED, TERSE)],
+        ]
 
 
 def which_is_better(caption: str, first: Picture, second: Picture, criteria: str = CRITERIA) -> Question:
-    """Which of two pictures of one caption is better: A is the first. The caption precedes the pictures: prefixes can be cached."""
+    """Which of two pictures of one caption is better:
+    A is the first. The caption precedes the pictures: prefixes can be cached.
+    """
     parts = (f"Caption: {caption}\n\nImage A:", first, "Image B:", second, "Which picture is better?")
     return Question(JUDGE.format(criteria=criteria), parts, ("A", "B"), "letter")
 

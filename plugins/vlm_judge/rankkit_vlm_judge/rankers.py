@@ -1,4 +1,6 @@
-"""The two rankers. Their options say whom to ask (a server or a model here), how, how often, and where answers are kept."""
+"""The two rankers. Their options say whom to ask (a server or a model here), how, how often, and where
+answers are kept.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,16 @@ from rankkit_vlm_judge.replies import Verdict
 class VlmJudge(Pairwise):
     """Which of two pictures is better, by the log-probabilities of a vision-language model's answer A or B.
 
-    With `url` (of any OpenAI-compatible server) the model is asked there, else it is loaded here. Every pair is asked in both
-    seats. `mode`: logprob, text, or auto (log-probabilities, and text where the model would rather say something else).
-    `criteria` replaces the text that says what better means; `max_side` is the longer side in pixels that pictures are scaled to.
-    `cache` is the file that keeps every answer (usual: the user's cache folder; none: for this run only).
-    `max_calls` and `max_tokens` end the run when they are reached; what was judged is kept. `concurrency` requests are under
-    way at once, each for at most `timeout` seconds and tried `tries` times, with growing random pauses from `backoff` seconds on.
-    A server that goes away is waited for, `patience` seconds at most.
-    `api_key_env` names the environment variable that holds the key. `degree`: how many others a picture meets in a group above eight.
-    `device`, `dtype` and `batch_size` are for a model loaded here.
+    With `url` (of any OpenAI-compatible server) the model is asked there, else it is loaded here. Every pair
+    is asked in both seats. `mode`: logprob, text, or auto (log-probabilities, and text where the model would
+    rather say something else). `criteria` replaces the text that says what better means; `max_side` is the
+    longer side in pixels that pictures are scaled to. `cache` is the file that keeps every answer (usual: the
+    user's cache folder; none: for this run only). `max_calls` and `max_tokens` end the run when they are
+    reached; what was judged is kept. `concurrency` requests are under way at once, each for at most `timeout`
+    seconds and tried `tries` times, with growing random pauses from `backoff` seconds on. A server that goes
+    away is waited for, `patience` seconds at most. `api_key_env` names the environment variable that holds
+    the key. `degree`: how many others a picture meets in a group above eight. `device`, `dtype` and
+    `batch_size` are for a model loaded here.
     """
 
     version = questions.version()
@@ -79,12 +82,21 @@ class VlmJudge(Pairwise):
         )
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """As any pairwise ranker does; each picture's details also say which model judged it, and what it was asked for."""
+        """As any pairwise ranker does; each picture's details also say which model judged it, and what it was
+        asked for.
+        """
         found = super().rank(groups)
-        return [replace(each, details=tuple({**told, **self.asker.whom} for told in each.details)) for each in found]
+        return [
+            replace(each, details=tuple({**told, **self.asker.whom} for told in each.details))
+            for each in found
+        ]
 
-    def compare(self, firsts: Sequence[Image.Image], seconds: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """P(first is better) for every ordered pair; NaN with ``error`` and ``failure`` (its kind) where there is no verdict."""
+    def compare(
+        self, firsts: Sequence[Image.Image], seconds: Sequence[Image.Image], prompts: Sequence[str]
+    ) -> list[Scored]:
+        """P(first is better) for every ordered pair;
+        NaN with ``error`` and ``failure`` (its kind) where there is no verdict.
+        """
         pictures = _Pictures(self.max_side)
         asked = [
             questions.which_is_better(prompt, pictures[first], pictures[second], self.criteria)
@@ -94,10 +106,11 @@ class VlmJudge(Pairwise):
 
 
 class Vqa(Pointwise):
-    """The probability that a vision-language model answers "Yes" to whether the picture shows its prompt, in [0, 1].
+    """The probability that a vision-language model answers "Yes" to whether the picture shows its prompt, in
+    [0, 1].
 
-    P(Yes) / (P(Yes) + P(No)) of the first token (as VQAScore, Lin et al. 2024, arXiv 2404.01291, but renormalised over the two
-    answers); 1 or 0 in text mode. The options are those of `VlmJudge`.
+    P(Yes) / (P(Yes) + P(No)) of the first token (as VQAScore, Lin et al. 2024, arXiv 2404.01291, but
+    renormalised over the two answers); 1 or 0 in text mode. The options are those of `VlmJudge`.
     """
 
     version = questions.version()
@@ -144,7 +157,10 @@ class Vqa(Pointwise):
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """P(yes) for every picture; NaN with ``error`` and ``failure`` where there is no verdict."""
         pictures = _Pictures(self.max_side)
-        asked = [questions.does_it_show(prompt, pictures[image]) for image, prompt in zip(images, prompts, strict=True)]
+        asked = [
+            questions.does_it_show(prompt, pictures[image])
+            for image, prompt in zip(images, prompts, strict=True)
+        ]
         scores = [_scored(verdict) for verdict in self.asker.verdicts(asked)]
         return [replace(each, details={**each.details, **self.asker.whom}) for each in scores]
 
@@ -164,7 +180,10 @@ def _scored(verdict: Verdict) -> Scored:
     details: dict[str, object] = {"tokens": verdict.tokens}
     if verdict.outcome == "ok":
         return Scored(verdict.p, details={**details, "answer_mass": verdict.mass})
-    return Scored(math.nan, details={**details, "error": f"{verdict.outcome}: {verdict.error}", "failure": verdict.outcome})
+    return Scored(
+        math.nan,
+        details={**details, "error": f"{verdict.outcome}: {verdict.error}", "failure": verdict.outcome},
+    )
 
 
 def _side(pixels: int) -> int:

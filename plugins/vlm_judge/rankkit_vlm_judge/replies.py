@@ -1,4 +1,5 @@
-"""What came back, and what it says: log-probabilities of the first token, or a text that ends in a verdict."""
+"""What came back, and what it says: log-probabilities of the first token, or a text that ends in a verdict.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,18 @@ from typing import Literal
 
 from rankkit_vlm_judge.questions import Labels
 
-Outcome = Literal["ok", "low_mass", "unparsed", "refused", "truncated", "rate_limited", "transport", "timeout", "rejected", "oversized"]
+Outcome = Literal[
+    "ok",
+    "low_mass",
+    "unparsed",
+    "refused",
+    "truncated",
+    "rate_limited",
+    "transport",
+    "timeout",
+    "rejected",
+    "oversized",
+]
 
 TAIL = 4000  # a verdict stands among the last characters of a text
 MASS = 0.5  # below it the labels are not what the model wanted to say
@@ -18,7 +30,8 @@ MASS = 0.5  # below it the labels are not what the model wanted to say
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to one call. `top` holds (token, natural-log probability) of the most likely first tokens, if asked for.
+    """The answer to one call. `top` holds (token, natural-log probability) of the most likely first tokens,
+    if asked for.
 
     `failure` is set where there is no answer at all, with `error` in words.
     """
@@ -36,7 +49,8 @@ class Reply:
 class Verdict:
     """What a question came to: P(first label), or an outcome that says why there is none.
 
-    `mass` is the probability that the first token was a label at all (1 in text mode), `tokens` what all its calls cost.
+    `mass` is the probability that the first token was a label at all (1 in text mode), `tokens` what all its
+    calls cost.
     """
 
     outcome: Outcome
@@ -54,16 +68,22 @@ def variants(label: str) -> tuple[str, ...]:
 
 
 def from_top(reply: Reply, labels: Labels) -> Verdict:
-    """P(first) = P(its tokens) / P(tokens of either), and that sum as the mass. A label that is not listed leaves it low."""
-    masses = [math.fsum(math.exp(value) for token, value in reply.top if token in variants(label)) for label in labels]
+    """P(first) = P(its tokens) / P(tokens of either), and that sum as the mass.
+
+    A label that is not listed leaves it low.
+    """
+    masses = [
+        math.fsum(math.exp(value) for token, value in reply.top if token in variants(label))
+        for label in labels
+    ]
     mass = math.fsum(masses)
     if reply.refusal:
         return _refused(reply)
     if mass < MASS or not all(masses):
-        error = (
-            f"the first token was {labels[0]} or {labels[1]} with probability {mass:.2f} only; the model would rather say {reply.text!r}"
+        error = f"the first token was {labels[0]} or {labels[1]} with probability {mass:.2f} only; the model would rather say {reply.text!r}"
+        return Verdict(
+            "low_mass", mass=mass, text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error
         )
-        return Verdict("low_mass", mass=mass, text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
     return Verdict("ok", masses[0] / mass, mass, reply.text, reply.finish, reply.tokens)
 
 
@@ -77,15 +97,17 @@ def from_text(reply: Reply, labels: Labels) -> Verdict:
         return Verdict("ok", float(label == labels[0]), 1.0, reply.text, reply.finish, reply.tokens)
     if reply.refusal or _REFUSAL.search(reply.text[:400]):
         return _refused(reply)
-    error = f"no verdict could be read from {reply.text[-80:]!r}" if reply.text.strip() else "the answer is empty"
+    error = (
+        f"no verdict could be read from {reply.text[-80:]!r}" if reply.text.strip() else "the answer is empty"
+    )
     return Verdict("unparsed", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
 
 
 def parse(text: str, labels: Labels) -> str | None:
     """The label that a text gives as its verdict, or None where there is none or there are both.
 
-    A verdict is a line "Answer: B" (verdict, winner, choice …, in any dress), a JSON field of such a name, or a line that holds nothing
-    but the label. Letters within sentences are never looked at.
+    A verdict is a line "Answer: B" (verdict, winner, choice …, in any dress), a JSON field of such a name, or
+    a line that holds nothing but the label. Letters within sentences are never looked at.
 
     >>> parse("**Answer:** Image B.", ("A", "B")), parse("A or B", ("A", "B"))
     ('B', None)
@@ -95,7 +117,12 @@ def parse(text: str, labels: Labels) -> str | None:
     stated = rf"{_DRESS}{_NOUN}(?:\s+(?:image|picture))?(?:{_DRESS}\bis\b|\s?[:=])?{dressed}"
     whole = rf"{_DRESS}(?:image|picture)\s+({either})\s+(?:wins|is(?:\s+the)?\s+(?:better|best|preferred|winner)){_DRESS}"
     for pattern in (rf'^{stated}$|^{whole}$|"{_NOUN}"\s?:\s?"{dressed}"', rf"^{dressed}$"):
-        found = [group for match in re.finditer(pattern, text[-TAIL:], re.IGNORECASE | re.MULTILINE) for group in match.groups() if group]
+        found = [
+            group
+            for match in re.finditer(pattern, text[-TAIL:], re.IGNORECASE | re.MULTILINE)
+            for group in match.groups()
+            if group
+        ]
         if found:
             return _only(found, labels)
     return None
@@ -120,5 +147,9 @@ def _brief(text: str) -> bool:
 
 
 def _refused(reply: Reply) -> Verdict:
-    error = f"the model refused: {' '.join(reply.text.split())[:120]!r}" if reply.text.strip() else "the model's content filter refused"
+    error = (
+        f"the model refused: {' '.join(reply.text.split())[:120]!r}"
+        if reply.text.strip()
+        else "the model's content filter refused"
+    )
     return Verdict("refused", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)

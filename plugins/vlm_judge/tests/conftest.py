@@ -1,4 +1,6 @@
-"""A fake OpenAI-compatible server on the loopback address: a judge of brightness that can be told to misbehave."""
+"""A fake OpenAI-compatible server on the loopback address: a judge of brightness that can be told to
+misbehave.
+"""
 
 import base64
 import io
@@ -16,10 +18,12 @@ import rankkit
 
 
 class Fake:
-    """Answers with log-probabilities of A and B (Yes and No) by how bright the pictures are, plus a liking for the first seat.
+    """Answers with log-probabilities of A and B (Yes and No) by how bright the pictures are, plus a liking
+    for the first seat.
 
-    `fault(number, body)` may return the name of something to do instead of answering; `number` counts chat requests from 0,
-    the first of which is the probe. `requests` holds the bodies, `seen` counts the questions.
+    `fault(number, body)` may return the name of something to do instead of answering; `number` counts chat
+    requests from 0, the first of which is the probe. `requests` holds the bodies, `seen` counts the
+    questions.
     """
 
     def __init__(self):
@@ -32,7 +36,9 @@ class Fake:
         self.lock = threading.Lock()
         self.http = Server(("127.0.0.1", 0), Handler)
         self.http.fake = self
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
 
@@ -44,7 +50,9 @@ class Fake:
 
     def judge(self, body):
         """P(first label), and the labels."""
-        levels = [brightness(part["image_url"]["url"]) for part in content(body) if part["type"] == "image_url"]
+        levels = [
+            brightness(part["image_url"]["url"]) for part in content(body) if part["type"] == "image_url"
+        ]
         if len(levels) == 1:
             return 1 / (1 + math.exp(-(levels[0] - 0.5) * 10)), ("Yes", "No")
         return 1 / (1 + math.exp(-(levels[0] - levels[1]) * 10 - self.bias)), ("A", "B")
@@ -53,12 +61,19 @@ class Fake:
         p, labels = self.judge(body)
         chosen = labels[0] if p > 0.5 else labels[1]
         short = body.get("max_tokens", 1) == 1
-        choice = {"finish_reason": "length" if short else "stop", "message": {"content": chosen if short else self.says(body, chosen)}}
+        choice = {
+            "finish_reason": "length" if short else "stop",
+            "message": {"content": chosen if short else self.says(body, chosen)},
+        }
         if body.get("logprobs") and self.logprobs:
             top = [(labels[0], p * self.mass), (f" {labels[1]}", (1 - p) * self.mass), ("The", 1 - self.mass)]
             listed = [{"token": token, "logprob": math.log(max(value, 1e-9))} for token, value in top]
             choice["logprobs"] = {"content": [{"token": chosen, "logprob": 0.0, "top_logprobs": listed}]}
-        return {"model": self.served, "choices": [choice], "usage": {"prompt_tokens": 90, "completion_tokens": 10}}
+        return {
+            "model": self.served,
+            "choices": [choice],
+            "usage": {"prompt_tokens": 90, "completion_tokens": 10},
+        }
 
 
 class Server(ThreadingHTTPServer):
@@ -129,7 +144,13 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, b"<html>Welcome</html>")
         if fault == "refuse":
             message = {"content": None, "refusal": "I can't judge this."}
-            return self.reply(200, {"choices": [{"finish_reason": "content_filter", "message": message}], "usage": {"total_tokens": 5}})
+            return self.reply(
+                200,
+                {
+                    "choices": [{"finish_reason": "content_filter", "message": message}],
+                    "usage": {"total_tokens": 5},
+                },
+            )
         self.close_connection = True
         self.connection.close()
 
@@ -170,7 +191,13 @@ def load(fake, tmp_path):
     """Loads a ranker that asks the fake, with pauses too short to notice and a cache of its own."""
 
     def load_(name="vlm-judge", **options):
-        usual = {"url": fake.url, "model": "brightness-1", "cache": str(tmp_path / "verdicts.sqlite"), "backoff": 0.001, "timeout": 5.0}
+        usual = {
+            "url": fake.url,
+            "model": "brightness-1",
+            "cache": str(tmp_path / "verdicts.sqlite"),
+            "backoff": 0.001,
+            "timeout": 5.0,
+        }
         return rankkit.load(name, **{**usual, **options})
 
     return load_
@@ -181,6 +208,8 @@ def greys():
     """A group of plain grey pictures, one per level."""
 
     def greys_(*levels, prompt="a bright picture", id=""):
-        return rankkit.Group(prompt, tuple(Image.new("RGB", (24, 24), (level, level, level)) for level in levels), id)
+        return rankkit.Group(
+            prompt, tuple(Image.new("RGB", (24, 24), (level, level, level)) for level in levels), id
+        )
 
     return greys_

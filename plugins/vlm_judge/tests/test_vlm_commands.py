@@ -41,7 +41,9 @@ def test_a_budget_that_is_spent_is_one_message_and_the_same_command_goes_on(run,
     command = ("score", pictures, "-r", f"vlm-judge:url={fake.url},max_calls=9", "-o", "rows.jsonl")
     first = run(*command)
     assert first.returncode == 1 and not first.stdout and "Traceback" not in first.stderr
-    assert "error: the budget is spent: max_calls=9 requests were made; what was judged is kept" in first.stderr
+    assert (
+        "error: the budget is spent: max_calls=9 requests were made; what was judged is kept" in first.stderr
+    )
     assert not (tmp_path / "rows.jsonl").exists()
     second = run(*command)
     assert second.returncode == 0, second.stderr
@@ -57,12 +59,19 @@ def test_two_folders_are_compared_by_win_rate_with_an_interval(run, fake, tmp_pa
     theirs = folder(tmp_path / "theirs", names)
     found = run("compare", ours, theirs, "-r", f"vlm-judge:url={fake.url}")
     assert found.returncode == 0, found.stderr
-    assert re.search(r"ours wins 100\.0 % of 12 pairs \(95 % interval [0-9.]+ to 100\.0, 0 ties, p = ", found.stdout)
+    assert re.search(
+        r"ours wins 100\.0 % of 12 pairs \(95 % interval [0-9.]+ to 100\.0, 0 ties, p = ", found.stdout
+    )
 
 
-def test_folders_that_differ_by_seed_do_not_differ_significantly_whatever_seat_the_judge_likes(run, fake, tmp_path):
+def test_folders_that_differ_by_seed_do_not_differ_significantly_whatever_seat_the_judge_likes(
+    run, fake, tmp_path
+):
     rng = random.Random(1)
-    ours, theirs = (folder(tmp_path / name, {f"thing {i}": (rng.randint(60, 200),) for i in range(12)}) for name in ("ours", "theirs"))
+    ours, theirs = (
+        folder(tmp_path / name, {f"thing {i}": (rng.randint(60, 200),) for i in range(12)})
+        for name in ("ours", "theirs")
+    )
     same = [(ours / f"thing {i}" / "0.png", theirs / f"thing {i}" / "0.png") for i in range(3)]
     for one, other in same:
         other.write_bytes(one.read_bytes())
@@ -74,21 +83,33 @@ def test_folders_that_differ_by_seed_do_not_differ_significantly_whatever_seat_t
     verdict, judge = found[3.0]
     assert verdict == found[-3.0][0] and verdict.endswith("not significant: this could be chance")
     assert re.search(
-        r"wins \d+\.\d % of 12 pairs \(95 % interval \d+\.\d to \d+\.\d, [3-9] ties, half a win to each, p = 0\.\d+\)", verdict
+        r"wins \d+\.\d % of 12 pairs \(95 % interval \d+\.\d to \d+\.\d, [3-9] ties, half a win to each, p = 0\.\d+\)",
+        verdict,
     )
     assert "calls 18, 0 failed" in judge and "liking for the first seat +3.00 logits, cancelled" in judge
-    as_json = json.loads(run("compare", theirs, ours, "-r", f"vlm-judge:url={fake.url},cache=none", "--json").stdout)
-    assert as_json[0]["win_rate"] == pytest.approx(1 - float(re.search(r"wins (\S+) %", verdict)[1]) / 100, abs=6e-4)
+    as_json = json.loads(
+        run("compare", theirs, ours, "-r", f"vlm-judge:url={fake.url},cache=none", "--json").stdout
+    )
+    assert as_json[0]["win_rate"] == pytest.approx(
+        1 - float(re.search(r"wins (\S+) %", verdict)[1]) / 100, abs=6e-4
+    )
 
 
 def test_comparing_stops_with_a_message_where_the_server_does(run, fake, tmp_path):
-    ours, theirs = (folder(tmp_path / name, {f"{i}": (level + i,) for i in range(6)}) for name, level in (("ours", 90), ("theirs", 30)))
-    fake.fault = lambda number, body: (403, {"error": {"message": "your trial is over"}}) if number > 4 else None
+    ours, theirs = (
+        folder(tmp_path / name, {f"{i}": (level + i,) for i in range(6)})
+        for name, level in (("ours", 90), ("theirs", 30))
+    )
+    fake.fault = lambda number, body: (
+        (403, {"error": {"message": "your trial is over"}}) if number > 4 else None
+    )
     found = run("compare", ours, theirs, "-r", f"vlm-judge:url={fake.url}")
     assert found.returncode == 1 and "your trial is over" in found.stderr and "Traceback" not in found.stderr
 
 
-@pytest.mark.parametrize(("url", "said"), [("http://127.0.0.1:1/v1", "cannot be talked to"), ("nowhere", "not a web address")])
+@pytest.mark.parametrize(
+    ("url", "said"), [("http://127.0.0.1:1/v1", "cannot be talked to"), ("nowhere", "not a web address")]
+)
 def test_a_url_that_cannot_be_is_one_line(run, tmp_path, url, said):
     pictures = folder(tmp_path / "pictures", {"cat": (10, 200)})
     found = run("score", pictures, "-r", f"vlm-judge:url={url},model=m,tries=1")
@@ -105,4 +126,6 @@ def test_a_judge_with_nothing_to_compare_says_so(run, fake, tmp_path):
 def test_the_cards_of_both_rankers_are_listed(run):
     listed = json.loads(run("list", "--verbose", "--json").stdout)
     cards = {each["name"]: each["card"] for each in listed if each["distribution"] == "rankkit-vlm-judge"}
-    assert set(cards) == {"vlm-judge", "vqa"} and all(card["source"] and card["range"] for card in cards.values())
+    assert set(cards) == {"vlm-judge", "vqa"} and all(
+        card["source"] and card["range"] for card in cards.values()
+    )

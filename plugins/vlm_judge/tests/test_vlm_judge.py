@@ -33,14 +33,45 @@ def test_brighter_pictures_win_whatever_the_liking_for_a_seat(load, fake, greys)
     assert all(error > 0 for error in ranking.stderr)
 
 
-def test_a_question_is_a_caption_two_pictures_and_a_demand_for_one_letter_with_every_setting_said(load, fake, greys):
+def test_a_question_is_a_caption_two_pictures_and_a_demand_for_one_letter_with_every_setting_said(
+    load, fake, greys
+):
     one(load(criteria="Prefer the one with more cats."), greys(40, 200, prompt="two cats"))
     body = fake.requests[-1]
-    assert [part["type"] for part in body["messages"][1]["content"]] == ["text", "image_url", "text", "image_url", "text", "text"]
-    assert "two cats" in body["messages"][1]["content"][0]["text"] and "more cats" in body["messages"][0]["content"]
+    assert [part["type"] for part in body["messages"][1]["content"]] == [
+        "text",
+        "image_url",
+        "text",
+        "image_url",
+        "text",
+        "text",
+    ]
+    assert (
+        "two cats" in body["messages"][1]["content"][0]["text"]
+        and "more cats" in body["messages"][0]["content"]
+    )
     assert "exactly one letter" in body["messages"][1]["content"][-1]["text"]
-    said = {name: body[name] for name in ("max_tokens", "temperature", "top_p", "repetition_penalty", "seed", "logprobs", "top_logprobs")}
-    assert said == {"max_tokens": 1, "temperature": 0, "top_p": 1, "repetition_penalty": 1, "seed": 0, "logprobs": True, "top_logprobs": 20}
+    said = {
+        name: body[name]
+        for name in (
+            "max_tokens",
+            "temperature",
+            "top_p",
+            "repetition_penalty",
+            "seed",
+            "logprobs",
+            "top_logprobs",
+        )
+    }
+    assert said == {
+        "max_tokens": 1,
+        "temperature": 0,
+        "top_p": 1,
+        "repetition_penalty": 1,
+        "seed": 0,
+        "logprobs": True,
+        "top_logprobs": 20,
+    }
 
 
 def test_every_verdict_is_kept_and_never_asked_for_again(load, fake, greys):
@@ -161,7 +192,9 @@ def test_a_server_without_log_probabilities_is_asked_for_texts(load, fake, greys
 def test_a_server_that_calls_an_answer_without_room_a_bad_request_is_given_room_too(load, fake, greys):
     words = "Could not finish the message because max_tokens or model output limit was reached. Please try again with higher max_tokens."
     fake.logprobs = False
-    fake.fault = lambda number, body: (400, {"error": {"message": words}}) if body["max_tokens"] < 600 else None
+    fake.fault = lambda number, body: (
+        (400, {"error": {"message": words}}) if body["max_tokens"] < 600 else None
+    )
     assert one(load(), greys(*range(40, 200, 40))).ranks == (4, 3, 2, 1)
 
 
@@ -172,7 +205,10 @@ def test_a_model_that_thinks_before_it_answers_is_given_room(load, fake, greys, 
     def thinking(body):
         found = answer({**body, "logprobs": False})
         if body["max_tokens"] < 600:
-            found["choices"][0] = {"finish_reason": "length", "message": {"content": None, "reasoning_content": "Let me see"}}
+            found["choices"][0] = {
+                "finish_reason": "length",
+                "message": {"content": None, "reasoning_content": "Let me see"},
+            }
         return found
 
     fake.answer = thinking
@@ -183,7 +219,12 @@ def test_a_model_that_thinks_before_it_answers_is_given_room(load, fake, greys, 
 def test_a_text_without_a_verdict_is_asked_for_once_more_and_tersely(load, fake, greys):
     fake.says = lambda body, better: better if body["max_tokens"] == 16 else "Both are lovely."
     ranking = one(load(mode="text"), greys(40, 200))
-    assert ranking.ranks == (2, 1) and [body["max_tokens"] for body in fake.requests[1:]] == [512, 512, 16, 16]
+    assert ranking.ranks == (2, 1) and [body["max_tokens"] for body in fake.requests[1:]] == [
+        512,
+        512,
+        16,
+        16,
+    ]
 
 
 def talker(body, better):
@@ -194,7 +235,11 @@ def talker(body, better):
 def test_a_model_that_will_not_decide_is_bound_to_the_labels_where_the_server_can_do_that(load, fake, greys):
     fake.logprobs, fake.says = False, talker
     assert one(load(), greys(40, 200)).ranks == (2, 1)
-    bound = [body["response_format"]["json_schema"]["schema"] for body in fake.requests if "response_format" in body]
+    bound = [
+        body["response_format"]["json_schema"]["schema"]
+        for body in fake.requests
+        if "response_format" in body
+    ]
     assert len(bound) == 2 and bound[0]["properties"]["answer"]["enum"] == ["A", "B"]
     ranking = one(load("vqa", mode="text"), greys(40, 200))
     assert ranking.scores == (0, 1)
@@ -234,7 +279,9 @@ def test_an_answer_that_is_cut_off_is_given_more_room_once(load, fake, greys):
 def test_a_refusal_is_a_missing_comparison_and_is_not_asked_for_again(load, fake, greys):
     fake.fault = lambda number, body: "refuse" if number in (1, 2) else None
     ranking = one(load(), greys(40, 200))
-    assert "refused" in ranking.details[0]["error"] and ranking.details[0]["judge"]["failures"] == {"refused": 2}
+    assert "refused" in ranking.details[0]["error"] and ranking.details[0]["judge"]["failures"] == {
+        "refused": 2
+    }
     one(load(), greys(40, 200))
     assert len(fake.requests) == 4  # two probes
 
@@ -242,7 +289,11 @@ def test_a_refusal_is_a_missing_comparison_and_is_not_asked_for_again(load, fake
 def test_a_failure_is_kept_for_audit_and_asked_for_again(load, fake, greys, tmp_path):
     fake.fault = lambda number, body: (418, {"error": "teapot"}) if number in (1, 2) else None
     assert math.isnan(one(load(), greys(40, 200)).scores[0])
-    rows = sqlite3.connect(tmp_path / "verdicts.sqlite").execute("select outcome, error from verdicts").fetchall()
+    rows = (
+        sqlite3.connect(tmp_path / "verdicts.sqlite")
+        .execute("select outcome, error from verdicts")
+        .fetchall()
+    )
     assert [outcome for outcome, _ in rows] == ["rejected"] * 2 and "teapot" in rows[0][1]
     assert one(load(), greys(40, 200)).ranks == (2, 1)
 
@@ -257,7 +308,10 @@ def test_vqa_scores_how_probably_the_answer_is_yes(load, fake, greys):
 def test_rows_name_the_model_that_judged_and_what_it_was_asked_for(load, fake, greys):
     fake.served = "brightness-1-0613"
     for name in ("vlm-judge", "vqa"):
-        whom = [{key: each[key] for key in ("model", "asked_for")} for each in one(load(name, model=None), greys(40, 200)).details]
+        whom = [
+            {key: each[key] for key in ("model", "asked_for")}
+            for each in one(load(name, model=None), greys(40, 200)).details
+        ]
         assert whom == [{"model": "brightness-1 (brightness-1-0613)", "asked_for": "logprob, else text"}] * 2
     fake.logprobs = False
     assert one(load(), greys(40, 200)).details[0]["asked_for"] == "text"
@@ -268,6 +322,6 @@ def test_vqa_keeps_every_promise_of_a_ranker(load):
 
 
 def test_rows_say_which_questions_were_asked():
-    from rankkit.registry.load import prepare
+    from rankkit.plugin import prepare
 
     assert "+questions." in prepare("vlm-judge:url=http://127.0.0.1:9/v1").identity.version

@@ -14,7 +14,15 @@ import rankkit  # noqa: E402
 from rankkit import RankkitError, RunStopped  # noqa: E402
 from rankkit.testing import check_ranker  # noqa: E402
 
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+SPECIAL = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 TEMPLATE = """{% for m in messages %}<|im_start|>{{ m.role }}
 {% for p in m.content -%}
 {% if p.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ p.text }}{% endif %}
@@ -29,7 +37,9 @@ def tokenizer(merges):
     made = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, merges))
     made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     made.add_special_tokens(SPECIAL)
-    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
     fast.add_special_tokens({"additional_special_tokens": SPECIAL[3:]})
     fast.chat_template = TEMPLATE
     return fast
@@ -38,16 +48,38 @@ def tokenizer(merges):
 def qwen25(tokens, ids):
     from transformers.models.qwen2_5_vl import Qwen2_5_VLConfig
 
-    text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
-    text |= {"vocab_size": tokens, "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}}
-    vision = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32, "fullatt_block_indexes": [1]}
+    text = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
+    text |= {
+        "vocab_size": tokens,
+        "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
+    }
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "out_hidden_size": 32,
+        "fullatt_block_indexes": [1],
+    }
     return Qwen2_5_VLConfig(text_config=text, vision_config={**vision, "patch_size": 14}, **ids), 14
 
 
 def qwen3(tokens, ids):
     from transformers.models.qwen3_vl import Qwen3VLConfig
 
-    text = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    text = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
     text |= {
         "head_dim": 8,
         "vocab_size": tokens,
@@ -61,7 +93,9 @@ def qwen3(tokens, ids):
         "out_hidden_size": 32,
         "deepstack_visual_indexes": [0],
     }
-    return Qwen3VLConfig(text_config=text, vision_config={**vision, "patch_size": 16, "num_position_embeddings": 64}, **ids), 16
+    return Qwen3VLConfig(
+        text_config=text, vision_config={**vision, "patch_size": 16, "num_position_embeddings": 64}, **ids
+    ), 16
 
 
 def save(folder, make, labels=("A", "B"), merges=(("Ġ", "B"), ("Y", "e"), ("Ye", "s"), ("N", "o"))):
@@ -72,10 +106,14 @@ def save(folder, make, labels=("A", "B"), merges=(("Ġ", "B"), ("Y", "e"), ("Ye"
         "vision_start_token_id": SPECIAL[3],
         "vision_end_token_id": SPECIAL[4],
     }
-    config, patch = make(len(words), {name: words.convert_tokens_to_ids(token) for name, token in names.items()})
+    config, patch = make(
+        len(words), {name: words.convert_tokens_to_ids(token) for name, token in names.items()}
+    )
     torch.manual_seed(0)
     net = transformers.AutoModelForImageTextToText.from_config(config)
-    with torch.no_grad():  # random logits are all alike: now it says one of the labels, and which one depends on the picture
+    with (
+        torch.no_grad()
+    ):  # random logits are all alike: now it says one of the labels, and which one depends on the picture
         ids = words("<|im_start|>assistant\n", return_tensors="pt")["input_ids"]
         usual = net.model(input_ids=ids).last_hidden_state[0, -1]
         for label in labels:
@@ -120,7 +158,9 @@ def test_a_model_here_judges_pairs_in_both_seats(folder, group):
 
 
 def test_the_probability_is_the_softmax_of_the_models_own_logits(folder, group):
-    """By hand: one question, no batch, no padding; the answer tokens' share of a softmax over A, B and B after a space."""
+    """By hand: one question, no batch, no padding; the answer tokens' share of a softmax over A, B and B
+    after a space.
+    """
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.pictures import Picture
 
@@ -128,17 +168,23 @@ def test_the_probability_is_the_softmax_of_the_models_own_logits(folder, group):
     first, second = group.images[:2]
     (found,) = judge.compare([first], [second], [group.prompt])
     local = judge.asker.transport
-    prepared = local.inputs.prepare(questions.which_is_better(group.prompt, Picture(first, 768), Picture(second, 768)), questions.FORCED)
+    prepared = local.inputs.prepare(
+        questions.which_is_better(group.prompt, Picture(first, 768), Picture(second, 768)), questions.FORCED
+    )
     with torch.no_grad():
         logits = local.net(**local.inputs.batch([prepared]).to(local.device)).logits[0, -1].double().cpu()
-    a, b, spaced = (logits[local.inputs.tokenizer.convert_tokens_to_ids(token)].exp() for token in ("A", "B", "ĠB"))
+    a, b, spaced = (
+        logits[local.inputs.tokenizer.convert_tokens_to_ids(token)].exp() for token in ("A", "B", "ĠB")
+    )
     small = sum(logits[local.inputs.tokenizer.convert_tokens_to_ids(token)].exp() for token in ("a",))
     other = logits[local.inputs.tokenizer.convert_tokens_to_ids("b")].exp()
     assert found.score == pytest.approx(float((a + small) / (a + small + b + spaced + other)), abs=1e-5)
 
 
 def test_batches_and_their_padding_change_nothing(folder, group):
-    alone, together = (load("vlm-judge", folder, mode="logprob", batch_size=size).rank([group])[0] for size in (1, 5))
+    alone, together = (
+        load("vlm-judge", folder, mode="logprob", batch_size=size).rank([group])[0] for size in (1, 5)
+    )
     assert together.scores == pytest.approx(alone.scores, abs=1e-4)
 
 
@@ -165,7 +211,9 @@ def test_a_picture_takes_as_many_places_as_it_has_merged_patches(folder):
 
     inputs = load("vqa", folder).asker.transport.inputs
     side = 2 * inputs.pictures.patch_size
-    prepared = inputs.prepare(questions.does_it_show("x", Picture(Image.new("RGB", (3 * side, 2 * side)), 768)), questions.FORCED)
+    prepared = inputs.prepare(
+        questions.does_it_show("x", Picture(Image.new("RGB", (3 * side, 2 * side)), 768)), questions.FORCED
+    )
     assert int((prepared.ids == inputs.place_id).sum()) == 6
 
 
@@ -178,13 +226,23 @@ def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folde
     inputs = prepare_inputs(folder)
     modules = transformers.models
     if inputs.pictures.patch_size == 14:
-        processor, video = transformers.Qwen2_5_VLProcessor, modules.qwen2_vl.video_processing_qwen2_vl.Qwen2VLVideoProcessor
+        processor, video = (
+            transformers.Qwen2_5_VLProcessor,
+            modules.qwen2_vl.video_processing_qwen2_vl.Qwen2VLVideoProcessor,
+        )
     else:
-        processor, video = transformers.Qwen3VLProcessor, modules.qwen3_vl.video_processing_qwen3_vl.Qwen3VLVideoProcessor
+        processor, video = (
+            transformers.Qwen3VLProcessor,
+            modules.qwen3_vl.video_processing_qwen3_vl.Qwen3VLVideoProcessor,
+        )
     whole = processor(image_processor=inputs.pictures, tokenizer=inputs.tokenizer, video_processor=video())
-    asked = questions.which_is_better("a cat", *(Picture(Image.effect_noise(size, 80).convert("RGB"), 768) for size in sizes))
+    asked = questions.which_is_better(
+        "a cat", *(Picture(Image.effect_noise(size, 80).convert("RGB"), 768) for size in sizes)
+    )
     messages = _messages(asked, questions.FORCED, inputs.tokenizer)
-    text = whole.apply_chat_template(messages, chat_template=TEMPLATE, tokenize=False, add_generation_prompt=True)
+    text = whole.apply_chat_template(
+        messages, chat_template=TEMPLATE, tokenize=False, add_generation_prompt=True
+    )
     expected = whole(text=[text], images=[picture.image for picture in asked.pictures()], return_tensors="pt")
     batch = inputs.batch([inputs.prepare(asked, questions.FORCED)])
     assert set(batch) == set(expected) and all(torch.equal(batch[name], expected[name]) for name in batch)
@@ -198,7 +256,11 @@ def test_the_pixels_are_those_of_qwen_vl_utils_told_the_models_patch_size(folder
     pictures.size = {"shortest_edge": 4 * (2 * pictures.patch_size) ** 2, "longest_edge": 12845056}
     for size in ((512, 512), (300, 451), (768, 432), (100, 100)):
         image = Image.effect_noise(size, 80).convert("RGB")
-        theirs = pictures([utils.fetch_image({"image": image}, image_patch_size=pictures.patch_size)], do_resize=False, return_tensors="pt")
+        theirs = pictures(
+            [utils.fetch_image({"image": image}, image_patch_size=pictures.patch_size)],
+            do_resize=False,
+            return_tensors="pt",
+        )
         ours = pictures([image], return_tensors="pt")
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
@@ -212,7 +274,8 @@ def test_control_tokens_in_a_caption_are_only_text(folder, group):
     from rankkit_vlm_judge.pictures import Picture
 
     plain, tricky = (
-        inputs.prepare(questions.does_it_show(text, Picture(group.images[0], 768)), questions.FORCED) for text in ("x", wicked)
+        inputs.prepare(questions.does_it_show(text, Picture(group.images[0], 768)), questions.FORCED)
+        for text in ("x", wicked)
     )
     special = torch.tensor(inputs.tokenizer.convert_tokens_to_ids(SPECIAL))
     assert torch.isin(plain.ids, special).sum() == torch.isin(tricky.ids, special).sum()
@@ -232,8 +295,14 @@ def test_text_is_written_greedily_whatever_the_models_settings_say(folder, group
 
 def test_a_picture_that_the_model_cannot_take_is_a_missing_comparison(folder, group):
     thin = Image.new("RGB", (1000, 2))
-    ranking = load("vlm-judge", folder, mode="logprob", max_side=1000).rank([rankkit.Group("x", (*group.images[:2], thin))])[0]
-    assert math.isnan(ranking.scores[2]) and "rejected" in ranking.details[2]["error"] and "aspect ratio" in ranking.details[2]["error"]
+    ranking = load("vlm-judge", folder, mode="logprob", max_side=1000).rank(
+        [rankkit.Group("x", (*group.images[:2], thin))]
+    )[0]
+    assert (
+        math.isnan(ranking.scores[2])
+        and "rejected" in ranking.details[2]["error"]
+        and "aspect ratio" in ranking.details[2]["error"]
+    )
     assert not math.isnan(ranking.scores[0]) and ranking.details[0]["judge"]["failures"] == {"rejected": 4}
 
 
@@ -245,7 +314,9 @@ def test_the_cap_on_calls_holds_for_a_model_here_too(folder, group):
 
 
 def test_the_judge_here_keeps_every_promise_of_a_ranker(folder, group):
-    check_ranker(load("vlm-judge", folder, mode="logprob"), groups=[rankkit.Group("noise", group.images[:2], "a")])
+    check_ranker(
+        load("vlm-judge", folder, mode="logprob"), groups=[rankkit.Group("noise", group.images[:2], "a")]
+    )
 
 
 def test_vqa_here_keeps_every_promise_of_a_ranker(tmp_path, group):
@@ -265,13 +336,20 @@ def test_a_model_without_all_its_weights_is_refused(tmp_path):
     made = save(tmp_path / "m", qwen25)
     weights = load_file(tmp_path / "m" / "model.safetensors")
     dropped = next(name for name in weights if "layers.1.mlp" in name)
-    save_file({name: value for name, value in weights.items() if name != dropped}, tmp_path / "m" / "model.safetensors", {"format": "pt"})
+    save_file(
+        {name: value for name, value in weights.items() if name != dropped},
+        tmp_path / "m" / "model.safetensors",
+        {"format": "pt"},
+    )
     with pytest.raises(RankkitError, match="lacks 1 of its weights"):
         load("vlm-judge", made)
 
 
 def test_a_model_that_is_not_there_is_said_with_what_to_give(tmp_path):
-    with pytest.raises(RankkitError, match=r"model=.*nowhere cannot be loaded: .*; give a folder or a hub name, or a server's url="):
+    with pytest.raises(
+        RankkitError,
+        match=r"model=.*nowhere cannot be loaded: .*; give a folder or a hub name, or a server's url=",
+    ):
         load("vlm-judge", str(tmp_path / "nowhere"))
 
 
@@ -290,7 +368,13 @@ def llava(folder):
     words.add_special_tokens({"additional_special_tokens": [*SPECIAL[3:], "<image>"]})
     words.chat_template = TEMPLATE.replace("<|vision_start|><|image_pad|><|vision_end|>", "<image>")
     vision = transformers.CLIPVisionConfig(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=16, projection_dim=32
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=16,
+        projection_dim=32,
     )
     text = transformers.LlamaConfig(
         hidden_size=32,
@@ -301,7 +385,10 @@ def llava(folder):
         eos_token_id=words.eos_token_id,
     )
     config = transformers.LlavaConfig(
-        vision_config=vision, text_config=text, image_token_index=words.convert_tokens_to_ids("<image>"), vision_feature_layer=-1
+        vision_config=vision,
+        text_config=text,
+        image_token_index=words.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
     )
     torch.manual_seed(0)
     transformers.AutoModelForImageTextToText.from_config(config).save_pretrained(folder)
@@ -323,10 +410,15 @@ def test_a_model_of_another_family_is_asked_through_its_own_processor(tmp_path, 
     from rankkit_vlm_judge.pictures import Picture
 
     transport = load("vlm-judge", made).asker.transport
-    asked = [questions.which_is_better("x" * n, *(Picture(image, 768) for image in group.images[:2])) for n in (1, 30, 60)]
+    asked = [
+        questions.which_is_better("x" * n, *(Picture(image, 768) for image in group.images[:2]))
+        for n in (1, 30, 60)
+    ]
     calls = [Call(question) for question in asked]
     together = dict(transport.replies(calls))
     transport.batch_size = 1
     for place, alone in transport.replies(calls):
-        assert [value for _, value in together[place].top] == pytest.approx([value for _, value in alone.top], abs=1e-4)
+        assert [value for _, value in together[place].top] == pytest.approx(
+            [value for _, value in alone.top], abs=1e-4
+        )
     assert [reply.failure for reply in together.values()] == [None] * 3

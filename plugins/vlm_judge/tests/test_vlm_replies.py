@@ -49,7 +49,8 @@ def test_a_verdict_is_read_only_where_it_is_stated_and_never_from_letters_in_a_s
 
 
 @pytest.mark.parametrize(
-    ("text", "label"), [("Yes.", "Yes"), ("no", "No"), ("Answer: No", "No"), ("Yes and no", None), ("Yesterday", None)]
+    ("text", "label"),
+    [("Yes.", "Yes"), ("no", "No"), ("Answer: No", "No"), ("Yes and no", None), ("Yesterday", None)],
 )
 def test_words_are_read_as_letters_are(text, label):
     assert parse(text, ("Yes", "No")) == label
@@ -62,7 +63,9 @@ def test_which_label_comes_first_in_the_question_does_not_change_what_a_text_say
     assert label == swapped and label in ("A", "B", None)
 
 
-@pytest.mark.parametrize("text", ["\n" * 50_000, "-" * 50_000, "answer:\n" * 9_000, "better " * 9_000, "A\n" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["\n" * 50_000, "-" * 50_000, "answer:\n" * 9_000, "better " * 9_000, "A\n" * 20_000]
+)
 def test_no_text_takes_long_to_read(text):
     parse(text, AB)
 
@@ -76,7 +79,9 @@ def test_the_probability_is_that_of_a_label_in_any_dress_over_that_of_both():
     assert verdict.outcome == "ok" and verdict.p == pytest.approx(0.75) and verdict.mass == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize("pairs", [(("A", 0.2), ("B", 0.2), ("<think>", 0.6)), (("A", 0.99),), (("Apple", 0.9), ("Bee", 0.1)), ()])
+@pytest.mark.parametrize(
+    "pairs", [(("A", 0.2), ("B", 0.2), ("<think>", 0.6)), (("A", 0.99),), (("Apple", 0.9), ("Bee", 0.1)), ()]
+)
 def test_where_the_labels_are_not_what_the_model_wants_to_say_nothing_is_read(pairs):
     verdict = from_top(top(*pairs), AB)
     assert verdict.outcome == "low_mass" and math.isnan(verdict.p) and verdict.error
@@ -97,4 +102,8 @@ def test_where_the_labels_are_not_what_the_model_wants_to_say_nothing_is_read(pa
 )
 def test_a_text_is_a_verdict_or_says_why_it_is_none(reply, outcome):
     verdict = from_text(reply, AB)
-    assert verdict.outcome == outcome and (outcome == "ok" or verdict.error) and math.isnan(verdict.p) == (outcome != "ok")
+    assert (
+        verdict.outcome == outcome
+        and (outcome == "ok" or verdict.error)
+        and math.isnan(verdict.p) == (outcome != "ok")
+    )

@@ -1,4 +1,5 @@
-"""Servers that misbehave: what is tried again, what is given up, what ends the run, and what is said of it."""
+"""Servers that misbehave: what is tried again, what is given up, what ends the run, and what is said of it.
+"""
 
 import math
 import time
@@ -18,7 +19,19 @@ def one(judge, group):
 
 
 @pytest.mark.parametrize(
-    "fault", [LIMIT, (500, b"oops"), (503, {"detail": "loading"}), (408, b""), (409, b""), "truncate", "html", "die", "hang", "dribble"]
+    "fault",
+    [
+        LIMIT,
+        (500, b"oops"),
+        (503, {"detail": "loading"}),
+        (408, b""),
+        (409, b""),
+        "truncate",
+        "html",
+        "die",
+        "hang",
+        "dribble",
+    ],
 )
 def test_what_passes_is_tried_again(load, fake, greys, fault):
     fake.fault = lambda number, body: fault if number in (1, 2) else None
@@ -27,7 +40,8 @@ def test_what_passes_is_tried_again(load, fake, greys, fault):
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"), [(LIMIT, "rate_limited"), ((500, b"oops"), "transport"), ("die", "transport"), ("hang", "timeout")]
+    ("fault", "kind"),
+    [(LIMIT, "rate_limited"), ((500, b"oops"), "transport"), ("die", "transport"), ("hang", "timeout")],
 )
 def test_what_does_not_pass_is_a_missing_comparison_with_a_reason(load, fake, greys, fault, kind):
     chosen = []
@@ -54,15 +68,23 @@ def test_a_pause_that_the_server_asks_for_is_kept(load, fake, greys):
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ((401, {"error": {"message": "no key"}}), "401: no key; name the environment variable that holds the key: api_key_env="),
+        (
+            (401, {"error": {"message": "no key"}}),
+            "401: no key; name the environment variable that holds the key: api_key_env=",
+        ),
         ((403, {"error": {"message": "not you"}}), "403: not you"),
-        ((404, {"error": {"message": "no model x"}}), "404: no model x; give the base URL, which usually ends in /v1"),
+        (
+            (404, {"error": {"message": "no model x"}}),
+            "404: no model x; give the base URL, which usually ends in /v1",
+        ),
         ((402, {"error": "pay"}), "no credit left"),
         ((429, {"error": {"message": "quota", "code": "insufficient_quota"}}), "no credit left"),
         ((301, b"", {"Location": "/elsewhere"}), "301"),
     ],
 )
-def test_what_would_fail_every_request_ends_the_run_at_once_and_says_what_to_do(load, fake, greys, fault, said):
+def test_what_would_fail_every_request_ends_the_run_at_once_and_says_what_to_do(
+    load, fake, greys, fault, said
+):
     fake.fault = lambda number, body: fault if number == 3 else None
     judge = load(concurrency=1)
     with pytest.raises(RunStopped) as caught:
@@ -76,7 +98,9 @@ def test_what_would_fail_every_request_ends_the_run_at_once_and_says_what_to_do(
 
 def test_a_server_that_dies_ends_the_run_and_what_was_judged_is_kept(load, fake, greys):
     fake.fault = lambda number, body: "die" if number > 4 else None
-    with pytest.raises(RunStopped, match=r"failed 5 requests in a row.*What was judged is kept: give the same command again"):
+    with pytest.raises(
+        RunStopped, match=r"failed 5 requests in a row.*What was judged is kept: give the same command again"
+    ):
         load(tries=2).rank([greys(10, 60, 110, 160)])
     fake.fault = lambda number, body: None
     asked = len(fake.requests)
@@ -106,10 +130,14 @@ def test_a_server_that_is_restarted_costs_no_comparison(load, fake, greys):
 
 
 def test_a_bad_request_is_one_comparison_and_five_in_a_row_are_the_run(load, fake, greys):
-    fake.fault = lambda number, body: (400, {"error": {"message": "picture too thin"}}) if number == 1 else None
+    fake.fault = lambda number, body: (
+        (400, {"error": {"message": "picture too thin"}}) if number == 1 else None
+    )
     assert one(load(), greys(40, 120, 200)).details[0]["judge"]["failures"] == {"rejected": 1}
     fake.fault = lambda number, body: (
-        (400, {"error": {"message": "no"}}) if body["messages"][1]["content"][0]["text"][9:14] == "other" else None
+        (400, {"error": {"message": "no"}})
+        if body["messages"][1]["content"][0]["text"][9:14] == "other"
+        else None
     )
     with pytest.raises(RunStopped, match=r"in a row, the last one so: .* answered 400: no"):
         one(load(), greys(10, 60, 110, prompt="other"))
@@ -125,7 +153,9 @@ def test_a_picture_that_a_content_policy_refuses_is_a_refusal(load, fake, greys)
 def test_a_request_that_is_too_large_is_made_smaller_once(load, fake):
     from PIL import Image
 
-    group = rankkit.Group("x", tuple(Image.effect_noise((200, 200), 50 + 50 * i).convert("RGB") for i in range(2)))
+    group = rankkit.Group(
+        "x", tuple(Image.effect_noise((200, 200), 50 + 50 * i).convert("RGB") for i in range(2))
+    )
     fake.fault = lambda number, body: (413, b"too large") if number and len(str(body)) > 40_000 else None
     ranking = one(load(concurrency=1), group)
     assert not any(math.isnan(score) for score in ranking.scores)
@@ -139,7 +169,10 @@ def test_a_request_that_is_too_large_is_made_smaller_once(load, fake):
 def test_nobody_there_is_said_at_once(load):
     for model in ("brightness-1", None):
         start = time.monotonic()
-        with pytest.raises(RunStopped, match=r"http://127\.0\.0\.1:1/v1 cannot be talked to: .*refused; see that the server is running"):
+        with pytest.raises(
+            RunStopped,
+            match=r"http://127\.0\.0\.1:1/v1 cannot be talked to: .*refused; see that the server is running",
+        ):
             load(url="http://127.0.0.1:1/v1", model=model, backoff=5.0)
         assert time.monotonic() - start < 4
 
@@ -188,7 +221,9 @@ def test_a_web_page_is_no_judge(load, fake):
 
 def test_a_model_without_eyes_is_said_at_once(load, fake):
     fake.fault = lambda number, body: (400, {"error": {"message": "At most 0 image(s) may be provided"}})
-    with pytest.raises(RunStopped, match=r"brightness-1 cannot judge: .*At most 0 image.*--limit-mm-per-prompt"):
+    with pytest.raises(
+        RunStopped, match=r"brightness-1 cannot judge: .*At most 0 image.*--limit-mm-per-prompt"
+    ):
         load()
 
 
@@ -213,7 +248,9 @@ def test_no_key_is_sent_that_was_not_named(load, fake, monkeypatch):
 
 
 def test_the_only_model_of_a_server_need_not_be_named(load, fake, greys):
-    assert one(load(model=None), greys(40, 200)).ranks == (2, 1) and fake.requests[0]["model"] == "brightness-1"
+    assert (
+        one(load(model=None), greys(40, 200)).ranks == (2, 1) and fake.requests[0]["model"] == "brightness-1"
+    )
     fake.models = ["one", "two"]
     with pytest.raises(RunStopped, match="serves 2 models; name one with model=: one, two"):
         load(model=None)
@@ -225,7 +262,11 @@ def test_what_a_server_does_not_take_is_left_out(load, fake, greys):
             if name in body:
                 return 400, {"error": {"message": f"Unrecognized request argument supplied: {name}"}}
         if "max_tokens" in body:
-            return 400, {"error": {"message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."}}
+            return 400, {
+                "error": {
+                    "message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+                }
+            }
         if body.get("top_logprobs", 0) > 5:
             return 400, {"error": {"message": "top_logprobs must be at most 5"}}
 
@@ -235,7 +276,9 @@ def test_what_a_server_does_not_take_is_left_out(load, fake, greys):
 
 
 def test_a_server_that_refuses_log_probabilities_is_asked_for_texts(load, fake, greys):
-    fake.fault = lambda number, body: (400, {"error": "logprobs are not supported"}) if "logprobs" in body else None
+    fake.fault = lambda number, body: (
+        (400, {"error": "logprobs are not supported"}) if "logprobs" in body else None
+    )
     assert one(load(), greys(40, 200)).ranks == (2, 1)
 
 

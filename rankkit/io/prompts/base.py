@@ -1,4 +1,6 @@
-"""What a source of prompts is given and what it finds: a `Root`, the entries below it, and `Item`s, images that nobody has opened yet."""
+"""What a source of prompts is given and what it finds: a `Root`, the entries below it, and `Item`s, images
+that nobody has opened yet.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ from rankkit.core.images import SUFFIXES, read
 class Item:
     """One image that a source found and nobody has opened yet.
 
-    `path` is where its bytes lie (`span`: offset and size, inside an archive); `name` is what rows call it; images of one `group`
-    are ranked against each other; an empty `prompt` means that there is none; `error` is set where it is known already that
-    the image cannot be had.
+    `path` is where its bytes lie (`span`: offset and size, inside an archive); `name` is what rows call it;
+    images of one `group` are ranked against each other; an empty `prompt` means that there is none; `error`
+    is set where it is known already that the image cannot be had.
     """
 
     path: str
@@ -40,7 +42,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image file below a root: its path relative to the root, with forward slashes; `error` where a folder was unreadable."""
+    """One image file below a root: its path relative to the root, with forward slashes;
+    `error` where a folder was unreadable.
+    """
 
     relative: str
     error: str | None = None
@@ -48,7 +52,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Root:
-    """A place the user named: a folder, an archive, a manifest, or (with `files`) some image files in no common folder."""
+    """A place the user named: a folder, an archive, a manifest, or (with `files`) some image files in no
+    common folder.
+    """
 
     path: Path
     label: str = ""
@@ -57,7 +63,9 @@ class Root:
     manifest_only: bool = False
 
     def walk(self) -> Iterator[Entry]:
-        """The image files below, folder by folder, sorted by name; hidden ones are left out, links are followed once."""
+        """The image files below, folder by folder, sorted by name; hidden ones are left out, links are
+        followed once.
+        """
         if self.files:
             yield from map(Entry, self.files)
         elif self.path.is_dir():
@@ -71,8 +79,17 @@ class Root:
         """What rows call the image at a relative path: the path as the user would type it."""
         return f"{self.label}/{relative}" if self.label and not self.files else relative
 
-    def item(self, entry: Entry, prompt: str = "", *, group: str | None = None, metadata: Mapping[str, Any] | None = None) -> Item:
-        """An item for a walked entry; its group is the given one, else all images of this root with the same prompt."""
+    def item(
+        self,
+        entry: Entry,
+        prompt: str = "",
+        *,
+        group: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Item:
+        """An item for a walked entry; its group is the given one, else all images of this root with the same
+        prompt.
+        """
         return Item(
             self.locate(entry.relative),
             self.name(entry.relative),
@@ -83,7 +100,9 @@ class Root:
         )
 
     def group(self, prompt: str) -> str:
-        """The group of all images here that have this prompt: readable, stable, and unique by a hash of the prompt."""
+        """The group of all images here that have this prompt: readable, stable, and unique by a hash of the
+        prompt.
+        """
         if not prompt:
             return self.label or "images"
         slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40].strip("-")
@@ -92,20 +111,27 @@ class Root:
 
 
 def labelled(root: Root, prompt_of: Callable[[Entry], str | None]) -> Callable[[], Iterator[Item]] | None:
-    """The items of a root whose prompts come from a look-up by entry, or None when it knows a prompt for none of them."""
+    """The items of a root whose prompts come from a look-up by entry, or None when it knows a prompt for none
+    of them.
+    """
     if not any(prompt_of(entry) for entry in root.walk() if not entry.error):
         return None
-    return lambda: (root.item(entry, (None if entry.error else prompt_of(entry)) or "") for entry in root.walk())
+    return lambda: (
+        root.item(entry, (None if entry.error else prompt_of(entry)) or "") for entry in root.walk()
+    )
 
 
 def read_text(path: str | os.PathLike[str], limit: int = 2**20) -> str | None:
-    """The text of a small file, stripped, or None when it cannot be read; at most `limit` bytes are looked at."""
+    """The text of a small file, stripped, or None when it cannot be read; at most `limit` bytes are looked
+    at.
+    """
     data = read(path, (0, limit))
     return None if isinstance(data, str) else data.decode("utf-8-sig", "replace").strip()
 
 
 def folders(path: str | os.PathLike[str]) -> list[str]:
-    """The names of the folders in a folder, sorted; none where it may not be read (walking it will say so)."""
+    """The names of the folders in a folder, sorted; none where it may not be read (walking it will say so).
+    """
     try:
         with os.scandir(path) as entries:
             return sorted(entry.name for entry in entries if _is_folder(entry))

@@ -1,4 +1,6 @@
-"""GenEval's layout: ``00000/metadata.jsonl`` (one JSON object, despite the name) and ``00000/samples/0000.png`` … per prompt."""
+"""GenEval's layout: ``00000/metadata.jsonl`` (one JSON object, despite the name) and
+``00000/samples/0000.png`` … per prompt.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from rankkit.io.prompts.base import Entry, Item, Root, folders, read_text
 
 
 def find(root: Root) -> Callable[[], Iterator[Item]] | None:
-    """Every sample of every numbered folder; the object in its metadata.jsonl becomes the metadata of the group."""
+    """Every sample of every numbered folder; the object in its metadata.jsonl becomes the metadata of the
+    group.
+    """
     numbered = [] if root.files else [name for name in folders(root.path) if name.isdigit()]
     if not any(os.path.isfile(root.path / folder / "metadata.jsonl") for folder in numbered):
         return None
@@ -34,6 +38,8 @@ def _samples(root: Root, folder: str) -> Iterator[Item]:
     except (ValueError, TypeError) as reason:
         metadata, error = {}, f"{folder}/metadata.jsonl is not one JSON object: {reason}"
     for name in names:
-        if re.match(r"\d+\.(png|jpe?g|webp)", name):  # no end anchor: the official reader takes 0001.png.bak too
+        if re.match(
+            r"\d+\.(png|jpe?g|webp)", name
+        ):  # no end anchor: the official reader takes 0001.png.bak too
             entry = Entry(f"{folder}/samples/{name}", error)
             yield root.item(entry, str(metadata.get("prompt", "")), group=folder, metadata=metadata)

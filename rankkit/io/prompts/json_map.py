@@ -1,4 +1,6 @@
-"""A JSON map of files to prompts in the folder: ``prompts.json`` or ``captions.json`` with ``{"a.png": "a cat"}``."""
+"""A JSON map of files to prompts in the folder:
+``prompts.json`` or ``captions.json`` with ``{"a.png": "a cat"}``.
+"""
 
 from __future__ import annotations
 

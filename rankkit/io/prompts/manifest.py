@@ -1,4 +1,7 @@
-"""A manifest: a .jsonl, .csv, .parquet or .json file that says which image has which prompt. All its other columns become metadata."""
+"""A manifest: a .jsonl, .csv, .parquet or .json file that says which image has which prompt.
+
+All its other columns become metadata.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ MAX_JSON = 256 * 2**20  # a .json file is read whole; larger lists belong in .js
 
 
 def find(root: Root) -> Callable[[], Iterator[Item]] | None:
-    """The items of the manifest that was named for this root, followed by the images of the root that it does not mention."""
+    """The items of the manifest that was named for this root, followed by the images of the root that it does
+    not mention.
+    """
     if root.manifest is None:
         return None
     if root.manifest.is_dir():
@@ -32,7 +37,8 @@ def find(root: Root) -> Callable[[], Iterator[Item]] | None:
 
 
 def listed(root: Root, manifests: list[Path], *, rest: bool = True, beside: bool = False) -> Iterator[Item]:
-    """The items that manifests list, then (with `rest`) the root's images that none of them mentions, without a prompt.
+    """The items that manifests list, then (with `rest`) the root's images that none of them mentions, without
+    a prompt.
 
     Images are sought in the root, then beside the manifest; the other way round with `beside`.
     """
@@ -78,19 +84,37 @@ def _items(root: Root, manifest: Path, bases: list[str]) -> Iterator[Item]:
             )
         prompt = next((str(record[key]) for key in PROMPT if record.get(key)), "")
         group = next((str(record[key]) for key in GROUP if record.get(key) not in (None, "")), None)
-        metadata = {str(key): value for key, value in record.items() if key not in (*IMAGES, *PROMPT, *GROUP) and value is not None}
+        metadata = {
+            str(key): value
+            for key, value in record.items()
+            if key not in (*IMAGES, *PROMPT, *GROUP) and value is not None
+        }
         for name in names:
             yield _resolve(root, manifest, bases, name, prompt, group, metadata)
 
 
-def _resolve(root: Root, manifest: Path, bases: list[str], name: str, prompt: str, group: str | None, metadata: Mapping[str, Any]) -> Item:
+def _resolve(
+    root: Root,
+    manifest: Path,
+    bases: list[str],
+    name: str,
+    prompt: str,
+    group: str | None,
+    metadata: Mapping[str, Any],
+) -> Item:
     """The image a manifest names, sought in one base after the other; never outside all of them."""
-    inside = [path for path in (os.path.normpath(os.path.join(base, name)) for base in bases) if _within(path, bases)]
+    inside = [
+        path
+        for path in (os.path.normpath(os.path.join(base, name)) for base in bases)
+        if _within(path, bases)
+    ]
     path = next((path for path in inside if os.path.lexists(path)), inside[0] if inside else name)
     relative = os.path.relpath(path, root.path) if _within(path, [str(root.path)]) else None
     item = root.item(Entry((relative or name).replace(os.sep, "/")), prompt, group=group, metadata=metadata)
     error = None if inside else f"the manifest {manifest.name} names a file outside its folder: {name}"
-    return Item(path, item.name if relative else path.replace(os.sep, "/"), item.group, prompt, metadata, error=error)
+    return Item(
+        path, item.name if relative else path.replace(os.sep, "/"), item.group, prompt, metadata, error=error
+    )
 
 
 def _within(path: str, bases: list[str]) -> bool:
@@ -124,7 +148,9 @@ def _record(path: Path, number: int, line: str) -> Mapping[str, Any]:
     except ValueError as error:
         raise BadSource(f"{path}, line {number}: not JSON ({error})") from None
     if not isinstance(value, dict):
-        raise BadSource(f'{path}, line {number}: an object like {{"image": …, "prompt": …}} is expected, not {line.strip()[:60]}')
+        raise BadSource(
+            f'{path}, line {number}: an object like {{"image": …, "prompt": …}} is expected, not {line.strip()[:60]}'
+        )
     return value
 
 
@@ -161,8 +187,13 @@ def _json(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     except ValueError as error:
         raise BadSource(f"{path}: not JSON ({error})") from None
     if isinstance(value, dict):
-        value = [{"image": key, **(found if isinstance(found, dict) else {"prompt": found})} for key, found in value.items()]
+        value = [
+            {"image": key, **(found if isinstance(found, dict) else {"prompt": found})}
+            for key, found in value.items()
+        ]
     for number, record in enumerate(value if isinstance(value, list) else [value], 1):
         if not isinstance(record, dict):
-            raise BadSource(f'{path}, entry {number}: an object like {{"image": …, "prompt": …}} is expected, not {str(record)[:60]}')
+            raise BadSource(
+                f'{path}, entry {number}: an object like {{"image": …, "prompt": …}} is expected, not {str(record)[:60]}'
+            )
         yield number, record

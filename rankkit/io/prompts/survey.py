@@ -1,4 +1,6 @@
-"""Which images the user's paths hold, and which source gives their prompts: the sources are tried in the order of `SOURCES`."""
+"""Which images the user's paths hold, and which source gives their prompts: the sources are tried in the
+order of `SOURCES`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rankkit.errors import UsageError
-from rankkit.io.prompts import geneval, imagefolder, json_map, manifest, parallel_text, prompt_txt, sidecar, webdataset
+from rankkit.io.prompts import (
+    geneval,
+    imagefolder,
+    json_map,
+    manifest,
+    parallel_text,
+    prompt_txt,
+    sidecar,
+    webdataset,
+)
 from rankkit.io.prompts.base import Item, Root, is_image
 from rankkit.io.prompts.embedded import png_text
 
@@ -31,7 +42,9 @@ SOURCES: tuple[tuple[str, Find], ...] = (
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found at one root: the `source` of prompts, in words or empty, and the items, which are listed anew every time."""
+    """What was found at one root: the `source` of prompts, in words or empty, and the items, which are listed
+    anew every time.
+    """
 
     root: Root
     source: str
@@ -46,10 +59,14 @@ class Survey:
             yield item
 
 
-def survey(paths: Sequence[str | os.PathLike[str]], *, prompts: str | os.PathLike[str] | None = None) -> list[Survey]:
-    """Look at each path and choose the first source that gives prompts there; `prompts` is a manifest that goes before all others.
+def survey(
+    paths: Sequence[str | os.PathLike[str]], *, prompts: str | os.PathLike[str] | None = None
+) -> list[Survey]:
+    """Look at each path and choose the first source that gives prompts there; `prompts` is a manifest that
+    goes before all others.
 
-    Single image files form one root together. Raises `UsageError` for a path that does not exist or is nothing we can read.
+    Single image files form one root together. Raises `UsageError` for a path that does not exist or is
+    nothing we can read.
     """
     return [_choose(root) for root in _roots(paths, None if prompts is None else Path(prompts))]
 
@@ -81,6 +98,8 @@ def _roots(paths: Sequence[str | os.PathLike[str]], prompts: Path | None) -> Ite
         elif is_image(typed):
             singles.append(label)
         else:
-            raise UsageError(f"{typed}: not a folder, an image, a .tar or a manifest ({', '.join(MANIFESTS)})")
+            raise UsageError(
+                f"{typed}: not a folder, an image, a .tar or a manifest ({', '.join(MANIFESTS)})"
+            )
     if singles:
         yield Root(Path("."), files=tuple(dict.fromkeys(singles)), manifest=prompts)

@@ -1,4 +1,7 @@
-"""A webdataset archive: an uncompressed .tar of ``key.jpg`` with ``key.txt`` or ``key.json``. Images are read in place, not unpacked."""
+"""A webdataset archive: an uncompressed .tar of ``key.jpg`` with ``key.txt`` or ``key.json``.
+
+Images are read in place, not unpacked.
+"""
 
 from __future__ import annotations
 
@@ -51,10 +54,14 @@ def _samples(root: Root, path: Path, prefix: str) -> Iterator[Item]:
             yield from _flush(root, path, prefix, images, texts)
     except (tarfile.TarError, OSError) as error:
         yield from _flush(root, path, prefix, images, texts)
-        yield root.item(Entry(prefix or ".", f"the archive breaks off or is not an uncompressed .tar: {error}"))
+        yield root.item(
+            Entry(prefix or ".", f"the archive breaks off or is not an uncompressed .tar: {error}")
+        )
 
 
-def _flush(root: Root, path: Path, prefix: str, images: list[tarfile.TarInfo], texts: dict[str, str]) -> Iterator[Item]:
+def _flush(
+    root: Root, path: Path, prefix: str, images: list[tarfile.TarInfo], texts: dict[str, str]
+) -> Iterator[Item]:
     if not images:
         return
     metadata: dict[str, Any] = {}
@@ -64,7 +71,11 @@ def _flush(root: Root, path: Path, prefix: str, images: list[tarfile.TarInfo], t
     except ValueError:
         pass
     prompt = (texts.get("txt") or texts.get("caption") or "").strip()
-    prompt = prompt or next((str(metadata[key]) for key in ("prompt", "text", "caption") if metadata.get(key)), "")
+    prompt = prompt or next(
+        (str(metadata[key]) for key in ("prompt", "text", "caption") if metadata.get(key)), ""
+    )
     for member in images:
         name = root.name(prefix + member.name)
-        yield Item(os.fspath(path), name, root.group(prompt), prompt, metadata, (member.offset_data, member.size))
+        yield Item(
+            os.fspath(path), name, root.group(prompt), prompt, metadata, (member.offset_data, member.size)
+        )

@@ -22,7 +22,9 @@ RED, BLUE = Image.new("RGB", (8, 6), (230, 60, 60)), Image.new("RGB", (8, 6), (6
 @pytest.mark.parametrize("offline", ["pictures", "rank"])
 def test_chosen_pictures_teach(offline: Literal["pictures", "rank"]) -> None:
     toy = ToyGenerator()
-    trainer = OfflineTrainer(replace(SETTINGS, radii=(0.5, 1.0), offline=offline), toy, Latent(), [Choice("a", (RED,), (BLUE,))])
+    trainer = OfflineTrainer(
+        replace(SETTINGS, radii=(0.5, 1.0), offline=offline), toy, Latent(), [Choice("a", (RED,), (BLUE,))]
+    )
     for _ in range(40):
         trainer.update()
     images = toy.sample("a", toy.noise(64, 7)).images()
@@ -49,11 +51,18 @@ def test_pick_a_pic_parquet_is_read_and_ties_are_left_out(tmp_path: Path) -> Non
     red, blue = io.BytesIO(), io.BytesIO()
     RED.save(red, "PNG")
     BLUE.save(blue, "PNG")
-    columns = {"caption": ["a", "b", "c"], "jpg_0": [red.getvalue()] * 3, "jpg_1": [blue.getvalue()] * 3, "label_0": [1.0, 0.5, 0.0]}
+    columns = {
+        "caption": ["a", "b", "c"],
+        "jpg_0": [red.getvalue()] * 3,
+        "jpg_1": [blue.getvalue()] * 3,
+        "label_0": [1.0, 0.5, 0.0],
+    }
     parquet.write_table(arrow.table(columns), tmp_path / "pairs.parquet")
     first, last = read(tmp_path / "pairs.parquet")
     assert (first.prompt, last.prompt) == ("a", "c")
-    assert first.chosen == last.rejected == (red.getvalue(),) and first.rejected == last.chosen == (blue.getvalue(),)
+    assert first.chosen == last.rejected == (red.getvalue(),) and first.rejected == last.chosen == (
+        blue.getvalue(),
+    )
 
 
 def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ def test_picture_maps_give_mean_std_and_class_token_with_a_gradient(features: Fe
     sample = picture()
     found = features(sample)
     assert sorted(found) == ["layer2_cls", "layer2_patch_mean", "layer2_patch_std"]
-    assert all(value.shape == (3, 16) for value in found.values()) and reaches(features, sample, sample.latents)
+    assert all(value.shape == (3, 16) for value in found.values()) and reaches(
+        features, sample, sample.latents
+    )
 
 
 @pytest.mark.parametrize("features", [vit_mae(), dinov2(), Latent()], ids=["vit_mae", "dinov2", "latent"])
@@ -75,7 +77,9 @@ def test_equal_pictures_have_equal_features_at_every_call(features: FeatureMap) 
 
 @pytest.mark.parametrize("layer", [1, 2])
 @pytest.mark.parametrize("make", [vit_mae, dinov2])
-def test_a_layers_tokens_are_those_that_leave_that_layer_of_transformers_model(make: Callable[[], Any], layer: int) -> None:
+def test_a_layers_tokens_are_those_that_leave_that_layer_of_transformers_model(
+    make: Callable[[], Any], layer: int
+) -> None:
     features, sample, left = make(), picture(), []
     features.layer = layer
     layers = features.model.layers if isinstance(features, VitMae) else features.model.encoder.layer
@@ -104,13 +108,20 @@ def test_a_layers_tokens_are_those_that_leave_that_layer_of_transformers_model(m
 def test_half_precision_pictures_are_seen_in_float32(make: Callable[[], Any], dtype: torch.dtype) -> None:
     features = make()
     pixels = picture().latents.detach().to(dtype).requires_grad_()
-    found, full = features(Sample("", pixels, lambda x: x)), features(Sample("", pixels.detach().float(), lambda x: x))
-    assert all(value.dtype == torch.float32 and torch.equal(value, full[name]) for name, value in found.items())
+    found, full = (
+        features(Sample("", pixels, lambda x: x)),
+        features(Sample("", pixels.detach().float(), lambda x: x)),
+    )
+    assert all(
+        value.dtype == torch.float32 and torch.equal(value, full[name]) for name, value in found.items()
+    )
     (gradient,) = torch.autograd.grad(torch.stack([value.sum() for value in found.values()]).sum(), pixels)
     assert gradient.dtype == dtype and gradient.isfinite().all() and gradient.abs().sum() > 0
 
 
-@pytest.mark.parametrize(("make", "load"), [(vit_mae, load_vit_mae), (dinov2, load_dinov2)], ids=["vit_mae", "dinov2"])
+@pytest.mark.parametrize(
+    ("make", "load"), [(vit_mae, load_vit_mae), (dinov2, load_dinov2)], ids=["vit_mae", "dinov2"]
+)
 def test_picture_maps_load_in_float32_from_a_folder_whatever_it_holds_and_say_what_is_missing(
     make: Callable[[], Any], load: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +130,9 @@ def test_picture_maps_load_in_float32_from_a_folder_whatever_it_holds_and_say_wh
     assert load(None, model=str(tmp_path / "model")).model.dtype == torch.float32
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for model in ("nobody/no-such-model", str(tmp_path / "missing"), str(tmp_path)):
-        with pytest.raises(RankkitError, match=rf"from '{model}' .*give features_model=FOLDER .*HF_HUB_OFFLINE=1"):
+        with pytest.raises(
+            RankkitError, match=rf"from '{model}' .*give features_model=FOLDER .*HF_HUB_OFFLINE=1"
+        ):
             load(None, model=model)
 
 
@@ -148,18 +161,26 @@ def test_the_teachers_gradient_reaches_the_adapters_through_the_sample_alone(gen
     through = torch.autograd.grad(features(sample)["mid_block"].sum(), sample.latents, retain_graph=True)[0]
     weights = list(generator.parameters().values())
     alone = torch.autograd.grad(generator.sample("a cat", generator.noise(3, 0)).latents, weights, through)
-    both = torch.autograd.grad(features(generator.sample("a cat", generator.noise(3, 0)))["mid_block"].sum(), weights)
+    both = torch.autograd.grad(
+        features(generator.sample("a cat", generator.noise(3, 0)))["mid_block"].sum(), weights
+    )
     for one, other in zip(alone, both, strict=True):
         torch.testing.assert_close(one, other)
 
 
-def test_the_teachers_gradient_is_the_bases_also_where_checkpointing_repeats_its_pass(generator: OneStep) -> None:
+def test_the_teachers_gradient_is_the_bases_also_where_checkpointing_repeats_its_pass(
+    generator: OneStep,
+) -> None:
     sample = generator.sample("a cat", generator.noise(3, 0))
     latents = sample.latents.detach().requires_grad_()
-    found = TeacherUNet(generator, blocks=("mid_block",), pool=2)(Sample("a cat", latents, generator.decode))["mid_block"]
+    found = TeacherUNet(generator, blocks=("mid_block",), pool=2)(Sample("a cat", latents, generator.decode))[
+        "mid_block"
+    ]
     with generator.reference():
         kept: list[Tensor] = []
-        handle = generator.pipe.unet.mid_block.register_forward_hook(lambda module, inputs, output: kept.append(output))
+        handle = generator.pipe.unet.mid_block.register_forward_hook(
+            lambda module, inputs, output: kept.append(output)
+        )
         generator.pipe.unet.disable_gradient_checkpointing()
         fixed = torch.randn(latents.shape[1:], generator=torch.Generator().manual_seed(0))
         generator.unet_on("a cat", latents + 0.1 * fixed, 100)
@@ -174,10 +195,14 @@ def test_the_teachers_pass_ends_at_the_last_block_it_reads(generator: OneStep) -
     ran: list[str] = []
     for name in ("mid_block", "up_blocks.0", "conv_out"):
         generator.pipe.unet.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.append(name))
-    TeacherUNet(generator, blocks=("mid_block",), pool=2)(Sample("a cat", torch.zeros(1, 4, 8, 8), generator.decode))
+    TeacherUNet(generator, blocks=("mid_block",), pool=2)(
+        Sample("a cat", torch.zeros(1, 4, 8, 8), generator.decode)
+    )
     assert ran == ["mid_block"]
 
 
 def test_a_block_the_unet_lacks_is_named(generator: OneStep) -> None:
-    with pytest.raises(RankkitError, match=r"no down_blocks.2; its blocks are down_blocks.0, down_blocks.1, .*mid_block"):
+    with pytest.raises(
+        RankkitError, match=r"no down_blocks.2; its blocks are down_blocks.0, down_blocks.1, .*mid_block"
+    ):
         TeacherUNet(generator, blocks=("down_blocks.2",))

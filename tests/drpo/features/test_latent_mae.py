@@ -32,12 +32,16 @@ def ramps(count: int, channels: int, side: int) -> Tensor:
 
 
 def theirs(seed: int = 0) -> dict[str, Tensor]:
-    """Random weights of an encoder by the authors' names, flax layout, with a decoder and a classifier that nobody asked for."""
+    """Random weights of an encoder by the authors' names, flax layout, with a decoder and a classifier that
+    nobody asked for.
+    """
     rng = torch.Generator().manual_seed(seed)
     weights: dict[str, Tensor] = {}
 
     def conv(name: str, size: int, before: int, width: int) -> None:
-        weights[f"{name}.kernel"] = torch.randn(size, size, before, width, generator=rng) / (size * before**0.5)
+        weights[f"{name}.kernel"] = torch.randn(size, size, before, width, generator=rng) / (
+            size * before**0.5
+        )
 
     def norm(name: str, width: int) -> None:
         weights[f"{name}.scale"] = 1 + 0.1 * torch.randn(width, generator=rng)
@@ -65,14 +69,17 @@ def theirs(seed: int = 0) -> dict[str, Tensor]:
 
 
 def last_stage(weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    """The authors' forward pass written out on their own names (arXiv 2602.04770): the oracle of the key map."""
+    """The authors' forward pass written out on their own names (arXiv 2602.04770): the oracle of the key map.
+    """
 
     def conv(name: str, x: Tensor, stride: int = 1) -> Tensor:
         kernel = weights[f"encoder.{name}.kernel"].permute(3, 2, 0, 1)
         return conv2d(x, kernel, stride=stride, padding=kernel.shape[-1] // 2)
 
     def norm(name: str, x: Tensor) -> Tensor:
-        return group_norm(x, min(32, x.shape[1]), weights[f"encoder.{name}.scale"], weights[f"encoder.{name}.bias"], 1e-6)
+        return group_norm(
+            x, min(32, x.shape[1]), weights[f"encoder.{name}.scale"], weights[f"encoder.{name}.bias"], 1e-6
+        )
 
     x = relu(norm("gn1", conv("conv1", x)))
     for stage, blocks in enumerate(LAYERS):
@@ -80,7 +87,9 @@ def last_stage(weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
             name, stride = f"stages_{stage}.layers_{block}", 2 if stage and not block else 1
             y = relu(norm(f"{name}.gn1", conv(f"{name}.conv1", x, stride)))
             y = norm(f"{name}.gn2", conv(f"{name}.conv2", y))
-            shortcut = norm(f"{name}.proj_gn", conv(f"{name}.proj_conv", x, stride)) if y.shape != x.shape else x
+            shortcut = (
+                norm(f"{name}.proj_gn", conv(f"{name}.proj_conv", x, stride)) if y.shape != x.shape else x
+            )
             x = relu(shortcut + y)
         x = norm(f"layer{stage + 1}_norm", x)
     return x
@@ -95,7 +104,9 @@ def nested(weights: Mapping[str, Tensor]) -> dict[str, Any]:
         at = tree
         for part in path:
             at = at.setdefault(part, {})
-        at[last] = msgpack.ExtType(1, msgpack.packb((tuple(value.shape), "float32", value.contiguous().numpy().tobytes())))
+        at[last] = msgpack.ExtType(
+            1, msgpack.packb((tuple(value.shape), "float32", value.contiguous().numpy().tobytes()))
+        )
     return tree
 
 
@@ -110,7 +121,9 @@ def test_the_authors_weights_give_the_authors_features(form: str, tmp_path: Path
     else:
         from safetensors.torch import save_file
 
-        save_file({name: value.contiguous() for name, value in _resnet_weights.translated(weights).items()}, path)
+        save_file(
+            {name: value.contiguous() for name, value in _resnet_weights.translated(weights).items()}, path
+        )
     found, last = load(None, model=str(path))(seen(latents)), last_stage(weights, latents)
     torch.testing.assert_close(found["mean"], last.mean((2, 3)), atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(found["std"], last.std((2, 3), correction=0), atol=1e-4, rtol=1e-3)
@@ -148,7 +161,9 @@ def test_fitting_is_repeatable_and_leaves_the_random_state_alone() -> None:
         torch.manual_seed(7)
         mae, before = LatentMae(4, base=8, layers=(1, 1)), torch.get_rng_state()
         runs.append(fit(mae, [ramps(4, 4, 8)] * 3))
-        assert torch.equal(torch.get_rng_state(), before) and not any(weight.requires_grad for weight in mae.parameters())
+        assert torch.equal(torch.get_rng_state(), before) and not any(
+            weight.requires_grad for weight in mae.parameters()
+        )
     assert runs[0] == runs[1]
 
 
@@ -176,7 +191,9 @@ class Generator:
 
 
 def test_weights_that_are_missing_or_do_not_fit_are_said(tmp_path: Path) -> None:
-    with pytest.raises(RankkitError, match=r"none are named; .*mae_latent_256.*train them with drpo.features.latent_mae.fit"):
+    with pytest.raises(
+        RankkitError, match=r"none are named; .*mae_latent_256.*train them with drpo.features.latent_mae.fit"
+    ):
         load(None)
     with pytest.raises(RankkitError, match=r"'/no/such' is no file; give features_model=FILE"):
         load(None, model="/no/such")

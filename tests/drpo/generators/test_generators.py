@@ -1,4 +1,6 @@
-"""Both turbo families on tiny random pipelines: a candidate is what the stock pipeline gives, and what is saved loads there."""
+"""Both turbo families on tiny random pipelines: a candidate is what the stock pipeline gives, and what is
+saved loads there.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ def family(request: pytest.FixtureRequest, tmp_path: Path) -> Family:
 
 def stock(generator: OneStep, noise: Tensor, **options: Any) -> Any:
     with torch.no_grad():
-        one_step: dict[str, Any] = {"num_inference_steps": 1, "guidance_scale": 0.0, "num_images_per_prompt": len(noise)}
+        one_step: dict[str, Any] = {
+            "num_inference_steps": 1,
+            "guidance_scale": 0.0,
+            "num_images_per_prompt": len(noise),
+        }
         return generator.pipe(PROMPT, latents=noise, **one_step, **options).images
 
 
@@ -47,7 +53,9 @@ def shift(generator: OneStep) -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_a_candidate_equals_the_stock_pipelines_to_the_bit_in_every_precision(family: Family, dtype: torch.dtype) -> None:
+def test_a_candidate_equals_the_stock_pipelines_to_the_bit_in_every_precision(
+    family: Family, dtype: torch.dtype
+) -> None:
     _, folder, load = family
     generator = load(str(folder), rank=4, dtype=dtype)
     assert {generator.pipe.unet.dtype, generator.pipe.vae.dtype, generator.pipe.text_encoder.dtype} == {dtype}
@@ -63,16 +71,22 @@ def test_a_candidate_equals_the_stock_pipelines_to_the_bit_in_every_precision(fa
     assert torch.equal(sample.latents, latents) and latents.dtype == dtype
     for mine, theirs, batched in zip(sample.images(), pictures, together, strict=True):
         assert mine.tobytes() == theirs.tobytes()
-        assert np.abs(np.asarray(mine, int) - np.asarray(batched, int)).max() <= (0 if dtype == torch.float32 else 2)
+        assert np.abs(np.asarray(mine, int) - np.asarray(batched, int)).max() <= (
+            0 if dtype == torch.float32 else 2
+        )
 
 
-def test_sampling_leaves_the_global_random_state_alone_though_a_scheduler_is_ancestral(family: Family) -> None:
+def test_sampling_leaves_the_global_random_state_alone_though_a_scheduler_is_ancestral(
+    family: Family,
+) -> None:
     generator, _, _ = family
     torch.manual_seed(3)
     before, noise = torch.get_rng_state(), generator.noise(2, 0)
     one, other = (generator.sample(PROMPT, noise).latents for _ in range(2))
     assert torch.equal(one, other) and torch.equal(torch.get_rng_state(), before)
-    assert "Ancestral" in type(generator.pipe.scheduler).__name__ or isinstance(generator.pipe, StableDiffusionPipeline)
+    assert "Ancestral" in type(generator.pipe.scheduler).__name__ or isinstance(
+        generator.pipe, StableDiffusionPipeline
+    )
 
 
 def test_sdxls_autoencoder_stays_out_of_half_precision_and_stable_diffusions_does_not(family: Family) -> None:
@@ -82,7 +96,11 @@ def test_sdxls_autoencoder_stays_out_of_half_precision_and_stable_diffusions_doe
         encoded = generator.encode_pixels(torch.zeros(1, 3, 16, 16))
         pixels = generator.decode(encoded)
         upcast = half == torch.float16 and isinstance(generator.pipe, StableDiffusionXLPipeline)
-        assert pixels.dtype == (torch.float32 if upcast else half) and encoded.dtype == half and encoded.isfinite().all()
+        assert (
+            pixels.dtype == (torch.float32 if upcast else half)
+            and encoded.dtype == half
+            and encoded.isfinite().all()
+        )
 
 
 def test_latent_moments_of_an_autoencoder_are_undone_as_sdxls_pipeline_undoes_them(tmp_path: Path) -> None:
@@ -106,12 +124,18 @@ def test_the_reference_is_the_base_and_the_adapters_come_back(family: Family) ->
             assert torch.equal(generator.sample(PROMPT, noise).latents, base)
             with generator.reference():
                 pass
-            assert torch.equal(generator.sample(PROMPT, noise).latents, base)  # the inner block does not end the outer one
-        assert torch.equal(generator.sample(PROMPT, noise).latents, moved) and not torch.allclose(moved, base, atol=1e-3)
+            assert torch.equal(
+                generator.sample(PROMPT, noise).latents, base
+            )  # the inner block does not end the outer one
+        assert torch.equal(generator.sample(PROMPT, noise).latents, moved) and not torch.allclose(
+            moved, base, atol=1e-3
+        )
 
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.bfloat16, 0.2)])
-def test_the_saved_lora_loads_into_a_fresh_stock_pipeline(family: Family, dtype: torch.dtype, error: float, tmp_path: Path) -> None:
+def test_the_saved_lora_loads_into_a_fresh_stock_pipeline(
+    family: Family, dtype: torch.dtype, error: float, tmp_path: Path
+) -> None:
     _, folder, load = family
     generator = load(str(folder), rank=4, dtype=dtype)
     shift(generator)
@@ -121,8 +145,12 @@ def test_the_saved_lora_loads_into_a_fresh_stock_pipeline(family: Family, dtype:
     fresh.load_lora_weights(str(tmp_path))
     with torch.no_grad():
         want = generator.sample(PROMPT, noise).latents
-        got = fresh([PROMPT] * 2, num_inference_steps=1, guidance_scale=0.0, latents=noise, output_type="latent").images
-    torch.testing.assert_close(got, want, atol=error, rtol=error)  # in half precision diffusers rounds the LoRA as well
+        got = fresh(
+            [PROMPT] * 2, num_inference_steps=1, guidance_scale=0.0, latents=noise, output_type="latent"
+        ).images
+    torch.testing.assert_close(
+        got, want, atol=error, rtol=error
+    )  # in half precision diffusers rounds the LoRA as well
     again = load(str(folder), rank=4, dtype=dtype)
     again.load(tmp_path)
     with torch.no_grad():
@@ -137,15 +165,22 @@ def test_only_the_lora_has_gradients_and_checkpointing_changes_none_of_them(fami
         mine.data.copy_(theirs)
     for generator in (plain, checkpointed):
         generator.sample(PROMPT, generator.noise(2, 0)).pixels.square().mean().backward()
-        assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in generator.parameters().values())
+        assert all(
+            weight.grad is not None and weight.grad.abs().sum() > 0
+            for weight in generator.parameters().values()
+        )
         trained = {id(weight) for weight in generator.parameters().values()}
-        assert all(weight.grad is None for weight in generator.pipe.unet.parameters() if id(weight) not in trained)
+        assert all(
+            weight.grad is None for weight in generator.pipe.unet.parameters() if id(weight) not in trained
+        )
     for mine, theirs in zip(checkpointed.parameters().values(), plain.parameters().values(), strict=True):
         torch.testing.assert_close(mine.grad, theirs.grad)
 
 
 def costs(generator: OneStep, make: Callable[[], Tensor]) -> tuple[int, int, float]:
-    """Forward passes of one residual block in `make` and in its backward, and the bytes autograd keeps in between."""
+    """Forward passes of one residual block in `make` and in its backward, and the bytes autograd keeps in
+    between.
+    """
     ran, kept = [0], [0]
 
     def keep(tensor: Tensor) -> Tensor:
@@ -163,7 +198,9 @@ def costs(generator: OneStep, make: Callable[[], Tensor]) -> tuple[int, int, flo
 
 
 @pytest.mark.parametrize("through", ["latents", "teacher"])
-def test_checkpointing_repeats_blocks_in_backward_and_keeps_far_less_in_between(family: Family, through: str) -> None:
+def test_checkpointing_repeats_blocks_in_backward_and_keeps_far_less_in_between(
+    family: Family, through: str
+) -> None:
     _, folder, load = family
     seen = {}
     for on in (False, True):
@@ -174,11 +211,17 @@ def test_checkpointing_repeats_blocks_in_backward_and_keeps_far_less_in_between(
             sample = generator.sample(PROMPT, noise)
             if through == "latents":
                 return sample.latents.square().mean()
-            return TeacherUNet(generator, blocks=("mid_block", "up_blocks.0"), pool=2)(sample)["up_blocks.0"].square().mean()
+            return (
+                TeacherUNet(generator, blocks=("mid_block", "up_blocks.0"), pool=2)(sample)["up_blocks.0"]
+                .square()
+                .mean()
+            )
 
         forward, backward, seen[on] = costs(generator, make)
         assert (forward, backward) == (passes, passes if on else 0)
-        assert all(weight.requires_grad and weight.grad is not None for weight in generator.parameters().values())
+        assert all(
+            weight.requires_grad and weight.grad is not None for weight in generator.parameters().values()
+        )
     assert seen[True] < 0.4 * seen[False]
 
 
@@ -188,7 +231,9 @@ def test_checkpointing_repeats_the_decoder_too(family: Family) -> None:
     for on in (False, True):
         generator = load(str(folder), rank=4, checkpointing=on)
         latents = generator.noise(4, 0).requires_grad_()
-        _, _, kept[on] = costs(generator, lambda generator=generator, latents=latents: generator.decode(latents).square().mean())
+        _, _, kept[on] = costs(
+            generator, lambda generator=generator, latents=latents: generator.decode(latents).square().mean()
+        )
     assert kept[True] < 0.5 * kept[False]
 
 
@@ -222,27 +267,43 @@ def test_a_folder_with_half_precision_files_alone_loads(family: Family, tmp_path
 
 
 @pytest.mark.parametrize("name", ["sd", "sdxl"])
-def test_a_model_that_cannot_be_had_is_one_message_with_the_way_out(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_had_is_one_message_with_the_way_out(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for model, where in (
         ("nobody/no-such-model", "no folder here"),
         (str(tmp_path / "missing"), "no folder here"),
         (str(tmp_path), "a folder"),
     ):
-        with pytest.raises(RankkitError, match=rf"from '{model}' \({where}.*give model=FOLDER .*HF_HUB_OFFLINE=1"):
+        with pytest.raises(
+            RankkitError, match=rf"from '{model}' \({where}.*give model=FOLDER .*HF_HUB_OFFLINE=1"
+        ):
             LOADERS[name](model)
 
 
 def test_a_folder_of_the_other_family_is_said(tmp_path: Path) -> None:
-    with pytest.raises(RankkitError, match=r"takes added conditions 'text_time', not None.*generator=sdxl_turbo is for SDXL"):
+    with pytest.raises(
+        RankkitError, match=r"takes added conditions 'text_time', not None.*generator=sdxl_turbo is for SDXL"
+    ):
         sd_turbo.load(str(tiny_pipelines.sdxl(tmp_path / "xl")))
-    with pytest.raises(RankkitError, match=r"takes added conditions None, not 'text_time'.*generator=sd_turbo for Stable"):
+    with pytest.raises(
+        RankkitError, match=r"takes added conditions None, not 'text_time'.*generator=sd_turbo for Stable"
+    ):
         sdxl_turbo.load(str(tiny_pipelines.sd(tmp_path / "sd")))
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
 def test_precision_is_that_of_the_frozen_weights(precision: str, dtype: torch.dtype, tmp_path: Path) -> None:
     folder = str(tiny_pipelines.sd(tmp_path))
-    config: Any = {"generator": "sd_turbo", "ranker": "", "prompts": "", "model": folder, "precision": precision}
+    config: Any = {
+        "generator": "sd_turbo",
+        "ranker": "",
+        "prompts": "",
+        "model": folder,
+        "precision": precision,
+    }
     made: Any = build.generator(Config(**config))
     assert made.pipe.unet.dtype == dtype and made.pipe.unet.is_gradient_checkpointing

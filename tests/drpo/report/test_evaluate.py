@@ -1,4 +1,6 @@
-"""The paired verdict on a run: ties count half, abstentions are no pairs, and no difference is called significant that is not."""
+"""The paired verdict on a run: ties count half, abstentions are no pairs, and no difference is called
+significant that is not.
+"""
 
 from __future__ import annotations
 
@@ -36,5 +38,7 @@ def test_wins_ties_and_abstentions_are_counted() -> None:
 def test_the_trained_picture_comes_first_and_the_base_second() -> None:
     toy = ToyGenerator()
     toy.shift.data += torch.tensor([1.0, -1.0, -1.0])
-    found = verdict("red", Scorer(), [group for seed in range(8) for group in pairs(toy, "a", 2, seed)], each=2)
+    found = verdict(
+        "red", Scorer(), [group for seed in range(8) for group in pairs(toy, "a", 2, seed)], each=2
+    )
     assert found.win_rate == 1 and found.low == 1 and found.pairs == 16

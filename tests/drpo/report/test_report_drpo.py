@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from test_run import monitor
-from toy_generator import SETTINGS, Scorer, ToyGenerator
+from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor
 
 from drpo.features.latent import Latent
 from drpo.report import report
@@ -22,7 +21,11 @@ from rankkit.report.page import section
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     config = dataclasses.replace(SETTINGS, steps=4, look_every=2, prompts="<b>&.txt")
-    run(Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a <i>cat</i>"]), tmp_path / "run", monitor=monitor())
+    run(
+        Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a <i>cat</i>"]),
+        tmp_path / "run",
+        monitor=monitor(),
+    )
     return tmp_path / "run"
 
 
@@ -33,10 +36,17 @@ def test_the_page_shows_gains_curve_pictures_and_settings_and_loads_nothing(fold
     assert "http" not in page and "<script" not in page and "style=" not in page
 
 
-def test_a_control_from_earlier_rows_is_drawn_beside_and_said_to_be_no_part_of_this_run(folder: Path, tmp_path: Path) -> None:
-    rows = [{"arm": "reward", "seed": 1, "curve": [0.1, 0.9]}, {"arm": "random", "seed": 2, "date": "2026-11-25", "curve": [0.1, 0.1]}]
+def test_a_control_from_earlier_rows_is_drawn_beside_and_said_to_be_no_part_of_this_run(
+    folder: Path, tmp_path: Path
+) -> None:
+    rows = [
+        {"arm": "reward", "seed": 1, "curve": [0.1, 0.9]},
+        {"arm": "random", "seed": 2, "date": "2026-11-25", "curve": [0.1, 0.1]},
+    ]
     (tmp_path / "training.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    page = report.write(folder, tmp_path / "out" / "page.html", beside=tmp_path / "training.jsonl").read_text("utf-8")
+    page = report.write(folder, tmp_path / "out" / "page.html", beside=tmp_path / "training.jsonl").read_text(
+        "utf-8"
+    )
     assert "random ranker, seed 2, not run now: from training.jsonl of 2026-11-25" in page
 
 

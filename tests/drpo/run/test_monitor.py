@@ -25,12 +25,17 @@ def test_two_looks_at_the_same_weights_are_equal() -> None:
 
 def test_a_target_that_rises_while_most_held_outs_fall_raises_the_alarm() -> None:
     assert "target rose" in monitor(look(0, 1, 5, 5), look(1, 2, 4, 4), look(2, 3, 3, 3)).alarm()
-    assert not monitor(look(0, 1, 5, 5), look(1, 2, 4, 6), look(2, 3, 3, 7)).alarm()  # one of two held-outs is not most
+    assert not monitor(
+        look(0, 1, 5, 5), look(1, 2, 4, 6), look(2, 3, 3, 7)
+    ).alarm()  # one of two held-outs is not most
     assert not monitor(look(0, 1, 5, 5), look(1, 2, 4, 4)).alarm()  # not long enough
 
 
 def test_lost_diversity_raises_the_alarm() -> None:
-    assert monitor(look(0, 1, 1, 1), look(1, 2, 2, 2, diversity=0.4)).alarm() == "diversity fell to 0.40 of the start's"
+    assert (
+        monitor(look(0, 1, 1, 1), look(1, 2, 2, 2, diversity=0.4)).alarm()
+        == "diversity fell to 0.40 of the start's"
+    )
 
 
 def test_the_best_look_is_chosen_by_the_held_out_rankers_alone() -> None:

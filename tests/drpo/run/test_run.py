@@ -1,4 +1,6 @@
-"""A run and its folder: what is written, what is kept when something goes wrong, and that going on changes nothing."""
+"""A run and its folder: what is written, what is kept when something goes wrong, and that going on changes
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from toy_generator import SETTINGS, Judge, Scorer, ToyGenerator, redness
+from toy_generator import SETTINGS, Judge, Scorer, ToyGenerator, monitor, redness
 
 from drpo.config import Config
 from drpo.features.latent import Latent
@@ -26,11 +28,9 @@ from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 
 
 def trainer(ranker: Ranker | None = None, config: Config = SETTINGS, **changes: Any) -> Trainer:
-    return Trainer(dataclasses.replace(config, **changes), ToyGenerator(), Latent(), ranker or Scorer(), ["a", "b", "c"])
-
-
-def monitor(**rankers: Ranker) -> Monitor:
-    return Monitor({"toy": Scorer()} | rankers, "toy", ["a", "b"])
+    return Trainer(
+        dataclasses.replace(config, **changes), ToyGenerator(), Latent(), ranker or Scorer(), ["a", "b", "c"]
+    )
 
 
 class Falling:
@@ -54,7 +54,10 @@ class Failing:
 
 
 def equal(one: Trainer, other: Trainer) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one.weights + one.average, other.weights + other.average, strict=True))
+    return all(
+        torch.equal(a, b)
+        for a, b in zip(one.weights + one.average, other.weights + other.average, strict=True)
+    )
 
 
 def at_step(number: int, what: Any) -> Any:
@@ -69,7 +72,9 @@ def kill() -> None:
     raise KeyboardInterrupt
 
 
-def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_in_weights_log_and_looks(tmp_path: Path) -> None:
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_in_weights_log_and_looks(
+    tmp_path: Path,
+) -> None:
     changes: dict[str, Any] = {"steps": 30, "look_every": 5, "on_alarm": "warn"}
     whole, killed, resumed = (trainer(**changes) for _ in range(3))
     run(whole, tmp_path / "whole", monitor=monitor(held=Falling()))
@@ -92,15 +97,24 @@ def test_ctrl_c_lets_the_step_end_keeps_it_and_the_next_run_goes_on(tmp_path: Pa
     run(whole, tmp_path / "whole")
     handler = signal.getsignal(signal.SIGINT)
     ending = run(first, tmp_path / "parts", watch=at_step(7, lambda: os.kill(os.getpid(), signal.SIGINT)))
-    assert ending == Ending(interrupted=True) and first.step == 7 and signal.getsignal(signal.SIGINT) is handler
+    assert (
+        ending == Ending(interrupted=True) and first.step == 7 and signal.getsignal(signal.SIGINT) is handler
+    )
     assert not (tmp_path / "parts/toy.pt").exists()
     assert run(second, tmp_path / "parts") == Ending() and equal(whole, second)
 
 
 def test_a_ranker_that_dies_is_named_and_what_was_trained_is_kept(tmp_path: Path) -> None:
-    whole, dying, resumed = trainer(steps=6), trainer(Failing(9, ValueError("out of ideas")), steps=6), trainer(steps=6)
+    whole, dying, resumed = (
+        trainer(steps=6),
+        trainer(Failing(9, ValueError("out of ideas")), steps=6),
+        trainer(steps=6),
+    )
     run(whole, tmp_path / "whole")
-    with pytest.raises(RankkitError, match=r"ranker toy failed at step 5, on 'c': ValueError: out of ideas\n4 steps are kept in .*parts"):
+    with pytest.raises(
+        RankkitError,
+        match=r"ranker toy failed at step 5, on 'c': ValueError: out of ideas\n4 steps are kept in .*parts",
+    ):
         run(dying, tmp_path / "parts")
     run(resumed, tmp_path / "parts")
     assert equal(whole, resumed)
@@ -117,7 +131,10 @@ def test_an_alarm_ends_the_run_or_only_warns(tmp_path: Path) -> None:
     assert "toy rose while most held-out rankers fell, 3 looks in a row" in ending.alarm and stopped.step < 30
     assert (tmp_path / "stop/toy.pt").is_file()
     again = trainer(steps=30, look_every=2)
-    assert run(again, tmp_path / "stop", monitor=monitor(held=Falling())) == ending and again.step == stopped.step
+    assert (
+        run(again, tmp_path / "stop", monitor=monitor(held=Falling())) == ending
+        and again.step == stopped.step
+    )
     warned = trainer(steps=30, look_every=2, on_alarm="warn")
     run(warned, tmp_path / "stop", monitor=monitor(held=Falling()))  # the same folder may go on
     assert warned.step == 30
@@ -143,7 +160,11 @@ def test_every_look_leaves_a_row_and_a_strip(tmp_path: Path) -> None:
 
 
 def test_a_judge_of_pairs_is_watched_by_its_win_rate_against_the_base(tmp_path: Path) -> None:
-    run(trainer(Judge(), steps=20, look_every=20), tmp_path, monitor=Monitor({"judge": Judge()}, "judge", ["a", "b"]))
+    run(
+        trainer(Judge(), steps=20, look_every=20),
+        tmp_path,
+        monitor=Monitor({"judge": Judge()}, "judge", ["a", "b"]),
+    )
     first, last = read(tmp_path / LOOKS)
     assert first["look/judge"] == 0.5 and last["look/judge"] > 0.9
 
@@ -152,7 +173,11 @@ def test_a_held_out_ranker_that_fails_is_an_error_at_the_first_look_and_costs_on
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(RankkitError, match="ranker held failed at the first look: OSError: gone"):
-        run(trainer(steps=4, look_every=2), tmp_path / "first", monitor=monitor(held=Failing(0, OSError("gone"))))
+        run(
+            trainer(steps=4, look_every=2),
+            tmp_path / "first",
+            monitor=monitor(held=Failing(0, OSError("gone"))),
+        )
     run(trainer(steps=4, look_every=2), tmp_path / "later", monitor=monitor(held=Failing(2, OSError("gone"))))
     assert [look["look/held"] is None for look in read(tmp_path / "later" / LOOKS)] == [False, True, True]
     assert "step 2: the held-out ranker held failed: OSError: gone" in capsys.readouterr().err
@@ -163,7 +188,10 @@ def test_a_ranker_that_scores_nothing_teaches_nothing_and_its_reason_is_said_onc
 ) -> None:
     class Abstains:
         def rank(self, groups: Sequence[Group]) -> list[Ranking]:
-            return [Ranking((math.nan,) * 16, details=({"error": "no quotes in the prompt"},) * 16) for _ in groups]
+            return [
+                Ranking((math.nan,) * 16, details=({"error": "no quotes in the prompt"},) * 16)
+                for _ in groups
+            ]
 
     run(trainer(Abstains(), steps=2), tmp_path)
     assert capsys.readouterr().err == "step 1: no candidate got a score; no quotes in the prompt\n"
@@ -204,10 +232,15 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
     assert checkpoint.latest(tmp_path) == good and checkpoint.load(good) == {"step": 10}
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here, which is a disk that is always full")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="no /dev/full here, which is a disk that is always full"
+)
 def test_a_disk_that_is_full_for_the_log_is_one_message(tmp_path: Path) -> None:
     (tmp_path / LOG).symlink_to("/dev/full")
-    with pytest.raises(RankkitError, match=r"run folder .* cannot be written: No space left on device; free space or choose another out="):
+    with pytest.raises(
+        RankkitError,
+        match=r"run folder .* cannot be written: No space left on device; free space or choose another out=",
+    ):
         run(trainer(steps=2), tmp_path)
 
 
@@ -218,7 +251,9 @@ def test_numbers_and_strips_reach_the_tracker(tmp_path: Path) -> None:
     run(trainer(steps=3, look_every=3), tmp_path, monitor=monitor(), tracker="tensorboard")
     (folder,) = {path.parent for path in tmp_path.rglob("*tfevents*") if path.parent.name == "tensorboard"}
     events = EventAccumulator(str(folder)).Reload()
-    assert [event.step for event in events.Scalars("reward")] == [1, 2, 3] and "look/toy" in events.Tags()["scalars"]
+    assert [event.step for event in events.Scalars("reward")] == [1, 2, 3] and "look/toy" in events.Tags()[
+        "scalars"
+    ]
     assert [event.step for event in events.Images("before and after")] == [0, 3]
 
 
@@ -228,10 +263,14 @@ def test_numbers_and_strips_reach_weights_and_biases(tmp_path: Path, monkeypatch
     monkeypatch.setenv("WANDB_SILENT", "true")
     run(trainer(steps=3, look_every=3), tmp_path, monitor=monitor(), tracker="wandb")
     (written,) = tmp_path.rglob("*.wandb")
-    assert all(name in written.read_bytes() for name in (b"reward", b"look/toy", b"s_backward", b"learning_rate"))
+    assert all(
+        name in written.read_bytes() for name in (b"reward", b"look/toy", b"s_backward", b"learning_rate")
+    )
     assert len(list(tmp_path.rglob("media/**/*.png"))) == 2  # before the first step and after the last
 
 
 def test_a_tracker_that_is_not_installed_is_said_with_the_next_step(tmp_path: Path) -> None:
-    with pytest.raises(RankkitError, match="tracker=comet_ml needs the package comet_ml: pip install comet_ml"):
+    with pytest.raises(
+        RankkitError, match="tracker=comet_ml needs the package comet_ml: pip install comet_ml"
+    ):
         run(trainer(steps=1), tmp_path, tracker="comet_ml")

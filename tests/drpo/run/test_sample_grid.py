@@ -1,4 +1,6 @@
-"""The sheet of pictures before and after: the same noises above each other, few prompts, large enough to look at."""
+"""The sheet of pictures before and after: the same noises above each other, few prompts, large enough to look
+at.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ STRICT, GRADED = Shapes(mode="strict"), Shapes()
 
 def truth(things: Scene) -> list[Found]:
     """What a perfect detector would find."""
-    boxes = [tuple(round(v) for v in (t.x - t.radius, t.y - t.radius, t.x + t.radius, t.y + t.radius)) for t in things]
+    boxes = [
+        tuple(round(v) for v in (t.x - t.radius, t.y - t.radius, t.x + t.radius, t.y + t.radius))
+        for t in things
+    ]
     return [Found(t.shape, t.color, box, 1.0) for t, box in zip(things, boxes, strict=True)]  # type: ignore[arg-type]
 
 
@@ -29,7 +32,9 @@ def drawn(task: Task, rng: np.random.Generator, *, mistakes: float) -> tuple[str
     prompt = pool[rng.integers(len(pool))]
     things = scene(parse(prompt), list(rng.random(8)), mistakes=mistakes)
     moves = rng.uniform((-1, -1, 4.7), (1, 1, 6.2), (len(things), 3))
-    return prompt, tuple(replace(t, x=t.x + x, y=t.y + y, radius=r) for t, (x, y, r) in zip(things, moves, strict=True))
+    return prompt, tuple(
+        replace(t, x=t.x + x, y=t.y + y, radius=r) for t, (x, y, r) in zip(things, moves, strict=True)
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -44,7 +49,8 @@ def test_the_detector_passes_at_least_98_percent_of_right_pictures(task: Task) -
 def test_the_detector_passes_at_most_2_percent_of_pictures_of_something_else(task: Task) -> None:
     rng = np.random.default_rng(1)
     cases = [
-        (prompt, drawn(TASKS[rng.integers(6)], rng, mistakes=0.5)[1]) for prompt, _ in (drawn(task, rng, mistakes=0.5) for _ in range(800))
+        (prompt, drawn(TASKS[rng.integers(6)], rng, mistakes=0.5)[1])
+        for prompt, _ in (drawn(task, rng, mistakes=0.5) for _ in range(800))
     ]
     wrong = [(prompt, things) for prompt, things in cases if not judge(truth(things), parse(prompt))[0]]
     scored = STRICT.score(images([things for _, things in wrong]), [prompt for prompt, _ in wrong])
@@ -81,7 +87,10 @@ def test_the_splits_are_disjoint_and_hold_every_task() -> None:
 
 
 def test_in_a_position_prompt_the_second_object_is_the_target() -> None:
-    assert parse("a photo of a circle above a cross").clauses == (Clause("cross"), Clause("circle", relation="above"))
+    assert parse("a photo of a circle above a cross").clauses == (
+        Clause("cross"),
+        Clause("circle", relation="above"),
+    )
     above = images([(Thing("circle", "red", 16, 8), Thing("cross", "blue", 16, 24))])
     assert STRICT.score(above, ["a photo of a circle above a cross"])[0].score == 1
     assert STRICT.score(above, ["a photo of a cross above a circle"])[0].score == 0
@@ -89,14 +98,24 @@ def test_in_a_position_prompt_the_second_object_is_the_target() -> None:
 
 def test_extra_objects_fail_counting_and_nothing_else() -> None:
     three = images([tuple(Thing("circle", "red", x, 16, 4.7) for x in (5, 16, 27))])
-    assert [STRICT.score(three, [f"a photo of {n} circles"])[0].score for n in ("two", "three", "four")] == [0, 1, 0]
+    assert [STRICT.score(three, [f"a photo of {n} circles"])[0].score for n in ("two", "three", "four")] == [
+        0,
+        1,
+        0,
+    ]
     assert STRICT.score(three, ["a photo of a red circle"])[0].score == 1
 
 
-@pytest.mark.parametrize("prompt", ["a circle", "a red circle", "a circle and a square", "a circle left of a square"])
+@pytest.mark.parametrize(
+    "prompt", ["a circle", "a red circle", "a circle and a square", "a circle left of a square"]
+)
 def test_what_nobody_asked_for_costs_credit_but_does_not_make_a_picture_wrong(prompt: str) -> None:
     asked = [Thing("circle", "red", 8, 8)] + [Thing("square", "blue", 24, 8)] * ("square" in prompt)
-    extras: list[list[Thing]] = [[], [Thing("circle", "red", 8, 24)], [Thing("cross", "green", 8, 24), Thing("cross", "green", 24, 24)]]
+    extras: list[list[Thing]] = [
+        [],
+        [Thing("circle", "red", 8, 24)],
+        [Thing("cross", "green", 8, 24), Thing("cross", "green", 24, 24)],
+    ]
     pictures = images([(*asked, *extra) for extra in extras])
     assert [one.score for one in STRICT.score(pictures, [f"a photo of {prompt}"] * 3)] == [1, 1, 1]
     alone, one, two = (scored.score for scored in GRADED.score(pictures, [f"a photo of {prompt}"] * 3))

@@ -1,4 +1,6 @@
-"""The generator that ships with the package: small, stock, misaligned as promised, and finetuned end to end by the command."""
+"""The generator that ships with the package: small, stock, misaligned as promised, and finetuned end to end
+by the command.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def test_a_candidate_equals_the_stock_pipelines(generator: OneStep) -> None:
     pipe = StableDiffusionPipeline.from_pretrained(WEIGHTS, safety_checker=None).to("cpu", torch.float32)
     with torch.no_grad():
         mine = generator.sample(PROMPT, noise)
-        theirs = pipe(PROMPT, num_inference_steps=1, guidance_scale=0.0, latents=noise, num_images_per_prompt=4).images
+        theirs = pipe(
+            PROMPT, num_inference_steps=1, guidance_scale=0.0, latents=noise, num_images_per_prompt=4
+        ).images
     for one, other in zip(mine.images(), theirs, strict=True):
         assert np.abs(np.asarray(one, int) - np.asarray(other, int)).max() <= 1
 
@@ -58,10 +62,14 @@ def test_the_base_is_right_about_half_of_the_time(generator: OneStep) -> None:
 
 
 def trainer(steps: int) -> Trainer:
-    config = dataclasses.replace(recipe("shapes"), steps=steps, prompts_per_step=1, group_size=4, anchors=2, checkpoint_every=2)
+    config = dataclasses.replace(
+        recipe("shapes"), steps=steps, prompts_per_step=1, group_size=4, anchors=2, checkpoint_every=2
+    )
     torch.manual_seed(config.seed)
     made = build.generator(config)
-    return Trainer(config, made, build.features(config, made), build.ranker("shapes"), prompt_files.prompts("shapes"))
+    return Trainer(
+        config, made, build.features(config, made), build.ranker("shapes"), prompt_files.prompts("shapes")
+    )
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
@@ -70,7 +78,10 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -
     run(first, tmp_path / "parts")
     run(second, tmp_path / "parts")
     assert second.step == 4
-    assert all(torch.equal(a, b) for a, b in zip(whole.weights + whole.average, second.weights + second.average, strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(whole.weights + whole.average, second.weights + second.average, strict=True)
+    )
 
 
 def test_the_command_trains_samples_and_evaluates(tmp_path: Path) -> None:
@@ -94,7 +105,9 @@ def test_the_feature_map_latent_mae_comes_with_the_generator(generator: OneStep)
     config = dataclasses.replace(recipe("shapes"), features="latent_mae")
     with torch.no_grad():
         points = build.features(config, generator)(generator.sample(PROMPT, generator.noise(4, 0)))
-    assert {"mean", "std", "mean_2", "std_2"} == set(points) and all(z.isfinite().all() and z.std(0).max() > 0.01 for z in points.values())
+    assert {"mean", "std", "mean_2", "std_2"} == set(points) and all(
+        z.isfinite().all() and z.std(0).max() > 0.01 for z in points.values()
+    )
 
 
 def test_maps_joined_by_a_plus_are_all_there_each_under_its_name(generator: OneStep) -> None:
@@ -102,11 +115,16 @@ def test_maps_joined_by_a_plus_are_all_there_each_under_its_name(generator: OneS
     with torch.no_grad():
         sample = generator.sample(PROMPT, generator.noise(4, 0))
         alone = {
-            name: build.features(dataclasses.replace(config, features=name), generator)(sample) for name in ("latent_mae", "latent")
+            name: build.features(dataclasses.replace(config, features=name), generator)(sample)
+            for name in ("latent_mae", "latent")
         }
         points = build.features(dataclasses.replace(config, features="latent_mae+latent"), generator)(sample)
     assert set(points) == {f"{name}.{key}" for name, found in alone.items() for key in found}
-    assert all(torch.equal(points[f"{name}.{key}"], value) for name, found in alone.items() for key, value in found.items())
+    assert all(
+        torch.equal(points[f"{name}.{key}"], value)
+        for name, found in alone.items()
+        for key, value in found.items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,11 +132,18 @@ def test_maps_joined_by_a_plus_are_all_there_each_under_its_name(generator: OneS
     [
         ("latent+latnt", "unknown feature 'latnt' .did you mean 'latent'"),
         ("latent", "the feature map 'latent' has no weights of its own; leave features_model empty"),
-        ("latent_mae+vit_mae", "features_model names the weights of one map, and latent_mae and vit_mae have some each; take one of them"),
+        (
+            "latent_mae+vit_mae",
+            "features_model names the weights of one map, and latent_mae and vit_mae have some each; take one of them",
+        ),
         ("latent + latent", "features=latent . latent names a map twice"),
         ("latent+", "unknown feature ''"),
     ],
 )
-def test_maps_and_weights_that_do_not_go_together_are_one_message(generator: OneStep, features: str, message: str) -> None:
+def test_maps_and_weights_that_do_not_go_together_are_one_message(
+    generator: OneStep, features: str, message: str
+) -> None:
     with pytest.raises(RankkitError, match=message):
-        build.features(dataclasses.replace(recipe("shapes"), features=features, features_model="weights"), generator)
+        build.features(
+            dataclasses.replace(recipe("shapes"), features=features, features_model="weights"), generator
+        )

@@ -10,7 +10,10 @@ from drpo.shapes.detector import Shapes
 from drpo.shapes.render import Thing, images
 from rankkit import Group
 
-GROUP = Group("a photo of a red circle", tuple(images([(Thing("circle", "red", 16, 16),), (Thing("circle", "blue", 16, 16),)])))
+GROUP = Group(
+    "a photo of a red circle",
+    tuple(images([(Thing("circle", "red", 16, 16),), (Thing("circle", "blue", 16, 16),)])),
+)
 
 
 @pytest.mark.parametrize("arm", arms(0))

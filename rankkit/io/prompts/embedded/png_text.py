@@ -1,4 +1,6 @@
-"""Prompts that generators write into their images: A1111's `parameters`, ComfyUI's `prompt` graph, and EXIF UserComment."""
+"""Prompts that generators write into their images:
+A1111's `parameters`, ComfyUI's `prompt` graph, and EXIF UserComment.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,19 @@ from PIL import Image
 from rankkit.core.images import read
 from rankkit.io.prompts.base import Item, Root, labelled
 
-EDGE = 2**16  # prompts stand before the pixels, or (EXIF in PNG and WebP) behind them; no more of a file is looked at
+EDGE = (
+    2**16
+)  # prompts stand before the pixels, or (EXIF in PNG and WebP) behind them; no more of a file is looked at
 SIGNS = (b"parameters", b"prompt", b"Exif", b"EXIF", b"eXIf")
 
 
 def find(root: Root) -> Callable[[], Iterator[Item]] | None:
     """The images below, each with the prompt that its own file carries."""
-    return labelled(root, lambda entry: prompt_in(root.locate(entry.relative))) if root.files or root.path.is_dir() else None
+    return (
+        labelled(root, lambda entry: prompt_in(root.locate(entry.relative)))
+        if root.files or root.path.is_dir()
+        else None
+    )
 
 
 def prompt_in(path: str) -> str | None:
@@ -75,7 +83,9 @@ def _user_comment(data: bytes) -> str:
 
 
 def _comfyui(graph: str) -> str | None:
-    """The text that reaches the `positive` input of a sampler; without a sampler, the longest text in the graph; else the text itself."""
+    """The text that reaches the `positive` input of a sampler; without a sampler, the longest text in the
+    graph; else the text itself.
+    """
     try:
         nodes = json.loads(graph)
     except ValueError:
@@ -88,7 +98,9 @@ def _comfyui(graph: str) -> str | None:
             found = _text_of(nodes, str(positive[0]), set())
             if found:
                 return found
-    texts = [text for node in nodes.values() if isinstance(node, dict) for text in _texts(node.get("inputs", {}))]
+    texts = [
+        text for node in nodes.values() if isinstance(node, dict) for text in _texts(node.get("inputs", {}))
+    ]
     return max(texts, key=len, default=None)
 
 
