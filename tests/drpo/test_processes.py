@@ -18,8 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from toy_generator import SETTINGS, Scorer, ToyGenerator
 from drpo.features.latent import Latent
-from drpo.monitor import Monitor
-from drpo.run import run
+from drpo.run.monitor import Monitor
+from drpo.run.run import run
 from drpo.train import Trainer
 config = replace(SETTINGS, prompts_per_step=3, steps=5, look_every=2)
 trainer = Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"])

@@ -41,10 +41,10 @@ rankkit_tiny = ["official.txt", "official_setup.py"]
 """
 OFFICIAL = """\
 import sys
-import rankkit.rankers
+import rankkit
 {imports}
 
-class Official(rankkit.rankers.Pointwise):
+class Official(rankkit.Pointwise):
     version = "tiny-weights"
     def score(self, image):
         return image.width + 0.1
@@ -270,7 +270,7 @@ def test_what_the_original_package_lacks_is_mended_by_the_plugin_in_the_new_envi
 
 
 def test_two_installations_of_one_name_do_not_meet(installed):
-    code = "import sys, rankkit.environments as e\nwith e._locked(e.home() / 'tiny-official'): print(flush=True); input()"
+    code = "import sys, rankkit.environments.install as e\nwith e._locked(e.home() / 'tiny-official'): print(flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

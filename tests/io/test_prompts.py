@@ -257,7 +257,7 @@ def as_nobody(code):
 LISTING = """
     import json
     import encodings.utf_8_sig
-    from rankkit.sources import survey, webdataset, manifest, geneval, imagefolder, json_map, parallel_text, png_text, prompt_txt, sidecar
+    from rankkit.io.prompts import survey
     # ---
     (found,) = survey(["pics"])
     print(json.dumps({item.name: item.read() if isinstance(item.read(), str) else None for item in found.items()}))

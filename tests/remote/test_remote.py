@@ -122,7 +122,7 @@ def test_a_fork_that_ends_does_not_take_the_worker_with_it():
     code = f"""if True:
         import os, sys, rankkit
         from PIL import Image
-        from rankkit.remote import Pipe
+        from rankkit.remote.rankers import Pipe
         pipe = Pipe({words("sharpness")!r}, name='x').open()
         pid = pipe.pid
         if os.fork() == 0:
@@ -232,7 +232,7 @@ def test_ctrl_c_in_the_middle_of_a_ranking_ends_the_worker(here):
     code = f"""if True:
         import signal, threading, os, rankkit
         from PIL import Image
-        from rankkit.remote import Pipe
+        from rankkit.remote.rankers import Pipe
         pipe = Pipe({words("odd_rankers:Whole")!r}, name='x').open()
         print(pipe.pid, flush=True)
         threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()

@@ -19,7 +19,8 @@ from rankkit.errors import UsageError
 from rankkit.io.rows import Row
 from rankkit.report.gallery import gallery
 from rankkit.report.html import CONTROLS
-from rankkit.report.model import Section, study
+from rankkit.report.model import study
+from rankkit.report.page import Section
 
 
 def digest(path: str | Path) -> str:
@@ -271,7 +272,7 @@ def test_only_the_most_telling_prompts_get_pictures_and_the_page_says_so(tmp_pat
 
 
 def test_many_large_groups_share_a_bounded_number_of_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr("rankkit.gallery.MOST_PICTURES", 40)
+    monkeypatch.setattr("rankkit.report.gallery.MOST_PICTURES", 40)
     rows = [
         row for g in range(4) for row in rows_of([float(i) for i in range(30)], group=str(g), prompt=str(g))
     ]
