@@ -16,14 +16,14 @@ demo: .venv/.complete
 	$(BIN)/rankkit gallery demo/scores.jsonl -o report.html --extra demo/training.html
 	@echo "report.html holds the pictures, and what training changed: open it in a browser"
 
-# Tensors in tests are tiny: one thread is faster than several.
+# Tests run on all cores, a process each; tensors in them are tiny, and one thread is faster than several.
 test test-all: export OMP_NUM_THREADS ?= 1
 
 test: .venv/.complete
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
 test-all: .venv/.complete
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/.complete
 	$(BIN)/ruff check .
