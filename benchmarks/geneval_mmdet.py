@@ -48,8 +48,7 @@ class _Compiled(types.ModuleType):
 
 
 def original(generator: torch.Generator) -> Any:
-    """mmdet's own model with drawn weights; nothing is left at 0 or 1, where a mistaken place would not show.
-    """
+    """mmdet's own model with drawn weights; nothing is left at 0 or 1, where a mistaken place would not show."""
     extension = _Compiled("mmcv._ext")
     extension.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", None)
     sys.modules["mmcv._ext"] = extension

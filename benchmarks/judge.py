@@ -108,7 +108,7 @@ def recall(trials: int) -> dict[str, Any]:
 
 
 def _outcomes(rng: np.random.Generator, scaled: Floats, bias: float, pairs: Pairs, order: str) -> Floats:
-    """Wins from hard verdicts; with both seats, verdicts that differ make one half (as `aggregate.both_seats`
+    """Wins from hard verdicts; with both seats, verdicts that differ make one half (as `aggregate.both_orders`
     does).
     """
     i, j = np.array(pairs).T
@@ -121,7 +121,7 @@ def _outcomes(rng: np.random.Generator, scaled: Floats, bias: float, pairs: Pair
             len(scaled), [(int(a), int(b), float(y), 1.0) for a, b, y in zip(i, j, shown_first, strict=True)]
         )
     shown_second = rng.random(len(i)) >= _sigmoid(scaled[j] - scaled[i] + bias)
-    p = [aggregate.both_seats(float(a), float(b))[0] for a, b in zip(shown_first, shown_second, strict=True)]
+    p = [aggregate.both_orders(float(a), float(b))[0] for a, b in zip(shown_first, shown_second, strict=True)]
     return aggregate.wins(len(scaled), [(int(a), int(b), q, 2.0) for a, b, q in zip(i, j, p, strict=True)])
 
 

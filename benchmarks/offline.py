@@ -70,8 +70,7 @@ def main() -> None:
 
 
 def preferences(folder: Path, prompts: list[str]) -> Path:
-    """The base's pictures, the best and the worst by the graded reward, as rows of prompt, chosen, rejected.
-    """
+    """The base's pictures, the best and the worst by the graded reward, as rows of prompt, chosen, rejected."""
     generator, ranker, rows = build.generator(recipe("shapes")), Shapes(), []
     for index, prompt in enumerate(prompts):
         with torch.no_grad():

@@ -53,8 +53,7 @@ def startup(rounds: int = 21) -> dict[str, Any]:
 
 
 def memory(rounds: int = 3) -> dict[str, Any]:
-    """Peak memory for 400 and for 40 000 small images: one prompt each (a manifest), and one prompt for all.
-    """
+    """Peak memory for 400 and for 40 000 small images: one prompt each (a manifest), and one prompt for all."""
     peaks: dict[str, dict[str, list[float]]] = {"one prompt each": {}, "one prompt for all": {}}
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)

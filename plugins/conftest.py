@@ -1,5 +1,4 @@
-"""Every plugin's tests: no network, one thread, and the tiny cases beside them and the benchmarks importable.
-"""
+"""Every plugin's tests: no network, one thread, and the tiny cases beside them and the benchmarks importable."""
 
 import os
 import sys

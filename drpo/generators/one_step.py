@@ -157,8 +157,7 @@ class OneStep:
         set_peft_model_state_dict(self.pipe.unet, unet)
 
     def _condition(self, prompt: str) -> Mapping[str, Any]:
-        """The U-Net's arguments for one prompt, encoded once and kept; of many prompts, those that came last.
-        """
+        """The U-Net's arguments for one prompt, encoded once and kept; of many prompts, those that came last."""
         if prompt not in self._conditions:
             if len(self._conditions) == PROMPTS_KEPT:
                 self._conditions.pop(next(iter(self._conditions)))

@@ -128,8 +128,7 @@ class RunFolder:
             print(f"step {row['step']:.0f}: no candidate got a score; {self.trainer.reason}", file=sys.stderr)
 
     def alarm(self, track: Track) -> str:
-        """The monitor's alarm as the run begins: of the last look, or of a first one, which shows the base.
-        """
+        """The monitor's alarm as the run begins: of the last look, or of a first one, which shows the base."""
         return self.monitor.alarm() if self.monitor and self.monitor.looks else self.look(track)
 
     def look(self, track: Track) -> str:
@@ -167,8 +166,7 @@ class RunFolder:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """When what is inside fails in words, what was trained so far is saved first, and the words say so.
-        """
+        """When what is inside fails in words, what was trained so far is saved first, and the words say so."""
         try:
             yield
         except RankkitError as error:

@@ -55,8 +55,7 @@ def _block(before: Sample, after: Sample) -> Image.Image:
 
 
 def _fitted(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """Square pictures at a size to look at: whole multiples of small ones, so that their pixels stay sharp.
-    """
+    """Square pictures at a size to look at: whole multiples of small ones, so that their pixels stay sharp."""
     side = images[0].width
     size = side * max(1, SIDE // side) if side <= SIDE else min(side, LARGEST)
     method = Image.Resampling.NEAREST if size >= side else Image.Resampling.LANCZOS

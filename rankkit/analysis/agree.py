@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rankkit.analysis.agreement import Agreement, Kendall, Tally, Ties, Trial, Unreadable, cluster_of
-from rankkit.core.calling import describe
+from rankkit.core.calling import rank_groups
 from rankkit.core.rankers import needs_prompt
 from rankkit.core.text import one_line, plain
-from rankkit.core.types import Group, Ranker, Ranking
-from rankkit.errors import BadSource, BrokenRanker, RunStopped, UsageError
+from rankkit.core.types import Group, Ranker
+from rankkit.errors import BadSource, UsageError
 from rankkit.io.preferences import Choices, Entry, open_choices, picture
 
 Progress = Callable[[int, int], None]
@@ -233,35 +233,12 @@ def _judge(batch: Sequence[Trial], rankers: Mapping[str, Ranker], tally: Tally) 
             for trial in batch
             if trial.group and (trial.prompt or not tally.needs_prompt[name])
         }
-        rankings = dict(zip(asked, _rank(name, ranker, list(asked.values())), strict=True))
+        rankings = dict(zip(asked, rank_groups(ranker, list(asked.values()), name), strict=True))
         for trial in batch:
             if id(trial) in rankings:
                 trial.verdicts[name] = rankings[id(trial)]
     for trial in batch:
         tally.add(trial)
-
-
-def _rank(name: str, ranker: Ranker, groups: Sequence[Group]) -> list[Ranking]:
-    """One ranking per group; a ranker that raises abstains on the group that made it raise, and on no other.
-    """
-    if not groups:
-        return []
-    try:
-        found = list(ranker.rank(groups))
-    except RunStopped:
-        raise
-    except Exception as error:
-        if len(groups) > 1:
-            return [ranking for group in groups for ranking in _rank(name, ranker, [group])]
-        n = len(groups[0].images)
-        return [Ranking((math.nan,) * n, details=({"error": describe(error)},) * n)]
-    if [len(ranking.scores) if isinstance(ranking, Ranking) else None for ranking in found] != [
-        len(group.images) for group in groups
-    ]:
-        raise BrokenRanker(
-            f"{name} did not return one ranking per group with one score per image; try: rankkit check {name}"
-        )
-    return found
 
 
 # --- in words ----------------------------------------------------------------------------------------------------------------

@@ -15,10 +15,10 @@ from typing import Any
 from rankkit.analysis import judge_reliability
 from rankkit.analysis.stats import Rate, rate_p_value, win_interval
 from rankkit.core import images
-from rankkit.core.calling import describe, fitting
+from rankkit.core.calling import rank_groups
 from rankkit.core.rankers import needs_prompt
 from rankkit.core.types import Group, Ranker, Ranking
-from rankkit.errors import BadSource, RunStopped
+from rankkit.errors import BadSource
 from rankkit.io.prompts import survey
 from rankkit.io.prompts.base import Item
 
@@ -197,31 +197,16 @@ def _judge(
             )
         else:
             ready.append((each, group))
-    for (each, group), ranking in zip(ready, _rankings(ranker, [group for _, group in ready]), strict=True):
-        outcome = ranking if isinstance(ranking, str) else _outcome(ranking)
-        if isinstance(ranking, Ranking) and (judge := _diagnostics(ranking)):
+    rankings = rank_groups(ranker, [group for _, group in ready], result.ranker)
+    for (each, group), ranking in zip(ready, rankings, strict=True):
+        outcome = _outcome(ranking)
+        if judge := _diagnostics(ranking):
             result.judge.append(judge)
         if isinstance(outcome, str):
             result.failures[each.a.name] = outcome
         else:
             result.outcomes.append(outcome)
             result.prompts.append(clusters.setdefault(group.prompt or each.a.name, len(clusters)))
-
-
-def _rankings(ranker: Ranker, groups: list[Group]) -> Iterator[Ranking | str]:
-    """For each pair its ranking, or why there is none."""
-    try:
-        rankings = fitting(list(ranker.rank(groups)), groups, "the ranker")
-    except RunStopped:
-        raise
-    except Exception as error:
-        if len(groups) > 1:
-            for group in groups:
-                yield from _rankings(ranker, [group])
-        else:
-            yield from (describe(error) for _ in groups)
-        return
-    yield from rankings
 
 
 def _outcome(ranking: Ranking) -> float | str:

@@ -6,167 +6,179 @@ import hashlib
 import itertools
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
 from rankkit.core import aggregate
-from rankkit.core.calling import scored
+from rankkit.core.binding import scored
 from rankkit.core.types import Group, Ranking
 
-TIE_BAND = (
-    0.05  # reports call a pair a tie where P(i better) is this near to one half; utilities use P itself
-)
+# Reports call a pair a tie where P(i better) is this near to one half; utilities use P itself.
+TIE_BAND = 0.05
 APART = "failed comparisons left this image in a part of the group that never met the rest, so its score cannot be put beside theirs"
 
+OrderedPair = tuple[int, int]
+"""Two images, by their number: the first and the second shown in a call."""
 
-@dataclass
-class Match:
-    """One group being compared: its distinct images in an order of their own, and what was said of each pair.
+
+class Comparisons:
+    """The comparisons of one group: its distinct images in an order of their own, the calls to make, and the answers so far.
+
+    Images are distinct by content: the order of the group cannot matter, and an image never meets itself.
     """
 
-    group: Group
-    degree: int
-    images: list[Image.Image] = field(init=False)
-    places: list[int] = field(init=False)  # group image -> distinct image
-    calls: list[tuple[int, int]] = field(init=False)
-    said: dict[tuple[int, int], float] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)  # the last reason by distinct image
-    failed: list[tuple[int, int, str]] = field(
-        default_factory=list
-    )  # calls without an answer, and the kind of failure
-    tokens: int = 0
-
-    def __post_init__(self) -> None:
-        keys = [_content(image) for image in self.group.images]
-        distinct = sorted(
-            set(keys)
-        )  # by content: the order of the group cannot matter, and an image never meets itself
-        self.places = [distinct.index(key) for key in keys]
-        self.images = [self.group.images[keys.index(key)] for key in distinct]
+    def __init__(self, group: Group, degree: int) -> None:
+        keys = [_content_hash(image) for image in group.images]
+        distinct = sorted(set(keys))
         seed = int.from_bytes(hashlib.sha256("".join(distinct).encode()).digest()[:8], "big")
-        pairs = aggregate.schedule(len(distinct), seed=seed, degree=self.degree)
-        self.calls = [seat for i, j in pairs for seat in ((i, j), (j, i))]
+        self.group = group
+        self.images: list[Image.Image] = [group.images[keys.index(key)] for key in distinct]
+        self.places = [distinct.index(key) for key in keys]  # image of the group -> distinct image
+        self.calls = _both_orders(aggregate.schedule(len(distinct), seed=seed, degree=degree))
+        self.answers: dict[OrderedPair, float] = {}  # P(first is better)
+        self.failed: list[tuple[OrderedPair, str]] = []  # calls without an answer, and the kind of failure
+        self.reasons: dict[int, str] = {}  # the last failure of a distinct image, in words
+        self.tokens = 0
 
-    def record(self, i: int, j: int, answer: object) -> None:
-        """Take in what was said when i was shown first and j second."""
-        verdict = scored(answer)
-        self.tokens += int(verdict.details.get("tokens", 0))
-        if 0 <= verdict.score <= 1:
-            self.said[i, j] = verdict.score
-        else:
-            self.failed.append((i, j, str(verdict.details.get("failure", "failed"))))
-            reason = verdict.details.get(
-                "error", f"the comparison gave {verdict.score}, which is not a probability"
-            )
-            self.failures[i] = self.failures[j] = str(reason)
+    def record(self, first: int, second: int, answer: object) -> None:
+        """Take in the answer of the call that showed `first` before `second`."""
+        said = scored(answer)
+        tokens = said.details.get("tokens")
+        self.tokens += tokens if isinstance(tokens, int) else 0
+        if 0 <= said.score <= 1:
+            self.answers[first, second] = said.score
+            return
+        self.failed.append(((first, second), str(said.details.get("failure", "failed"))))
+        no_probability = f"the comparison gave {said.score}, which is not a probability"
+        self.reasons[first] = self.reasons[second] = str(said.details.get("error", no_probability))
 
-    def bridge(self) -> list[tuple[int, int]]:
-        """Calls to make besides, added to `calls`, where failures have left parts that never met: one new
-        pair to join each to the largest.
+    def bridge(self) -> list[OrderedPair]:
+        """Further calls, added to `calls`, where failures have left parts that never met: one new pair joins each to the largest.
 
         An image of which every call failed is a part of its own and is left alone.
         """
-        largest, *others = [part for part in self._parts() if len(part) > 1] or [[]]
+        parts = [part for part in Outcomes.of(self.answers, len(self.images)).parts if len(part) > 1]
+        largest, *others = parts or [[]]
         asked = set(self.calls)
         joins = [
             next((pair for pair in itertools.product(largest, part) if pair not in asked), None)
             for part in others
         ]
-        calls = [seat for i, j in filter(None, joins) for seat in ((i, j), (j, i))]
+        calls = _both_orders([pair for pair in joins if pair is not None])
         self.calls += calls
         return calls
 
     def ranking(self, prior: float) -> Ranking:
-        """Bradley–Terry utilities of the group's images, with evidence. An image left without a comparison
-        abstains.
+        """Bradley–Terry utilities of the group's images, with evidence. An image left without a comparison abstains.
 
-        So do those whose comparisons do not join them to the largest part of the group, and all where no part
-        is the largest.
+        So do those whose comparisons do not join them to the largest part of the group, and all where no part is the largest.
         """
-        n = len(self.images)
-        W = aggregate.wins(n, self._outcomes)
+        outcomes = Outcomes.of(self.answers, len(self.images))
+        W = aggregate.wins(len(self.images), outcomes.counted)
         theta, stderr = aggregate.bradley_terry(W, prior=prior)
-        rate = aggregate.borda(W)
-        judge = self._diagnostics()
-        met = Counter(k for i, j, _, _ in self._outcomes for k in (i, j))
-        ranked = self._ranked()
-        details: list[dict[str, Any]] = []
-        for k in range(n):
-            found: dict[str, Any] = {
-                "win_rate": float(rate[k]) if met[k] else None,
-                "comparisons": met[k],
-                "judge": judge,
-            }
-            kinds = Counter(kind for i, j, kind in self.failed if k in (i, j))
-            if kinds:
-                found["failed_calls"] = dict(kinds)
-            if k not in ranked:
-                found["error"] = (
-                    APART if met[k] else self.failures.get(k, "no comparison of this image succeeded")
-                )
-            details.append(found)
-        scores = [float(theta[k]) if k in ranked else math.nan for k in range(n)]
+        details = self._details(outcomes, [float(rate) for rate in aggregate.borda(W)])
+        scores = [float(theta[k]) if k in outcomes.comparable else math.nan for k in range(len(self.images))]
+        errors = [float(stderr[k]) if k in outcomes.comparable else math.nan for k in range(len(self.images))]
         return Ranking(
             tuple(scores[k] for k in self.places),
             "pairwise",
-            tuple(float(stderr[k]) if k in ranked else math.nan for k in self.places),
+            tuple(errors[k] for k in self.places),
             tuple(details[k] for k in self.places),
         )
 
-    def _ranked(self) -> set[int]:
-        """The images whose scores can be put side by side."""
-        largest, *others = self._parts() or [[]]
-        alone = len(largest) == 1 and len(self.images) > 1
-        return set() if alone or (others and len(others[0]) == len(largest)) else set(largest)
+    def _details(self, outcomes: Outcomes, win_rates: Sequence[float]) -> list[dict[str, Any]]:
+        """Per distinct image: win rate, comparisons, failed calls, why it abstains, and the diagnostics of the whole group."""
+        diagnostics = self._diagnostics(outcomes)
+        met = Counter(k for i, j, _, _ in outcomes.counted for k in (i, j))
+        found: list[dict[str, Any]] = []
+        for k, win_rate in enumerate(win_rates):
+            details: dict[str, Any] = {
+                "win_rate": win_rate if met[k] else None,
+                "comparisons": met[k],
+                "judge": diagnostics,
+            }
+            failures = Counter(kind for pair, kind in self.failed if k in pair)
+            if failures:
+                details["failed_calls"] = dict(failures)
+            if k not in outcomes.comparable:
+                alone = self.reasons.get(k, "no comparison of this image succeeded")
+                details["error"] = APART if met[k] else alone
+            found.append(details)
+        return found
 
-    def _parts(self) -> list[list[int]]:
-        return aggregate.parts(len(self.images), [(i, j) for i, j, _, _ in self._outcomes])
-
-    @property
-    def _both(self) -> dict[tuple[int, int], tuple[float, float]]:
-        """(P(i beats j), liking for the first seat) of the pairs i < j that were answered in both seats."""
-        return {
-            (i, j): aggregate.both_seats(p, 1 - self.said[j, i])
-            for (i, j), p in self.said.items()
-            if i < j and (j, i) in self.said
-        }
-
-    @property
-    def _outcomes(self) -> list[tuple[int, int, float, float]]:
-        """(i, j, P(i beats j), weight in calls) of every pair that counts.
-
-        Of a pair answered in one seat only, the group's usual liking for a seat is taken off, and it counts
-        half; where no pair tells what is usual, it does not count: the seat could have decided it.
-        """
-        both = self._both
-        found = [(i, j, p, 2.0) for (i, j), (p, _) in both.items()]
-        bias = aggregate.median([b for _, b in both.values()])
-        single = {pair: p for pair, p in self.said.items() if pair[::-1] not in self.said} if both else {}
-        return found + [
-            (i, j, aggregate.sigmoid(aggregate.logit(p) - bias), 1.0) for (i, j), p in single.items()
-        ]
-
-    def _diagnostics(self) -> dict[str, Any]:
-        both, outcomes, n = self._both, self._outcomes, len(self.images)
-        agreed = [(self.said[pair] - 0.5) * (0.5 - self.said[pair[::-1]]) >= 0 for pair in both]
-        kinds = Counter(kind for _, _, kind in self.failed)
-        return {
+    def _diagnostics(self, outcomes: Outcomes) -> dict[str, Any]:
+        """How the judge did over the whole group: consistency, position bias, ties, cycles, failures, tokens."""
+        both = outcomes.both
+        agreed = [(self.answers[i, j] - 0.5) * (0.5 - self.answers[j, i]) >= 0 for i, j in both]
+        found = {
             "calls": len(self.calls),
             "failed_calls": len(self.failed),
             "pairs": len(both),
             "swap_consistency": sum(agreed) / len(agreed) if agreed else None,
-            "position_bias": sum(b for _, b in both.values()) / len(both) if both else None,
-            "connected": len(self._parts()) <= 1,
+            "position_bias": sum(bias for _, bias in both.values()) / len(both) if both else None,
+            "connected": len(outcomes.parts) <= 1,
             "ties": sum(abs(p - 0.5) <= TIE_BAND for p, _ in both.values()),
-            **aggregate.triads(n, {(i, j): p for i, j, p, _ in outcomes}),
-            **(
-                {"failures": dict(kinds), "degraded": 5 * len(self.failed) > len(self.calls)} if kinds else {}
-            ),
-            **({"tokens": self.tokens} if self.tokens else {}),
+            **aggregate.triads(len(self.images), {(i, j): p for i, j, p, _ in outcomes.counted}),
         }
+        if self.failed:
+            found["failures"] = dict(Counter(kind for _, kind in self.failed))
+            found["degraded"] = 5 * len(self.failed) > len(self.calls)
+        if self.tokens:
+            found["tokens"] = self.tokens
+        return found
 
 
-def _content(image: Image.Image) -> str:
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What the answers of a group come to.
+
+    `both`: (P(i better), position bias in logits) of the pairs i < j that were answered in both orders. `counted`: (i, j,
+    P(i better), weight in calls) of every pair that counts. `parts`: the images joined by those pairs, largest part first.
+    `comparable`: the images whose scores can be put side by side.
+    """
+
+    both: dict[OrderedPair, tuple[float, float]]
+    counted: list[tuple[int, int, float, float]]
+    parts: list[list[int]]
+    comparable: frozenset[int]
+
+    @classmethod
+    def of(cls, answers: dict[OrderedPair, float], count: int) -> Outcomes:
+        """Of a pair answered in one order only, the group's usual position bias is taken off, and it counts half.
+
+        Where no pair was answered in both orders, nothing tells what is usual, and it does not count: the position could have
+        decided it.
+        """
+        both = {
+            (i, j): aggregate.both_orders(p, 1 - answers[j, i])
+            for (i, j), p in answers.items()
+            if i < j and (j, i) in answers
+        }
+        counted = [(i, j, p, 2.0) for (i, j), (p, _) in both.items()]
+        if both:
+            usual = aggregate.median([bias for _, bias in both.values()])
+            single = {(i, j): p for (i, j), p in answers.items() if (j, i) not in answers}
+            counted += [
+                (i, j, aggregate.sigmoid(aggregate.logit(p) - usual), 1.0) for (i, j), p in single.items()
+            ]
+        parts = aggregate.parts(count, [(i, j) for i, j, _, _ in counted])
+        return cls(both, counted, parts, frozenset(_comparable(parts, count)))
+
+
+def _comparable(parts: Sequence[Sequence[int]], count: int) -> Sequence[int]:
+    """The largest part, if one is the largest and it is more than an image that met nobody."""
+    largest, *others = parts or [[]]
+    nobody_met = len(largest) == 1 and count > 1
+    no_largest = bool(others) and len(others[0]) == len(largest)
+    return [] if nobody_met or no_largest else largest
+
+
+def _both_orders(pairs: Sequence[OrderedPair]) -> list[OrderedPair]:
+    return [shown for i, j in pairs for shown in ((i, j), (j, i))]
+
+
+def _content_hash(image: Image.Image) -> str:
     return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()

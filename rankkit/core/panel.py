@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from rankkit.core.calling import fitting
+from rankkit.core.calling import check_rankings
 from rankkit.core.rankers import needs_prompt
 from rankkit.core.types import Group, Kind, Ranker, Ranking, ranks
 from rankkit.errors import UsageError
@@ -23,6 +23,10 @@ class MeanRank:
     def __init__(self, members: Mapping[str, Ranker], weights: Mapping[str, float]) -> None:
         self.members, self.weights = dict(members), dict(weights)
         self.needs_prompt = any(map(needs_prompt, self.members.values()))
+
+    def __repr__(self) -> str:
+        members = " + ".join(f"{name}*{self.weights[name]:g}" for name in self.members)
+        return f"<mean rank of {members}>"
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """Score = weighted mean over members of (ranked - rank) / (ranked - 1), in [0, 1]: 1 if every member
@@ -46,6 +50,9 @@ class Lexicographic:
     def __init__(self, *rankers: Ranker) -> None:
         self.rankers = rankers
         self.needs_prompt = any(map(needs_prompt, rankers))
+
+    def __repr__(self) -> str:
+        return f"<lexicographic order by {', then '.join(map(repr, self.rankers))}>"
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """Score = number of candidates that are worse, ties counting half.
@@ -163,7 +170,7 @@ def _refine(verdicts: Sequence[Ranking]) -> Ranking:
 
 
 def _ask_all(members: Mapping[str, Ranker], groups: Sequence[Group]) -> list[list[Ranking]]:
-    return [fitting(ranker.rank(groups), groups, name) for name, ranker in members.items()]
+    return [check_rankings(ranker.rank(groups), groups, name) for name, ranker in members.items()]
 
 
 def _reason(verdict: Ranking, i: int) -> str:

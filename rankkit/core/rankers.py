@@ -1,13 +1,12 @@
 """The ways to become a ranker: score one image, compare two, or rank a group yourself.
 
-A function is enough. Its ordinary parameters say what it wants to see, by name; its keyword-only parameters
-are its options:
+A function is enough. Its ordinary parameters say what it wants to see, by name; its keyword-only parameters are its options:
 
     @rankkit.pointwise
     def darkness(image): return -sum(image.resize((1, 1)).getpixel((0, 0)))
 
-Names for pointwise: ``image, prompt, metadata``, or ``images, prompts, metadata`` to be given a whole batch
-as lists. Names for pairwise: ``first, second, prompt, metadata``, or ``firsts, seconds, prompts, metadata``.
+Names for pointwise: ``image, prompt, metadata``, or ``images, prompts, metadata`` to be given a whole batch as lists.
+Names for pairwise: ``first, second, prompt, metadata``, or ``firsts, seconds, prompts, metadata``.
 """
 
 from __future__ import annotations
@@ -16,14 +15,15 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
 
-from rankkit.core.calling import NAMES, Columns, ask, scored
+from rankkit.core.binding import Call, Columns, bind, refuse_reserved, scored
 from rankkit.core.types import Group, Kind, Ranker, Ranking, Scored
 from rankkit.errors import BadOption, BrokenRanker
 
 if TYPE_CHECKING:
-    from rankkit.core.pairing import Match
+    from rankkit.core.pairing import Comparisons
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,12 +41,11 @@ def pairwise(function: F) -> F:
 
 
 class Pointwise:
-    """A ranker that scores images one by one. Define `score`; keyword-only parameters of `__init__` are the
-    options.
+    """A ranker that scores images one by one. Define `score`; keyword-only parameters of `__init__` are the options.
 
-    `score` takes any of ``images``, ``prompts``, ``metadata`` (lists of one length, passed by keyword, only
-    those it asks for) and returns one number per image, or a `Scored`. Where it raises for a batch, the
-    images are tried one by one, so that only the culprit abstains.
+    `score` takes any of ``images``, ``prompts``, ``metadata`` (lists of one length, passed by keyword, only those it asks for) and
+    returns one number per image, or a `Scored`. Where it raises for a batch, the images are tried one by one, so that only the one
+    that fails abstains.
     """
 
     kind: ClassVar[Kind] = "pointwise"
@@ -55,33 +54,35 @@ class Pointwise:
         """One number per image; higher is better; NaN or None abstains."""
         raise AssertionError(f"{type(self).__name__} must define score()")
 
+    @cached_property
+    def _score_call(self) -> Call:
+        return bind(self.score, "pointwise")
+
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """All images of all groups go to `score` in one call; the numbers come back as one ranking per group.
-        """
+        """All images of all groups go to `score` in one call; the numbers come back as one ranking per group."""
         columns: Columns = {
             "image": [image for group in groups for image in group.images],
             "prompt": [group.prompt for group in groups for _ in group.images],
             "metadata": [group.metadata for group in groups for _ in group.images],
         }
-        answers = [scored(answer) for answer in ask(self.score, "pointwise", columns)]
-        rankings, start = [], 0
-        for group in groups:
-            rankings.append(_ranking(answers[start : start + len(group.images)], self.kind))
-            start += len(group.images)
-        return rankings
+        answers = iter([scored(answer) for answer in self._score_call(columns)])
+        return [_ranking([next(answers) for _ in group.images], self.kind) for group in groups]
+
+    def __repr__(self) -> str:
+        return _described(self, self.score)
 
 
 class Pairwise:
-    """A ranker that compares two images. Define `compare`; keyword-only parameters of `__init__` are the
-    options.
+    """A ranker that compares two images. Define `compare`; keyword-only parameters of `__init__` are the options.
 
-    `compare` takes any of ``firsts``, ``seconds``, ``prompts``, ``metadata`` (lists; the singular names ask
-    for one pair per call) and returns P(first is better) for each pair, or a `Scored` whose details say more
-    (``error``, ``failure``: its kind in a word, ``tokens``). Every pair is asked in both seats and combined
-    in logit space, which cancels a constant liking for one seat. A failed call is a missing edge, never a
-    tie; an image left without edges abstains. Scores are Bradley–Terry utilities in logits (maximum a
-    posteriori), comparable within one group only. Up to 8 images every pair is asked; above, each image meets
-    `degree` others (`rankkit.core.aggregate.schedule`).
+    `compare` takes any of ``firsts``, ``seconds``, ``prompts``, ``metadata`` (lists; the singular names ask for one pair per call)
+    and returns P(first is better) for each pair, or a `Scored` whose details say more (``error``, ``failure``: its kind in a word,
+    ``tokens``). Every pair is asked in both orders and combined in logit space, which cancels a constant position bias. A failed
+    call is a missing edge, never a tie; an image left without edges abstains. Scores are Bradley–Terry utilities in logits (maximum
+    a posteriori), comparable within one group only.
+
+    Up to 8 images every pair is asked; above, each image meets `degree` others (`rankkit.core.aggregate.schedule`). `prior` is the
+    precision of the Gaussian prior on the utilities.
     """
 
     kind: ClassVar[Kind] = "pairwise"
@@ -92,35 +93,42 @@ class Pairwise:
         """P(first is better than second), in [0, 1]; NaN or None where the call failed."""
         raise AssertionError(f"{type(self).__name__} must define compare()")
 
+    @cached_property
+    def _compare_call(self) -> Call:
+        return bind(self.compare, "pairwise")
+
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """All pairs of all groups go to `compare` in one call, each group's answers become one ranking.
 
-        Where failed calls leave a group in parts that never met, the fewest pairs that would join them are
-        asked in a second call.
+        Where failed calls leave a group in parts that never met, the fewest pairs that would join them are asked in a second call.
         """
-        from rankkit.core.pairing import Match  # late: it needs numpy, and naming rankers does not
+        from rankkit.core.pairing import Comparisons  # late: it needs numpy, and naming rankers does not
 
-        matches = [Match(group, self.degree) for group in groups]
-        self.__ask([(match, i, j) for match in matches for i, j in match.calls])
-        self.__ask([(match, i, j) for match in matches for i, j in match.bridge()])
-        return [match.ranking(self.prior) for match in matches]
+        each = [Comparisons(group, self.degree) for group in groups]
+        self.__ask([(one, i, j) for one in each for i, j in one.calls])
+        self.__ask([(one, i, j) for one in each for i, j in one.bridge()])
+        return [one.ranking(self.prior) for one in each]
 
-    def __ask(self, calls: Sequence[tuple[Match, int, int]]) -> None:
+    def __ask(self, calls: Sequence[tuple[Comparisons, int, int]]) -> None:
         columns: Columns = {
-            "first": [match.images[i] for match, i, _ in calls],
-            "second": [match.images[j] for match, _, j in calls],
-            "prompt": [match.group.prompt for match, _, _ in calls],
-            "metadata": [match.group.metadata for match, _, _ in calls],
+            "first": [one.images[i] for one, i, _ in calls],
+            "second": [one.images[j] for one, _, j in calls],
+            "prompt": [one.group.prompt for one, _, _ in calls],
+            "metadata": [one.group.metadata for one, _, _ in calls],
         }
-        for (match, i, j), answer in zip(calls, ask(self.compare, "pairwise", columns), strict=True):
-            match.record(i, j, answer)
+        for (one, i, j), answer in zip(calls, self._compare_call(columns), strict=True):
+            one.record(i, j, answer)
+
+    def __repr__(self) -> str:
+        return _described(self, self.compare)
 
 
 def build(target: object, /, **options: Any) -> Ranker:
     """Make a ranker of a class, a function (marked or with the names above) or something that ranks already.
 
-    Raises `BrokenRanker` when `target` is none of these.
+    Raises `BrokenRanker` when `target` is none of these, and where `check_target` does.
     """
+    check_target(target)
     ranker: object = target
     if inspect.isclass(target):
         ranker = target(**options)
@@ -135,22 +143,54 @@ def build(target: object, /, **options: Any) -> Ranker:
     return ranker
 
 
+def check_target(target: object) -> None:
+    """Raise `BrokenRanker` or `BadOption` for what can be seen to be wrong with a class or a function before it is built.
+
+    That is: inputs that rankkit cannot give, an ``async`` function, options with reserved names, attributes of a wrong type.
+    """
+    kind_of(target)
+    needs_prompt(target)
+    if inspect.isclass(target):
+        options = (
+            inspect.signature(target.__init__).parameters.values()
+            if target.__init__ is not object.__init__
+            else ()
+        )
+        refuse_reserved(target.__name__, [p.name for p in options if p.kind is p.KEYWORD_ONLY])
+        for base, method in ((Pointwise, "score"), (Pairwise, "compare")):
+            if issubclass(target, base) and inspect.iscoroutinefunction(getattr(target, method)):
+                raise BrokenRanker(
+                    f"{target.__name__}.{method} is an async function, which rankkit does not await; make it an ordinary one"
+                )
+    elif callable(target) and not hasattr(target, "rank"):
+        bind(target, _function_kind(target))
+
+
 def kind_of(target: object) -> Kind:
-    """Whether a ranker, a class or a function is pointwise, pairwise or listwise (which is what it is when it
-    says nothing).
+    """Whether a ranker, a class or a function is pointwise, pairwise or listwise (which is what it is when it says nothing).
+
+    Raises `BrokenRanker` for an attribute `kind` that is none of the three.
     """
     if inspect.isfunction(target) or isinstance(target, functools.partial):
-        return _function_kind(target) or "listwise"
-    return getattr(target, "kind", "listwise")
+        return _kind_of_function(target) or "listwise"
+    kind: Kind = getattr(target, "kind", "listwise")
+    if kind not in get_args(Kind) and not isinstance(kind, property):
+        raise BrokenRanker(
+            f"{target!r} has kind = {kind!r}; a ranker's kind is one of {', '.join(get_args(Kind))}"
+        )
+    return kind
 
 
 def needs_prompt(target: object) -> bool:
-    """Whether a ranker, a class or a function cannot do without a prompt: it asks for one and has no default
-    for it.
+    """Whether a ranker, a class or a function cannot do without a prompt: it asks for one and has no default for it.
+
+    An attribute `needs_prompt`, true or false, decides where there is one. Raises `BrokenRanker` where it is neither.
     """
     stated = getattr(target, "needs_prompt", None)
-    if stated is not None:
-        return bool(stated)
+    if isinstance(stated, bool):
+        return stated
+    if stated is not None and not isinstance(stated, property):
+        raise BrokenRanker(f"{target!r} has needs_prompt = {stated!r}; it is True or False")
     asks = getattr(target, "score", None) or getattr(target, "compare", None) or target
     if not callable(asks):
         return False
@@ -162,21 +202,8 @@ def needs_prompt(target: object) -> bool:
 
 
 def _from_function(function: Callable[..., Any], options: Mapping[str, Any]) -> Ranker:
-    kind = _function_kind(function)
     name = getattr(function, "__name__", repr(function))
-    if kind is None:
-        raise BrokenRanker(
-            f"{name}{inspect.signature(function)} is no ranker: name its arguments image, prompt, metadata (or first, second, …)"
-        )
-    singular, plural = NAMES[kind]
-    for parameter in inspect.signature(function).parameters.values():
-        known = parameter.name in singular + plural
-        if not known and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.POSITIONAL_ONLY):
-            raise BrokenRanker(
-                f"{name}() takes {parameter.name!r}, which rankkit cannot give: a {kind} function's arguments are "
-                f"{', '.join(singular)} (or {', '.join(plural)}); options come after a bare *"
-            )
-    ranker: Pointwise | Pairwise = Pointwise() if kind == "pointwise" else Pairwise()
+    refuse_reserved(name, list(options))
     bound = functools.partial(function, **options)
     try:
         inspect.signature(bound)
@@ -184,18 +211,43 @@ def _from_function(function: Callable[..., Any], options: Mapping[str, Any]) -> 
         raise BadOption(
             f"{name}{inspect.signature(function)} has no such option: {', '.join(options)}"
         ) from None
-    setattr(ranker, "score" if kind == "pointwise" else "compare", bound)
-    return ranker
+    if _function_kind(function) == "pointwise":
+        scorer = Pointwise()
+        setattr(scorer, "score", bound)  # noqa: B010  (mypy refuses to assign to a method)
+        return scorer
+    judge = Pairwise()
+    setattr(judge, "compare", bound)  # noqa: B010
+    return judge
 
 
-def _function_kind(function: Callable[..., Any]) -> Kind | None:
+def _function_kind(function: Callable[..., Any]) -> Kind:
+    kind = _kind_of_function(function)
+    if kind is None:
+        name = getattr(function, "__name__", repr(function))
+        raise BrokenRanker(
+            f"{name}{inspect.signature(function)} is no ranker: name its arguments image, prompt, metadata (or first, second, …)"
+        )
+    return kind
+
+
+def _kind_of_function(function: Callable[..., Any]) -> Kind | None:
     marked: Kind | None = getattr(function, "__rankkit__", None)
     if marked is not None:
         return marked
-    names = set(inspect.signature(function).parameters)
+    parameters = inspect.signature(function).parameters.values()
+    names = {p.name for p in parameters if p.kind is not p.KEYWORD_ONLY}
     if names & {"first", "firsts"}:
         return "pairwise"
     return "pointwise" if names & {"image", "images"} else None
+
+
+def _described(ranker: Pointwise | Pairwise, function: Callable[..., Any]) -> str:
+    """``<ranker compressibility, quality=80, pointwise>``: a function by its name and options, a class by its name."""
+    name, options = type(ranker).__name__, ""
+    if isinstance(function, functools.partial):
+        name = getattr(function.func, "__name__", repr(function.func))
+        options = "".join(f", {key}={value!r}" for key, value in function.keywords.items())
+    return f"<ranker {name}{options}, {ranker.kind}>"
 
 
 def _ranking(answers: Sequence[Scored], kind: Kind) -> Ranking:

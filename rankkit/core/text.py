@@ -1,5 +1,4 @@
-"""Text and values made safe to show and to store: valid Unicode, one line for a terminal, plain JSON values.
-"""
+"""Text and values made safe to show and to store: valid Unicode, one line for a terminal, plain JSON values."""
 
 from __future__ import annotations
 

@@ -66,8 +66,7 @@ def _cards(name: str) -> dict[str, dict[str, Any]]:
 
 
 def shipped(owner: Distribution, name: str) -> list[Path]:
-    """The files of this name that a distribution brings, as far as they are there: card.toml, official.txt.
-    """
+    """The files of this name that a distribution brings, as far as they are there: card.toml, official.txt."""
     listed = [Path(str(owner.locate_file(file))) for file in owner.files or () if file.name == name]
     return [path for path in listed if path.is_file()] or _in_source(owner, name)
 

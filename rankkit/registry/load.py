@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rankkit.core.calling import describe
+from rankkit.core.binding import describe
 from rankkit.core.panel import mean_rank
-from rankkit.core.rankers import build, kind_of, needs_prompt
+from rankkit.core.rankers import build, check_target, kind_of, needs_prompt
 from rankkit.core.types import Identity, Kind, Ranker
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry import diagnose
@@ -120,6 +120,7 @@ def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
             f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is installed here"
         )
     target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
+    check_target(target)
     given = {**coerced(spec, target), **options}
     check_options(spec.name, target, given)
     stated = _stated_version(spec, target, given)
@@ -130,7 +131,7 @@ def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
             return build(target, **given)
         except RankkitError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BrokenRanker(f"{spec.text} cannot be built: {describe(error)}") from error
 
     kind = kind_of(target)
@@ -174,7 +175,7 @@ def _registered(name: str) -> tuple[Any, str]:
     distribution, version = owners[0]
     try:
         return point.load(), version
-    except Exception as error:  # a plugin can fail at import in any way
+    except (Exception, SystemExit) as error:  # a plugin can fail at import in any way
         hint = f"; rankkit install {name} makes an environment for it" if name.endswith("-official") else ""
         why = diagnose.of(point) or describe(error)
         raise BrokenRanker(f"{name} ({distribution} {version}) cannot be imported: {why}{hint}") from error
@@ -196,7 +197,7 @@ def _dotted(name: str) -> tuple[Any, str]:
                 f"{name}: no module {module_name!r} here or installed; run from the folder that holds it, or install it"
             ) from None
         raise BrokenRanker(f"{name}: {module_name} cannot be imported: {describe(error)}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BrokenRanker(f"{name}: {module_name} cannot be imported: {describe(error)}") from error
     target: Any = module
     for part in path.split("."):

@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
 
 from rankkit import errors
-from rankkit.core.calling import describe
+from rankkit.core.binding import describe
 from rankkit.core.types import Kind, Ranking
 from rankkit.errors import BrokenRanker, RankkitError, RunStopped, UsageError
 from rankkit.remote import wire

@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from rankkit.core.calling import fitting
+from rankkit.core.calling import check_rankings
 from rankkit.core.types import Group, Kind, Ranking
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
 from rankkit.remote import wire
@@ -171,7 +171,7 @@ class Pipe(Remote):
             self._build_again()
         rankings = decode_reply(self._exchange(data))
         self._deaths = 0
-        return fitting(rankings, groups, self.name)
+        return check_rankings(rankings, groups, self.name)
 
     def _build(self) -> None:
         self._built = False
@@ -272,6 +272,8 @@ class Http(Remote):
                 "serve it with a larger --max-body"
             )
         try:
-            return fitting(decode_reply(self._client.request("POST", "/rank", data)), groups, self.name)
+            return check_rankings(
+                decode_reply(self._client.request("POST", "/rank", data)), groups, self.name
+            )
         except Unreachable as error:
             return self._abstentions(groups, str(error))

@@ -1,5 +1,4 @@
-"""The lower half of the page: one article per prompt with its candidates, then the prompts without pictures.
-"""
+"""The lower half of the page: one article per prompt with its candidates, then the prompts without pictures."""
 
 from __future__ import annotations
 

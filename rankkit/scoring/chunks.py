@@ -14,10 +14,10 @@ from functools import partial
 from PIL import Image
 
 from rankkit.core import images
-from rankkit.core.calling import describe
+from rankkit.core.calling import LazyRanker, rank_groups
 from rankkit.core.prefetch import PIXELS, prefetch
-from rankkit.core.types import Group, Ranker, Ranking
-from rankkit.errors import BrokenRanker, RunStopped
+from rankkit.core.types import Group, Ranking
+from rankkit.errors import RunStopped
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row, row
 from rankkit.registry.load import Prepared
@@ -44,48 +44,47 @@ class Candidate:
     decoded: images.Decoded
 
 
-class Lazy:
-    """A prepared ranker that is built when it is first needed: a run that finds everything settled loads no
-    weights.
-    """
+class RunRanker:
+    """A prepared ranker in a run: built with the first groups it ranks, and `stopped` once it cannot go on."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
-        self.stopped: RunStopped | None = None  # why it cannot go on; what it could still say is kept first
-        self._ranker: Ranker | None = None
+        self.stopped: RunStopped | None = None
+        self._ranker = LazyRanker(prepared.identity.ranker, prepared.load)
 
-    @property
-    def built(self) -> bool:
-        """Whether it has been needed, and could be built."""
-        return self._ranker is not None
+    def rank(self, groups: Sequence[Group]) -> list[Ranking]:
+        """The rankings of the groups, or of those before the one at which the ranker stopped.
 
-    def rank(self, groups: Sequence[Group]) -> Sequence[Ranking]:
-        """Rank, one ranking per group and one score per image, or raise `BrokenRanker`."""
-        if self._ranker is None:
-            self._ranker = self.prepared.load()
+        Raises whatever building the ranker raises: without it the run cannot go on.
+        """
+        if not groups:
+            return []
+        self._ranker.build()
         try:
-            rankings = list(self._ranker.rank(groups))
-        except SystemExit as error:
-            raise BrokenRanker(f"it tried to end the program (SystemExit: {error.code})") from error
-        if len(rankings) != len(groups):
-            raise BrokenRanker(f"it returned {len(rankings)} rankings for {len(groups)} groups")
-        for ranking, group in zip(rankings, groups, strict=True):
-            if not isinstance(ranking, Ranking) or len(ranking.scores) != len(group.images):
-                raise BrokenRanker(f"its ranking of {len(group.images)} images is {str(ranking)[:80]}")
-        return rankings
+            return rank_groups(self._ranker, groups, self._ranker.name)
+        except RunStopped as stopped:
+            if len(groups) == 1:
+                self.stopped = stopped
+                return []
+        found: list[Ranking] = []
+        for group in groups:  # what it could still judge is kept
+            found += self.rank([group])
+            if self.stopped:
+                break
+        return found
 
 
 def local(
     works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
 ) -> Iterator[list[tuple[Key, Row]]]:
     """Rank in this process, reading and decoding ahead in threads."""
-    lazy = [Lazy(ranker) for ranker in rankers]
+    running = [RunRanker(ranker) for ranker in rankers]
     candidates = (candidate for _, candidate in prefetch(works, decode, _pixels))
     for found in map(
-        partial(score_chunk, rankers=lazy), chunks(candidates, whole)
+        partial(score_chunk, rankers=running), chunks(candidates, whole)
     ):  # no name holds a chunk while the next is made
         yield found
-        for ranker in lazy:
+        for ranker in running:
             if ranker.stopped is not None:
                 raise ranker.stopped
 
@@ -115,7 +114,7 @@ def chunks(candidates: Iterable[Candidate], whole: bool) -> Iterator[list[Candid
         yield chunk
 
 
-def score_chunk(chunk: Sequence[Candidate], rankers: Sequence[Lazy]) -> list[tuple[Key, Row]]:
+def score_chunk(chunk: Sequence[Candidate], rankers: Sequence[RunRanker]) -> list[tuple[Key, Row]]:
     """The rows of a chunk by every ranker that wants it. A failure of the ranker is a row with its reason."""
     found: list[tuple[Key, Row]] = []
     for i, ranker in enumerate(rankers):
@@ -126,7 +125,7 @@ def score_chunk(chunk: Sequence[Candidate], rankers: Sequence[Lazy]) -> list[tup
     return found
 
 
-def _verdicts(candidates: Sequence[Candidate], ranker: Lazy) -> Iterator[tuple[Candidate, Ranking, int]]:
+def _verdicts(candidates: Sequence[Candidate], ranker: RunRanker) -> Iterator[tuple[Candidate, Ranking, int]]:
     """Each candidate with the ranking it is part of and its place there."""
     together = _seen_alike if ranker.prepared.alone else _rivals
     members: list[list[Candidate]] = []
@@ -137,15 +136,18 @@ def _verdicts(candidates: Sequence[Candidate], ranker: Lazy) -> Iterator[tuple[C
             if reason is None:
                 fit.append(candidate)
             else:
-                yield candidate, _abstention(1, ranker.prepared, reason), 0
+                yield candidate, _one_abstention(ranker.prepared, reason), 0
         reason = _unfair(fit, ranker.prepared)
         if reason is not None:
-            yield from ((candidate, _abstention(1, ranker.prepared, reason), 0) for candidate in fit)
+            yield from ((candidate, _one_abstention(ranker.prepared, reason), 0) for candidate in fit)
         elif fit:
             members.append(fit)
-    for each, ranking in zip(members, _rank(ranker, [_group(each) for each in members]), strict=True):
-        if ranking is not None:
-            yield from ((candidate, ranking, place) for place, candidate in enumerate(each))
+    for each, ranking in zip(members, ranker.rank([_group(each) for each in members]), strict=False):
+        yield from ((candidate, ranking, place) for place, candidate in enumerate(each))
+
+
+def _one_abstention(ranker: Prepared, reason: str) -> Ranking:
+    return Ranking((math.nan,), ranker.kind, None, ({"error": reason},))
 
 
 def _unfit(candidate: Candidate, ranker: Prepared) -> str | None:
@@ -172,30 +174,6 @@ def _seen_alike(candidate: Candidate) -> object:
     to see just these.
     """
     return candidate.work.key[0], candidate.work.item.prompt, candidate.work.item.metadata
-
-
-def _abstention(n: int, ranker: Prepared, reason: str) -> Ranking:
-    return Ranking((math.nan,) * n, ranker.kind, None, ({"error": reason},) * n)
-
-
-def _rank(ranker: Lazy, groups: Sequence[Group]) -> Sequence[Ranking | None]:
-    """All groups in one call; if that fails, group by group, so that a failure stays where it belongs.
-
-    None: it stopped before that.
-    """
-    if not groups:
-        return []
-    try:
-        return ranker.rank(groups)
-    except Exception as error:
-        if not ranker.built:
-            raise  # the run cannot go on without it
-        if len(groups) > 1:
-            return [ranking for group in groups for ranking in _rank(ranker, [group])]
-        if isinstance(error, RunStopped):
-            ranker.stopped = error
-            return [None]
-        return [_abstention(len(groups[0].images), ranker.prepared, describe(error))]
 
 
 def _group(members: Sequence[Candidate]) -> Group:

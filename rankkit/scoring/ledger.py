@@ -35,8 +35,7 @@ Key = tuple[int, int]  # (group, item): the order in which everything is scored 
 
 
 class Ledger:
-    """Items to score, in order of groups, and rows by scope: one scope is one ranker's verdict on one group.
-    """
+    """Items to score, in order of groups, and rows by scope: one scope is one ranker's verdict on one group."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)  # "": a temporary file of sqlite's own

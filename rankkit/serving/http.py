@@ -26,7 +26,7 @@ from rankkit.errors import RankkitError, UsageError
 from rankkit.registry.load import Prepared, prepare_here
 from rankkit.remote import wire
 from rankkit.remote.handshake import bearer, error_fields, to_json
-from rankkit.serving.pipe import Door
+from rankkit.serving.pipe import ServedRanker
 
 LIMIT = 512 * 2**20  # bytes of one request; what `rankkit score` sends at once stays below it
 SILENCE = 60.0  # seconds after which a connection on which nothing moves is closed
@@ -95,7 +95,7 @@ class Server(ThreadingHTTPServer):
         token or cannot be had, and whatever building raises.
         """
         self.address_family, address = _address(host, port, token)
-        self.door, self.limit, self.silence = Door(prepared), limit, silence
+        self.served, self.limit, self.silence = ServedRanker(prepared), limit, silence
         self.secret = None if token is None else bearer(token).encode()
         self.lock = threading.Lock()
         try:
@@ -105,7 +105,7 @@ class Server(ThreadingHTTPServer):
                 f"{host} port {port} cannot be had: {error.strerror}; give another --port or --host"
             ) from None
         try:
-            self.door.build()
+            self.served.build()
         except BaseException:
             self.server_close()
             raise
@@ -148,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path != "/":
             self._refuse(404, f"there is no {self.path} here; GET / says who is served, POST /rank ranks")
         else:
-            self._send(200, to_json(asdict(self.server.door.hello(self.server.limit))), "application/json")
+            self._send(200, to_json(asdict(self.server.served.hello(self.server.limit))), "application/json")
 
     def do_POST(self) -> None:
         """Groups in, rankings out."""
@@ -181,9 +181,9 @@ class Handler(BaseHTTPRequestHandler):
             return self._refuse(400, str(error))
         try:
             with self.server.lock:
-                reply = self.server.door.rank(groups)
+                reply = self.server.served.rank(groups)
         except (Exception, SystemExit) as error:
-            return self._send(422, to_json(error_fields(error, self.server.door.name)), "application/json")
+            return self._send(422, to_json(error_fields(error, self.server.served.name)), "application/json")
         self._send(200, reply, TYPE)
 
     def _body(self, length: int) -> bytes:
@@ -205,8 +205,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.secret is None or hmac.compare_digest(given, self.server.secret)
 
     def _refuse(self, status: int, why: str) -> None:
-        """Answer with an error and end the connection, whose next bytes may be a body that nobody will read.
-        """
+        """Answer with an error and end the connection, whose next bytes may be a body that nobody will read."""
         self.close_connection = True
         self._send(status, to_json({"error": why, "type": "RankkitError"}), "application/json")
         with contextlib.suppress(

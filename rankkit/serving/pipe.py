@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from rankkit.core.calling import fitting
+from rankkit.core.calling import LazyRanker
 from rankkit.core.text import plain
-from rankkit.core.types import Group, Ranker
+from rankkit.core.types import Group
 from rankkit.errors import RankkitError
 from rankkit.registry.load import Prepared, prepare_here
 from rankkit.registry.spec import with_options
@@ -26,14 +26,13 @@ from rankkit.remote.handshake import Hello, encode_error, encode_hello
 FRAME = 2**36  # bytes of one frame; a pipe's other end is the process that started us
 
 
-class Door:
-    """A prepared ranker that is built when it is first knocked at, and answers messages of groups with
-    messages of rankings.
-    """
+class ServedRanker:
+    """A prepared ranker at this end of the wire: messages of groups in, messages of rankings out; built with the first of them."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared, self.name = prepared, prepared.identity.ranker
-        self._ranker: Ranker | None = None
+        self._ranker = LazyRanker(self.name, prepared.load)
+        self.build = self._ranker.build
 
     def hello(self, limit: int | None = None) -> Hello:
         """What there is to know of the ranker before it is built."""
@@ -43,20 +42,10 @@ class Door:
             about.ranker, about.version, options, self.prepared.kind, self.prepared.needs_prompt, limit=limit
         )
 
-    def build(self) -> Ranker:
-        """The ranker, built once."""
-        if self._ranker is None:
-            self._ranker = self.prepared.load()
-        return self._ranker
-
     def rank(self, groups: Sequence[Group]) -> bytes:
-        """Rankings of groups, as a message; of none, once the ranker is built.
-
-        Raises whatever the ranker raises.
-        """
-        ranker = self.build()
-        rankings = list(ranker.rank(groups)) if groups else []
-        return wire.encode_rankings(fitting(rankings, groups, self.name))
+        """Rankings of groups, as a message; of none, once the ranker is built. Raises whatever the ranker raises."""
+        self.build()
+        return wire.encode_rankings(self._ranker.rank(groups))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -82,8 +71,8 @@ def over_pipe(spec: str, options: dict[str, str], source: BinaryIO, sink: Binary
     An exception becomes one line that names the ranker.
     """
     try:
-        door = Door(prepare_here(with_options(spec, options)))
-        wire.write_frame(sink, encode_hello(door.hello()))
+        served = ServedRanker(prepare_here(with_options(spec, options)))
+        wire.write_frame(sink, encode_hello(served.hello()))
     except (Exception, SystemExit) as error:  # importing a plugin may do anything
         wire.write_frame(sink, encode_error(error, spec))
         return 1
@@ -91,14 +80,14 @@ def over_pipe(spec: str, options: dict[str, str], source: BinaryIO, sink: Binary
         try:
             request = wire.read_frame(source, limit=FRAME)
         except RankkitError as error:
-            wire.write_frame(sink, encode_error(error, door.name))
+            wire.write_frame(sink, encode_error(error, served.name))
             return 1
         if request is None:
             return 0
         try:
-            reply = door.rank(wire.decode_groups(request))
+            reply = served.rank(wire.decode_groups(request))
         except (Exception, SystemExit) as error:
-            reply = encode_error(error, door.name)
+            reply = encode_error(error, served.name)
         wire.write_frame(sink, reply)
 
 

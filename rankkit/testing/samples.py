@@ -57,8 +57,7 @@ def sample_groups(seed: int = 0) -> list[Group]:
 
 
 def content_hash(image: Image.Image) -> str:
-    """sha256 of an image's size and pixels, in hex: equal for equal pictures, whatever file they came from.
-    """
+    """sha256 of an image's size and pixels, in hex: equal for equal pictures, whatever file they came from."""
     return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()
 
 
@@ -175,8 +174,7 @@ def _noise(rng: np.random.Generator, width: float, ground: str) -> Image.Image:
 
 
 def _hills(rng: np.random.Generator, sky: str, land: str) -> Image.Image:
-    """A horizon and a surface with the spectrum of photographs, whose amplitude falls as one over frequency.
-    """
+    """A horizon and a surface with the spectrum of photographs, whose amplitude falls as one over frequency."""
     frequency = np.hypot(np.fft.fftfreq(56)[:, None], np.fft.fftfreq(80)[None, :])
     rough = np.fft.ifft2(np.fft.fft2(rng.normal(size=(56, 80))) / (frequency + 1 / 80)).real
     rough /= np.abs(rough).max()

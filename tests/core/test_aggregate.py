@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from rankkit.core import aggregate
 from rankkit.core.aggregate import (
     borda,
-    both_seats,
+    both_orders,
     bradley_terry,
     circulant,
     connected,
@@ -95,22 +95,22 @@ def test_connected_says_whether_every_item_reaches_every_other(n, pairs):
 
 @given(st.floats(-4, 4), st.floats(-4, 4))
 def test_a_constant_liking_for_one_seat_cancels_exactly(difference, bias):
-    p, found = both_seats(sigmoid(difference + bias), sigmoid(difference - bias))
+    p, found = both_orders(sigmoid(difference + bias), sigmoid(difference - bias))
     assert p == pytest.approx(sigmoid(difference), abs=1e-9)
     assert found == pytest.approx(bias, abs=1e-9)
 
 
 @given(PROBABILITY, PROBABILITY)
-def test_both_seats_are_antisymmetric(first, second):
-    p, bias = both_seats(first, second)
-    q, again = both_seats(1 - second, 1 - first)
+def test_both_orders_are_antisymmetric(first, second):
+    p, bias = both_orders(first, second)
+    q, again = both_orders(1 - second, 1 - first)
     assert p + q == pytest.approx(1, abs=1e-9) and bias == pytest.approx(again, abs=1e-6)
 
 
 def test_hard_verdicts_that_disagree_are_a_tie_and_those_that_agree_are_not():
-    assert both_seats(1, 0)[0] == pytest.approx(0.5)
-    assert both_seats(1, 1)[0] == pytest.approx(1 - 1e-4)
-    assert both_seats(0, 0)[0] == pytest.approx(1e-4)
+    assert both_orders(1, 0)[0] == pytest.approx(0.5)
+    assert both_orders(1, 1)[0] == pytest.approx(1 - 1e-4)
+    assert both_orders(0, 0)[0] == pytest.approx(1e-4)
 
 
 @given(st.floats(0, 1))

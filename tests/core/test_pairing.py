@@ -24,8 +24,7 @@ def level(image):
 
 
 class Ring(Pairwise):
-    """Prefers bright pictures, shows each to two others, in a ring; calls about the pairs in `broken` fail.
-    """
+    """Prefers bright pictures, shows each to two others, in a ring; calls about the pairs in `broken` fail."""
 
     degree = 2
 

@@ -223,9 +223,7 @@ def test_a_member_that_loses_a_group_is_named():
 
 
 def test_a_member_that_loses_an_image_is_named():
-    with pytest.raises(
-        BrokenRanker, match=r"odd: groups of \[2\] images were answered with rankings of \[1\] scores"
-    ):
+    with pytest.raises(BrokenRanker, match="odd returned 1 scores for 2 images"):
         mean_rank({"fine": Says([1.0, 2.0]), "odd": Says([1.0])}).rank(groups(2))
 
 

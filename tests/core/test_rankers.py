@@ -103,7 +103,7 @@ def test_a_function_is_given_the_names_it_asks_for_by_keyword_and_no_others():
         [grey(1, 2), grey(3, prompt="a dog")]
     )
     assert seen == [("a cat", 1), ("a cat", 2), ("a dog", 3)]
-    build(lambda *, metadata, image: seen.append(metadata["tag"]) or 0).rank(
+    build(lambda metadata, image: seen.append(metadata["tag"]) or 0).rank(
         [grey(1, metadata={"tag": "colors"})]
     )
     assert seen[-1] == "colors"
@@ -290,7 +290,7 @@ def test_an_exception_is_described_in_one_line():
 # --- pairwise ---
 
 
-def test_every_pair_is_asked_in_both_seats_and_no_image_meets_itself():
+def test_every_pair_is_asked_in_both_orders_and_no_image_meets_itself():
     asked = []
     build(rankkit.pairwise(lambda first, second: asked.append((level(first), level(second))) or 0.5)).rank(
         [grey(1, 2, 3)]

@@ -1,5 +1,4 @@
-"""The turbo models at their real sizes with random weights, on any device: what their published configs say.
-"""
+"""The turbo models at their real sizes with random weights, on any device: what their published configs say."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What the tests of `rankkit score` share: pictures, the command as a real process, and rows as dictionaries.
-"""
+"""What the tests of `rankkit score` share: pictures, the command as a real process, and rows as dictionaries."""
 
 import os
 import struct

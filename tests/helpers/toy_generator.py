@@ -24,8 +24,7 @@ SETTINGS = Config(
 
 
 class ToyGenerator:
-    """Colour = 0.3 · noise + trained matrix · noise + trained shift; the base has neither matrix nor shift.
-    """
+    """Colour = 0.3 · noise + trained matrix · noise + trained shift; the base has neither matrix nor shift."""
 
     def __init__(self) -> None:
         self.shift = torch.nn.Parameter(torch.zeros(3))

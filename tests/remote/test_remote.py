@@ -370,9 +370,7 @@ def test_an_answer_that_does_not_fit_the_question_is_refused():
     """
     with (
         Pipe(fake(code), name="x") as pipe,
-        pytest.raises(
-            BrokenRanker, match=r"^x: groups of \[2\] images were answered with rankings of \[1\] scores$"
-        ),
+        pytest.raises(BrokenRanker, match="^x returned 1 scores for 2 images"),
     ):
         pipe.rank([group()])
 

@@ -57,7 +57,7 @@ class Judge(Biased):
         there = self.compare([images[i] for i, _ in pairs], [images[j] for _, j in pairs])
         back = self.compare([images[j] for _, j in pairs], [images[i] for i, _ in pairs])
         won = [
-            (i, j, aggregate.both_seats(p, 1 - q)[0], 2.0)
+            (i, j, aggregate.both_orders(p, 1 - q)[0], 2.0)
             for (i, j), p, q in zip(pairs, there, back, strict=True)
         ]
         return tuple(aggregate.bradley_terry(aggregate.wins(len(images), won))[0])
@@ -294,7 +294,7 @@ def test_an_image_without_a_fixed_score_is_abstained_on_with_a_reason():
     assert all(map(math.isnan, ranking.scores)) and all(found["error"] for found in ranking.details)
 
 
-def test_both_seats_undo_the_liking_of_a_biased_judge():
+def test_both_orders_undo_the_liking_of_a_biased_judge():
     images = sample_groups()[0].images
     fair, biased = (
         Judge(lambda image: brightness(image) / 50, seat=seat).utilities(images) for seat in (0.0, 2.0)

@@ -1,5 +1,4 @@
-"""clip keeps every promise with transformers' CLIP and with open_clip's, and equals the plain loop of each.
-"""
+"""clip keeps every promise with transformers' CLIP and with open_clip's, and equals the plain loop of each."""
 
 import json
 from pathlib import Path

@@ -15,8 +15,7 @@ TRANSFORMER = "model.transformer_module."
 
 
 def tiny_config(**more):
-    """A Mask2Former of 80 labels small enough for tests, with every kind of layer that the official one has.
-    """
+    """A Mask2Former of 80 labels small enough for tests, with every kind of layer that the official one has."""
     swin = SwinConfig(
         embed_dim=12,
         depths=[2, 1, 2, 1],

@@ -167,8 +167,7 @@ def test_the_detector_gives_a_picture_the_same_things_alone_and_in_any_batch(che
 
 @pytest.mark.slow
 def test_the_detector_of_the_published_size_runs_on_a_cpu(tmp_path):
-    """69 million random weights, through the conversion; what a picture takes is printed (pytest -s -m slow).
-    """
+    """69 million random weights, through the conversion; what a picture takes is printed (pytest -s -m slow)."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Mask2FormerForUniversalSegmentation(official_config())

@@ -48,8 +48,7 @@ class HPSv3(Pointwise):
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, base: str = BASE, **_: Any) -> str:
-        """The weights' id, that of the configuration and tokenizer, and that pictures are prepared by Pillow.
-        """
+        """The weights' id, that of the configuration and tokenizer, and that pictures are prepared by Pillow."""
         from rankkit_torch import weights_id
 
         return "+".join((weights_id(checkpoint), weights_id(base, "base"), "pil"))

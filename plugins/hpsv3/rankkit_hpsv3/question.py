@@ -120,8 +120,7 @@ def fitted(width: int, height: int) -> tuple[int, int]:
 
 
 def patches(pixels_CHW: torch.Tensor) -> torch.Tensor:
-    """(P, 1176): patches of 14 x 14, two by two together, each seen twice because the model thinks of films.
-    """
+    """(P, 1176): patches of 14 x 14, two by two together, each seen twice because the model thinks of films."""
     channels, height, width = pixels_CHW.shape
     grid = pixels_CHW.view(channels, height // SIDE, 2, PATCH, width // SIDE, 2, PATCH).permute(
         1, 4, 2, 5, 0, 3, 6

@@ -124,8 +124,7 @@ def published(key):
 
 
 def tokenizer():
-    """Qwen2's tokenizer, byte by byte but for the words of the question, which are built up letter by letter.
-    """
+    """Qwen2's tokenizer, byte by byte but for the words of the question, which are built up letter by letter."""
     from transformers import Qwen2Tokenizer
 
     letters = byte_letters()

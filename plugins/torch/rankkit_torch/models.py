@@ -95,8 +95,7 @@ def load_strict(
 
 @contextlib.contextmanager
 def memory(device: torch.device, what: str) -> Iterator[None]:
-    """Within it, running out of GPU memory is a `BrokenRanker` that says how much is free and what to change.
-    """
+    """Within it, running out of GPU memory is a `BrokenRanker` that says how much is free and what to change."""
     try:
         yield
     except torch.OutOfMemoryError:

@@ -1,5 +1,4 @@
-"""What came back, and what it says: log-probabilities of the first token, or a text that ends in a verdict.
-"""
+"""What came back, and what it says: log-probabilities of the first token, or a text that ends in a verdict."""
 
 from __future__ import annotations
 

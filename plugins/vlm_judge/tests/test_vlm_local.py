@@ -150,7 +150,7 @@ def load(name, folder, **options):
     return rankkit.load(name, model=folder, cache=None, **options)
 
 
-def test_a_model_here_judges_pairs_in_both_seats(folder, group):
+def test_a_model_here_judges_pairs_in_both_orders(folder, group):
     (ranking,) = load("vlm-judge", folder, mode="logprob").rank([group])
     judge = ranking.details[0]["judge"]
     assert judge["calls"] == 12 and judge["failed_calls"] == 0 and judge["tokens"] > 12 * 100

@@ -69,8 +69,7 @@ def theirs(seed: int = 0) -> dict[str, Tensor]:
 
 
 def last_stage(weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    """The authors' forward pass written out on their own names (arXiv 2602.04770): the oracle of the key map.
-    """
+    """The authors' forward pass written out on their own names (arXiv 2602.04770): the oracle of the key map."""
 
     def conv(name: str, x: Tensor, stride: int = 1) -> Tensor:
         kernel = weights[f"encoder.{name}.kernel"].permute(3, 2, 0, 1)
