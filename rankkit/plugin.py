@@ -10,21 +10,32 @@ from rankkit.core.prefetch import map_images, prefetch
 from rankkit.io.formats import read_rows
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
+from rankkit.report.charts import Curve, line_chart
+from rankkit.report.gallery import write_page
+from rankkit.report.html import h
+from rankkit.report.sections import Section, image, table
 
 __all__ = [
+    "Curve",
     "Decoded",
     "Mean",
     "Prepared",
     "Rate",
     "Row",
+    "Section",
     "clustered_mean",
     "decode",
     "effective_size",
+    "h",
+    "image",
+    "line_chart",
     "map_images",
     "prefetch",
     "prepare",
     "read_rows",
+    "table",
     "to_rgb",
     "wilson",
     "win_interval",
+    "write_page",
 ]

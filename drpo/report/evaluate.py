@@ -4,67 +4,78 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from drpo.run.paired import duels, outcome
 from drpo.run.sample import read_config, trained
 from drpo.types import Generator, fixed_seeds
 from rankkit import Group, Ranker, Ranking
-
-Floats = NDArray[np.float64]
+from rankkit.plugin import win_interval
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one ranker says of a run: the share of pairs in which the trained picture beats the base's (ties
-    half), with its interval.
+class BaseComparison:
+    """One ranker's comparison of a run with its base: the share of pairs in which the trained image is preferred, ties half a win.
 
-    `low` and `high` bound 95 % of bootstrap samples over prompts. `pairs` were ranked, `abstained` could not
-    be. `before` and `after` are mean scores of the base's and the run's pictures, None where scores mean
-    something within one group only.
+    `low` and `high` are the 95 % interval of that share and `p_value` its test against one half, prompts as clusters
+    (`rankkit.plugin.win_interval`). `pairs` were ranked, `abstained` could not be. `before` and `after` are mean scores of the
+    base's and the run's images, None where scores mean something within one group only.
     """
 
     ranker: str
     win_rate: float
     low: float
     high: float
+    p_value: float
     pairs: int
     abstained: int
     before: float | None = None
     after: float | None = None
 
+    @property
+    def significant(self) -> bool:
+        """Whether the interval leaves one half out."""
+        return not self.low <= 0.5 <= self.high
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers as JSON holds them: null where there is no win rate."""
+        fields = asdict(self)
+        return {
+            name: None if isinstance(value, float) and math.isnan(value) else value
+            for name, value in fields.items()
+        }
+
     def __str__(self) -> str:
-        doubt = "" if self.low > 0.5 or self.high < 0.5 else "  (not significant)"
+        if not self.pairs:
+            return f"{self.ranker}: all {self.abstained} pairs abstained"
         means = "" if self.before is None else f"mean {self.before:.4g} -> {self.after:.4g}, "
         lost = f", {self.abstained} abstained" if self.abstained else ""
-        won = f"wins {self.win_rate:.1%} of {self.pairs} pairs{lost}, 95 % interval {self.low:.1%} to {self.high:.1%}{doubt}"
+        doubt = "" if self.significant else "  (not significant)"
+        interval = f"95 % interval {self.low:.1%} to {self.high:.1%}"
         return (
-            f"{self.ranker}: {means}{won}"
-            if self.pairs
-            else f"{self.ranker}: all {self.abstained} pairs abstained"
+            f"{self.ranker}: {means}wins {self.win_rate:.1%} of {self.pairs} pairs{lost}, {interval}{doubt}"
         )
 
 
 def evaluate(
     run: Path, rankers: Mapping[str, Ranker], prompts: Sequence[str], *, each: int = 4, seed: int = 0
-) -> list[Verdict]:
-    """Let every ranker compare `each` pictures per prompt of a run with its base's from the same noises."""
+) -> list[BaseComparison]:
+    """Let every ranker compare `each` images per prompt of a run with its base's from the same noises."""
     generator = trained(read_config(run), run)
     groups = [
         group
         for index, prompt in enumerate(prompts)
         for group in pairs(generator, prompt, each, next(fixed_seeds(seed, index)))
     ]
-    return [verdict(name, ranker, groups, each) for name, ranker in rankers.items()]
+    return [compare_with_base(name, ranker, groups) for name, ranker in rankers.items()]
 
 
 def pairs(generator: Generator, prompt: str, each: int, seed: int) -> list[Group]:
-    """One group per noise: the trained picture first, the base's second."""
+    """One group per noise: the trained image first, the base's second."""
     noise = generator.noise(each, seed)
     with torch.no_grad():
         after = generator.sample(prompt, noise)
@@ -72,30 +83,25 @@ def pairs(generator: Generator, prompt: str, each: int, seed: int) -> list[Group
             return duels(after, generator.sample(prompt, noise))
 
 
-def verdict(name: str, ranker: Ranker, groups: Sequence[Group], each: int) -> Verdict:
-    """One ranker's verdict over groups that come `each` per prompt."""
+def compare_with_base(name: str, ranker: Ranker, groups: Sequence[Group]) -> BaseComparison:
+    """One ranker's comparison over groups of two, the trained image first; groups of one prompt are one cluster."""
     rankings = ranker.rank(groups)
-    outcomes = np.array([outcome(ranking) for ranking in rankings]).reshape(-1, each)
-    ranked = np.isfinite(outcomes)
-    won, count = np.where(ranked, outcomes, 0).sum(1), ranked.sum(1)
-    total = int(count.sum())
-    rate = float(won.sum() / total) if total else math.nan
-    return Verdict(name, rate, *_interval(won, count), total, int((~ranked).sum()), *_means(rankings))
-
-
-def _interval(won: Floats, count: Floats) -> tuple[float, float]:
-    drawn = np.random.default_rng(0).integers(len(won), size=(5000, len(won)))
-    low, high = np.quantile(won[drawn].sum(1) / np.maximum(count[drawn].sum(1), 1), [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _means(rankings: Sequence[Ranking]) -> tuple[float | None, float | None]:
-    """Mean scores before and after, over the pairs that were ranked."""
-    if any(ranking.kind != "pointwise" for ranking in rankings):
-        return None, None
-    ranked = [ranking.scores for ranking in rankings if not math.isnan(sum(ranking.scores))]
-    return (
-        (math.fsum(b for _, b in ranked) / len(ranked), math.fsum(a for a, _ in ranked) / len(ranked))
-        if ranked
-        else (None, None)
+    outcomes = [outcome(ranking) for ranking in rankings]
+    numbers = {
+        prompt: number for number, prompt in enumerate(dict.fromkeys(group.prompt for group in groups))
+    }
+    ranked = [at for at, won in enumerate(outcomes) if not math.isnan(won)]
+    rate = win_interval([outcomes[at] for at in ranked], [numbers[groups[at].prompt] for at in ranked])
+    abstained = len(outcomes) - len(ranked)
+    before, after = _means([rankings[at] for at in ranked])
+    return BaseComparison(
+        name, rate.rate, rate.low, rate.high, rate.p_value, len(ranked), abstained, before, after
     )
+
+
+def _means(ranked: Sequence[Ranking]) -> tuple[float | None, float | None]:
+    """Mean scores before and after, over the pairs that were ranked, if scores of several groups compare."""
+    if not ranked or any(ranking.kind != "pointwise" for ranking in ranked):
+        return None, None
+    after, before = zip(*(ranking.scores for ranking in ranked), strict=True)
+    return math.fsum(before) / len(ranked), math.fsum(after) / len(ranked)

@@ -179,14 +179,13 @@ def _reason(ranking: Ranking | None, seat: int) -> str:
 
 def _agreement(name: str, kept: _Score) -> Agreement:
     rate = stats.win_interval(kept.values, kept.clusters)
-    p_value = stats.rate_p_value(kept.values, kept.clusters)
     abstained = sum(kept.reasons.values())
     return Agreement(
         name,
         rate.rate,
         rate.low,
         rate.high,
-        p_value,
+        rate.p_value,
         rate.values,
         rate.clusters,
         kept.ties,

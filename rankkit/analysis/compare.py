@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any
 
 from rankkit.analysis import judge_reliability
-from rankkit.analysis.stats import Rate, rate_p_value, win_interval
+from rankkit.analysis.stats import Rate, win_interval
 from rankkit.core import images
 from rankkit.core.calling import rank_groups
 from rankkit.core.rankers import needs_prompt
@@ -72,7 +72,7 @@ class Comparison:
     @property
     def p_value(self) -> float:
         """Two-sided, against a rate of one half, by prompt."""
-        return rate_p_value(self.outcomes, self.prompts)
+        return self.rate.p_value
 
     @property
     def ties(self) -> int:
@@ -100,9 +100,9 @@ class Comparison:
         if not self.outcomes:
             return "no pair was decided"
         rate = self.rate
-        if rate.low > 0.5:
-            return f"{a} is preferred"
-        return f"{b} is preferred" if rate.high < 0.5 else "not significant: this could be chance"
+        if not rate.significant:
+            return "not significant: this could be chance"
+        return f"{a if rate.rate > 0.5 else b} is preferred"
 
 
 def pair(

@@ -28,6 +28,11 @@ class Mean:
     values: int
     clusters: int
 
+    def interval(self, *, level: float = 0.95) -> tuple[float, float]:
+        """The mean ± as many standard errors as `level` asks for, by the normal distribution."""
+        half = NormalDist().inv_cdf(0.5 + level / 2) * self.stderr
+        return self.mean - half, self.mean + half
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:
@@ -42,6 +47,21 @@ class Rate:
     effective: float
     values: int
     clusters: int
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, against a rate of ½: the score test at the effective sample size. 1 without values.
+
+        It is below 0.05 exactly where the 95 % interval leaves ½ out, so that words and interval never disagree.
+        """
+        if not self.values:
+            return 1.0
+        return math.erfc(abs(self.rate - 0.5) * 2 * math.sqrt(self.effective) / math.sqrt(2))
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval leaves ½ out."""
+        return bool(self.values) and not self.low <= 0.5 <= self.high
 
 
 def clustered_mean(values: ArrayLike, clusters: ArrayLike | None = None) -> Mean:
@@ -99,18 +119,6 @@ def wilson(rate: float, n: float, *, level: float = 0.95) -> tuple[float, float]
     middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return min(max(middle - half, 0.0), rate), max(min(middle + half, 1.0), rate)
-
-
-def rate_p_value(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
-    """Two-sided p-value of a rate against ½, by cluster: the score test at the effective sample size.
-
-    It is below 0.05 exactly where `win_interval` leaves ½ out, so that words and interval never disagree. 1
-    without values.
-    """
-    x, c = _arrays(values, clusters)
-    if not x.size:
-        return 1.0
-    return math.erfc(abs(float(x.mean()) - 0.5) * 2 * math.sqrt(effective_size(x, c)) / math.sqrt(2))
 
 
 def cluster_sign_test(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
@@ -194,3 +202,10 @@ def _inversions(values: Floats) -> int:
     left, right = np.array_split(values, 2)
     across = len(left) * len(right) - int(np.searchsorted(np.sort(left), right, "right").sum())
     return _inversions(left) + _inversions(right) + across
+
+
+def win_share(ours: ArrayLike, theirs: ArrayLike) -> float:
+    """Share of all pairs (one of ours, one of theirs) in which ours scores higher; a tie is half a win."""
+    other = np.sort(np.asarray(theirs, float))
+    below, up_to = np.searchsorted(other, ours, "left"), np.searchsorted(other, ours, "right")
+    return float((below + up_to).mean() / 2 / len(other))

@@ -426,10 +426,14 @@ def _specs(specs: list[str] | None) -> list[str]:
 def _gallery(file: Path, html: Path, parameters: dict[str, object], extra: Sequence[Path] = ()) -> None:
     from rankkit.io.formats import read_rows
     from rankkit.report.gallery import gallery
-    from rankkit.report.page import section
+    from rankkit.report.sections import read_section
 
     gallery(
-        read_rows(file), html, beside=file, parameters=parameters, extras=[section(page) for page in extra]
+        read_rows(file),
+        html,
+        beside=file,
+        parameters=parameters,
+        extras=[read_section(page) for page in extra],
     )
     _say(f"pictures → {html}")
 

@@ -17,7 +17,7 @@ from rankkit.io.rows import Row
 from rankkit.report import overview, page, prompts
 from rankkit.report.html import Html, h
 from rankkit.report.model import Study, study
-from rankkit.report.page import Section
+from rankkit.report.sections import Section
 from rankkit.report.thumbnails import Picture, picture
 
 __all__ = ["Section", "gallery"]
@@ -59,8 +59,17 @@ def gallery(
         ThreadPoolExecutor(WORKERS) as pool,
     ):  # decoding in threads would leave its warning filter behind
         album = Album(near, thumbnail, pool)
-        _replace(out, _page(found, album, title, parameters or {}, max_groups, extras))
+        write_pieces(out, _page(found, album, title, parameters or {}, max_groups, extras))
     return out
+
+
+def write_page(out: str | os.PathLike[str], title: str, sections: Sequence[Section]) -> Path:
+    """Write a self-contained page of sections, in the gallery's style, and return its path.
+
+    Raises `UsageError` when `out` cannot be written.
+    """
+    write_pieces(Path(out), page.document(title, sections))
+    return Path(out)
 
 
 class Album:
@@ -125,7 +134,8 @@ def _each_end(sizes: Sequence[int]) -> int:
     return next(fits, 2)
 
 
-def _replace(out: Path, pieces: Iterator[Html]) -> None:
+def write_pieces(out: Path, pieces: Iterable[Html]) -> None:
+    """Write a page whole, or leave what was there. Raises `UsageError` where it cannot be written."""
     part = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rankkit.analysis import judge_reliability
-from rankkit.analysis.stats import Mean, clustered_mean
+from rankkit.analysis.stats import Mean, clustered_mean, win_share
 from rankkit.report.charts import Slope, distribution, slopes
 from rankkit.report.html import Html, clipped, count, folded, h, middle, number, rank, said, signed
 from rankkit.report.model import Candidate, Column, Prompt, Study
-from rankkit.report.stats import win_rate
 from rankkit.report.thumbnails import Picture
 
 Look = Callable[[str, int], Picture]  # an image's name and a size in pixels to its picture
@@ -275,7 +274,7 @@ def _win_rate(study: Study, name: str, at: int) -> Mean | None:
             if cell is not None and cell.rank is not None:
                 sides[os.path.dirname(candidate.name) == name].append(-cell.rank)
         if all(sides):
-            won.append(win_rate(sides[True], sides[False]))
+            won.append(win_share(sides[True], sides[False]))
     return clustered_mean(won) if won else None
 
 

@@ -6,52 +6,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from rankkit.errors import UsageError
 from rankkit.report.html import Html, clipped, count, folded, h, middle, opening, said, signed
 from rankkit.report.model import Candidate, Prompt, Study
 from rankkit.report.overview import dot
 from rankkit.report.prompts import orders
+from rankkit.report.sections import Section
 
 REASONS, EXAMPLES = 50, 12  # reasons of abstention that are listed, and images under each
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A block of a caller's own, shown above the rankers. `title` is plain text; `html` is written as it is,
-    so it must be escaped already.
-
-    The page's policy lets it hold SVG and ``data:`` pictures, but refuses scripts, ``style`` attributes and
-    anything from a network. The classes ``strip`` (a row of pictures that wraps) and ``note`` (small grey
-    text) may be used.
-    """
-
-    title: str
-    html: str
-
-
-def section(path: Path) -> Section:
-    """Another page's ``<main>`` as a section under that page's title, such as the report of a training run.
-
-    Raises `UsageError` for a file that cannot be read or has no ``<main>``.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error}); give an HTML page") from None
-    main, title = (re.search(rf"<{tag}>(.*)</{tag}>", text, re.DOTALL) for tag in ("main", "title"))
-    if main is None:
-        raise UsageError(
-            f"{path}: has no <main>, so there is nothing to put into the gallery; give an HTML page such as a training report"
-        )
-    return Section(html.unescape(title[1]) if title else path.stem, main[1])
 
 
 def head(title: str) -> Html:
@@ -76,6 +41,17 @@ def head(title: str) -> Html:
 def asset(name: str) -> str:
     """One of the package's own files: style.css or script.js."""
     return files(__package__).joinpath(name).read_text(encoding="utf-8").replace("\r\n", "\n")
+
+
+def document(title: str, sections: Sequence[Section]) -> Iterator[Html]:
+    """A whole page of sections alone, in the gallery's style: what `gallery` can take up as one section of its own page."""
+    yield head(title)
+    yield h("header", h("h1", clipped(title, 200)), id="top", class_="summary")
+    yield Html("<main>")
+    for section in sections:
+        heading = h("h2", clipped(section.title, 200)) if section.title else None
+        yield h("section", heading, h("div", Html(section.html), class_="extra"))
+    yield Html("</main></body></html>\n")
 
 
 def bar(title: str, study: Study, extras: Sequence[Section]) -> Html:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from rankkit import Group, Ranking, Scored, build, mean_rank, pairwise, pointwise
 from rankkit.analysis.agree import BATCH, agree, lines, table, to_dict
-from rankkit.errors import BadSource, BrokenRanker, UsageError
+from rankkit.errors import BadSource, UsageError
 
 # The quality of a picture is its red value: a ranker that reads it knows the truth.
 

@@ -20,7 +20,7 @@ from rankkit.io.rows import Row
 from rankkit.report.gallery import gallery
 from rankkit.report.html import CONTROLS
 from rankkit.report.model import study
-from rankkit.report.page import Section
+from rankkit.report.sections import Section
 
 
 def digest(path: str | Path) -> str:

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from rankkit.core.types import Group, Identity, Ranking
 from rankkit.io.rows import Row, rows
 from rankkit.report.gallery import gallery
-from rankkit.report.page import Section
+from rankkit.report.sections import Section
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(

@@ -6,7 +6,8 @@ from gallery_page import rows_of
 
 from rankkit.report.html import clipped, h, number
 from rankkit.report.model import study
-from rankkit.report.stats import histogram, win_rate
+from rankkit.analysis.stats import win_share
+from rankkit.report.charts import histogram
 
 
 def test_one_name_with_two_option_sets_is_two_columns_named_by_the_difference():
@@ -48,7 +49,7 @@ def test_a_later_row_for_the_same_candidate_counts():
 
 
 def test_numbers_by_hand():
-    assert win_rate([2.0, 1.0], [1.0, 0.0]) == (1 + 1 + 0.5 + 1) / 4
+    assert win_share([2.0, 1.0], [1.0, 0.0]) == (1 + 1 + 0.5 + 1) / 4
     assert histogram([0.0, 1.0, 1.0, 2.0], 2) == [1, 3] and histogram([3.0, 3.0], 4) == [0, 0, 2, 0]
     assert [number(x) for x in (0.28312, -44512.0, 3.0, 0.0, -0.0, 0.00012345)] == [
         "0.2831",

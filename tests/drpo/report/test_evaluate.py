@@ -7,12 +7,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import pytest
 import torch
 from PIL import Image
 from toy_generator import Scorer, ToyGenerator
 
-from drpo.report.evaluate import pairs, verdict
+from drpo.report.evaluate import compare_with_base, pairs
 from rankkit import Group, Ranking
+from rankkit.analysis.compare import Comparison
 
 
 class Fixed:
@@ -30,15 +32,33 @@ def groups(count: int) -> list[Group]:
 
 
 def test_wins_ties_and_abstentions_are_counted() -> None:
-    found = verdict("r", Fixed((2, 1), (1, 1), (0, 1), (math.nan, 1)), groups(4), each=2)
+    found = compare_with_base("r", Fixed((2, 1), (1, 1), (0, 1), (math.nan, 1)), groups(4))
     assert (found.win_rate, found.pairs, found.abstained) == (0.5, 3, 1)
     assert str(found).endswith("(not significant)")
 
 
-def test_the_trained_picture_comes_first_and_the_base_second() -> None:
+def test_the_trained_image_comes_first_and_the_base_second() -> None:
     toy = ToyGenerator()
     toy.shift.data += torch.tensor([1.0, -1.0, -1.0])
-    found = verdict(
-        "red", Scorer(), [group for seed in range(8) for group in pairs(toy, "a", 2, seed)], each=2
+    found = compare_with_base(
+        "red", Scorer(), [group for seed in range(8) for group in pairs(toy, f"prompt {seed}", 2, seed)]
     )
-    assert found.win_rate == 1 and found.low == 1 and found.pairs == 16
+    assert found.win_rate == 1 and found.significant and found.pairs == 16
+
+
+@pytest.mark.parametrize(
+    "prompts, each, won, interval",
+    [(3, 4, 4, (0.4385, 1.0)), (12, 5, 3, (0.3333, 0.8182))],
+    ids=["three prompts, all won", "twelve prompts at .60"],
+)
+def test_a_run_and_two_folders_get_the_same_interval_from_the_same_pairs(
+    prompts: int, each: int, won: int, interval: tuple[float, float]
+) -> None:
+    wins = [float(place < won) for _ in range(prompts) for place in range(each)]
+    labels = [prompt for prompt in range(prompts) for _ in range(each)]
+    drawn = [Group(f"prompt {label}", (Image.new("RGB", (4, 4)),) * 2) for label in labels]
+    run = compare_with_base("r", Fixed(*[(win, 1 - win) for win in wins]), drawn)
+    folders = Comparison("r", wins, labels)
+    assert (run.low, run.high, run.p_value) == (folders.rate.low, folders.rate.high, folders.p_value)
+    assert (run.low, run.high) == pytest.approx(interval, abs=2e-3)
+    assert not run.significant and "not significant" in folders.verdict("A", "B")

@@ -11,11 +11,11 @@ from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor
 
 from drpo.features.latent import Latent
 from drpo.report import report
-from drpo.report.charts import Curve, chart
-from drpo.report.evaluate import Verdict
+from drpo.report.evaluate import BaseComparison
 from drpo.run.run import run
 from drpo.train import Trainer
-from rankkit.report.page import section
+from rankkit.plugin import Curve, line_chart
+from rankkit.report.sections import read_section
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_the_page_shows_gains_curve_pictures_and_settings_and_loads_nothing(fold
     page = report.write(folder).read_text("utf-8")
     assert "toy (what was trained on)" in page and "<polyline" in page and "data:image/png;base64," in page
     assert "&lt;b&gt;&amp;.txt" in page and "<b>" not in page
-    assert "http" not in page and "<script" not in page and "style=" not in page
+    assert "http:" not in page and "https:" not in page and "<script" not in page and " style=" not in page
 
 
 def test_a_control_from_earlier_rows_is_drawn_beside_and_said_to_be_no_part_of_this_run(
@@ -51,7 +51,7 @@ def test_a_control_from_earlier_rows_is_drawn_beside_and_said_to_be_no_part_of_t
 
 
 def test_an_evaluation_is_shown_where_one_was_made(folder: Path) -> None:
-    report.keep(folder, [Verdict("toy", 0.9, 0.8, 0.95, 40, 0, 0.25, 0.75)], "held-out.txt")
+    report.keep(folder, [BaseComparison("toy", 0.9, 0.8, 0.95, 0.001, 40, 0, 0.25, 0.75)], "held-out.txt")
     page = report.write(folder).read_text("utf-8")
     assert "held-out.txt" in page and "toy: mean 0.25 -&gt; 0.75, wins 90.0% of 40 pairs" in page
 
@@ -63,9 +63,9 @@ def test_a_run_without_looks_or_rows_has_a_page_all_the_same(folder: Path) -> No
 
 
 def test_the_page_goes_into_a_gallery_as_a_section(folder: Path) -> None:
-    part = section(report.write(folder))
+    part = read_section(report.write(folder))
     assert part.title == "drpo: run" and part.html.count("<polyline") == 1 and "<h1>" not in part.html
 
 
 def test_a_flat_curve_of_one_point_can_be_drawn() -> None:
-    assert "NaN" not in chart([Curve("one", [(1, 0.5)])], x="step", y="reward")
+    assert "NaN" not in line_chart([Curve("one", [(1, 0.5)])], x="step", y="reward")

@@ -1,0 +1,44 @@
+"""What a gallery takes from another page: text, tables, figures and embedded images, and nothing that acts or loads."""
+
+import pytest
+
+from rankkit.errors import UsageError
+from rankkit.plugin import Curve, Section, h, line_chart, table, write_page
+from rankkit.report.sections import read_section
+
+
+def test_what_was_written_is_read_back(tmp_path):
+    body = table(["ranker", "gain"], [["a < b", "0.5"]]) + line_chart([Curve("one", [(1, 0.5), (2, 0.7)])], x="step", y="reward")
+    path = write_page(tmp_path / "page.html", "A <run>", [Section("Numbers", body)])
+    found = read_section(path)
+    assert found.title == "A <run>"
+    assert "a &lt; b" in found.html and found.html.count("<polyline") == 1 and "viewBox" in found.html
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>window.pwned = 1</script>",
+        "<style>body { display: none }</style>",
+        "<p onclick='pwn()'>x</p>",
+        "<img src='http://elsewhere/x.png'>",
+        "<a href='javascript:pwn()'>x</a>",
+        "<iframe src='http://elsewhere'>text</iframe>",
+        "<svg><script>pwn()</script></svg>",
+    ],
+)
+def test_nothing_that_acts_or_loads_comes_along(tmp_path, hostile):
+    (tmp_path / "page.html").write_text(f"<title>t</title><main><p>kept</p>{hostile}<p>too</p></main>")
+    html = read_section(tmp_path / "page.html").html
+    assert "kept" in html and "too" in html
+    assert not [word for word in ("pwn", "elsewhere", "display") if word in html]
+
+
+def test_a_page_without_main_is_refused_by_name(tmp_path):
+    (tmp_path / "page.html").write_text("<p>hello</p>")
+    with pytest.raises(UsageError, match=r"page\.html"):
+        read_section(tmp_path / "page.html")
+
+
+def test_escaped_text_stays_escaped():
+    assert h("p", "<b>") == "<p>&lt;b&gt;</p>"
