@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tiny_clip as tiny
 import torch
@@ -59,7 +58,7 @@ def test_clip_keeps_every_promise_of_a_ranker(folder):
 def test_scores_equal_the_plain_loop_of_transformers(folder):
     ours = [scored.score for scored in Clip(checkpoint=folder).score(IMAGES, PROMPTS)]
     theirs = tiny.reference(IMAGES, PROMPTS, checkpoint=folder)
-    assert np.abs(np.subtract(ours, theirs)).max() <= 1e-6 * 100  # of the cosine
+    golden.assert_parity(ours, theirs)
 
 
 def test_scores_are_the_golden_ones(tmp_path):
@@ -79,7 +78,7 @@ def test_scores_equal_the_plain_loop_of_open_clip(open_clip, file, name):
         for image, prompt in zip(IMAGES, [*PROMPTS[1:], LONG], strict=True):
             a, b = model.eval().encode_image(transform(image)[None]), model.encode_text(tokenizer([prompt]))
             theirs.append(100 * float(torch.nn.functional.cosine_similarity(a, b)))
-    assert np.abs(np.subtract([scored.score for scored in ours], theirs)).max() <= 1e-6 * 100  # of the cosine
+    golden.assert_parity([scored.score for scored in ours], theirs)
     assert ours[-1].details["prompt_truncated"] and not ours[0].details["prompt_truncated"]
 
 

@@ -41,10 +41,20 @@ def hub_names(config, folder):
 
 
 def module_of(state, folder, name):
-    """The module with this name's end in the model that mmdet's state converts to."""
+    """The module with this name's end in the model that mmdet's state converts to, in float64."""
     save_file(convert(state), folder / "model.safetensors", metadata={"format": "pt"})
     tiny_config().save_pretrained(folder)
-    return next(module for key, module in load(folder).named_modules() if key.endswith(name))
+    return next(module.double() for key, module in load(folder).named_modules() if key.endswith(name))
+
+
+def random_state64():
+    """mmdet's tiny state with float64 copies of its weights: what follows is then exact but for 1e-9."""
+    state = random_state(tiny_config())
+    return state, {name: value.double() for name, value in state.items()}
+
+
+def randn(*shape):
+    return torch.randn(*shape, dtype=torch.float64)
 
 
 def outputs(model):
@@ -91,23 +101,23 @@ def test_a_model_that_went_to_mmdets_names_and_back_gives_the_same_outputs(tmp_p
 
 
 def test_patch_merging_in_mmdets_order_of_pixels_gives_the_same_after_conversion(tmp_path):
-    state = random_state(tiny_config())
-    merging = module_of(state, tmp_path, "layers.0.downsample")
+    written, state = random_state64()
+    merging = module_of(written, tmp_path, "layers.0.downsample")
     norm, reduction = torch.nn.LayerNorm(48), torch.nn.Linear(48, 24, bias=False)
     norm.weight.data, norm.bias.data = (
         state[f"backbone.stages.0.downsample.norm.{kind}"] for kind in ("weight", "bias")
     )
     reduction.weight.data = state["backbone.stages.0.downsample.reduction.weight"]
-    x_NCHW = torch.randn(2, 12, 8, 10)
+    x_NCHW = randn(2, 12, 8, 10)
     official = reduction(norm(torch.nn.functional.unfold(x_NCHW, 2, stride=2).transpose(1, 2)))
-    assert torch.allclose(merging(x_NCHW.flatten(2).transpose(1, 2), (8, 10)), official, atol=1e-4)
+    assert torch.allclose(merging(x_NCHW.flatten(2).transpose(1, 2), (8, 10)), official, atol=1e-9)
 
 
 def test_window_attention_with_fused_weights_gives_the_same_after_conversion(tmp_path):
     name = "backbone.stages.1.blocks.0.attn.w_msa."
-    state = random_state(tiny_config())
-    attention = module_of(state, tmp_path, "layers.1.blocks.0.attention")
-    x_BLC, heads = torch.randn(4, 9, 24), 2
+    written, state = random_state64()
+    attention = module_of(written, tmp_path, "layers.1.blocks.0.attention")
+    x_BLC, heads = randn(4, 9, 24), 2
     with torch.no_grad():
         answer = attention(x_BLC)
     q, k, v = (
@@ -124,17 +134,17 @@ def test_window_attention_with_fused_weights_gives_the_same_after_conversion(tmp
     official = torch.nn.functional.linear(
         mixed.transpose(1, 2).reshape(4, 9, 24), state[name + "proj.weight"], state[name + "proj.bias"]
     )
-    assert torch.allclose(answer[0] if isinstance(answer, tuple) else answer, official, atol=1e-4)
+    assert torch.allclose(answer[0] if isinstance(answer, tuple) else answer, official, atol=1e-9)
 
 
 def test_a_decoder_layer_is_mmdets_after_conversion(tmp_path):
-    state = random_state(tiny_config())
-    layer = module_of(state, tmp_path, "transformer_module.decoder.layers.1")
+    written, state = random_state64()
+    layer = module_of(written, tmp_path, "transformer_module.decoder.layers.1")
     mine = {
         name.removeprefix(MMDET_LAYER): value for name, value in state.items() if name.startswith(MMDET_LAYER)
     }
-    query, place = torch.randn(2, 9, 2, 32)  # (queries, batch, channels)
-    memory, where = torch.randn(2, 12, 2, 32)
+    query, place = randn(2, 9, 2, 32)  # (queries, batch, channels)
+    memory, where = randn(2, 12, 2, 32)
     with torch.no_grad():
         mask = torch.zeros(2 * 4, 9, 12, dtype=torch.bool)
         answer = layer(
@@ -168,7 +178,7 @@ def test_a_decoder_layer_is_mmdets_after_conversion(tmp_path):
     x = normed(1, x + attend(1, x + place, x + place, x))
     hidden = F.linear(x, mine["ffns.0.layers.0.0.weight"], mine["ffns.0.layers.0.0.bias"]).relu()
     x = normed(2, x + F.linear(hidden, mine["ffns.0.layers.1.weight"], mine["ffns.0.layers.1.bias"]))
-    assert torch.allclose(answer, x, atol=1e-3)
+    assert torch.allclose(answer, x, atol=1e-9)
 
 
 def test_unpermuting_is_undone_by_its_inverse_for_norms_and_matrices():

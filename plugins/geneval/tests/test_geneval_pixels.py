@@ -113,7 +113,7 @@ def test_instances_are_those_of_a_numpy_reference_on_random_logits(original):
     by_place = sorted((label, each.box, each.score) for label, each in found)
     wanted = sorted((label, box, score) for (_, label), (score, box) in expected.items())
     for ours, theirs in zip(by_place, wanted, strict=True):
-        assert ours[:2] == theirs[:2] and ours[2] == pytest.approx(theirs[2], abs=1e-5)
+        assert ours[:2] == theirs[:2] and ours[2] == pytest.approx(theirs[2], abs=1e-4)
 
 
 def one(mask_logits_HW, original, class_logits=(9.0, 0.0)):
@@ -133,7 +133,7 @@ def test_a_mask_of_one_pixel_has_a_box_of_one_pixel():
     logits[5, 2] = 50.0
     _, found = one(logits, (8, 8))
     assert found.box == (2, 5, 3, 6)
-    assert found.score == pytest.approx(1 / (1 + np.exp(-9.0)), abs=1e-5)
+    assert found.score == pytest.approx(1 / (1 + np.exp(-9.0)), abs=1e-4)
     assert found.mask.sum() == 1
 
 

@@ -5,7 +5,6 @@ strictly.
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tiny_hpsv3 as tiny
 import torch
@@ -19,7 +18,7 @@ from rankkit_hpsv3 import HPSv3, official, plan
 from rankkit_hpsv3.model import renamed
 from rankkit_hpsv3.question import Asker, fitted, patches
 from rankkit_torch import golden, to_tensor
-from rankkit_torch.testing import PROMPTS, pictures, spoil
+from rankkit_torch.testing import PROMPTS, SAME_PIXEL, pictures, spoil
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def test_scores_equal_the_language_model_written_out(options):
     images = pictures()[: len(PROMPTS)]
     ours = [scored.score for scored in HPSv3(**options, dtype="float32").score(images, PROMPTS)]
     theirs = tiny.reference(images, PROMPTS, **options)
-    assert np.abs(np.subtract(ours, theirs)).max() <= 1e-5 * np.std(theirs)
+    golden.assert_parity(ours, theirs)
 
 
 def test_scores_are_the_golden_ones(tmp_path):
@@ -97,7 +96,7 @@ def test_companions_in_a_batch_do_not_move_a_score(options):
     alone, together = (
         HPSv3(**options, dtype="float32", batch_size=size).score(images, prompts) for size in (1, 3)
     )
-    assert [a.score for a in alone] == pytest.approx([b.score for b in together], abs=1e-5)
+    golden.assert_parity([found.score for found in together], [found.score for found in alone])
 
 
 @pytest.mark.parametrize("image", pictures(), ids=lambda image: f"{image.width}x{image.height}")
@@ -110,7 +109,9 @@ def test_pictures_are_fitted_and_cut_into_patches_as_transformers_does(image):
         images=[tiny.fit(image)], return_tensors="pt"
     )
     ours = patches(to_tensor([tiny.fit(image)])[0])
-    assert ours.shape == found["pixel_values"].shape and (ours - found["pixel_values"]).abs().max() <= 1e-6
+    assert (
+        ours.shape == found["pixel_values"].shape and (ours - found["pixel_values"]).abs().max() < SAME_PIXEL
+    )
     assert found["image_grid_thw"].tolist() == [[1, size[1] // 14, size[0] // 14]]
 
 

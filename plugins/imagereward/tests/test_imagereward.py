@@ -16,7 +16,7 @@ from rankkit.testing import check_ranker
 from rankkit_imagereward import ImageReward
 from rankkit_imagereward.model import renamed
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, PROMPTS, ROUNDING, pictures, spoil
+from rankkit_torch.testing import LONG, PROMPTS, pictures, spoil
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_scores_equal_the_network_written_out(options):
     images, prompts = pictures()[: len(PROMPTS)], PROMPTS
     ours = [scored.score for scored in ImageReward(**options).score(images, prompts)]
     theirs = tiny.reference(images, prompts, **options)
-    assert np.abs(np.subtract(ours, theirs)).max() <= ROUNDING * max(1, np.abs(theirs).max())
+    golden.assert_parity(ours, theirs)
 
 
 def test_scores_are_the_golden_ones(tmp_path):
@@ -55,7 +55,7 @@ def test_rows_say_that_the_prompt_was_cut_at_35_tokens(options):
     scored = ImageReward(**options).score([image] * 3, ["red " * 33, "red " * 34, LONG])
     assert [found.details["prompt_tokens"] for found in scored[:2]] == [35, 36]
     assert [found.details["prompt_truncated"] for found in scored] == [False, True, True]
-    assert scored[0].score == pytest.approx(scored[1].score, abs=1e-5)  # of a spread of about 4
+    assert scored[0].score == pytest.approx(scored[1].score, abs=golden.TOLERANCE)  # the spread is about 4
 
 
 @pytest.mark.parametrize("how", ["truncated", "pickle", "missing", "unexpected"])

@@ -119,6 +119,16 @@ def difference(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> dict[str, An
     }
 
 
+def assert_parity(ours: Sequence[float], theirs: Sequence[float]) -> None:
+    """Assert that two lists of scores differ by at most `TOLERANCE` of the spread of the second.
+
+    So they order alike all that lies further apart than twice that. Float32 is summed in another order on every
+    processor: this is what a card states on all of them, where a bound of a few roundings holds on one.
+    """
+    found = difference(np.atleast_2d(ours), np.atleast_2d(theirs))
+    assert found["max_of_spread"] <= TOLERANCE, found
+
+
 def tau(a: Sequence[float], b: Sequence[float]) -> float:
     """Kendall's tau-b of two lists of scores; 1 when both order alike.
 

@@ -178,7 +178,7 @@ def test_the_probability_is_the_softmax_of_the_models_own_logits(folder, group):
     )
     small = sum(logits[local.inputs.tokenizer.convert_tokens_to_ids(token)].exp() for token in ("a",))
     other = logits[local.inputs.tokenizer.convert_tokens_to_ids("b")].exp()
-    assert found.score == pytest.approx(float((a + small) / (a + small + b + spaced + other)), abs=1e-5)
+    assert found.score == pytest.approx(float((a + small) / (a + small + b + spaced + other)), abs=1e-4)
 
 
 def test_batches_and_their_padding_change_nothing(folder, group):
