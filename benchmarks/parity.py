@@ -29,7 +29,7 @@ from rankkit import Group
 from rankkit.errors import BrokenRanker
 from rankkit.remote import config, wire
 from rankkit_torch import golden
-from rankkit_torch.testing import PROMPTS, files, inputs_id, pictures
+from rankkit_torch.testing import PROMPTS, files, inputs_id, sample_images
 
 HERE = Path(__file__).parent
 PLUGINS = HERE.parent / "plugins"
@@ -89,7 +89,7 @@ def beside_original(name: str, python: str | None, size: str) -> int:
 
 
 def against_original(name: str, python: str, size: str) -> int:
-    module, images, started = case(name), tuple(pictures()), time.monotonic()
+    module, images, started = case(name), tuple(sample_images()), time.monotonic()
     groups = [Group(prompt, images) for prompt in PROMPTS]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place:
         options = (module.full if size == "full" else module.checkpoint)(Path(folder))
@@ -113,7 +113,7 @@ def against_original(name: str, python: str, size: str) -> int:
 
 def compared(theirs: np.ndarray[Any, Any], ours: np.ndarray[Any, Any], **about: Any) -> dict[str, Any]:
     """A block of golden.json from the scores of both."""
-    found = {"inputs": inputs_id(pictures(), PROMPTS), "versions": golden.versions(), **about}
+    found = {"inputs": inputs_id(sample_images(), PROMPTS), "versions": golden.versions(), **about}
     spread = {"spread": float(theirs.std()), "spread_of_size": float(theirs.std() / np.abs(theirs).mean())}
     return {
         **found,

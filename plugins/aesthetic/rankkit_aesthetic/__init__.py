@@ -13,7 +13,6 @@ from torch.nn.functional import normalize
 
 from rankkit import Pointwise, Scored
 from rankkit.errors import BrokenRanker
-from rankkit.plugin import map_images
 from rankkit_torch import (
     LinearHead,
     batches,
@@ -22,14 +21,15 @@ from rankkit_torch import (
     full_float32,
     load_strict,
     memory,
+    normalized_pixels,
     pick_device,
     pick_dtype,
+    pixel_batch,
     read,
-    square,
-    to_tensor,
+    resize_center_crop,
     weights_id,
 )
-from rankkit_torch.pictures import handling
+from rankkit_torch.images import resize_details
 
 HEAD, HEAD_FILE = "trl-lib/ddpo-aesthetic-predictor", "aesthetic-model.pth"
 CLIP = "openai/clip-vit-large-patch14"
@@ -74,14 +74,14 @@ class Aesthetic(Pointwise):
 
     def score(self, images: Sequence[Image.Image]) -> list[Scored]:
         """One score per image, with what was cut of it."""
-        notes = [handling(image, self.size) for image in images]
+        notes = [resize_details(image, self.size) for image in images]
         scores = [score for batch in batches(images, self.batch_size) for score in self._batch(batch)]
         return [Scored(score, details=note) for score, note in zip(scores, notes, strict=True)]
 
     @torch.inference_mode()
     @full_float32()
     def _batch(self, images: Sequence[Image.Image]) -> list[float]:
-        pixels = to_tensor(map_images(lambda image: square(image, self.size), images))
+        pixels = pixel_batch(lambda image: normalized_pixels(resize_center_crop(image, self.size)), images)
         with memory(self.device, f"{len(images)} images"):
             features = self.tower(pixel_values=pixels.to(self.device, self.dtype)).image_embeds
             scores: list[float] = self.head(normalize(features.float(), dim=-1)).double().tolist()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import tiny_aesthetic as tiny
+import torch
 
 import rankkit
 from rankkit.errors import BrokenRanker
@@ -11,7 +12,7 @@ from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_aesthetic import Aesthetic
 from rankkit_torch import golden
-from rankkit_torch.testing import SAME_PIXEL, clip_folder, pictures, spoil, tiny_clip_config
+from rankkit_torch.testing import SAME_PIXEL, clip_folder, sample_images, spoil, tiny_clip_config
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,8 @@ def test_aesthetic_keeps_every_promise_of_a_ranker(options):
 
 
 def test_scores_equal_the_published_loop(options):
-    ours = [scored.score for scored in Aesthetic(**options).score(pictures())]
-    theirs = tiny.reference(pictures(), [], **options)
+    ours = [scored.score for scored in Aesthetic(**options).score(sample_images())]
+    theirs = tiny.reference(sample_images(), [], **options)
     golden.assert_parity(ours, theirs)
 
 
@@ -41,10 +42,10 @@ def test_images_are_prepared_as_torchvision_does():
             transforms.ToTensor(),
         ]
     )
-    from rankkit_torch import square, to_tensor
+    from rankkit_torch import normalized_pixels, resize_center_crop
 
-    for image in pictures():
-        ours = to_tensor([square(image, 56)], (0, 0, 0), (1, 1, 1))[0]
+    for image in sample_images():
+        ours = torch.from_numpy(normalized_pixels(resize_center_crop(image, 56), (0, 0, 0), (1, 1, 1)))
         assert (official(image) - ours).abs().max() < SAME_PIXEL, image.size
 
 

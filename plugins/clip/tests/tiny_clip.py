@@ -17,13 +17,13 @@ def reference(images, prompts, *, checkpoint):
     from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel
 
     model = CLIPModel.from_pretrained(checkpoint).eval()
-    pictures, tokenizer = (
+    processor, tokenizer = (
         AutoImageProcessor.from_pretrained(checkpoint, backend="pil"),
         AutoTokenizer.from_pretrained(checkpoint),
     )
     scores = []
     for image, prompt in zip(images, prompts, strict=True):
-        a = model.get_image_features(**pictures(images=image, return_tensors="pt")).pooler_output
+        a = model.get_image_features(**processor(images=image, return_tensors="pt")).pooler_output
         b = model.get_text_features(
             **tokenizer(prompt, truncation=True, max_length=77, return_tensors="pt")
         ).pooler_output

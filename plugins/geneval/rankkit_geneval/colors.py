@@ -10,21 +10,19 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import RankkitError
-from rankkit_geneval.detector import find_device, find_dtype
 from rankkit_geneval.judge import Detection
 from rankkit_geneval.vocabulary import COLORS
 from rankkit_geneval.weights import quiet
-from rankkit_torch import full_float32
+from rankkit_torch import full_float32, normalized_pixels, pick_device, pick_dtype, pixel_batch
 
 CLIP = "openai/clip-vit-large-patch14"
 GREY = (153, 153, 153)  # #999
 SIDE = 224  # pixels
 LARGEST = 80 * SIDE * SIDE  # pixels of a picture resized whole
-MEAN = np.array((0.48145466, 0.4578275, 0.40821073), np.float32)
-STD = np.array((0.26862954, 0.26130258, 0.27577711), np.float32)
 TEMPLATES = (
     "a photo of a {color} {thing}",
     "a photo of a {color}-colored {thing}",
@@ -92,7 +90,7 @@ class Clip:
     def __init__(self, name: str = CLIP, *, device: str = "auto", dtype: str = "float32") -> None:
         from transformers import CLIPModel, CLIPTokenizer
 
-        self.device, self.dtype = find_device(device), find_dtype(dtype)
+        self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
         read: Any = CLIPModel.from_pretrained
         try:
             with quiet():
@@ -123,12 +121,9 @@ class Clip:
     @full_float32()
     def images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Rows of pictures, prepared as CLIP's evaluation transform prepares them."""
-        pixels = np.stack(
-            [clip_pixels(image, self.model.config.vision_config.image_size) for image in images]
-        )
-        return _rows(
-            self.model.get_image_features(pixel_values=torch.from_numpy(pixels).to(self.device, self.dtype))
-        )
+        side = self.model.config.vision_config.image_size
+        pixels = pixel_batch(lambda image: clip_pixels(image, side), images).to(self.device, self.dtype)
+        return _rows(self.model.get_image_features(pixel_values=pixels))
 
     def _context(self) -> int:
         return int(self.model.config.text_config.max_position_embeddings)
@@ -156,7 +151,7 @@ def cut_out(image: Image.Image, detection: Detection) -> Image.Image:
     return image.crop((left, top, right, bottom))
 
 
-def clip_pixels(image: Image.Image, side: int = SIDE) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def clip_pixels(image: Image.Image, side: int = SIDE) -> NDArray[np.float32]:
     """CLIP's evaluation transform: shortest side to `side` (bicubic, antialiased), centre crop, normalise;
     (3, side, side).
 
@@ -180,8 +175,7 @@ def clip_pixels(image: Image.Image, side: int = SIDE) -> np.ndarray[tuple[int, .
             (top + side) * height / high,
         )
         square = image.resize((side, side), Image.Resampling.BICUBIC, box=shown)
-    pixels = np.asarray(square, np.float32) / np.float32(255)
-    return np.ascontiguousarray(((pixels - MEAN) / STD).transpose(2, 0, 1))
+    return normalized_pixels(square)
 
 
 def _rows(features: Any) -> torch.Tensor:

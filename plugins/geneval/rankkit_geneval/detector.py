@@ -13,12 +13,13 @@ import torch
 from PIL import Image
 
 from rankkit.errors import RankkitError
+from rankkit.plugin import map_images
 from rankkit_geneval import weights
 from rankkit_geneval.judge import THRESHOLD
 from rankkit_geneval.postprocess import Instance, instances
 from rankkit_geneval.resize import Prepared, prepare
 from rankkit_geneval.vocabulary import CLASSES
-from rankkit_torch import full_float32
+from rankkit_torch import full_float32, pick_device, pick_dtype
 
 Found = Mapping[str, Sequence[Instance]]
 
@@ -55,7 +56,8 @@ class Mask2Former:
             raise RankkitError(
                 f"batch_size is {batch_size}; at least one picture goes through the detector at a time"
             )
-        self.device, self.dtype, self.batch_size = find_device(device), find_dtype(dtype), batch_size
+        self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
+        self.batch_size = batch_size
         folder, self.weights = weights.resolve(name)
         self.model: Any = weights.load(folder, dtype=self.dtype).to(self.device)
 
@@ -63,7 +65,7 @@ class Mask2Former:
         """The things in each picture whose score is at least 0.3, by GenEval's class names, best first."""
         found: dict[int, Found] = {}
         by_size: dict[tuple[int, ...], list[int]] = {}
-        pictures = [prepare(image) for image in images]
+        pictures = map_images(prepare, images)
         for place, picture in enumerate(pictures):
             by_size.setdefault(picture.pixels_3HW.shape, []).append(place)
         for places in by_size.values():
@@ -99,37 +101,6 @@ def check_canary(detector: Detector) -> None:
             f"the detector does not see the {CANARY} in its test picture (score {cat:.2f}, wanted above {CANARY_SCORE}; it sees {seen}): "
             "the weights are wrong or the device computes garbage; try device=cpu, convert the checkpoint again, or say canary=false"
         )
-
-
-def find_device(name: str) -> torch.device:
-    """A torch device by name; "auto" is the first of cuda, mps and cpu that is there.
-
-    Raises `RankkitError` for one that is not.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.zeros(1, device=name)
-        return torch.device(name)
-    except (
-        RuntimeError,
-        AssertionError,
-    ) as error:  # torch raises AssertionError where it was built without the device
-        reason = str(error).splitlines()[0][:120]
-        raise RankkitError(
-            f"device={name} cannot be used here ({reason}); there is device=auto and device=cpu"
-        ) from None
-
-
-def find_dtype(name: str) -> torch.dtype:
-    """A torch dtype by name.
-
-    The thresholds 0.3 and 0.9 were set in float32; half precision moves scores across them.
-    """
-    known = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if name not in known:
-        raise RankkitError(f"dtype={name} is not one of {', '.join(known)}")
-    return known[name]
 
 
 def _by_class(found: Sequence[tuple[int, Instance]]) -> Found:

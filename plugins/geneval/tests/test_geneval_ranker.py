@@ -20,10 +20,11 @@ import rankkit
 from rankkit import Group, RankkitError
 from rankkit.testing import check_ranker
 from rankkit_geneval import prompts
-from rankkit_geneval.detector import CLASSES, Mask2Former, check_canary, find_device
+from rankkit_geneval.detector import CLASSES, Mask2Former, check_canary
 from rankkit_geneval.postprocess import Instance
 from rankkit_geneval.ranker import Judged, find_metadata
 from rankkit_geneval.weights import convert_file, official_config
+from rankkit_torch import pick_device
 
 DOG, CAT = (4, 20, 24, 40), (60, 20, 80, 40)
 LEFT = {
@@ -217,7 +218,7 @@ def test_a_detector_that_sees_the_cat_passes_the_canary():
         ("geneval:mode=strict", "mode='strict' is not one of correct, graded, flow_grpo"),
         ("geneval:checkpont=x", "geneval has no option 'checkpont'; did you mean checkpoint"),
         ("geneval:checkpoint=/nowhere/m.pth", "python -m rankkit_geneval convert FILE FOLDER"),
-        ("geneval:device=gpu9", "device=gpu9 cannot be used here"),
+        ("geneval:device=gpu9", "device='gpu9'"),
         ("geneval:batch_size=0", "batch_size is 0"),
         ("geneval:dtype=int8", "dtype='int8' is not one of float32, bfloat16, float16"),
     ],
@@ -235,7 +236,7 @@ def test_without_the_official_weights_the_error_says_how_to_get_them():
 
 
 def test_the_automatic_device_is_one_that_works():
-    assert torch.zeros(1, device=find_device("auto")).item() == 0
+    assert torch.zeros(1, device=pick_device("auto")).item() == 0
 
 
 def test_the_hubs_own_training_run_has_the_same_labels_in_the_same_places():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,18 @@ from PIL import Image
 from torch.nn.functional import interpolate, pad
 
 from rankkit.errors import BrokenRanker
+from rankkit_torch.images import CLIP_MEAN, CLIP_STD
 from rankkit_torch.openclip import OpenClip
-from rankkit_torch.pictures import CLIP_MEAN, CLIP_STD
 
 
 class Letterboxed(OpenClip):
     """An open_clip model that is shown whole pictures."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.transform = lambda image: letterbox(image, self.size)
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """What the model sees of one batch. The resize is torch's, which uses several cores by itself."""
+        return torch.stack([letterbox(image, self.size) for image in images])
 
-    def handling(self, image: Image.Image) -> dict[str, Any]:
+    def resize_details(self, image: Image.Image) -> dict[str, Any]:
         """Size that the picture is resized to, and the share of what the model sees that is padding."""
         width, height = fitted(image.width, image.height, self.size)
         return {"resized": f"{width}x{height}", "padded": round(1 - width * height / self.size**2, 4)}

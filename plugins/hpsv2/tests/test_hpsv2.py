@@ -14,7 +14,7 @@ from rankkit.errors import BadOption, BrokenRanker
 from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, PROMPTS, SAME_PIXEL, pictures, spoil
+from rankkit_torch.testing import LONG, PROMPTS, SAME_PIXEL, sample_images, spoil
 
 pytest.importorskip("open_clip", exc_type=Exception)
 
@@ -35,14 +35,14 @@ def test_hpsv2_keeps_every_promise_of_a_ranker(options):
 
 
 def test_scores_equal_the_plain_loop_of_open_clip(options):
-    images = pictures()[: len(PROMPTS)]
+    images = sample_images()[: len(PROMPTS)]
     ours = [scored.score for scored in HPSv2(**options).score(images, PROMPTS)]
     golden.assert_parity(ours, tiny.reference(images, PROMPTS, **options))
 
 
 @pytest.mark.parametrize("size", [28, 224])
 def test_images_are_fitted_as_torchvision_does(size):
-    for image in pictures():
+    for image in sample_images():
         if max(image.size) != size or image.width == image.height:
             apart = letterbox(image, size) - tiny.transform(image, size)
             assert apart.abs().max() < SAME_PIXEL, image.size
@@ -65,7 +65,7 @@ def test_scores_at_full_size_are_those_of_the_original_package(tmp_path):
     ("size", "reason"), [((1, 640), "too narrow"), ((28, 14), "not padded by the authors' transform")]
 )
 def test_a_picture_on_which_the_original_fails_is_abstained_on_and_no_other(options, size, reason):
-    group = rankkit.Group("a red circle", (Image.new("RGB", size), *pictures()[:2]))
+    group = rankkit.Group("a red circle", (Image.new("RGB", size), *sample_images()[:2]))
     (ranking,) = rankkit.load("hpsv2", **options).rank([group])
     assert [np.isnan(score) for score in ranking.scores] == [True, False, False]
     assert reason in ranking.details[0]["error"]

@@ -57,13 +57,13 @@ class HPSv3(Pointwise):
         """One score per image and prompt with its standard deviation, the prompt's length in tokens and the
         picture's size as seen.
         """
-        questions = [self.asker.ask(image, prompt) for image, prompt in zip(images, prompts, strict=True)]
+        questions = self.asker.ask(images, prompts)
         found: dict[int, tuple[float, float]] = {}
         for places in plan([len(question.ids) for question in questions], self.batch_size, self.batch_tokens):
             found.update(zip(places, self._batch([questions[place] for place in places]), strict=True))
         return [
             Scored(
-                found[place][0], math.exp(found[place][1]), {**question.notes, "log_sigma": found[place][1]}
+                found[place][0], math.exp(found[place][1]), {**question.details, "log_sigma": found[place][1]}
             )
             for place, question in enumerate(questions)
         ]

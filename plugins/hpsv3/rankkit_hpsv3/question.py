@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch import to_tensor
+from rankkit.plugin import map_images
+from rankkit_torch import normalized_pixels
 
 PIXELS = 256 * 28 * 28  # of a picture as seen: 448 x 448, or as many in another shape
 SIDE = 28  # of what becomes one token: two by two patches of 14 pixels
@@ -30,15 +33,21 @@ QUESTION = (Path(__file__).parent / "question.txt").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
+class Patches:
+    """One image ready for the model: patches (P, 1176) float32 of what it was resized to, in pixels."""
+
+    values: NDArray[np.float32]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """One picture and prompt, ready for the model: token ids, patches (P, 1176), their grid, and what to say
-    of it in the row.
-    """
+    """One image and prompt ready for the model: token ids, patches, and the details for the row."""
 
     ids: list[int]
-    patches: torch.Tensor
-    grid: tuple[int, int, int]
-    notes: dict[str, Any]
+    patches: Patches
+    details: dict[str, Any]
 
 
 class Asker:
@@ -63,12 +72,17 @@ class Asker:
                 f"{folder} has {self.reward + 1} tokens and the checkpoint {vocabulary}: they do not belong together"
             )
 
-    def ask(self, image: Image.Image, prompt: str) -> Question:
-        """A question. Raises `BrokenRanker` for a picture the authors' code refuses, and for a prompt that
-        holds the model's own marks.
+    def ask(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Question]:
+        """One question per image and prompt; the images are prepared on several threads.
+
+        Raises `BrokenRanker` for an image that the authors' code refuses, and for a prompt that holds the model's
+        own marks.
         """
-        width, height = fitted(image.width, image.height)
-        tokens = width * height // SIDE**2
+        prepared = map_images(prepare, images)
+        return [self._question(*pair) for pair in zip(prepared, prompts, strict=True)]
+
+    def _question(self, patches: Patches, prompt: str) -> Question:
+        tokens = patches.width * patches.height // SIDE**2
         text = (
             f"{BEFORE}{PLACEHOLDER * tokens}<|vision_end|>{QUESTION.replace('{text_prompt}', prompt)}{AFTER}"
         )
@@ -78,14 +92,13 @@ class Asker:
                 f"the prompt holds a mark of the model itself ({REWARD} or {PLACEHOLDER}), and cannot be judged"
             )
         length = len(self.tokenizer(prompt, verbose=False)["input_ids"])
-        notes = {"prompt_tokens": length, "prompt_truncated": False, "resized": f"{width}x{height}"}
-        pixels = to_tensor([image.resize((width, height), Image.Resampling.BICUBIC)])[0]
-        return Question(ids, patches(pixels), (1, height // PATCH, width // PATCH), notes)
+        resized = f"{patches.width}x{patches.height}"
+        return Question(
+            ids, patches, {"prompt_tokens": length, "prompt_truncated": False, "resized": resized}
+        )
 
     def batch(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
-        """Tokens and mask (B, L), patches of all pictures, grids (B, 3), and where each is to be answered
-        (B,).
-        """
+        """Tokens and mask (B, L), patches of all images, grids (B, 3), and where each is to be answered (B,)."""
         longest = max(len(question.ids) for question in questions)
         pad = self.tokenizer.pad_token_id
         return {
@@ -95,10 +108,22 @@ class Asker:
             "mask": torch.tensor(
                 [[1] * len(question.ids) + [0] * (longest - len(question.ids)) for question in questions]
             ),
-            "patches": torch.cat([question.patches for question in questions]),
-            "grids": torch.tensor([question.grid for question in questions]),
+            "patches": torch.from_numpy(np.concatenate([question.patches.values for question in questions])),
+            "grids": torch.tensor(
+                [
+                    [1, question.patches.height // PATCH, question.patches.width // PATCH]
+                    for question in questions
+                ]
+            ),
             "places": torch.tensor([question.ids.index(self.reward) for question in questions]),
         }
+
+
+def prepare(image: Image.Image) -> Patches:
+    """Resize (bicubic), normalise and cut into patches, by Pillow and numpy alone."""
+    width, height = fitted(image.width, image.height)
+    pixels = normalized_pixels(image.resize((width, height), Image.Resampling.BICUBIC))
+    return Patches(patches(pixels), width, height)
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
@@ -119,10 +144,9 @@ def fitted(width: int, height: int) -> tuple[int, int]:
     return math.ceil(width * grow / SIDE) * SIDE, math.ceil(height * grow / SIDE) * SIDE
 
 
-def patches(pixels_CHW: torch.Tensor) -> torch.Tensor:
-    """(P, 1176): patches of 14 x 14, two by two together, each seen twice because the model thinks of films."""
+def patches(pixels_CHW: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(P, 1176): patches of 14 x 14, two by two together, each twice, because the model expects two video frames."""
     channels, height, width = pixels_CHW.shape
-    grid = pixels_CHW.view(channels, height // SIDE, 2, PATCH, width // SIDE, 2, PATCH).permute(
-        1, 4, 2, 5, 0, 3, 6
-    )
-    return grid.unsqueeze(5).expand(-1, -1, -1, -1, -1, 2, -1, -1).reshape(-1, channels * 2 * PATCH * PATCH)
+    grid = pixels_CHW.reshape(channels, height // SIDE, 2, PATCH, width // SIDE, 2, PATCH)
+    grid = grid.transpose(1, 4, 2, 5, 0, 3, 6)[:, :, :, :, :, None]
+    return np.repeat(grid, 2, axis=5).reshape(-1, channels * 2 * PATCH * PATCH)

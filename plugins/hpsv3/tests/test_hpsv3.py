@@ -17,8 +17,8 @@ from rankkit.testing import check_ranker, sample_groups
 from rankkit_hpsv3 import HPSv3, official, plan
 from rankkit_hpsv3.model import renamed
 from rankkit_hpsv3.question import Asker, fitted, patches
-from rankkit_torch import golden, to_tensor
-from rankkit_torch.testing import PROMPTS, SAME_PIXEL, pictures, spoil
+from rankkit_torch import golden, normalized_pixels
+from rankkit_torch.testing import PROMPTS, SAME_PIXEL, sample_images, spoil
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_hpsv3_keeps_every_promise_on_one_group(options):
 
 
 def test_scores_equal_the_language_model_written_out(options):
-    images = pictures()[: len(PROMPTS)]
+    images = sample_images()[: len(PROMPTS)]
     ours = [scored.score for scored in HPSv3(**options, dtype="float32").score(images, PROMPTS)]
     theirs = tiny.reference(images, PROMPTS, **options)
     golden.assert_parity(ours, theirs)
@@ -60,8 +60,8 @@ def test_all_scores_are_the_golden_ones(tmp_path):
 
 
 def test_positions_simply_count_and_do_not_follow_the_grid(options):
-    ranker, image = HPSv3(**options, dtype="float32"), pictures()[3]
-    question = ranker.asker.ask(image, "a fox")
+    ranker, image = HPSv3(**options, dtype="float32"), sample_images()[3]
+    (question,) = ranker.asker.ask([image], ["a fox"])
     batch = {name: tensor.to(ranker.device) for name, tensor in ranker.asker.batch([question]).items()}
     (mean, _), ids = ranker.model.answer(batch, ranker.device)[0], batch["ids"]
     marks = (ids == ranker.asker.placeholder).int()
@@ -77,7 +77,7 @@ def test_positions_simply_count_and_do_not_follow_the_grid(options):
 
 
 def test_the_second_number_becomes_the_standard_error(options):
-    for scored in HPSv3(**options).score(pictures()[:2], ["a fox", "a dog"]):
+    for scored in HPSv3(**options).score(sample_images()[:2], ["a fox", "a dog"]):
         assert scored.stderr == pytest.approx(math.exp(scored.details["log_sigma"])) and scored.stderr > 0
 
 
@@ -92,14 +92,14 @@ def test_batches_hold_no_more_tokens_than_the_budget():
 
 
 def test_companions_in_a_batch_do_not_move_a_score(options):
-    images, prompts = pictures()[:3], ["a fox", "a dog " * 40, ""]
+    images, prompts = sample_images()[:3], ["a fox", "a dog " * 40, ""]
     alone, together = (
         HPSv3(**options, dtype="float32", batch_size=size).score(images, prompts) for size in (1, 3)
     )
     golden.assert_parity([found.score for found in together], [found.score for found in alone])
 
 
-@pytest.mark.parametrize("image", pictures(), ids=lambda image: f"{image.width}x{image.height}")
+@pytest.mark.parametrize("image", sample_images(), ids=lambda image: f"{image.width}x{image.height}")
 def test_pictures_are_fitted_and_cut_into_patches_as_transformers_does(image):
     from transformers import Qwen2VLImageProcessorPil
 
@@ -108,7 +108,7 @@ def test_pictures_are_fitted_and_cut_into_patches_as_transformers_does(image):
     found = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=2**24)(
         images=[tiny.fit(image)], return_tensors="pt"
     )
-    ours = patches(to_tensor([tiny.fit(image)])[0])
+    ours = torch.from_numpy(patches(normalized_pixels(tiny.fit(image))))
     assert (
         ours.shape == found["pixel_values"].shape and (ours - found["pixel_values"]).abs().max() < SAME_PIXEL
     )
@@ -116,7 +116,7 @@ def test_pictures_are_fitted_and_cut_into_patches_as_transformers_does(image):
 
 
 def test_a_picture_or_prompt_that_the_model_cannot_take_is_abstained_on_alone(options):
-    images = (Image.new("RGB", (1, 300)), pictures()[0])
+    images = (Image.new("RGB", (1, 300)), sample_images()[0])
     ranker = rankkit.load("hpsv3", **options)
     (ranking,) = ranker.rank([rankkit.Group("a fox", images)])
     assert [math.isnan(score) for score in ranking.scores] == [

@@ -17,7 +17,7 @@ from rankkit_hpsv3 import HPSv3
 from rankkit_hpsv3.model import Network
 from rankkit_hpsv3.question import AFTER, BEFORE, QUESTION
 from rankkit_torch import draw, empty
-from rankkit_torch.pictures import CLIP_MEAN, CLIP_STD
+from rankkit_torch.images import CLIP_MEAN, CLIP_STD
 from rankkit_torch.testing import byte_letters
 
 REFERENCE = "Qwen2-VL's language model written out"

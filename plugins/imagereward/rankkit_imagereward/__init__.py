@@ -61,13 +61,17 @@ class ImageReward(Pointwise):
         """
         from rankkit_imagereward.model import LIMIT, raw_scores
         from rankkit_torch import batches
-        from rankkit_torch.pictures import handling
+        from rankkit_torch.images import resize_details
 
         lengths = (
             [len(ids) for ids in self.tokenizer(list(prompts), verbose=False)["input_ids"]] if prompts else []
         )
         notes = [
-            {"prompt_tokens": length, "prompt_truncated": length > LIMIT, **handling(image, self.model.size)}
+            {
+                "prompt_tokens": length,
+                "prompt_truncated": length > LIMIT,
+                **resize_details(image, self.model.size),
+            }
             for image, length in zip(images, lengths, strict=True)
         ]
         pairs = list(zip(images, prompts, strict=True))

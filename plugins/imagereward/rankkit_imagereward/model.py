@@ -13,8 +13,17 @@ from torch import nn
 from transformers import AutoTokenizer, BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 
 from rankkit.errors import BrokenRanker
-from rankkit.plugin import map_images
-from rankkit_torch import LinearHead, empty, full_float32, load_strict, memory, read, square, to_tensor
+from rankkit_torch import (
+    LinearHead,
+    empty,
+    full_float32,
+    load_strict,
+    memory,
+    normalized_pixels,
+    pixel_batch,
+    read,
+    resize_center_crop,
+)
 
 LIMIT = 35  # tokens of a prompt, with both marks
 HEAD_DIM = 64  # of every attention head, in both towers
@@ -140,8 +149,8 @@ def words(folder: Path) -> Any:
 @full_float32()
 def raw_scores(network: Network, tokenizer: Any, pairs: Sequence[tuple[Image.Image, str]]) -> list[float]:
     """Scores of one batch before they are standardised."""
-    pixels = to_tensor(map_images(lambda image: square(image, network.size), [image for image, _ in pairs]))
-    prompts = [prompt for _, prompt in pairs]
+    images, prompts = [image for image, _ in pairs], [prompt for _, prompt in pairs]
+    pixels = pixel_batch(lambda image: normalized_pixels(resize_center_crop(image, network.size)), images)
     tokens = tokenizer(prompts, padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt")
     first = next(network.vision.parameters())
     with memory(first.device, f"{len(pairs)} images"):

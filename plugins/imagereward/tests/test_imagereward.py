@@ -16,7 +16,7 @@ from rankkit.testing import check_ranker
 from rankkit_imagereward import ImageReward
 from rankkit_imagereward.model import renamed
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, PROMPTS, pictures, spoil
+from rankkit_torch.testing import LONG, PROMPTS, sample_images, spoil
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_imagereward_keeps_every_promise_of_a_ranker(options):
 
 
 def test_scores_equal_the_network_written_out(options):
-    images, prompts = pictures()[: len(PROMPTS)], PROMPTS
+    images, prompts = sample_images()[: len(PROMPTS)], PROMPTS
     ours = [scored.score for scored in ImageReward(**options).score(images, prompts)]
     theirs = tiny.reference(images, prompts, **options)
     golden.assert_parity(ours, theirs)
@@ -51,7 +51,7 @@ def test_scores_at_full_size_are_those_of_the_original_package(tmp_path):
 
 
 def test_rows_say_that_the_prompt_was_cut_at_35_tokens(options):
-    image = pictures()[0]
+    image = sample_images()[0]
     scored = ImageReward(**options).score([image] * 3, ["red " * 33, "red " * 34, LONG])
     assert [found.details["prompt_tokens"] for found in scored[:2]] == [35, 36]
     assert [found.details["prompt_truncated"] for found in scored] == [False, True, True]

@@ -3,6 +3,7 @@ weights drawn by name.
 """
 
 from rankkit_torch.checkpoints import find, read, weights_id
+from rankkit_torch.images import normalized_pixels, pixel_batch, resize_center_crop, resized_size
 from rankkit_torch.models import (
     LinearHead,
     batches,
@@ -13,7 +14,6 @@ from rankkit_torch.models import (
     pick_device,
     pick_dtype,
 )
-from rankkit_torch.pictures import resized, square, to_tensor
 from rankkit_torch.weights import draw
 
 __all__ = [
@@ -25,11 +25,12 @@ __all__ = [
     "full_float32",
     "load_strict",
     "memory",
+    "normalized_pixels",
     "pick_device",
     "pick_dtype",
+    "pixel_batch",
     "read",
-    "resized",
-    "square",
-    "to_tensor",
+    "resize_center_crop",
+    "resized_size",
     "weights_id",
 ]

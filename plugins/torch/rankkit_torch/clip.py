@@ -11,16 +11,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
 from rankkit.errors import BrokenRanker
-from rankkit.plugin import map_images
 from rankkit_torch.checkpoints import find, read
+from rankkit_torch.images import pixel_batch, resize_details
 from rankkit_torch.models import batches, empty, full_float32, load_strict, memory
-from rankkit_torch.pictures import handling
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
 
@@ -33,7 +31,7 @@ class Towers(Protocol):
     limit: int
     scale: float
 
-    def handling(self, image: Image.Image) -> dict[str, Any]:
+    def resize_details(self, image: Image.Image) -> dict[str, Any]:
         """What is done to a picture before the model sees it."""
         ...
 
@@ -58,20 +56,22 @@ def cosines(
     Equal prompts are embedded once, and so is a picture that comes several times as the same object.
     """
     seen, said = {id(image): image for image in images}, sorted(set(prompts))
-    texts_ND, text_notes = texts(towers, said, batch_size)
-    images_MD, image_notes = pictures(towers, list(seen.values()), batch_size)
+    texts_ND, text_notes = text_features(towers, said, batch_size)
+    images_MD, image_notes = image_features(towers, list(seen.values()), batch_size)
     rows, columns = list(map(list(seen).index, map(id, images))), list(map(said.index, prompts))
     notes = [{**text_notes[column], **image_notes[row]} for row, column in zip(rows, columns, strict=True)]
     return (images_MD[rows] * texts_ND[columns]).sum(-1), notes
 
 
-def pictures(towers: Towers, images: Sequence[Image.Image], batch_size: int) -> tuple[torch.Tensor, Notes]:
+def image_features(
+    towers: Towers, images: Sequence[Image.Image], batch_size: int
+) -> tuple[torch.Tensor, Notes]:
     """Unit vectors of pictures, (B, D) in float32 on the CPU, with what was done to each."""
-    notes = [towers.handling(image) for image in images]
+    notes = [towers.resize_details(image) for image in images]
     return torch.cat([_unit(towers.embed_images(batch)) for batch in batches(images, batch_size)]), notes
 
 
-def texts(towers: Towers, prompts: Sequence[str], batch_size: int) -> tuple[torch.Tensor, Notes]:
+def text_features(towers: Towers, prompts: Sequence[str], batch_size: int) -> tuple[torch.Tensor, Notes]:
     """Unit vectors of prompts, (B, D) in float32 on the CPU, with their length in tokens and whether they
     were cut.
     """
@@ -105,11 +105,11 @@ class HuggingFaceClip:
         with memory(device, f"the weights of {checkpoint}"):
             self.model = model.to(device, dtype)
 
-    def handling(self, image: Image.Image) -> dict[str, Any]:
+    def resize_details(self, image: Image.Image) -> dict[str, Any]:
         """Size that the picture is resized to, and the share of it that is cut off."""
         size = dict(self.processor.size)
         if size.get("shortest_edge") and self.processor.do_center_crop:
-            return handling(image, int(size["shortest_edge"]))
+            return resize_details(image, int(size["shortest_edge"]))
         return {
             "resized": "x".join(str(size[side]) for side in ("width", "height") if size.get(side)),
             "cropped": 0.0,
@@ -123,10 +123,9 @@ class HuggingFaceClip:
     @full_float32()
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Projected features of one batch."""
-        made = map_images(
-            lambda image: self.processor(images=[image], return_tensors="np")["pixel_values"], images
+        pixels = pixel_batch(
+            lambda image: self.processor(images=[image], return_tensors="np")["pixel_values"][0], images
         )
-        pixels = torch.from_numpy(np.concatenate(made))
         with memory(self.device, f"{len(images)} images"):
             return _projected(self.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype)))
 

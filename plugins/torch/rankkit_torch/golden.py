@@ -17,7 +17,7 @@ from PIL import Image
 from rankkit import Group, Ranker
 from rankkit.plugin import decode
 from rankkit_torch.checkpoints import weights_id
-from rankkit_torch.testing import PROMPTS, files, inputs_id, pictures
+from rankkit_torch.testing import PROMPTS, files, inputs_id, sample_images
 
 TOLERANCE = 1e-4  # of the spread of the scores
 PROMPT = PROMPTS[0]  # of every file
@@ -55,14 +55,14 @@ def table(
     score: Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float]],
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Scores of every golden prompt (rows) with every golden picture (columns)."""
-    images = pictures()
+    images = sample_images()
     flat = score(images * len(PROMPTS), [prompt for prompt in PROMPTS for _ in images])
     return np.asarray(flat, dtype=np.float64).reshape(len(PROMPTS), len(images))
 
 
 def scores_of(ranker: Ranker, prompts: Sequence[str] = PROMPTS) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A ranker's scores of the golden inputs; NaN where it abstained."""
-    images = tuple(pictures())
+    images = tuple(sample_images())
     return np.asarray(
         [ranking.scores for ranking in ranker.rank([Group(prompt, images) for prompt in prompts])]
     )
@@ -84,7 +84,7 @@ def block(case: Case | ModuleType) -> dict[str, Any]:
         )
     found = {
         "weights": weights,
-        "inputs": inputs_id(pictures(), PROMPTS),
+        "inputs": inputs_id(sample_images(), PROMPTS),
         "versions": versions(),
         "reference": str(case.__doc__).strip(),
     }
@@ -150,7 +150,7 @@ def check(
     `size`: the block, `tiny` or `full`. `prompts`: look at so many of them only, where a ranker is slow.
     """
     golden = json.loads(path.read_text("utf-8"))[size]
-    assert golden["inputs"] == inputs_id(pictures(), PROMPTS), (
+    assert golden["inputs"] == inputs_id(sample_images(), PROMPTS), (
         "the golden inputs changed; write golden.json anew"
     )
     write = case.checkpoint if size == "tiny" else getattr(case, size)
@@ -158,7 +158,7 @@ def check(
     made, here = golden["versions"], versions()
     same = made["pillow"].split(".")[0] == here["pillow"].split(".")[0]
     seen = [
-        same or image.height < 3 * image.width for image in pictures()
+        same or image.height < 3 * image.width for image in sample_images()
     ]  # Pillow 13 and 12 resize tall ones a level of 255 apart
     found = difference(
         scores_of(ranker, PROMPTS[:prompts])[:, seen], np.asarray(golden["scores"])[:prompts, seen]

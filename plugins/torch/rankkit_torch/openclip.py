@@ -5,16 +5,18 @@ us.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import BadOption, BrokenRanker
+from rankkit_torch.images import normalized_pixels, pixel_batch, resize_details
 from rankkit_torch.models import empty, full_float32, load_strict, memory
-from rankkit_torch.pictures import handling
 
 EXTRAS = (
     "position_ids",
@@ -23,6 +25,9 @@ EXTRAS = (
     "vocab_size",
     "attn_mask",
 )  # buffers and notes of older files
+
+
+Prepare = Callable[[Image.Image], NDArray[np.float32]]
 
 
 class OpenClip:
@@ -51,7 +56,7 @@ class OpenClip:
             state = open_clip.model.convert_to_custom_text_state_dict(dict(state))
         load_strict(model, state, source, ignore=EXTRAS)
         _assert_activation(model, quick_gelu)
-        self.transform, self.size = _transform(open_clip, model, preprocessing or {})
+        self.prepare, self.size = _preparation(open_clip, model, preprocessing or {})
         self.tokenizer = open_clip.get_tokenizer(architecture)
         self.limit = int(self.tokenizer.context_length)
         self.scale = float(model.logit_scale.float().exp())
@@ -59,9 +64,13 @@ class OpenClip:
         with memory(device, f"the weights of {source}"):
             self.model = model.to(device, dtype)
 
-    def handling(self, image: Image.Image) -> dict[str, Any]:
+    def resize_details(self, image: Image.Image) -> dict[str, Any]:
         """Size that the picture is resized to, and the share of it that is cut off."""
-        return handling(image, self.size) if self.size else {"resized": "to the model's size", "cropped": 0.0}
+        return (
+            resize_details(image, self.size)
+            if self.size
+            else {"resized": "to the model's size", "cropped": 0.0}
+        )
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each whole prompt, with both marks."""
@@ -69,11 +78,15 @@ class OpenClip:
             return [len(self.tokenizer.encode(prompt)) + 2 for prompt in prompts]
         return [len(self.tokenizer.tokenizer(prompt)["input_ids"]) for prompt in prompts]
 
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """What the model sees of one batch, (B, 3, H, W) float32 on the CPU."""
+        return pixel_batch(self.prepare, images)
+
     @torch.inference_mode()
     @full_float32()
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """Projected features of one batch."""
-        pixels = torch.stack([self.transform(image) for image in images])
+        pixels = self.pixels(images)
         with memory(self.device, f"{len(images)} images"):
             features: torch.Tensor = self.model.encode_image(pixels.to(self.device, self.dtype))
             return features
@@ -142,17 +155,24 @@ def _assert_activation(model: Any, quick_gelu: bool) -> None:
     )
 
 
-def _transform(open_clip: Any, model: Any, preprocessing: Mapping[str, Any]) -> tuple[Any, int]:
-    """The evaluation transform, and the side of the square it cuts out (0 where it does not cut)."""
+def _preparation(open_clip: Any, model: Any, preprocessing: Mapping[str, Any]) -> tuple[Prepare, int]:
+    """The evaluation transform of one image, and the side of the square it cuts out (0 where it does not cut).
+
+    The transform is open_clip's own up to the pixels, which Pillow makes; its last two steps, to a tensor and
+    normalised, are `normalized_pixels`, the same to the bit.
+    """
     from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 
     size = model.visual.image_size
-    config = PreprocessCfg(
-        **merge_preprocess_dict(
-            merge_preprocess_dict(asdict(PreprocessCfg()), dict(preprocessing)), {"size": size}
-        )
-    )
+    given = merge_preprocess_dict(asdict(PreprocessCfg()), dict(preprocessing))
+    config = PreprocessCfg(**merge_preprocess_dict(given, {"size": size}))
+    *resizing, _, _ = image_transform_v2(config, is_train=False).transforms
+
+    def prepare(image: Image.Image) -> NDArray[np.float32]:
+        for step in resizing:
+            image = step(image)
+        return normalized_pixels(image, config.mean, config.std)
+
     height, width = (size, size) if isinstance(size, int) else size
-    return image_transform_v2(config, is_train=False), int(
-        height
-    ) if config.resize_mode == "shortest" and height == width else 0
+    square = config.resize_mode == "shortest" and height == width
+    return prepare, int(height) if square else 0

@@ -35,7 +35,7 @@ PROMPTS = (
 SHAPES = ((224, 224), (1, 1), (225, 224), (224, 227), (300, 97), (97, 301), (512, 512), (640, 233), (33, 640))
 
 
-def pictures(seed: int = 0) -> list[Image.Image]:
+def sample_images(seed: int = 0) -> list[Image.Image]:
     """Sixteen pictures of many shapes and modes, as 8-bit RGB: the same for the same seed."""
     rng = np.random.default_rng(seed)
     drawn = [image for group in sample_groups(seed) for image in group.images[:1]]

@@ -10,7 +10,7 @@ import torch
 
 import rankkit
 from rankkit.errors import BrokenRanker
-from rankkit_torch.testing import pictures
+from rankkit_torch.testing import sample_images
 
 NAMES = sorted(path.parent.parent.name for path in Path(__file__).parents[2].glob("*/tests/tiny_*.py"))
 HERE = "cuda(:0)?" if torch.cuda.is_available() else "cpu"
@@ -69,7 +69,10 @@ def test_weights_that_do_not_fit_the_gpu_are_one_message_with_what_to_change(cas
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_that_does_not_fit_the_gpu_is_scored_one_by_one(cases, name, monkeypatch):
-    ranker, group = rankkit.load(name, **case(cases, name)), rankkit.Group("a fox", tuple(pictures()[:3]))
+    ranker, group = (
+        rankkit.load(name, **case(cases, name)),
+        rankkit.Group("a fox", tuple(sample_images()[:3])),
+    )
     (expected,), linear, failures = ranker.rank([group]), torch.nn.functional.linear, [FULL]
     monkeypatch.setattr(
         torch.nn.functional,
@@ -84,7 +87,7 @@ def test_a_batch_that_does_not_fit_the_gpu_is_scored_one_by_one(cases, name, mon
 def test_a_picture_that_does_not_fit_the_gpu_is_abstained_on_with_what_to_change(cases, name, monkeypatch):
     ranker = rankkit.load(name, **case(cases, name))
     monkeypatch.setattr(torch.nn.functional, "linear", exhausted)
-    (ranking,) = ranker.rank([rankkit.Group("a fox", tuple(pictures()[:2]))])
+    (ranking,) = ranker.rank([rankkit.Group("a fox", tuple(sample_images()[:2]))])
     assert all(map(math.isnan, ranking.scores))
     for details in ranking.details:
         assert (

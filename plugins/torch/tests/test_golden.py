@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import cards
 from rankkit_torch import golden
-from rankkit_torch.testing import PROMPTS, files, inputs_id, pictures
+from rankkit_torch.testing import PROMPTS, files, inputs_id, sample_images
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,7 +34,7 @@ def blocks(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_differ_from_the_reference_by_at_most_a_ten_thousandth_of_their_spread_and_order_alike(name):
     for block in blocks(name):
-        assert block["inputs"] == inputs_id(pictures(), PROMPTS)
+        assert block["inputs"] == inputs_id(sample_images(), PROMPTS)
         assert (
             block["against_reference"]["max_of_spread"] <= golden.TOLERANCE
             and block["against_reference"]["kendall_min"] == 1

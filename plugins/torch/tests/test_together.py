@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rankkit_torch.testing import pictures
+from rankkit_torch.testing import sample_images
 
 PLUGINS = sorted(path.parent.parent.name for path in Path(__file__).parents[2].glob("*/tests/tiny_*.py"))
 
@@ -27,7 +27,7 @@ def test_every_learned_ranker_scores_the_same_picture_in_one_process(tmp_path):
             continue
         (tmp_path / name).mkdir()
         ranker = case.build(**case.checkpoint(tmp_path / name))
-        parameters = {"images": pictures()[:1], "prompts": ["a red circle on white"]}
+        parameters = {"images": sample_images()[:1], "prompts": ["a red circle on white"]}
         if name == "aesthetic":
             del parameters["prompts"]
         (scored,) = ranker.score(**parameters)

@@ -15,7 +15,7 @@ import rankkit_torch as shared
 from rankkit.errors import BadOption, BrokenRanker
 from rankkit.plugin import map_images, prepare
 from rankkit_torch import golden, testing, weights
-from rankkit_torch.clip import HuggingFaceClip, texts
+from rankkit_torch.clip import HuggingFaceClip, text_features
 
 STATE = {"weight": torch.arange(6.0).view(2, 3), "bias": torch.ones(2)}
 
@@ -238,34 +238,39 @@ def test_drawn_weights_are_the_same_numbers_everywhere():
 )
 def test_the_square_is_the_centre_of_the_resized_picture(width, height):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
-    assert shared.square(image, 56).size == (56, 56)
-    assert min(shared.resized(width, height, 56)) == 56
+    assert shared.resize_center_crop(image, 56).size == (56, 56)
+    assert min(shared.resized_size(width, height, 56)) == 56
 
 
 def test_a_picture_too_narrow_for_the_memory_is_refused_by_its_size():
-    with pytest.raises(BrokenRanker, match="a picture of 1x40000 is too narrow"):
-        shared.resized(1, 40000, 224)
+    with pytest.raises(BrokenRanker, match="1x40000"):
+        shared.resized_size(1, 40000, 224)
 
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_pictures_are_prepared_in_order_on_any_number_of_threads(threads, monkeypatch):
     monkeypatch.setattr("rankkit.core.prefetch.THREADS", threads)
-    made = testing.pictures()
+    made = testing.sample_images()
     assert map_images(lambda image: image.size, made) == [image.size for image in made]
     with pytest.raises(ZeroDivisionError):
         map_images(lambda image: 1 // (image.width - 224), made)
 
 
 def test_one_picture_that_was_not_read_yet_can_come_several_times(tmp_path):
-    testing.pictures()[11].save(tmp_path / "picture.png")
+    testing.sample_images()[11].save(tmp_path / "picture.png")
     for _ in range(5):
         with Image.open(tmp_path / "picture.png") as unread:
-            first, *others = map_images(lambda image: shared.square(image, 28).tobytes(), [unread] * 4)
+            first, *others = map_images(
+                lambda image: shared.resize_center_crop(image, 28).tobytes(), [unread] * 4
+            )
         assert others == [first] * 3
 
 
 def test_pixels_are_normalised_per_channel():
-    pixels = shared.to_tensor([Image.new("RGB", (2, 2), (255, 0, 0))], (0.5, 0.5, 0.0), (0.5, 0.25, 1.0))
+    red = Image.new("RGB", (2, 2), (255, 0, 0))
+    pixels = shared.pixel_batch(
+        lambda image: shared.normalized_pixels(image, (0.5, 0.5, 0), (0.5, 0.25, 1)), [red]
+    )
     assert pixels[0, :, 0, 0].tolist() == [1.0, -2.0, 0.0] and pixels.shape == (1, 3, 2, 2)
 
 
@@ -274,7 +279,7 @@ def test_a_long_prompt_keeps_its_end_mark(tmp_path):
     clip = HuggingFaceClip(folder, folder, device=torch.device("cpu"), dtype=torch.float32)
     for words in (74, 75, 76, 200):
         tokens = clip.tokenizer("a " * words, truncation=True, max_length=77)["input_ids"]
-        _, (note,) = texts(clip, ["a " * words], 1)
+        _, (note,) = text_features(clip, ["a " * words], 1)
         assert tokens[-1] == clip.tokenizer.eos_token_id and len(tokens) == min(words + 2, 77)
         assert note == {"prompt_tokens": words + 2, "prompt_truncated": words > 75}
 
@@ -287,14 +292,14 @@ def test_a_folder_without_a_tokenizer_names_the_option_to_give(tmp_path):
 
 
 def test_golden_inputs_are_many_shapes_and_the_same_every_time():
-    images = testing.pictures()
+    images = testing.sample_images()
     assert (
         len(images) == 16
         and len({image.size for image in images}) > 10
         and all(image.mode == "RGB" for image in images)
     )
     assert testing.inputs_id(images, testing.PROMPTS) == testing.inputs_id(
-        testing.pictures(), testing.PROMPTS
+        testing.sample_images(), testing.PROMPTS
     )
 
 

@@ -1,0 +1,75 @@
+"""Images to the pixels a model sees, resampled by Pillow: the same numbers on every machine and beside any torchvision.
+
+A ranker describes the preparation of one image as a function of Pillow and numpy alone; `pixel_batch` runs it
+over a batch on several threads. Torch and tokenizers, which have threads of their own, stay outside of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from rankkit.errors import BrokenRanker
+from rankkit.plugin import map_images
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+MAX_PIXELS = 2**26  # of a resized image: 64 megapixels, a side ratio of more than a thousand at 224
+
+
+def pixel_batch(
+    prepare: Callable[[Image.Image], NDArray[np.float32]], images: Sequence[Image.Image]
+) -> torch.Tensor:
+    """What `prepare` makes of each image, stacked: (B, 3, H, W) float32 on the CPU. `prepare` must not run torch."""
+    return torch.from_numpy(np.stack(map_images(prepare, images)))
+
+
+def resized_size(width: int, height: int, size: int) -> tuple[int, int]:
+    """Width and height when the shorter side becomes `size`.
+
+    The longer side is rounded down, as the published transforms do. Raises `BrokenRanker` for an image so narrow
+    that it would fill the memory.
+    """
+    short, long = min(width, height), max(width, height)
+    other = int(size * long / short)
+    if size * other > MAX_PIXELS:
+        raise BrokenRanker(
+            f"an image of {width}x{height} is too narrow: "
+            f"resized to a shorter side of {size} it has {size * other} pixels"
+        )
+    return (size, other) if width <= height else (other, size)
+
+
+def resize_center_crop(image: Image.Image, size: int) -> Image.Image:
+    """Shorter side to `size` (bicubic), then the centre square: CLIP's and BLIP's transform.
+
+    Half a pixel goes to the even side.
+    """
+    width, height = resized_size(image.width, image.height, size)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    return image.crop((left, top, left + size, top + size))
+
+
+def normalized_pixels(
+    image: Image.Image, mean: Sequence[float] = CLIP_MEAN, std: Sequence[float] = CLIP_STD
+) -> NDArray[np.float32]:
+    """An RGB image as (3, H, W) float32: scaled to 0..1, then (x - mean) / std per channel."""
+    unit_HWC = np.asarray(image, np.float32) / np.float32(255)
+    pixels_HWC = (unit_HWC - np.array(mean, np.float32)) / np.array(std, np.float32)
+    return np.ascontiguousarray(pixels_HWC.transpose(2, 0, 1))
+
+
+def resize_details(image: Image.Image, size: int) -> dict[str, Any]:
+    """What `resize_center_crop` does to an image, for its row.
+
+    `resized` is the size before the crop, `cropped` the share of it that is cut off.
+    """
+    width, height = resized_size(image.width, image.height, size)
+    return {"resized": f"{width}x{height}", "cropped": round(1 - size * size / (width * height), 4)}
