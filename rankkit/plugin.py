@@ -1,7 +1,7 @@
 """What a plugin, a trainer or a script may use beyond the public names of `rankkit`; kept across versions as those are.
 
 Files to images (`decode`), work done ahead in threads (`prefetch`, `map_images`), rows on disk (`read_rows`), a ranker before it is
-built (`prepare`), and rates and means with intervals, clustered by prompt (`win_interval`, `clustered_mean`).
+built (`prepare`), options that rankers share (`Default`, `with_defaults`), and rates and means with intervals, clustered by prompt (`win_interval`, `clustered_mean`).
 """
 
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, wilson, win_interval
@@ -10,6 +10,7 @@ from rankkit.core.prefetch import map_images, prefetch
 from rankkit.io.formats import read_rows
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
+from rankkit.registry.options import Default, with_defaults
 from rankkit.report.charts import Curve, line_chart
 from rankkit.report.gallery import write_page
 from rankkit.report.html import h
@@ -18,6 +19,7 @@ from rankkit.report.sections import Section, image, table
 __all__ = [
     "Curve",
     "Decoded",
+    "Default",
     "Mean",
     "Prepared",
     "Rate",
@@ -37,5 +39,6 @@ __all__ = [
     "to_rgb",
     "wilson",
     "win_interval",
+    "with_defaults",
     "write_page",
 ]

@@ -1,4 +1,8 @@
-"""The options of a ranker: the keyword-only parameters of its function, or of its class's `__init__`."""
+"""The options of a ranker: the keyword-only parameters of its function, or of its class's `__init__`.
+
+Options that several rankers share are declared once, in a `TypedDict` whose keys state their defaults, and
+taken by each as ``**connection: Unpack[ConnectionOptions]``.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,33 @@ import difflib
 import inspect
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from rankkit.errors import BadOption
 from rankkit.registry.spec import Spec, coerce
+
+Shared = TypeVar("Shared")
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """The default of a shared option: ``timeout: Annotated[float, Default(60.0)]``."""
+
+    value: Any
+
+
+def with_defaults(shared: type[Shared], given: Mapping[str, Any]) -> Shared:
+    """The options of a `TypedDict`: those that were given, and every other at its stated default.
+
+    Raises `TypeError` for an option that it does not have, as a call does.
+    """
+    options = _shared_options(shared)
+    if strange := given.keys() - options.keys():
+        raise TypeError(f"unexpected keyword argument {min(strange)!r}")
+    stated = {name: p.default for name, p in options.items() if p.default is not p.empty}
+    return cast(Shared, {**stated, **given})
 
 
 def _signature(target: Any) -> inspect.Signature | None:
@@ -25,14 +51,39 @@ def _signature(target: Any) -> inspect.Signature | None:
 
 
 def _options(target: Any) -> tuple[dict[str, inspect.Parameter], bool]:
-    """The options a target takes (its keyword-only parameters), and whether it takes any others as well."""
+    """The options a target takes, shared ones too, and whether it takes any others as well."""
     signature = _signature(target)
     if signature is None or (not callable(target)):
         return {}, False
     parameters = signature.parameters.values()
-    return {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}, any(
-        p.kind is p.VAR_KEYWORD for p in parameters
-    )
+    options = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    for others in (p.name for p in parameters if p.kind is p.VAR_KEYWORD):
+        shared = get_args(_hints(target).get(others))  # of Unpack[ConnectionOptions]
+        if shared and typing.is_typeddict(shared[0]):
+            return {**options, **_shared_options(shared[0])}, False
+        return options, True
+    return options, False
+
+
+def _shared_options(shared: type[Any]) -> dict[str, inspect.Parameter]:
+    """The keys of a `TypedDict` as keyword-only parameters, with the defaults they state."""
+    options = {}
+    for name, hint in typing.get_type_hints(shared, include_extras=True).items():
+        stated = [extra.value for extra in get_args(hint)[1:] if isinstance(extra, Default)]
+        default = stated[0] if stated else inspect.Parameter.empty
+        annotation = get_args(hint)[0] if stated else hint
+        options[name] = inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+        )
+    return options
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    """The annotations of a target by parameter, as far as they can be resolved from here."""
+    try:
+        return typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except Exception:  # a name that only a type checker knows: the default's type still says something
+        return {}
 
 
 def check_options(name: str, target: Any, given: Mapping[str, Any]) -> None:
@@ -57,24 +108,25 @@ def check_options(name: str, target: Any, given: Mapping[str, Any]) -> None:
 def coerced(spec: Spec, target: Any) -> dict[str, Any]:
     """The options of a spec as the values that a target wants. Raises `BadOption` for a text that is none."""
     options, _ = _options(target)
-    try:
-        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except (
-        Exception
-    ):  # an annotation that cannot be resolved here says nothing; the default's type still does
-        hints = {}
+    hints = _hints(target)
     given = {}
     for key, text in spec.options.items():
-        parameter = options.get(key)
-        default = (
-            None if parameter is None or parameter.default is inspect.Parameter.empty else parameter.default
-        )
-        wanted = hints.get(key, None if default is None else type(default))
+        wanted = _wanted(options[key], hints) if key in options else hints.get(key)
         try:
             given[key] = coerce(text, wanted)
         except ValueError:
             raise BadOption(f"{spec.name}: {key}={text!r} is not {_in_words(wanted)}") from None
     return given
+
+
+def _wanted(option: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
+    """The type that an option is read as: its annotation where it can be resolved, else the type of its default."""
+    if option.name in hints:
+        return hints[option.name]
+    if not isinstance(option.annotation, str) and option.annotation is not option.empty:
+        return option.annotation
+    known = option.default is not None and option.default is not option.empty
+    return type(option.default) if known else None
 
 
 def _in_words(wanted: Any) -> str:

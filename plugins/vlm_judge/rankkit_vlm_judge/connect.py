@@ -1,13 +1,17 @@
-"""From options to someone who can be asked: a server or a model here, with a budget and a memory."""
+"""From options to a model that can be asked: on a server or loaded here, with a budget and a cache."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Annotated, TypedDict
 from urllib.parse import urlsplit
+
+from typing_extensions import Unpack
 
 from rankkit import RankkitError
 from rankkit.errors import BadOption
+from rankkit.plugin import Default, with_defaults
 from rankkit_vlm_judge.asking import Asker, Mode
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.cache import Cache, default_path
@@ -18,50 +22,83 @@ from rankkit_vlm_judge.http import Server
 USUAL = "usual"  # cache=usual: the file in the user's cache folder
 
 
-def connect(
-    *,
-    url: str | None,
-    model: str | None,
-    mode: Mode,
-    cache: str | None,
-    max_calls: int | None,
-    max_tokens: int | None,
-    concurrency: int,
-    timeout: float,
-    tries: int,
-    backoff: float,
-    patience: float,
-    api_key_env: str | None,
-    device: str,
-    dtype: str,
-    batch_size: int,
-) -> Asker:
-    """Check the options, open the cache, reach the model. The options are those of `VlmJudge`."""
-    _positive(
-        max_calls=max_calls,
-        max_tokens=max_tokens,
-        concurrency=concurrency,
-        timeout=timeout,
-        tries=tries,
-        batch_size=batch_size,
-    )
-    budget = Budget(max_calls, max_tokens)
-    if url is None:
-        return Asker(_local(model, budget, device, dtype, batch_size), Cache(_path(cache)), mode)
-    server = Server(_checked(url), _key(api_key_env), budget, timeout, tries, backoff, concurrency)
-    answers = Cache(_path(cache))
-    asker = Asker(Chat(server, model, logprobs=mode != "text"), answers, mode)
-    server.patience, server.known = (
-        patience,
-        True,
-    )  # from now on: a server that was never there is not waited for
-    return asker
+class ConnectionOptions(TypedDict, total=False):
+    """Whom to ask, how, how often, and where answers are kept: the options that `vlm-judge` and `vqa` share."""
+
+    url: Annotated[str | None, Default(None)]
+    """Base URL of any OpenAI-compatible server, as http://host:8000/v1; without it the model is loaded here."""
+
+    model: Annotated[str | None, Default(None)]
+    """The server's name for the model, not needed where it serves only one; or a folder or hub id to load."""
+
+    mode: Annotated[Mode, Default("auto")]
+    """``logprob``, ``text``, or ``auto``: log-probabilities, and text where those say nothing."""
+
+    cache: Annotated[str | None, Default(USUAL)]
+    """File that keeps every answer; ``usual`` is in the user's cache folder, None keeps them for one run only."""
+
+    max_calls: Annotated[int | None, Default(None)]
+    """Requests that one run may make, retries too; then the run ends and keeps what was judged."""
+
+    max_tokens: Annotated[int | None, Default(None)]
+    """Tokens that one run may use, in the same way."""
+
+    concurrency: Annotated[int, Default(16)]
+    """Requests under way at once."""
+
+    timeout: Annotated[float, Default(60.0)]
+    """Seconds for one request."""
+
+    tries: Annotated[int, Default(6)]
+    """How often a request is tried where another try can help."""
+
+    backoff: Annotated[float, Default(0.5)]
+    """Seconds of the first pause between tries, on average; it doubles from try to try."""
+
+    patience: Annotated[float, Default(120.0)]
+    """Seconds that a server which goes away during the run is waited for."""
+
+    api_key_env: Annotated[str | None, Default(None)]
+    """Name of the environment variable that holds the server's key."""
+
+    device: Annotated[str, Default("auto")]
+    """Of a model loaded here: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
+
+    dtype: Annotated[str, Default("auto")]
+    """Of a model loaded here; ``auto`` is what its files are in."""
+
+    batch_size: Annotated[int, Default(8)]
+    """Questions that a model loaded here answers at once."""
 
 
-def _positive(**options: float | None) -> None:
-    for name, value in options.items():
+COUNTS = ("max_calls", "max_tokens", "concurrency", "timeout", "tries", "batch_size")
+
+
+def connect(**given: Unpack[ConnectionOptions]) -> Asker:
+    """Check the options, open the cache, reach the model."""
+    options = with_defaults(ConnectionOptions, given)
+    for name in COUNTS:
+        value = options[name]  # type: ignore[literal-required]
         if value is not None and not value > 0:
             raise BadOption(f"{name}={value} is not a positive number")
+    budget = Budget(options["max_calls"], options["max_tokens"])
+    if options["url"] is None:
+        return Asker(_local(options, budget), Cache(_path(options["cache"])), options["mode"])
+    server = Server(
+        _checked(options["url"]),
+        _key(options["api_key_env"]),
+        budget,
+        options["timeout"],
+        options["tries"],
+        options["backoff"],
+        options["concurrency"],
+    )
+    answers = Cache(_path(options["cache"]))
+    chat = Chat(server, options["model"], logprobs=options["mode"] != "text")
+    asker = Asker(chat, answers, options["mode"])
+    # from now on: a server that was never there is not waited for
+    server.patience, server.known = options["patience"], True
+    return asker
 
 
 def _checked(url: str) -> str:
@@ -88,7 +125,8 @@ def _path(cache: str | None) -> Path | None:
     return default_path() if cache == USUAL else None if cache is None else Path(cache).expanduser()
 
 
-def _local(model: str | None, budget: Budget, device: str, dtype: str, batch_size: int) -> Transport:
+def _local(options: ConnectionOptions, budget: Budget) -> Transport:
+    model = options["model"]
     if model is None:
         raise BadOption(
             "whom to ask? give model=NAME to load a model here, or url=http://host:8000/v1 to ask a server"
@@ -100,4 +138,6 @@ def _local(model: str | None, budget: Budget, device: str, dtype: str, batch_siz
         raise RankkitError(
             f"to load {model} here, torch and transformers are needed ({error}): {advice}; or give url="
         ) from None
-    return Local(model, budget, device=device, dtype=dtype, batch_size=batch_size)
+    return Local(
+        model, budget, device=options["device"], dtype=options["dtype"], batch_size=options["batch_size"]
+    )

@@ -1,6 +1,4 @@
-"""The two rankers. Their options say whom to ask (a server or a model here), how, how often, and where
-answers are kept.
-"""
+"""The two rankers: `VlmJudge` compares two images, `Vqa` asks whether one shows its prompt."""
 
 from __future__ import annotations
 
@@ -9,29 +7,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from PIL import Image
+from typing_extensions import Unpack
 
 from rankkit import Group, Pairwise, Pointwise, Ranking, Scored
 from rankkit.errors import BadOption
 from rankkit_vlm_judge import questions
-from rankkit_vlm_judge.asking import Mode
-from rankkit_vlm_judge.connect import USUAL, connect
+from rankkit_vlm_judge.connect import ConnectionOptions, connect
 from rankkit_vlm_judge.pictures import Picture
 from rankkit_vlm_judge.replies import Verdict
 
 
 class VlmJudge(Pairwise):
-    """Which of two pictures is better, by the log-probabilities of a vision-language model's answer A or B.
+    """Which of two images is better, by the log-probabilities of a vision-language model's answer A or B.
 
-    With `url` (of any OpenAI-compatible server) the model is asked there, else it is loaded here. Every pair
-    is asked in both seats. `mode`: logprob, text, or auto (log-probabilities, and text where the model would
-    rather say something else). `criteria` replaces the text that says what better means; `max_side` is the
-    longer side in pixels that pictures are scaled to. `cache` is the file that keeps every answer (usual: the
-    user's cache folder; none: for this run only). `max_calls` and `max_tokens` end the run when they are
-    reached; what was judged is kept. `concurrency` requests are under way at once, each for at most `timeout`
-    seconds and tried `tries` times, with growing random pauses from `backoff` seconds on. A server that goes
-    away is waited for, `patience` seconds at most. `api_key_env` names the environment variable that holds
-    the key. `degree`: how many others a picture meets in a group above eight. `device`, `dtype` and
-    `batch_size` are for a model loaded here.
+    Every pair is asked in both orders. `criteria` replaces the text that says what better means; `max_side` is
+    the longer side in pixels that images are scaled down to; `degree`: how many others an image meets in a group
+    above eight. All other options say which model is asked and how: see `ConnectionOptions`.
     """
 
     version = questions.version()
@@ -39,47 +30,17 @@ class VlmJudge(Pairwise):
     def __init__(
         self,
         *,
-        url: str | None = None,
-        model: str | None = None,
-        mode: Mode = "auto",
         criteria: str | None = None,
         max_side: int = 768,
         degree: int = 8,
-        cache: str | None = USUAL,
-        max_calls: int | None = None,
-        max_tokens: int | None = None,
-        concurrency: int = 16,
-        timeout: float = 60.0,
-        tries: int = 6,
-        backoff: float = 0.5,
-        patience: float = 120.0,
-        api_key_env: str | None = None,
-        device: str = "auto",
-        dtype: str = "auto",
-        batch_size: int = 8,
+        **connection: Unpack[ConnectionOptions],
     ) -> None:
         if degree < 2 or degree % 2:
             raise BadOption(f"degree={degree} is not an even number from 2 on")
         self.degree = degree
         self.criteria = criteria or questions.CRITERIA
         self.max_side = _side(max_side)
-        self.asker = connect(
-            url=url,
-            model=model,
-            mode=mode,
-            cache=cache,
-            max_calls=max_calls,
-            max_tokens=max_tokens,
-            concurrency=concurrency,
-            timeout=timeout,
-            tries=tries,
-            backoff=backoff,
-            patience=patience,
-            api_key_env=api_key_env,
-            device=device,
-            dtype=dtype,
-            batch_size=batch_size,
-        )
+        self.asker = connect(**connection)
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """As any pairwise ranker does; each picture's details also say which model judged it, and what it was
@@ -106,53 +67,17 @@ class VlmJudge(Pairwise):
 
 
 class Vqa(Pointwise):
-    """The probability that a vision-language model answers "Yes" to whether the picture shows its prompt, in
-    [0, 1].
+    """The probability, in [0, 1], that a vision-language model answers "Yes" to whether an image shows its prompt.
 
     P(Yes) / (P(Yes) + P(No)) of the first token (as VQAScore, Lin et al. 2024, arXiv 2404.01291, but
-    renormalised over the two answers); 1 or 0 in text mode. The options are those of `VlmJudge`.
+    renormalised over the two answers); 1 or 0 in text mode. `max_side` and all other options are those of `VlmJudge`.
     """
 
     version = questions.version()
 
-    def __init__(
-        self,
-        *,
-        url: str | None = None,
-        model: str | None = None,
-        mode: Mode = "auto",
-        max_side: int = 768,
-        cache: str | None = USUAL,
-        max_calls: int | None = None,
-        max_tokens: int | None = None,
-        concurrency: int = 16,
-        timeout: float = 60.0,
-        tries: int = 6,
-        backoff: float = 0.5,
-        patience: float = 120.0,
-        api_key_env: str | None = None,
-        device: str = "auto",
-        dtype: str = "auto",
-        batch_size: int = 8,
-    ) -> None:
+    def __init__(self, *, max_side: int = 768, **connection: Unpack[ConnectionOptions]) -> None:
         self.max_side = _side(max_side)
-        self.asker = connect(
-            url=url,
-            model=model,
-            mode=mode,
-            cache=cache,
-            max_calls=max_calls,
-            max_tokens=max_tokens,
-            concurrency=concurrency,
-            timeout=timeout,
-            tries=tries,
-            backoff=backoff,
-            patience=patience,
-            api_key_env=api_key_env,
-            device=device,
-            dtype=dtype,
-            batch_size=batch_size,
-        )
+        self.asker = connect(**connection)
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """P(yes) for every picture; NaN with ``error`` and ``failure`` where there is no verdict."""

@@ -11,6 +11,7 @@ import pytest
 
 import rankkit
 from rankkit import RunStopped
+from rankkit.errors import BadOption
 from rankkit.testing import check_ranker
 
 
@@ -325,3 +326,21 @@ def test_rows_say_which_questions_were_asked():
     from rankkit.plugin import prepare
 
     assert "+questions." in prepare("vlm-judge:url=http://127.0.0.1:9/v1").identity.version
+
+
+SHARED = {
+    "url": None, "model": None, "mode": "auto", "cache": "usual", "max_calls": None, "max_tokens": None, "concurrency": 16,
+    "timeout": 60.0, "tries": 6, "backoff": 0.5, "patience": 120.0, "api_key_env": None, "device": "auto", "dtype": "auto",
+    "batch_size": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("vlm-judge", {"criteria": None, "max_side": 768, "degree": 8}), ("vqa", {"max_side": 768})],
+)
+def test_both_rankers_take_the_same_connection_options_and_their_own(name, own):
+    with pytest.raises(BadOption) as refused:
+        rankkit.load(f"{name}:nothing=1")
+    listed = str(refused.value).split("its options: ")[1].split(", ")
+    assert sorted(listed) == sorted(f"{key}={value}" for key, value in {**SHARED, **own}.items())
