@@ -118,7 +118,7 @@ def drift_loss(
     difference of two mean shifts, zero when both sides hold the same points.
 
     Returns the loss per set, (B,), and info: `scale` (the mean distance), `rms` per radius (of the raw
-    field), `force` (B,) the rms of the whole field. Scale and rms are taken over the whole call, sets
+    field), `field` (B,) the rms of the whole field. Scale and rms are taken over the whole call, sets
     included.
     """
     _check(generated, positive, negative, kernel, field)
@@ -129,10 +129,10 @@ def drift_loss(
         with torch.no_grad():
             scale = _scale(problem)
             unit = (scale / math.sqrt(generated.shape[-1])).clamp_min(1e-3)
-            force_BND, rms = _force(problem, scale, unit, tuple(radii), field)
+            field_BND, rms = _field(problem, scale, unit, tuple(radii), field)
         moved_BND = (generated.float() - generated.detach().float()) / unit
-        loss_B = (moved_BND - force_BND).square().mean(dim=(1, 2))
-    return loss_B, {"scale": scale, "rms": rms, "force": force_BND.square().mean(dim=(1, 2)).sqrt()}
+        loss_B = (moved_BND - field_BND).square().mean(dim=(1, 2))
+    return loss_B, {"scale": scale, "rms": rms, "field": field_BND.square().mean(dim=(1, 2)).sqrt()}
 
 
 def _check(generated: Tensor, positive: Tensor, negative: Tensor, kernel: str, field: str) -> None:
@@ -190,7 +190,7 @@ def _scale(problem: _Problem) -> Tensor:
     return mean.float().clamp_min(1e-3)
 
 
-def _force(
+def _field(
     problem: _Problem, scale: Tensor, unit: Tensor, radii: tuple[float, ...], field: Field
 ) -> tuple[Tensor, Tensor]:
     """The field F_BND in units of `unit`, and the rms of each radius' raw field."""
@@ -203,10 +203,10 @@ def _force(
             raw_BND[:, rows] = pull(problem, logits_BRT, column_BT) / unit
     squares = torch.stack([raw_BND.square().mean() for raw_BND in raws])
     norms = squares.clamp_min(1e-8).sqrt() if field == "official" else torch.ones_like(squares)
-    force_BND = torch.zeros_like(problem.g_BND)
+    field_BND = torch.zeros_like(problem.g_BND)
     for raw_BND, norm in zip(raws, norms, strict=True):
-        force_BND += raw_BND / norm
-    return force_BND, squares.sqrt()
+        field_BND += raw_BND / norm
+    return field_BND, squares.sqrt()
 
 
 def _masked_logits(

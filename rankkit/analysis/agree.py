@@ -16,13 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
-from rankkit.analysis.agreement import Agreement, Kendall, Tally, Ties, Trial, Unreadable, cluster_of
+from rankkit.analysis.agreement import Agreement, Kendall, RankedEntry, Tally, Ties, Unreadable, cluster_of
 from rankkit.core.calling import rank_groups
 from rankkit.core.rankers import needs_prompt
 from rankkit.core.text import one_line, plain
 from rankkit.core.types import Group, Ranker
 from rankkit.errors import BadSource, UsageError
-from rankkit.io.preferences import Choices, Entry, open_choices, picture
+from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
 
 Progress = Callable[[int, int], None]
 
@@ -75,17 +75,17 @@ def agree(
     `images` is the folder its paths start from, by default the file's own. `ties` says what a ranker's equal
     scores count: ``half``, ``wrong``, or ``drop`` (left out). Only the first `limit` entries are taken.
     `progress` is called with (done, total) entries. All of them are checked before anything is ranked. Images
-    are shown in an order drawn from the entry, so that a liking for one place gains nothing. Raises
+    are shown in an order drawn from the entry, so that a position bias gains nothing. Raises
     `UsageError` for a bad request and `BadSource` for a bad file; a bad image abstains.
     """
     root = _check(pairs_path, rankers, images, ties, limit)
-    choices = open_choices(pairs_path)
+    choices = open_preferences(pairs_path, images=root)
     survey = _survey(choices, limit)
     tally = Tally(
         {name: needs_prompt(ranker) for name, ranker in rankers.items()}, ties, humans=survey.largest > 2
     )
     done = 0
-    for batch in _batches(_load(entry, root) for entry in islice(choices.entries(), limit)):
+    for batch in _batches(_load(entry, choices) for entry in islice(choices.entries(), limit)):
         _judge(batch, rankers, tally)
         done += len(batch)
         if progress:
@@ -174,9 +174,9 @@ def _check(
     return root
 
 
-def _survey(choices: Choices, limit: int | None) -> _Survey:
+def _survey(choices: PreferenceFile, limit: int | None) -> _Survey:
     survey = _Survey()
-    for entry in islice(choices.entries(pictures=False), limit):
+    for entry in islice(choices.entries(images=False), limit):
         ranked = sum(not math.isnan(value) for value in entry.human)
         survey.entries += 1
         survey.pairs += sum(1 for _ in entry.decided())
@@ -194,25 +194,27 @@ def _survey(choices: Choices, limit: int | None) -> _Survey:
 # --- one pass to rank --------------------------------------------------------------------------------------------------------
 
 
-def _load(entry: Entry, root: Path) -> Trial:
+def _load(entry: Preference, choices: PreferenceFile) -> RankedEntry:
     """Read the images that matter: those of entries in which humans decided something."""
     pairs = list(entry.decided())
     if not pairs:
-        return Trial(entry, [], {}, None)
+        return RankedEntry(entry, [], {}, None)
     order = [i for i, value in enumerate(entry.human) if not math.isnan(value)]
     random.Random(f"{entry.where} {entry.prompt}").shuffle(order)
-    decoded = {i: picture(entry.pictures[i], root) for i in order}
+    decoded = {i: choices.image(entry.images[i]) for i in order}
     faults = {i: decoded[i].error or "is unreadable" for i in order if decoded[i].image is None}
     shown = {i: found.image for i, found in decoded.items() if found.image is not None}
     if all(i in faults or j in faults for i, j in pairs):
-        return Trial(entry, [], faults, None)
+        return RankedEntry(entry, [], faults, None)
     names = tuple(entry.names[i] for i in shown)
-    return Trial(entry, list(shown), faults, Group(entry.prompt, tuple(shown.values()), entry.where, names))
+    return RankedEntry(
+        entry, list(shown), faults, Group(entry.prompt, tuple(shown.values()), entry.where, names)
+    )
 
 
-def _batches(trials: Iterable[Trial]) -> Iterator[list[Trial]]:
+def _batches(trials: Iterable[RankedEntry]) -> Iterator[list[RankedEntry]]:
     """Trials of at most `BATCH` images together, so that the pictures held do not grow with the file."""
-    batch: list[Trial] = []
+    batch: list[RankedEntry] = []
     for trial in trials:
         if batch and (len(batch) == BATCH or sum(held.size for held in batch) + trial.size > BATCH):
             yield batch
@@ -222,7 +224,7 @@ def _batches(trials: Iterable[Trial]) -> Iterator[list[Trial]]:
         yield batch
 
 
-def _judge(batch: Sequence[Trial], rankers: Mapping[str, Ranker], tally: Tally) -> None:
+def _judge(batch: Sequence[RankedEntry], rankers: Mapping[str, Ranker], tally: Tally) -> None:
     """Show a batch to every ranker, and count what they say.
 
     Without a prompt, those that need one are not asked.

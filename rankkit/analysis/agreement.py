@@ -1,4 +1,4 @@
-"""What is kept of rankings held against human choices: numbers, no pictures."""
+"""What is kept of rankings held against human choices: numbers, no images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Literal
 
 from rankkit.analysis import stats
 from rankkit.core.types import Group, Ranking
-from rankkit.io.preferences import Entry
+from rankkit.io.preferences import Preference
 
 Ties = Literal["half", "wrong", "drop"]
 
@@ -68,11 +68,11 @@ class Unreadable:
 
 
 @dataclass
-class Trial:
+class RankedEntry:
     """One entry, its readable images as a group in the order shown, and what the rankers said of it."""
 
-    entry: Entry
-    seats: list[int]  # image of the group -> image of the entry
+    entry: Preference
+    places: list[int]  # image of the group -> image of the entry
     faults: dict[int, str]
     group: Group | None
     verdicts: dict[str, Ranking] = field(default_factory=dict)
@@ -84,8 +84,8 @@ class Trial:
 
     @property
     def size(self) -> int:
-        """How many pictures it holds."""
-        return len(self.seats) if self.group else 0
+        """How many images it holds."""
+        return len(self.places) if self.group else 0
 
 
 @dataclass
@@ -116,7 +116,7 @@ class Tally:
         self.unreadable: list[Unreadable] = []
         self.unreadable_images = self.unreadable_pairs = 0
 
-    def add(self, trial: Trial) -> None:
+    def add(self, trial: RankedEntry) -> None:
         """Count one entry for every ranker."""
         entry = trial.entry
         cluster = self.clusters.setdefault(cluster_of(entry), len(self.clusters))
@@ -129,15 +129,17 @@ class Tally:
         self.unreadable_pairs += len(pairs) - len(seen)
         if trial.group is None:
             return
-        columns: dict[str, list[float]] = {HUMANS: [entry.human[i] for i in trial.seats]}
+        columns: dict[str, list[float]] = {HUMANS: [entry.human[i] for i in trial.places]}
         for name in self.scores:
             columns[name] = self._score(name, trial, seen, cluster)
         self._correlate(columns, cluster)
 
-    def _score(self, name: str, trial: Trial, pairs: list[tuple[int, int]], cluster: int) -> list[float]:
+    def _score(
+        self, name: str, trial: RankedEntry, pairs: list[tuple[int, int]], cluster: int
+    ) -> list[float]:
         kept, ranking = self.scores[name], trial.verdicts.get(name)
-        scores = list(ranking.scores) if ranking else [math.nan] * len(trial.seats)
-        place = {i: k for k, i in enumerate(trial.seats)}
+        scores = list(ranking.scores) if ranking else [math.nan] * len(trial.places)
+        place = {i: k for k, i in enumerate(trial.places)}
         for better, worse in pairs:
             won, lost = scores[place[better]], scores[place[worse]]
             if math.isnan(won) or math.isnan(lost):
@@ -167,11 +169,11 @@ class Tally:
         return tuple(_kendall(pair, found) for pair, found in self.taus.items())
 
 
-def _reason(ranking: Ranking | None, seat: int) -> str:
+def _reason(ranking: Ranking | None, place: int) -> str:
     if ranking is None:
         return "the ranker needs a prompt, and the entry has none"
     return (
-        str(ranking.details[seat].get("error") or "the ranker gave no reason")
+        str(ranking.details[place].get("error") or "the ranker gave no reason")
         if ranking.details
         else "the ranker gave no reason"
     )
@@ -200,7 +202,7 @@ def _kendall(pair: tuple[str, str], found: Mapping[int, tuple[float, int]]) -> K
     return Kendall(*pair, tau, sum(groups for _, groups in found.values()), len(means))
 
 
-def cluster_of(entry: Entry) -> bytes:
+def cluster_of(entry: Preference) -> bytes:
     """Which cluster an entry belongs to: that of its prompt; without a prompt, its own."""
     text = f"prompt {entry.prompt}" if entry.prompt.strip() else f"place {entry.where}"
     return hashlib.sha256(text.encode()).digest()[:12]

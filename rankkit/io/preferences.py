@@ -1,4 +1,4 @@
-"""What humans chose, from the files in which others publish it: one `Entry` per prompt, whatever the format.
+"""What humans chose, from the files in which others publish it: one `Preference` per prompt, whatever the format.
 
 Which format a file has shows in the fields of its first entry. It is read as a stream, twice: to check and
 count it, and to rank it.
@@ -18,14 +18,14 @@ from rankkit.core.text import printable
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.records import Record, stream
 
-Picture = str | bytes | None  # a path as the file gives it, the image file itself, or nothing
+StoredImage = str | bytes | None  # a path as the file gives it, the image file itself, or nothing
 
 PROMPT = "prompt|caption|text"
 IMAGES = "image_path|file_path|images|files"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Preference:
     """One prompt, its images, and how humans ordered them: `human` is higher for the better image, equal for
     a tie, NaN for no opinion.
 
@@ -35,7 +35,7 @@ class Entry:
 
     where: str
     prompt: str
-    pictures: tuple[Picture, ...]
+    images: tuple[StoredImage, ...]
     human: tuple[float, ...]
 
     @property
@@ -43,7 +43,7 @@ class Entry:
         """One per image: its path in the file, or its place in the entry."""
         return tuple(
             printable(p) if isinstance(p, str) else f"{self.where}, image {i + 1}"
-            for i, p in enumerate(self.pictures)
+            for i, p in enumerate(self.images)
         )
 
     def decided(self) -> Iterator[tuple[int, int]]:
@@ -62,12 +62,12 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Format:
+class PreferenceFormat:
     """A way to write choices: fields that every entry has ("a|b": either), and what they say."""
 
     name: str
     fields: tuple[str, ...]
-    judge: Callable[[Record], tuple[tuple[Picture, ...], tuple[float, ...]]]
+    read: Callable[[Record], tuple[tuple[StoredImage, ...], tuple[float, ...]]]
 
     def fits(self, names: Iterable[str]) -> bool:
         """Whether an entry with these fields can be of this format."""
@@ -75,30 +75,42 @@ class Format:
 
 
 @dataclass(frozen=True)
-class Choices:
+class PreferenceFile:
     """A file of human choices: its path, its format, and its entries, streamed anew on every pass."""
 
     path: Path
-    format: Format
+    format: PreferenceFormat
+    root: Path
     records: Callable[[bool], Iterator[tuple[str, Record]]]
 
-    def entries(self, *, pictures: bool = True) -> Iterator[Entry]:
-        """Entries in the order of the file; without `pictures` those that a parquet file embeds are left out
+    def entries(self, *, images: bool = True) -> Iterator[Preference]:
+        """Entries in the order of the file; without `images` those that a parquet file embeds are left out
         (None).
 
         Raises `BadSource` at the first entry that does not keep to the format, naming it and the value.
         """
-        for where, record in self.records(pictures):
+        for where, record in self.records(images):
             try:
-                yield _entry(where, record, self.format)
+                yield _preference(where, record, self.format)
             except ValueError as error:
                 raise BadSource(
                     f"{self.path}, {where}: {error}; correct or remove this entry ({self.format.name})"
                 ) from None
 
+    def image(self, stored: StoredImage) -> Decoded:
+        """One image of an entry, decoded, or the reason why not. A path is looked up in `root` and may not leave it."""
+        if stored is None:
+            return Decoded(None, "the entry holds no image")
+        if isinstance(stored, bytes):
+            return decode(stored)
+        found = _fault(stored) or read(self.root / stored)
+        return decode(found) if isinstance(found, bytes) else Decoded(None, found)
 
-def open_choices(path: str | os.PathLike[str]) -> Choices:
-    """Recognise a file of human choices by its content.
+
+def open_preferences(
+    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+) -> PreferenceFile:
+    """Recognise a file of human choices by its content; its paths start from the folder `images`, by default the file's own.
 
     Raises `UsageError` for no file, `BadSource` for one in no known format.
     """
@@ -112,23 +124,11 @@ def open_choices(path: str | os.PathLike[str]) -> Choices:
     where, record = first
     for known in FORMATS:
         if known.fits(record):
-            return Choices(path, known, records)
+            return PreferenceFile(path, known, path.parent if images is None else Path(images), records)
     known_fields = "; ".join(f"{known.name}: {', '.join(known.fields)}" for known in FORMATS)
     raise BadSource(
         f"{path}, {where}: its fields {', '.join(map(repr, record)) or '(none)'} fit no known format ({known_fields})"
     )
-
-
-def picture(source: Picture, root: Path) -> Decoded:
-    """One image of an entry, decoded, or the reason why not.
-
-    A path is looked up in `root` and, as written, may not leave it.
-    """
-    if isinstance(source, str):
-        fault = _fault(source)
-        found = fault if fault else read(root / source)
-        return decode(found) if isinstance(found, bytes) else Decoded(None, found)
-    return decode(source) if source is not None else Decoded(None, "the entry holds no image")
 
 
 def _fault(text: str) -> str | None:
@@ -144,10 +144,10 @@ def _fault(text: str) -> str | None:
     return None
 
 
-# --- formats: each `judge` raises ValueError in words ------------------------------------------------------------------------
+# --- formats: each `read` raises ValueError in words ------------------------------------------------------------------------
 
 
-def _entry(where: str, record: Record, known: Format) -> Entry:
+def _preference(where: str, record: Record, known: PreferenceFormat) -> Preference:
     missing = [
         field.replace("|", " or ") for field in known.fields if not set(field.split("|")) & set(record)
     ]
@@ -156,51 +156,51 @@ def _entry(where: str, record: Record, known: Format) -> Entry:
     prompt = _any(record, PROMPT)
     if not isinstance(prompt, str | None):
         raise ValueError(f"its prompt is {_shown(prompt)}, not text")
-    pictures, human = known.judge(record)
-    return Entry(where, printable(prompt or ""), pictures, human)
+    images, human = known.read(record)
+    return Preference(where, printable(prompt or ""), images, human)
 
 
-def _hpdv2_ranks(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
+def _hpdv2_ranks(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
     """`rank` is the consensus of all annotators, 1 for the best image; what each of them said
     (`raw_annotations`) is not used.
     """
-    pictures = _pictures(record, IMAGES)
-    return pictures, tuple(-rank for rank in _numbers(record, "rank", len(pictures)))
+    images = _images(record, IMAGES)
+    return images, tuple(-rank for rank in _numbers(record, "rank", len(images)))
 
 
-def _hpdv2_choices(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
+def _hpdv2_choices(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
     """`human_preference` is 1 for the image that was chosen, 0 for the others."""
-    pictures = _pictures(record, IMAGES)
-    return pictures, _numbers(record, "human_preference", len(pictures))
+    images = _images(record, IMAGES)
+    return images, _numbers(record, "human_preference", len(images))
 
 
-def _hpdv3(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
+def _hpdv3(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
     """`path1` is the preferred image, always; votes (`choice_dist`) and `confidence` are published for a part
     only and not used.
     """
-    return (_picture(record, "path1"), _picture(record, "path2")), (1.0, 0.0)
+    return (_image(record, "path1"), _image(record, "path2")), (1.0, 0.0)
 
 
-def _pickapic(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
+def _pickapic(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
     """`label_0` is 1 when image 0 was chosen, 0 when image 1 was, 0.5 for a tie; without `has_label` nobody
     has chosen.
     """
-    pictures = _picture(record, "jpg_0"), _picture(record, "jpg_1")
+    images = _image(record, "jpg_0"), _image(record, "jpg_1")
     if record.get("has_label") is False:
-        return pictures, (math.nan, math.nan)
+        return images, (math.nan, math.nan)
     label = record["label_0"]
     if isinstance(label, bool) or label not in (0, 0.5, 1):
         raise ValueError(f"label_0 is {_shown(label)}, not 0, 0.5 or 1")
-    return pictures, (float(label), 1 - float(label))
+    return images, (float(label), 1 - float(label))
 
 
-def _imagereward(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
+def _imagereward(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
     """`ranking` is 1 for the best image, and equal for equals."""
-    pictures = _pictures(record, "generations")
-    return pictures, tuple(-rank for rank in _numbers(record, "ranking", len(pictures)))
+    images = _images(record, "generations")
+    return images, tuple(-rank for rank in _numbers(record, "ranking", len(images)))
 
 
-def _plain(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
+def _plain(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
     """`choice` is a, b or tie in any case; as a number it is the index of the chosen image: 0 is image_a, 1
     is image_b, 0.5 a tie.
     """
@@ -209,21 +209,31 @@ def _plain(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
     if isinstance(word, bool) or word not in ("a", "b", "tie", 0, 0.5, 1):
         raise ValueError(f"its choice is {_shown(choice)}, not a, b, tie, 0 (image_a) or 1 (image_b)")
     second = {"a": 0.0, "b": 1.0, "tie": 0.5}.get(word, word)
-    return (_picture(record, "image_a"), _picture(record, "image_b")), (1 - float(second), float(second))
+    return (_image(record, "image_a"), _image(record, "image_b")), (1 - float(second), float(second))
 
 
-def _chosen(record: Record) -> tuple[tuple[Picture, ...], tuple[float, ...]]:
-    return (_picture(record, "chosen"), _picture(record, "rejected")), (1.0, 0.0)
+def _chosen(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
+    """`chosen` and `rejected` are one image each, or lists of images that are equally good and equally bad."""
+    sides = [_one_or_more(record, side) for side in ("chosen", "rejected")]
+    human = [1.0] * len(sides[0]) + [0.0] * len(sides[1])
+    return (*sides[0], *sides[1]), tuple(human)
+
+
+def _one_or_more(record: Record, name: str) -> list[StoredImage]:
+    value = record[name]
+    return (
+        [_stored_image(name, each) for each in value] if isinstance(value, list) else [_image(record, name)]
+    )
 
 
 FORMATS = (
-    Format("Pick-a-Pic", ("jpg_0", "jpg_1", "label_0"), _pickapic),
-    Format("HPDv3", ("path1", "path2"), _hpdv3),
-    Format("ImageReward test", ("generations", "ranking"), _imagereward),
-    Format("HPDv2 choices", (IMAGES, "human_preference"), _hpdv2_choices),
-    Format("HPDv2 test", (IMAGES, "rank"), _hpdv2_ranks),
-    Format("plain pairs", ("image_a", "image_b", "choice"), _plain),
-    Format("chosen and rejected", ("chosen", "rejected"), _chosen),
+    PreferenceFormat("Pick-a-Pic", ("jpg_0", "jpg_1", "label_0"), _pickapic),
+    PreferenceFormat("HPDv3", ("path1", "path2"), _hpdv3),
+    PreferenceFormat("ImageReward test", ("generations", "ranking"), _imagereward),
+    PreferenceFormat("HPDv2 choices", (IMAGES, "human_preference"), _hpdv2_choices),
+    PreferenceFormat("HPDv2 test", (IMAGES, "rank"), _hpdv2_ranks),
+    PreferenceFormat("plain pairs", ("image_a", "image_b", "choice"), _plain),
+    PreferenceFormat("chosen and rejected", ("chosen", "rejected"), _chosen),
 )
 FIELDS = {
     name for known in FORMATS for field in (PROMPT, *known.fields, "has_label") for name in field.split("|")
@@ -234,21 +244,21 @@ def _any(record: Record, names: str) -> Any:
     return next((record[name] for name in names.split("|") if name in record), None)
 
 
-def _pictures(record: Record, names: str) -> tuple[Picture, ...]:
+def _images(record: Record, names: str) -> tuple[StoredImage, ...]:
     values = _any(record, names)
     if not isinstance(values, list) or not values:
         raise ValueError(f"{names.replace('|', ' or ')} is {_shown(values)}, not a list of images")
-    return tuple(_as_picture(names.split("|")[0], value) for value in values)
+    return tuple(_stored_image(names.split("|")[0], value) for value in values)
 
 
-def _picture(record: Record, name: str) -> Picture:
-    return _as_picture(name, record[name])
+def _image(record: Record, name: str) -> StoredImage:
+    return _stored_image(name, record[name])
 
 
-def _as_picture(name: str, value: Any) -> Picture:
+def _stored_image(name: str, value: Any) -> StoredImage:
     if isinstance(value, Mapping):  # how the datasets library stores an image: the bytes, a path, or both
         value = value.get("bytes") or value.get("path")
-    if not isinstance(value, Picture):
+    if not isinstance(value, StoredImage):
         raise ValueError(f"{name} holds {_shown(value)}, not an image or the path of one")
     return value
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rankkit.errors import BadSource, UsageError
 from rankkit.io import records
-from rankkit.io.preferences import Entry, open_choices
+from rankkit.io.preferences import Preference, open_preferences
 
 PAIR = {"prompt": "p", "image_a": "a.png", "image_b": "b.png", "choice": "a"}
 RANKED = {"prompt": "p", "image_path": ["a.png", "b.png"], "rank": [1, 2]}
@@ -21,11 +21,11 @@ def written(path, content):
 
 
 def entries(path):
-    return list(open_choices(path).entries())
+    return list(open_preferences(path).entries())
 
 
 def test_pairs_are_told_better_first_and_ties_and_missing_ranks_apart():
-    entry = Entry("entry 1", "p", ("a", "b", "c", "d"), (-2.0, -1.0, -2.0, math.nan))
+    entry = Preference("entry 1", "p", ("a", "b", "c", "d"), (-2.0, -1.0, -2.0, math.nan))
     assert list(entry.decided()) == [(1, 0), (1, 2)]
     assert entry.ties() == 1
 
@@ -43,8 +43,8 @@ def test_every_entry_knows_its_place_in_the_file(tmp_path):
 
 
 def test_the_suffix_does_not_matter_and_content_decides(tmp_path):
-    assert open_choices(written(tmp_path / "x.txt", [RANKED])).format.name == "HPDv2 test"
-    assert open_choices(written(tmp_path / "y.parquet", [PAIR])).format.name == "plain pairs"
+    assert open_preferences(written(tmp_path / "x.txt", [RANKED])).format.name == "HPDv2 test"
+    assert open_preferences(written(tmp_path / "y.parquet", [PAIR])).format.name == "plain pairs"
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,13 @@ def test_a_torn_array_is_an_error_and_not_a_shorter_one(tmp_path, cut):
 def test_a_missing_file_and_a_folder_are_bad_usage(tmp_path):
     for path in (tmp_path, tmp_path / "none.json"):
         with pytest.raises(UsageError, match="no such file"):
-            open_choices(path)
+            open_preferences(path)
 
 
 def test_a_parquet_file_without_known_columns_is_shown_its_own(tmp_path):
     pq.write_table(pa.table({"left": ["a"], "right": ["b"]}), tmp_path / "t.parquet")
     with pytest.raises(BadSource, match="fields 'left', 'right' fit no known format"):
-        open_choices(tmp_path / "t.parquet")
+        open_preferences(tmp_path / "t.parquet")
 
 
 def test_a_truncated_parquet_file_is_named(tmp_path):
@@ -135,9 +135,9 @@ def test_a_truncated_parquet_file_is_named(tmp_path):
 def test_embedded_pictures_are_left_out_when_only_counting(tmp_path):
     row = {"caption": "p", "jpg_0": b"x", "jpg_1": b"y", "label_0": 1.0}
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "t.parquet")
-    choices = open_choices(tmp_path / "t.parquet")
-    assert [entry.pictures for entry in choices.entries(pictures=False)] == [(None, None)]
-    assert [entry.pictures for entry in choices.entries()] == [(b"x", b"y")]
+    choices = open_preferences(tmp_path / "t.parquet")
+    assert [entry.images for entry in choices.entries(images=False)] == [(None, None)]
+    assert [entry.images for entry in choices.entries()] == [(b"x", b"y")]
 
 
 @settings(deadline=None)
@@ -168,7 +168,7 @@ def test_an_array_larger_than_memory_should_hold_is_streamed(tmp_path):
     with open(path, "w") as file:
         file.write("[" + ",".join(json.dumps({**PAIR, "prompt": "p" * 1000}) for _ in range(20_000)) + "]")
     tracemalloc.start()
-    count = sum(1 for _ in open_choices(path).entries())
+    count = sum(1 for _ in open_preferences(path).entries())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 20_000 and peak < 2_000_000

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gallery_page import rows_of
 
-from rankkit.report.html import clipped, h, number
-from rankkit.report.model import study
 from rankkit.analysis.stats import win_share
 from rankkit.report.charts import histogram
+from rankkit.report.html import clipped, h, number
+from rankkit.report.model import study
 
 
 def test_one_name_with_two_option_sets_is_two_columns_named_by_the_difference():

@@ -8,7 +8,9 @@ from rankkit.report.sections import read_section
 
 
 def test_what_was_written_is_read_back(tmp_path):
-    body = table(["ranker", "gain"], [["a < b", "0.5"]]) + line_chart([Curve("one", [(1, 0.5), (2, 0.7)])], x="step", y="reward")
+    body = table(["ranker", "gain"], [["a < b", "0.5"]]) + line_chart(
+        [Curve("one", [(1, 0.5), (2, 0.7)])], x="step", y="reward"
+    )
     path = write_page(tmp_path / "page.html", "A <run>", [Section("Numbers", body)])
     found = read_section(path)
     assert found.title == "A <run>"
