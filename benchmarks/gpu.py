@@ -211,10 +211,11 @@ def train(name: str, prompts: int = 2, updates: int = 3) -> dict[str, Any]:
         "teacher_unet": lambda: TeacherUNet(generator),
     }
     with loaded(judge) as ranker:
-        trainer = Trainer(config, generator, maps[features](), ranker, [PROMPT, "a cat"])
-        trainer.update()
+        source = RankedAnchors(ranker, config, [PROMPT, "a cat"])
+        trainer = Trainer(config, generator, maps[features](), source)
+        trainer.step()
         started = time.perf_counter()
-        logged = [trainer.update() for _ in range(updates)]
+        logged = [trainer.step() for _ in range(updates)]
         seconds = (time.perf_counter() - started) / updates / prompts
     assert all(math.isfinite(row["loss"]) and row["skipped"] == 0 for row in logged), logged
     row = {

@@ -47,7 +47,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         file = preferences(Path(folder), prompt_files.prompts("shapes"))
-        for mode in ("pictures", "rank"):
+        for mode in ("images", "rank"):
             for seed in options.seeds:
                 chosen = [
                     *options.settings,
@@ -97,7 +97,7 @@ def one_run(config: Config, split: Any) -> dict[str, Any]:
     before = measure(generator, ranker, split)
     started = time.time()
     for _ in range(config.steps):
-        trainer.update()
+        trainer.step()
     seconds = time.time() - started
     with trainer.averaged():
         after = measure(generator, ranker, split)

@@ -29,6 +29,7 @@ import torch
 from numpy.typing import NDArray
 
 from drpo import build
+from drpo.anchors import RankedAnchors
 from drpo.config import Config, with_settings
 from drpo.data import prompts as prompt_files
 from drpo.generators.one_step import OneStep
@@ -118,14 +119,13 @@ def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str,
     assert isinstance(generator, OneStep)
     ranker = build.ranker(config.ranker)
     watched = Watched(ranker, arms(config.seed)[arm])
-    trainer = Trainer(
-        config, generator, build.features(config, generator), watched, prompt_files.prompts(config.prompts)
-    )
+    source = RankedAnchors(watched, config, prompt_files.prompts(config.prompts))
+    trainer = Trainer(config, generator, build.features(config, generator), source)
     before = measure(generator, ranker, split)
     rows, along, seconds, busy = list[dict[str, float]](), list[dict[str, float]](), 0.0, 0.0
     for step in range(1, config.steps + 1):
         started, began = time.time(), time.process_time()
-        rows.append(trainer.update())
+        rows.append(trainer.step())
         seconds, busy = seconds + time.time() - started, busy + time.process_time() - began
         if step == config.steps or (every and step % every == 0):
             with trainer.averaged():

@@ -46,7 +46,9 @@ def train(
         ending = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
     if main:
         early = (
-            f"interrupted after step {trainer.step} of {config.steps}" if ending.interrupted else ending.alarm
+            f"interrupted after step {trainer.steps_done} of {config.steps}"
+            if ending.interrupted
+            else ending.alarm
         )
         typer.echo(f"{early + '; ' if early else ''}the report is {report.write(out)}", err=True)
         typer.echo(str(out))

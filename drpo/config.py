@@ -35,7 +35,7 @@ class Config:
     """A file of chosen and rejected pictures (``.jsonl``, or Pick-a-Pic's ``.parquet``) to learn from in
     place of ranked candidates.
     """
-    offline: Literal["pictures", "rank"] = "pictures"
+    offline: Literal["images", "rank"] = "images"
     """What `preferences` do: the pictures themselves attract and repel, or they only rank the candidates by
     nearness.
     """

@@ -118,7 +118,7 @@ def drift_loss(
     difference of two mean shifts, zero when both sides hold the same points.
 
     Returns the loss per set, (B,), and info: `scale` (the mean distance), `rms` per radius (of the raw
-    field), `field` (B,) the rms of the whole field. Scale and rms are taken over the whole call, sets
+    field), `field_rms` (B,) the rms of the whole field. Scale and rms are taken over the whole call, sets
     included.
     """
     _check(generated, positive, negative, kernel, field)
@@ -132,7 +132,7 @@ def drift_loss(
             field_BND, rms = _field(problem, scale, unit, tuple(radii), field)
         moved_BND = (generated.float() - generated.detach().float()) / unit
         loss_B = (moved_BND - field_BND).square().mean(dim=(1, 2))
-    return loss_B, {"scale": scale, "rms": rms, "field": field_BND.square().mean(dim=(1, 2)).sqrt()}
+    return loss_B, {"scale": scale, "rms": rms, "field_rms": field_BND.square().mean(dim=(1, 2)).sqrt()}
 
 
 def _check(generated: Tensor, positive: Tensor, negative: Tensor, kernel: str, field: str) -> None:

@@ -1,6 +1,4 @@
-"""The loss of one prompt: towards what was preferred, away from what was not, and not far from the base
-(arXiv 2606.02521).
-"""
+"""The loss of one prompt: towards what was preferred, away from what was not, and not far from the base (arXiv 2606.02521)."""
 
 from __future__ import annotations
 
@@ -13,13 +11,12 @@ from torch import Tensor
 from drpo.config import Config
 from drpo.drift import drift_loss
 from drpo.preference import Anchors
-
-Row = dict[str, float]
+from drpo.types import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Poles:
-    """Detached features, by key, of what attracts and of what repels, with one weight per picture."""
+class AnchorFeatures:
+    """Detached features, by key, of the images that attract and of those that repel, with one weight per image."""
 
     positive: Mapping[str, Tensor]
     positive_weight: Sequence[float]
@@ -27,48 +24,48 @@ class Poles:
     negative_weight: Sequence[float]
 
 
-def rows(points: Mapping[str, Tensor], anchors: Anchors) -> Poles:
-    """The anchors' rows of the candidates' features."""
+def select_rows(points: Mapping[str, Tensor], anchors: Anchors) -> AnchorFeatures:
+    """The anchors' rows of the features of a group: nothing is encoded twice."""
     positive, negative = (
         {key: z[list(side)].detach() for key, z in points.items()}
         for side in (anchors.positive, anchors.negative)
     )
-    return Poles(positive, anchors.positive_weight, negative, anchors.negative_weight)
+    return AnchorFeatures(positive, anchors.positive_weight, negative, anchors.negative_weight)
 
 
 def drpo_loss(
-    points: Mapping[str, Tensor], poles: Poles, start: Mapping[str, Tensor], config: Config
+    points: Mapping[str, Tensor], anchors: AnchorFeatures, start: Mapping[str, Tensor], config: Config
 ) -> tuple[Tensor, Row]:
-    """Preference term plus `reference_weight` times the reference term, over all feature keys, and their
-    sizes.
+    """Preference term plus `reference_weight` times the reference term, over all feature keys, and their sizes.
 
-    `points` are features of the candidates, `start` those of the base's samples from the same noises (empty
-    without a reference).
+    `points` are features of the candidates, `start` those of the base's samples from the same noises (empty without a reference).
     """
-    preferences, references, force = [], [], []
+    preferences, references, field = [], [], []
     for key, z in points.items():
-        preference, info = _towards_preferred(z, key, poles, config)
+        preference, info = _towards_preferred(z, key, anchors, config)
         preferences.append(preference)
-        force.append(info["force"].mean())
+        field.append(info["field_rms"].mean())
         if start:
             references.append(_towards_reference(z, start[key], info["scale"], config))
     reduce = torch.sum if config.reduce == "sum" else torch.mean
     loss = reduce(torch.stack(preferences))
-    row = {"force": torch.stack(force).mean().item()}
+    row = {"field_rms": torch.stack(field).mean().item()}
     if references:
         reference = reduce(torch.stack(references))
         loss, row["reference"] = loss + config.reference_weight * reference, reference.item()
     return loss, row
 
 
-def _towards_preferred(z: Tensor, key: str, poles: Poles, config: Config) -> tuple[Tensor, dict[str, Tensor]]:
-    positive, negative = poles.positive[key], poles.negative[key]
+def _towards_preferred(
+    z: Tensor, key: str, anchors: AnchorFeatures, config: Config
+) -> tuple[Tensor, dict[str, Tensor]]:
+    positive, negative = anchors.positive[key], anchors.negative[key]
     loss, info = drift_loss(
         _one_set(z),
         _one_set(positive),
         _one_set(negative),
-        positive_weight=config.positive_weight * _per_point(poles.positive_weight, positive),
-        negative_weight=config.negative_weight * _per_point(poles.negative_weight, negative),
+        positive_weight=config.positive_weight * _per_point(anchors.positive_weight, positive),
+        negative_weight=config.negative_weight * _per_point(anchors.negative_weight, negative),
         radii=config.radii,
         kernel=config.kernel,
         field=config.field,

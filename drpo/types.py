@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from rankkit import Group
+
+Row = dict[str, float]
+"""What there is to log of a turn or of a step, by name."""
 
 
 class Sample:
@@ -93,6 +96,22 @@ class Generator(Protocol):
 
     def load(self, folder: Path) -> None:
         """Take up what `save` wrote."""
+        ...
+
+
+@runtime_checkable
+class ImageGenerator(Protocol):
+    """A generator that can also encode images, so that stored ones are seen as its candidates are."""
+
+    size: int
+    """Pixels of a side of its images."""
+
+    def encode_pixels(self, pixels: Tensor) -> Tensor:
+        """(K,3,H,W) in [-1, 1] to latents."""
+        ...
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents to (K,3,H,W) in [-1, 1]."""
         ...
 
 

@@ -5,9 +5,12 @@ built (`prepare`), options that rankers share (`Default`, `with_defaults`), and 
 """
 
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, wilson, win_interval
+from rankkit.core.binding import describe
+from rankkit.core.calling import check_rankings
 from rankkit.core.images import Decoded, decode, to_rgb
 from rankkit.core.prefetch import map_images, prefetch
 from rankkit.io.formats import read_rows
+from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.registry.options import Default, with_defaults
@@ -21,17 +24,22 @@ __all__ = [
     "Decoded",
     "Default",
     "Mean",
+    "Preference",
+    "PreferenceFile",
     "Prepared",
     "Rate",
     "Row",
     "Section",
+    "check_rankings",
     "clustered_mean",
     "decode",
+    "describe",
     "effective_size",
     "h",
     "image",
     "line_chart",
     "map_images",
+    "open_preferences",
     "prefetch",
     "prepare",
     "read_rows",

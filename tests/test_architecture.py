@@ -33,6 +33,7 @@ FLOORS = {
         "config shapes",
         "loss features generators",
         "search",
+        "anchors",
         "train",
         "data",
         "build recipes",

@@ -1,178 +1,155 @@
-"""Preferences from disk in place of a live ranker: prompts with chosen and rejected pictures (arXiv
-2606.02521, offline).
+"""Preferences from disk in place of a live ranker: prompts with images that people ordered (arXiv 2606.02521, offline).
 
-Either the pictures themselves attract and repel, or they only rank the candidates: by how much nearer each
-lies to the chosen ones than to the rejected ones, in feature space.
+Either the stored images themselves attract and repel, or they only rank the candidates: by how much nearer each lies to the preferred
+images than to the others, in feature space. The file is streamed, in an order shuffled by the seed, so that its size does not matter.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+import math
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from drpo.anchors import Drawn, Turn, ranking_row
 from drpo.config import Config
-from drpo.loss import Poles, Row
-from drpo.train import Trainer
-from drpo.types import FeatureMap, Generator, Sample
-from rankkit import Group, Ranking, RankkitError
+from drpo.loss import AnchorFeatures, select_rows
+from drpo.preference import split
+from drpo.types import FeatureMap, Generator, ImageGenerator, Row, Sample
+from rankkit import Ranking, RankkitError
+from rankkit.plugin import Preference, PreferenceFile
 
-Picture: TypeAlias = "Path | bytes | Image.Image"
-"""Where a picture is; it is decoded when its turn comes, because a data set of decoded pictures fits into no
-memory.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Pictures chosen and pictures rejected for one prompt; neither is empty."""
-
-    prompt: str
-    chosen: tuple[Picture, ...]
-    rejected: tuple[Picture, ...]
+BUFFER = 256  # entries among which the stream is shuffled: so many images of a parquet file are in memory
+NAMED = 1000  # different prompts that are kept for the evaluations of a run
 
 
-def read(path: Path) -> list[Choice]:
-    """Choices from a file: ``.jsonl`` rows of prompt, chosen, rejected (paths), or Pick-a-Pic's ``.parquet``
-    without its ties.
-    """
-    if not path.is_file():
-        raise RankkitError(f"there is no preference file {str(path)!r}; give a .jsonl or a .parquet")
-    choices = list(_parquet(path) if path.suffix == ".parquet" else _jsonl(path))
-    if not choices:
-        raise RankkitError(f"{path} holds no preference: every row is a tie, or there is none")
-    return choices
+class StoredAnchors:
+    """Anchors from a file of human preferences, in any layout that `rankkit agree` reads.
 
-
-class OfflineTrainer(Trainer):
-    """A `Trainer` whose poles are the pictures of `choices`.
-
-    With ``offline="rank"`` they only order the candidates, which then attract and repel each other as under a
-    live ranker. `generator` must offer `size` and ``encode_pixels``, from (K,3,H,W) in [-1, 1] to latents. A
-    picture that cannot be read costs its prompt's turn, which is counted as broken.
+    Entries without a choice are left out, and counted when the file is opened. An image that cannot be read costs its prompt's turn,
+    which is counted as broken. With ``offline="rank"`` the stored images only order the candidates, which then attract and repel each
+    other as under a live ranker.
     """
 
     def __init__(
-        self, config: Config, generator: Generator, features: FeatureMap, choices: Sequence[Choice]
+        self, file: PreferenceFile, config: Config, generator: Generator, features: FeatureMap
     ) -> None:
-        self.choices: dict[str, list[Choice]] = {}
-        for choice in choices:
-            self.choices.setdefault(choice.prompt, []).append(choice)
-        super().__init__(config, generator, features, _Nobody(), list(self.choices))
-
-    def poles(
-        self, sample: Sample, points: Mapping[str, Tensor], ranking: Ranking | None
-    ) -> tuple[Poles | None, Row]:
-        """The prompt's chosen and rejected pictures, seen through the feature map; one of its choices per
-        step, in turn.
-        """
-        choices = self.choices[sample.prompt]
-        choice = choices[self.step % len(choices)]
-        try:
-            chosen, rejected = (
-                self.seen(sample.prompt, choice.chosen),
-                self.seen(sample.prompt, choice.rejected),
+        if not isinstance(generator, ImageGenerator):
+            raise RankkitError(
+                f"generator={config.generator} cannot encode images, so it cannot learn from preferences=; give ranker="
             )
-        except (OSError, ValueError):  # what Pillow raises for a damaged file
+        self.file, self.config, self.generator, self.features = file, config, generator, features
+        self.reason = ""
+        self.count, self.prompts = _survey(file)
+        self._entries: Iterator[Preference] = iter(())
+        self._next = -1  # the number of the entry that the stream gives next
+        self._entry: Preference | None = None
+
+    def prompt(self, number: int) -> str:
+        """The prompt of an entry: all entries once, shuffled by the seed, before any comes again."""
+        epoch = number // self.count
+        if not (self._next <= number and self._next // self.count == epoch):
+            self._entries = shuffled(_decided(self.file), f"{self.config.seed}/{epoch}")
+            self._next = epoch * self.count
+        *_, self._entry = islice(self._entries, number - self._next + 1)
+        self._next = number + 1
+        return self._entry.prompt
+
+    def draw(self, generator: Generator, turn: Turn) -> Drawn:
+        """`group_size` noises."""
+        return Drawn(generator.noise(self.config.group_size, turn.seed))
+
+    def anchors(
+        self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn
+    ) -> tuple[AnchorFeatures | None, Row]:
+        """The entry's best and worst images, seen through the feature map; or the candidates, ranked by their nearness to those."""
+        entry = self._entry
+        assert entry is not None, "a turn's prompt is asked for before its anchors"
+        order = split(Ranking(entry.human), self.config.anchors)
+        assert order is not None, "entries without a choice were left out"
+        stored = self._features(entry)
+        if stored is None:
             return None, {"broken": 1.0}
-        if self.config.offline == "rank":
-            nearness = sum(
-                _distance(z, rejected[key]) - _distance(z, chosen[key]) for key, z in points.items()
-            )
-            assert isinstance(nearness, Tensor)
-            return super().poles(sample, points, Ranking(tuple(nearness.tolist())))
-        return Poles(chosen, [1.0] * len(choice.chosen), rejected, [1.0] * len(choice.rejected)), {}
+        chosen = select_rows(stored, order)
+        if self.config.offline == "images":
+            return chosen, {}
+        nearness = sum(
+            _distance(z, chosen.negative[key]) - _distance(z, chosen.positive[key])
+            for key, z in points.items()
+        )
+        assert isinstance(nearness, Tensor)
+        ranking = Ranking(tuple(nearness.tolist()))
+        found = split(ranking, self.config.anchors)
+        return (select_rows(points, found) if found else None), ranking_row(ranking)
 
-    def seen(self, prompt: str, pictures: Sequence[Picture]) -> Mapping[str, Tensor]:
-        """Features of pictures from disk, as of candidates."""
-        generator: Any = self.generator
+    def _features(self, entry: Preference) -> Mapping[str, Tensor] | None:
+        """Features of an entry's images, as of candidates; None, and why, where one of them cannot be read."""
+        assert isinstance(self.generator, ImageGenerator)
+        pixels = []
+        for stored, name in zip(entry.images, entry.names, strict=True):
+            decoded = self.file.image(stored)
+            if decoded.image is None:
+                self.reason = f"{name}: {decoded.error}"
+                return None
+            pixels.append(_pixels(decoded.image, self.generator.size))
         with torch.no_grad():
-            pixels = torch.stack([_pixels(_opened(picture), generator.size) for picture in pictures])
-            return self.features(Sample(prompt, generator.encode_pixels(pixels), generator.decode))
+            latents = self.generator.encode_pixels(torch.stack(pixels))
+            return self.features(Sample(entry.prompt, latents, self.generator.decode))
 
 
-class _Nobody:
-    """Stands where a ranker would; offline nobody is asked."""
+def shuffled(entries: Iterator[Preference], seed: str) -> Iterator[Preference]:
+    """The entries of a stream in an order decided by the seed, by drawing from a buffer of `BUFFER` entries."""
+    rng = random.Random(seed)
+    buffer = list(islice(entries, BUFFER))
+    for entry in entries:
+        place = rng.randrange(len(buffer))
+        buffer[place], entry = entry, buffer[place]
+        yield entry
+    rng.shuffle(buffer)
+    yield from buffer
 
-    def rank(self, groups: Sequence[Group]) -> list[Ranking]:
-        """Abstain."""
-        return [Ranking((float("nan"),) * len(group.images)) for group in groups]
+
+def _decided(file: PreferenceFile) -> Iterator[Preference]:
+    return (entry for entry in file.entries() if any(True for _ in entry.decided()))
+
+
+def _survey(file: PreferenceFile) -> tuple[int, list[str]]:
+    """How many entries decide something, and some of their prompts; says what is left out. Raises `RankkitError` for none."""
+    left_out: Counter[str] = Counter()
+    count, prompts = 0, dict[str, None]()
+    for entry in file.entries(images=False):
+        if not any(True for _ in entry.decided()):
+            left_out["without a choice" if all(map(math.isnan, entry.human)) else "tied"] += 1
+            continue
+        count += 1
+        if len(prompts) < NAMED:
+            prompts[entry.prompt] = None
+    if not count:
+        raise RankkitError(
+            f"{file.path} holds no preference: of its {left_out.total()} entries none has a choice"
+        )
+    reasons = "".join(f"; {number} entries {why} are left out" for why, number in left_out.items())
+    print(f"{file.path}: {count} preferences ({file.format.name}){reasons}", file=sys.stderr)
+    return count, list(prompts)
 
 
 def _distance(z: Tensor, others: Tensor) -> Tensor:
-    """(K,): mean distance of each candidate to `others`, as flat vectors, in units of the mean over
-    candidates.
-    """
+    """(K,): mean distance of each candidate to `others`, as flat vectors, in units of the mean over candidates."""
     d = torch.cdist(z.detach().float().flatten(1), others.float().flatten(1))
     return d.mean(1) / d.mean().clamp_min(1e-12)
 
 
-def _opened(picture: Picture) -> Image.Image:
-    if isinstance(picture, Image.Image):
-        return picture
-    with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as file:
-        return file.convert("RGB")
-
-
-def _pixels(picture: Image.Image, size: int) -> Tensor:
+def _pixels(image: Image.Image, size: int) -> Tensor:
     """(3,size,size) in [-1, 1], cropped to the middle square."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    square = picture.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    square = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
     return torch.from_numpy(np.asarray(square, np.float32).transpose(2, 0, 1).copy()) / 127.5 - 1
-
-
-def _jsonl(path: Path) -> Iterator[Choice]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            sides = [
-                tuple(path.parent / name for name in _many(row[side])) for side in ("chosen", "rejected")
-            ]
-            prompt = str(row["prompt"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise RankkitError(
-                f"{path}, line {number}: not a row of prompt, chosen, rejected ({error!r})"
-            ) from None
-        for picture in (picture for side in sides for picture in side if not picture.is_file()):
-            raise RankkitError(
-                f"{path}, line {number}: there is no picture {str(picture)!r}; paths are relative to the file"
-            )
-        if all(sides):
-            yield Choice(prompt, *sides)
-
-
-def _many(value: Any) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
-
-
-def _parquet(path: Path) -> Iterator[Choice]:
-    """Pick-a-Pic: ``caption``, pictures ``jpg_0`` and ``jpg_1`` as bytes, ``label_0`` 1 when the first was
-    chosen, 0.5 for a tie.
-    """
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise RankkitError("reading .parquet needs pyarrow: pip install 'rankkit-t2i[parquet]'") from None
-    try:
-        rows = parquet.read_table(path, columns=["caption", "jpg_0", "jpg_1", "label_0"]).to_pylist()
-    except (arrow.ArrowException, OSError) as error:
-        raise RankkitError(
-            f"{path} is not a Pick-a-Pic file (caption, jpg_0, jpg_1, label_0): {error}"
-        ) from None
-    for row in rows:
-        if row["label_0"] in (0, 1) and row["jpg_0"] and row["jpg_1"]:
-            first, second = row["jpg_0"], row["jpg_1"]
-            chosen, rejected = (first, second) if row["label_0"] == 1 else (second, first)
-            yield Choice(row["caption"], (chosen,), (rejected,))

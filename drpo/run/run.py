@@ -27,7 +27,8 @@ from drpo.run import checkpoint
 from drpo.run.monitor import Monitor
 from drpo.run.sample_grid import strip
 from drpo.run.tracking import Track, tracked
-from drpo.train import Row, Trainer
+from drpo.train import Trainer
+from drpo.types import Row
 from rankkit import RankkitError
 
 LOG, LOOKS, STRIPS, BEST = "log.jsonl", "looks.jsonl", "strips", "best"
@@ -64,9 +65,9 @@ def run(
         folder.resume()
         with tracked(tracker, out, trainer.config) as track:
             alarm = folder.alarm(track)
-            while trainer.step < trainer.config.steps and not folder.ended(alarm, interrupted()):
+            while trainer.steps_done < trainer.config.steps and not folder.ended(alarm, interrupted()):
                 with folder.kept():
-                    row = trainer.update()
+                    row = trainer.step()
                 watch(row)
                 folder.log(row, track)
                 if folder.due(trainer.config.look_every):
@@ -74,7 +75,7 @@ def run(
                 if folder.due(trainer.config.checkpoint_every):
                     folder.save()
             folder.save()
-        unfinished = folder.ended("", interrupted()) and trainer.step < trainer.config.steps
+        unfinished = folder.ended("", interrupted()) and trainer.steps_done < trainer.config.steps
         if not unfinished:
             folder.finish()
     _part(trainer)
@@ -101,16 +102,16 @@ class RunFolder:
         if found := checkpoint.latest(self.out):
             state = checkpoint.load(found)
             self.trainer.restore(state)
-            self.saved = self.trainer.step
+            self.saved = self.trainer.steps_done
             if self.monitor:
                 self.monitor.restore(state["looks"])
         if self.main:
             for name in (LOG, LOOKS):
-                _forget(self.out / name, self.trainer.step)
+                _forget(self.out / name, self.trainer.steps_done)
 
     def due(self, every: int) -> bool:
         """Whether something that happens every so many steps, and at the last one, happens now."""
-        return self.trainer.step % every == 0 or self.trainer.step == self.trainer.config.steps
+        return self.trainer.steps_done % every == 0 or self.trainer.steps_done == self.trainer.config.steps
 
     def ended(self, alarm: str, interrupted: bool) -> bool:
         """Whether the run ends here: any process knows a reason."""
@@ -123,9 +124,12 @@ class RunFolder:
         if self.main:
             _append(self.out / LOG, row)
             track.row(row)
-        if "reward" not in row and self.trainer.reason and not self.warned:
+        if "reward" not in row and self.trainer.source.reason and not self.warned:
             self.warned = True
-            print(f"step {row['step']:.0f}: no candidate got a score; {self.trainer.reason}", file=sys.stderr)
+            print(
+                f"step {row['step']:.0f}: no candidate got a score; {self.trainer.source.reason}",
+                file=sys.stderr,
+            )
 
     def alarm(self, track: Track) -> str:
         """The monitor's alarm as the run begins: of the last look, or of a first one, which shows the base."""
@@ -140,7 +144,7 @@ class RunFolder:
                 self.monitor.samples(self.trainer.generator),
                 self.monitor.base(self.trainer.generator),
             )
-            look = self.monitor.look(self.trainer.step, now, base)
+            look = self.monitor.look(self.trainer.steps_done, now, base)
             if self.monitor.best() is look:
                 self._keep_best()
         row = {"step": look.step, "diversity": look.diversity} | {
@@ -159,10 +163,10 @@ class RunFolder:
 
     def save(self) -> None:
         """Write a full-state checkpoint of this step, unless it is there."""
-        if self.main and self.saved != self.trainer.step:
+        if self.main and self.saved != self.trainer.steps_done:
             looks = self.monitor.state() if self.monitor else []
-            checkpoint.save(self.out, self.trainer.step, self.trainer.state() | {"looks": looks})
-        self.saved = self.trainer.step
+            checkpoint.save(self.out, self.trainer.steps_done, self.trainer.state() | {"looks": looks})
+        self.saved = self.trainer.steps_done
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -170,11 +174,11 @@ class RunFolder:
         try:
             yield
         except RankkitError as error:
-            if not self.trainer.step:
+            if not self.trainer.steps_done:
                 raise
             self.save()
             raise type(error)(
-                f"{error}\n{self.trainer.step} steps are kept in {self.out}: the same command goes on from there"
+                f"{error}\n{self.trainer.steps_done} steps are kept in {self.out}: the same command goes on from there"
             ) from error
 
     def finish(self) -> None:

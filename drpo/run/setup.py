@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from accelerate import PartialState
 
 from drpo import build
+from drpo.anchors import RankedAnchors
 from drpo.config import Config
-from drpo.data import stored_pairs
 from drpo.data.prompts import prompts
+from drpo.data.stored_pairs import StoredAnchors
 from drpo.run.monitor import Monitor
 from drpo.train import Trainer
 from rankkit import Ranker, RankkitError
+from rankkit.plugin import open_preferences
 
 LOOKED_AT = 8  # training prompts that a run is looked at with when it names no others
 
@@ -25,19 +26,23 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     """
     PartialState()  # chooses this process' GPU, for the ranker too
     judge = build.ranker(config.ranker) if config.ranker else None
-    choices = stored_pairs.read(Path(config.preferences)) if config.preferences else []
-    asked = list(dict.fromkeys(choice.prompt for choice in choices)) or prompts(config.prompts)
+    file = open_preferences(config.preferences) if config.preferences else None
+    if judge is None and file is None:
+        raise RankkitError(
+            "there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected images"
+        )
     torch.manual_seed(config.seed)  # the adapters' first weights
     made = build.generator(config)
-    if choices:
-        learner: Trainer = stored_pairs.OfflineTrainer(config, made, build.features(config, made), choices)
-    elif judge:
-        learner = Trainer(config, made, build.features(config, made), judge, asked)
+    features = build.features(config, made)
+    source: StoredAnchors | RankedAnchors
+    if file is not None:
+        source = StoredAnchors(file, config, made, features)
     else:
-        raise RankkitError(
-            "there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected pictures"
-        )
-    return learner, monitor(config, judge, asked) if learner.accelerator.is_main_process else None
+        assert judge is not None
+        source = RankedAnchors(judge, config, prompts(config.prompts))
+    learner = Trainer(config, made, features, source)
+    watched = monitor(config, judge, source.prompts) if learner.accelerator.is_main_process else None
+    return learner, watched
 
 
 def monitor(config: Config, target: Ranker | None, asked: Sequence[str]) -> Monitor:

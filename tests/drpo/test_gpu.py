@@ -79,14 +79,14 @@ def test_the_same_noise_gives_the_same_picture_on_a_gpu_as_on_the_cpu() -> None:
 def test_a_run_that_was_stopped_goes_on_as_one_that_was_not_on_a_gpu() -> None:
     whole = _trainer(SHAPES)
     for _ in range(4):
-        whole.update()
+        whole.step()
     first = _trainer(SHAPES)
     for _ in range(2):
-        first.update()
+        first.step()
     second = _trainer(SHAPES)
     second.restore(first.state())
     for _ in range(2):
-        second.update()
+        second.step()
     for mine, theirs in zip(second.weights, whole.weights, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-5)
 
@@ -100,7 +100,7 @@ def test_candidates_that_do_not_fit_the_gpu_are_one_message_with_what_to_change(
         with pytest.raises(
             RankkitError, match=r"no memory is left on cuda:0 for 4096 candidates of .*: lower group_size="
         ):
-            made.update()
+            made.step()
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
 

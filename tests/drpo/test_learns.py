@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from toy_generator import SETTINGS, Detector, Judge, Scorer, ToyGenerator, redness
+from toy_generator import SETTINGS, Detector, Judge, Scorer, ToyGenerator, ranked_trainer, redness
 
 from drpo.config import Config
 from drpo.features.latent import Latent
@@ -21,13 +21,15 @@ from rankkit import Group, Ranker, Ranking, RankkitError
 
 
 def trainer(ranker: Ranker, config: Config = SETTINGS, **changes: Any) -> Trainer:
-    return Trainer(dataclasses.replace(config, **changes), ToyGenerator(), Latent(), ranker, ["a", "b", "c"])
+    return ranked_trainer(
+        dataclasses.replace(config, **changes), ToyGenerator(), Latent(), ranker, ["a", "b", "c"]
+    )
 
 
 def trained(ranker: Ranker, **changes: Any) -> Trainer:
     made = trainer(ranker, **changes)
     for _ in range(made.config.steps):
-        made.update()
+        made.step()
     return made
 
 
@@ -65,7 +67,7 @@ def test_training_on_any_increasing_function_of_the_scores_is_bit_identical() ->
 @pytest.mark.parametrize("score", [0.5, math.nan], ids=["all equal", "all abstained"])
 def test_without_a_preference_nothing_moves_and_it_is_counted(score: float) -> None:
     made = trainer(Renamed(lambda _: score))
-    row = made.update()
+    row = made.step()
     assert row["skipped"] == 1 and "loss" not in row
     assert all(not weight.any() for weight in made.weights)
 
@@ -82,8 +84,8 @@ class Overflowing(ToyGenerator):
 @pytest.mark.parametrize("rounds", [1, 4])
 def test_a_group_that_is_not_all_finite_numbers_abstains_and_is_counted(rounds: int) -> None:
     config = dataclasses.replace(SETTINGS, max_rounds=rounds)
-    made = Trainer(config, Overflowing(), Latent(), Scorer(), ["a"])
-    row = made.update()
+    made = ranked_trainer(config, Overflowing(), Latent(), Scorer(), ["a"])
+    row = made.step()
     assert (
         row["skipped"] == 1
         and row["abstained"] == 16 * rounds
@@ -95,13 +97,13 @@ def test_a_group_that_is_not_all_finite_numbers_abstains_and_is_counted(rounds: 
 def test_a_gradient_that_is_no_number_leaves_the_weights_alone_and_is_counted() -> None:
     made = trainer(Scorer())
     made.weights[0].register_hook(lambda gradient: gradient * math.nan)
-    row = made.update()
+    row = made.step()
     assert row["broken"] == 1 and "gradient" not in row and all(not weight.any() for weight in made.weights)
 
 
 def test_every_candidate_is_decoded_once_and_the_base_not_at_all() -> None:
     made = trainer(Scorer())
-    made.update()
+    made.step()
     assert isinstance(made.generator, ToyGenerator) and made.generator.decoded == 2 * 16
 
 
@@ -113,4 +115,4 @@ def test_a_ranker_that_returns_the_wrong_number_of_scores_is_an_error() -> None:
     with pytest.raises(
         RankkitError, match="the ranker toy returned 2 scores for 16 candidates at step 1, on '"
     ):
-        trainer(Short()).update()
+        trainer(Short()).step()

@@ -16,13 +16,12 @@ SCRIPT = """
 import sys
 from dataclasses import replace
 from pathlib import Path
-from toy_generator import SETTINGS, Scorer, ToyGenerator
+from toy_generator import ranked_trainer, Scorer, SETTINGS, ToyGenerator
 from drpo.features.latent import Latent
 from drpo.run.monitor import Monitor
 from drpo.run.run import run
-from drpo.train import Trainer
 config = replace(SETTINGS, prompts_per_step=3, steps=5, look_every=2)
-trainer = Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"])
+trainer = ranked_trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"])
 monitor = Monitor({"toy": Scorer()}, "toy", ["a"]) if trainer.accelerator.is_main_process else None
 count = trainer.accelerator.num_processes
 run(trainer, Path(sys.argv[1]), monitor=monitor)

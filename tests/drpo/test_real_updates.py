@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tiny_pipelines
 import torch
+from toy_generator import ranked_trainer
 from transformers import Dinov2Config, Dinov2Model, ViTMAEConfig, ViTMAEModel
 
 from drpo.config import Config
@@ -76,7 +77,9 @@ class Passes(Red):
 
 def trainer(generator: OneStep, features: FeatureMap, ranker: Red, **changes: Any) -> Trainer:
     torch.manual_seed(0)
-    return Trainer(dataclasses.replace(SETTINGS, **changes), generator, features, ranker, ["a cat", "a dog"])
+    return ranked_trainer(
+        dataclasses.replace(SETTINGS, **changes), generator, features, ranker, ["a cat", "a dog"]
+    )
 
 
 @pytest.mark.parametrize("features", ["latent_mae", "vit_mae", "teacher_unet"])
@@ -99,7 +102,7 @@ def half_precision_goes_where_float32_goes(family: str, features: str, tmp_path:
             precision="fp16" if dtype == torch.float16 else "auto",
         )
         before = [weight.detach().clone() for weight in generator.parameters().values()]
-        rows = [made.update() for _ in range(2)]
+        rows = [made.step() for _ in range(2)]
         after = list(generator.parameters().values())
         assert all(weight.dtype == torch.float32 and weight.isfinite().all() for weight in after)
         assert generator.pipe.unet.dtype == dtype and all(
@@ -148,7 +151,7 @@ def test_every_candidate_is_decoded_once_and_seen_once(name: str, tmp_path: Path
     generator = sd_turbo.load(str(tiny_pipelines.sd(tmp_path)), rank=4, checkpointing=False)
     features, ranker = MAPS[name](generator), Red()
     rows = counted(generator, features)
-    trainer(generator, features, ranker).update()
+    trainer(generator, features, ranker).step()
     assert rows == ONCE[name] | {"encoder": 0} and ranker.seen == K
 
 
@@ -157,7 +160,7 @@ def test_without_a_reference_nothing_of_the_base_is_made(name: str, tmp_path: Pa
     generator = sd_turbo.load(str(tiny_pipelines.sd(tmp_path)), rank=4, checkpointing=False)
     features, ranker = MAPS[name](generator), Red()
     rows = counted(generator, features)
-    trainer(generator, features, ranker, reference_weight=0.0).update()
+    trainer(generator, features, ranker, reference_weight=0.0).step()
     assert (
         rows == {part: count // 2 for part, count in ONCE[name].items()} | {"encoder": 0, "decoder": K}
         and ranker.seen == K
@@ -171,7 +174,7 @@ def test_a_search_decodes_what_it_judges_and_then_only_the_chosen_where_the_map_
     generator = sd_turbo.load(str(tiny_pipelines.sd(tmp_path)), rank=4, checkpointing=False)
     features, ranker = MAPS[name](generator), Passes()
     rows = counted(generator, features)
-    row = trainer(generator, features, ranker, max_rounds=3).update()
+    row = trainer(generator, features, ranker, max_rounds=3).step()
     chosen, pictures = 2 * SETTINGS.anchors, int(name == "vit_mae")
     assert row["skipped"] == 0 and ranker.seen == K
     assert rows == {

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from toy_generator import SETTINGS, ToyGenerator, redness
+from toy_generator import SETTINGS, ToyGenerator, ranked_trainer, redness
 
 from drpo.features.latent import Latent
 from drpo.search import search
-from drpo.train import Trainer
 from drpo.types import Sample
 from rankkit import Group, Ranking
 
@@ -53,16 +52,18 @@ def test_rounds_go_on_until_both_sides_are_full() -> None:
 
 def test_a_prompt_that_never_splits_is_skipped_and_counted() -> None:
     ranker = Rare(1e9)
-    made = Trainer(dataclasses.replace(SETTINGS, max_rounds=4), ToyGenerator(), Latent(), ranker, ["a"])
-    assert made.update()["skipped"] == 1 and ranker.seen == 2 * 4 * 16
+    made = ranked_trainer(
+        dataclasses.replace(SETTINGS, max_rounds=4), ToyGenerator(), Latent(), ranker, ["a"]
+    )
+    assert made.step()["skipped"] == 1 and ranker.seen == 2 * 4 * 16
 
 
 @pytest.mark.parametrize("rounds", [1, 4])
 def test_a_rare_success_teaches(rounds: int) -> None:
     torch.manual_seed(0)
-    made = Trainer(
+    made = ranked_trainer(
         dataclasses.replace(SETTINGS, max_rounds=rounds), ToyGenerator(), Latent(), Rare(55), ["a"]
     )
     for _ in range(30):
-        row = made.update()
+        row = made.step()
     assert row["reward"] > 0.5

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from drpo.anchors import RankedAnchors
 from drpo.config import Config
 from drpo.run.monitor import Monitor
-from drpo.types import Sample
+from drpo.train import Trainer
+from drpo.types import FeatureMap, Generator, Sample
 from rankkit import Group, Ranker, Ranking
 
 SETTINGS = Config(
@@ -99,3 +101,10 @@ class Detector:
 def monitor(**rankers: Ranker) -> Monitor:
     """A monitor of the toy's own score and of others, on two prompts."""
     return Monitor({"toy": Scorer()} | rankers, "toy", ["a", "b"])
+
+
+def ranked_trainer(
+    config: Config, generator: Generator, features: FeatureMap, ranker: Ranker, prompts: Sequence[str]
+) -> Trainer:
+    """A trainer whose anchors are its candidates, ordered by the ranker."""
+    return Trainer(config, generator, features, RankedAnchors(ranker, config, prompts))

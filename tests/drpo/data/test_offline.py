@@ -1,4 +1,4 @@
-"""Preferences from disk teach as a live ranker does, in both modes, and bad files are named."""
+"""Preferences from disk teach as a live ranker does, in both modes, and are read as `rankkit agree` reads them."""
 
 from __future__ import annotations
 
@@ -6,81 +6,156 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+import torch
 from PIL import Image
 from toy_generator import SETTINGS, ToyGenerator, redness
 
-from drpo.data.stored_pairs import Choice, OfflineTrainer, read
+from drpo.config import Config
+from drpo.data.stored_pairs import BUFFER, StoredAnchors, shuffled
 from drpo.features.latent import Latent
+from drpo.train import Trainer
 from rankkit import Group, RankkitError
+from rankkit.plugin import Preference, open_preferences
 
 RED, BLUE = Image.new("RGB", (8, 6), (230, 60, 60)), Image.new("RGB", (8, 6), (60, 60, 230))
 
 
-@pytest.mark.parametrize("offline", ["pictures", "rank"])
-def test_chosen_pictures_teach(offline: Literal["pictures", "rank"]) -> None:
-    toy = ToyGenerator()
-    trainer = OfflineTrainer(
-        replace(SETTINGS, radii=(0.5, 1.0), offline=offline), toy, Latent(), [Choice("a", (RED,), (BLUE,))]
+def png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def pairs(folder: Path, *rows: dict[str, Any]) -> Path:
+    RED.save(folder / "red.png")
+    BLUE.save(folder / "blue.png")
+    usual = {"prompt": "a", "chosen": "red.png", "rejected": "blue.png"}
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(usual | row) + "\n" for row in rows or [{}]))
+    return folder / "pairs.jsonl"
+
+
+def parquet(folder: Path, *rows: dict[str, Any]) -> Path:
+    arrow, writer = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    usual = {"caption": "a", "jpg_0": png(RED), "jpg_1": png(BLUE), "label_0": 1.0, "has_label": True}
+    writer.write_table(arrow.Table.from_pylist([usual | row for row in rows]), folder / "pairs.parquet")
+    return folder / "pairs.parquet"
+
+
+def trainer(path: Path, toy: ToyGenerator | None = None, config: Config = SETTINGS) -> Trainer:
+    generator = toy or ToyGenerator()
+    return Trainer(
+        config, generator, Latent(), StoredAnchors(open_preferences(path), config, generator, Latent())
     )
+
+
+@pytest.mark.parametrize("offline", ["images", "rank"])
+def test_chosen_images_teach(offline: Literal["images", "rank"], tmp_path: Path) -> None:
+    toy = ToyGenerator()
+    made = trainer(pairs(tmp_path), toy, replace(SETTINGS, radii=(0.5, 1.0), offline=offline))
     for _ in range(40):
-        trainer.update()
+        made.step()
     images = toy.sample("a", toy.noise(64, 7)).images()
     assert sum(redness(Group("a", images))) / 64 > 30
 
 
-def test_jsonl_rows_are_read_and_a_bad_one_is_named(tmp_path: Path) -> None:
-    RED.save(tmp_path / "red.png")
-    BLUE.save(tmp_path / "blue.png")
-    rows = [
-        {"prompt": "a", "chosen": "red.png", "rejected": ["blue.png", "blue.png"]},
-        {"prompt": "b", "chosen": [], "rejected": "blue.png"},
-    ]
-    (tmp_path / "pairs.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (choice,) = read(tmp_path / "pairs.jsonl")
-    assert choice.prompt == "a" and len(choice.rejected) == 2 and choice.chosen == (tmp_path / "red.png",)
-    (tmp_path / "bad.jsonl").write_text('{"prompt": "a", "chosen": "missing.png", "rejected": "blue.png"}')
-    with pytest.raises(RankkitError, match="line 1"):
-        read(tmp_path / "bad.jsonl")
+def test_several_chosen_and_rejected_images_are_anchors_together(tmp_path: Path) -> None:
+    path = pairs(tmp_path, {"chosen": ["red.png", "red.png"], "rejected": ["blue.png", "blue.png"]})
+    (entry,) = open_preferences(path).entries()
+    assert entry.human == (1.0, 1.0, 0.0, 0.0)
+    assert trainer(path).step()["skipped"] == 0
 
 
-def test_pick_a_pic_parquet_is_read_and_ties_are_left_out(tmp_path: Path) -> None:
-    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    red, blue = io.BytesIO(), io.BytesIO()
-    RED.save(red, "PNG")
-    BLUE.save(blue, "PNG")
-    columns = {
-        "caption": ["a", "b", "c"],
-        "jpg_0": [red.getvalue()] * 3,
-        "jpg_1": [blue.getvalue()] * 3,
-        "label_0": [1.0, 0.5, 0.0],
-    }
-    parquet.write_table(arrow.table(columns), tmp_path / "pairs.parquet")
-    first, last = read(tmp_path / "pairs.parquet")
-    assert (first.prompt, last.prompt) == ("a", "c")
-    assert first.chosen == last.rejected == (red.getvalue(),) and first.rejected == last.chosen == (
-        blue.getvalue(),
+def test_rows_nobody_labelled_do_not_train_and_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = parquet(
+        tmp_path,
+        {"has_label": False, "caption": "unlabelled"},
+        {"label_0": 0.5, "caption": "tie"},
+        {"caption": None},
     )
+    made = trainer(path)
+    assert {turn.prompt for _ in range(3) for turn in made.turns()} == {""}
+    said = capsys.readouterr().err
+    assert "1 preferences" in said and "1 entries without a choice" in said and "1 entries tied" in said
 
 
-def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("pyarrow")
-    (tmp_path / "bad.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(RankkitError, match="not a Pick-a-Pic file"):
-        read(tmp_path / "bad.parquet")
+def test_a_file_without_any_choice_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RankkitError, match=r"pairs\.parquet"):
+        trainer(parquet(tmp_path, {"has_label": False}))
 
 
-def test_a_damaged_picture_costs_its_turn_and_is_counted(tmp_path: Path) -> None:
+class Seen(ToyGenerator):
+    """Keeps the pixels that it was given to encode."""
+
+    def encode_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        self.pixels = pixels
+        return super().encode_pixels(pixels)
+
+
+def test_the_orientation_of_a_photo_is_applied(tmp_path: Path) -> None:
+    left_is_red = Image.new("RGB", (20, 10), (0, 0, 255))
+    left_is_red.paste((255, 0, 0), (0, 0, 10, 10))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned a quarter clockwise: what was left is on top
+    left_is_red.save(tmp_path / "turned.jpg", quality=95, exif=exif)
+    toy = Seen()
+    toy.size = 8
+    made = trainer(pairs(tmp_path, {"chosen": "turned.jpg"}), toy)
+    for turn in made.turns():
+        made.source.draw(toy, turn)
+    assert isinstance(made.source, StoredAnchors) and made.source._entry is not None
+    made.source._features(made.source._entry)
+    chosen = toy.pixels[0]
+    assert chosen[0, 0].mean() > 0.5 > chosen[0, -1].mean()
+
+
+def test_sixteen_bit_grey_is_not_clipped(tmp_path: Path) -> None:
+    import numpy as np
+
+    Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(tmp_path / "grey.png")
+    path = pairs(tmp_path, {"chosen": "grey.png"})
+    file = open_preferences(path)
+    (entry,) = file.entries()
+    image = file.image(entry.images[0]).image
+    assert image is not None and image.getpixel((0, 0)) == (156, 156, 156)
+
+
+def test_an_image_that_cannot_be_read_costs_its_turn_and_is_counted(tmp_path: Path) -> None:
     toy = ToyGenerator()
-    row = OfflineTrainer(SETTINGS, toy, Latent(), [Choice("a", (b"torn",), (BLUE,))]).update()
+    made = trainer(parquet(tmp_path, {"jpg_0": b"torn"}), toy)
+    row = made.step()
     assert row["skipped"] == row["broken"] == 1 and not toy.shift.any()
+    assert made.source.reason
 
 
-def test_a_missing_or_empty_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RankkitError, match=r"no preference file 'nowhere.jsonl'"):
-        read(Path("nowhere.jsonl"))
-    (tmp_path / "empty.jsonl").write_text("")
-    with pytest.raises(RankkitError, match="holds no preference"):
-        read(tmp_path / "empty.jsonl")
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RankkitError, match=r"nowhere\.jsonl"):
+        open_preferences(tmp_path / "nowhere.jsonl")
+
+
+def test_every_entry_has_its_turn_before_any_comes_again(tmp_path: Path) -> None:
+    path = pairs(tmp_path, *[{"prompt": f"prompt {i}"} for i in range(5)])
+    source = trainer(path).source
+    seen = [source.prompt(number) for number in range(15)]
+    assert all(sorted(seen[start : start + 5]) == [f"prompt {i}" for i in range(5)] for start in (0, 5, 10))
+    assert seen[:5] != seen[5:10] or seen[5:10] != seen[10:]
+
+
+def test_a_turn_is_the_same_wherever_one_starts(tmp_path: Path) -> None:
+    path = pairs(tmp_path, *[{"prompt": f"prompt {i}"} for i in range(7)])
+    seen = [trainer(path).source.prompt(number) for number in range(20)]
+    straight = trainer(path).source
+    assert [straight.prompt(number) for number in range(20)] == seen
+    skipping = trainer(path).source
+    assert [skipping.prompt(number) for number in range(0, 20, 3)] == seen[::3]
+
+
+def test_a_stream_longer_than_the_buffer_is_shuffled_without_loss() -> None:
+    entries = [Preference(str(i), "a", ("x", "y"), (1.0, 0.0)) for i in range(3 * BUFFER)]
+    found = list(shuffled(iter(entries), "seed"))
+    assert found != entries and sorted(found, key=lambda entry: int(entry.where)) == entries
+    assert list(shuffled(iter(entries), "seed")) == found != list(shuffled(iter(entries), "other"))

@@ -7,13 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
-from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor
+from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor, ranked_trainer
 
 from drpo.features.latent import Latent
 from drpo.report import report
 from drpo.report.evaluate import BaseComparison
 from drpo.run.run import run
-from drpo.train import Trainer
 from rankkit.plugin import Curve, line_chart
 from rankkit.report.sections import read_section
 
@@ -22,7 +21,7 @@ from rankkit.report.sections import read_section
 def folder(tmp_path: Path) -> Path:
     config = dataclasses.replace(SETTINGS, steps=4, look_every=2, prompts="<b>&.txt")
     run(
-        Trainer(config, ToyGenerator(), Latent(), Scorer(), ["a <i>cat</i>"]),
+        ranked_trainer(config, ToyGenerator(), Latent(), Scorer(), ["a <i>cat</i>"]),
         tmp_path / "run",
         monitor=monitor(),
     )

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from toy_generator import SETTINGS, Judge, Scorer, ToyGenerator, monitor, redness
+from toy_generator import SETTINGS, Judge, Scorer, ToyGenerator, monitor, ranked_trainer, redness
 
 from drpo.config import Config
 from drpo.features.latent import Latent
@@ -28,7 +28,7 @@ from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 
 
 def trainer(ranker: Ranker | None = None, config: Config = SETTINGS, **changes: Any) -> Trainer:
-    return Trainer(
+    return ranked_trainer(
         dataclasses.replace(config, **changes), ToyGenerator(), Latent(), ranker or Scorer(), ["a", "b", "c"]
     )
 
@@ -133,7 +133,7 @@ def test_an_alarm_ends_the_run_or_only_warns(tmp_path: Path) -> None:
     again = trainer(steps=30, look_every=2)
     assert (
         run(again, tmp_path / "stop", monitor=monitor(held=Falling())) == ending
-        and again.step == stopped.step
+        and again.steps_done == stopped.step
     )
     warned = trainer(steps=30, look_every=2, on_alarm="warn")
     run(warned, tmp_path / "stop", monitor=monitor(held=Falling()))  # the same folder may go on

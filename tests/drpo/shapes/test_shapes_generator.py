@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from toy_generator import ranked_trainer
 from typer.testing import CliRunner
 
 from drpo import build
@@ -67,7 +68,7 @@ def trainer(steps: int) -> Trainer:
     )
     torch.manual_seed(config.seed)
     made = build.generator(config)
-    return Trainer(
+    return ranked_trainer(
         config, made, build.features(config, made), build.ranker("shapes"), prompt_files.prompts("shapes")
     )
 
