@@ -74,8 +74,8 @@ def _files(rows: dict[str, dict[str, Any]], spread: float) -> str:
         why = f" ({WHY[name]}{apart})" if verdict in (golden.RGB, golden.FAILS) else ""
         groups.setdefault(verdict, []).append(name + why)
     words = {
-        golden.SAME: "scored as the reference does", golden.FAILS: "it fails, and ours is its score of the RGB picture",
-        golden.RGB: "as it scores the RGB picture, not the file (how far from that, in % of the spread)", golden.BOTH: "both refuse",
+        golden.SAME: "scored as the reference does", golden.FAILS: "it fails, and ours is its score of the RGB image",
+        golden.RGB: "as it scores the RGB image, not the file (how far from that, in % of the spread)", golden.BOTH: "both refuse",
     }  # fmt: skip
     return "; ".join(
         f"{words[verdict]}: {', '.join(groups[verdict])}" for verdict in words if verdict in groups

@@ -181,11 +181,11 @@ def cost() -> dict[str, Any]:
     Picture tokens are exact (32 or 28 pixels a side), text is characters / 4.
     """
     from rankkit_vlm_judge import questions
-    from rankkit_vlm_judge.pictures import Picture
+    from rankkit_vlm_judge.images import EncodedImage
 
-    picture = Picture(Image.new("RGB", (512, 512)), 768)
+    image = EncodedImage(Image.new("RGB", (512, 512)), 768)
     asked = questions.which_is_better(
-        "a photograph of two red apples on a wooden table beside a window", picture, picture
+        "a photograph of two red apples on a wooden table beside a window", image, image
     )
     words = [
         asked.system,

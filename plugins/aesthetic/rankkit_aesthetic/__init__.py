@@ -41,7 +41,7 @@ class Aesthetic(Pointwise):
     prompt.
 
     `checkpoint` is the head: a file such as sac+logos+ava1-l14-linearMSE.pth, or a hub id. `clip` is the
-    folder or hub id of OpenAI's CLIP ViT-L/14 of transformers. Pictures are resized to a shorter side of 224
+    folder or hub id of OpenAI's CLIP ViT-L/14 of transformers. Images are resized to a shorter side of 224
     and cropped to the centre.
     """
 
@@ -69,7 +69,7 @@ class Aesthetic(Pointwise):
 
     @classmethod
     def version(cls, *, checkpoint: str = HEAD, clip: str = CLIP, **_: Any) -> str:
-        """The ids of head and CLIP, and that pictures are prepared by Pillow."""
+        """The ids of head and CLIP, and that images are prepared by Pillow."""
         return "+".join((weights_id(checkpoint), weights_id(clip, "clip"), "pil"))
 
     def score(self, images: Sequence[Image.Image]) -> list[Scored]:
@@ -89,7 +89,7 @@ class Aesthetic(Pointwise):
 
 
 def _tower(clip: str) -> tuple[Any, int]:
-    """CLIP's picture tower, and the side of the square it sees."""
+    """CLIP's image tower, and the side of the square it sees."""
     from transformers import CLIPConfig, CLIPVisionModelWithProjection
 
     folder = find(clip, option="clip")

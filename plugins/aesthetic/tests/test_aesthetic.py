@@ -1,4 +1,4 @@
-"""aesthetic keeps every promise of a ranker, equals the published loop, and needs no prompt."""
+"""aesthetic passes the contract check, equals the published loop, and needs no prompt."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def options(tmp_path_factory):
     return tiny.checkpoint(tmp_path_factory.mktemp("aesthetic"))
 
 
-def test_aesthetic_keeps_every_promise_of_a_ranker(options):
+def test_aesthetic_passes_the_contract_check(options):
     check_ranker(
         rankkit.load("aesthetic", **options, batch_size=3),
         reload=lambda **more: rankkit.load("aesthetic", **options, **more),

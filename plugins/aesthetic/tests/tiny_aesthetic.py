@@ -1,4 +1,4 @@
-"""The plain loop: transformers' CLIP picture tower, torchvision's transform written out, the published head
+"""The plain loop: transformers' CLIP image tower, torchvision's transform written out, the published head
 layer by layer
 """
 

@@ -20,7 +20,7 @@ FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 class Clip(Pointwise):
-    """Prefer pictures that show what the prompt says: 100 times cos(image, prompt), from -100 to 100; mostly
+    """Prefer images that show what the prompt says: 100 times cos(image, prompt), from -100 to 100; mostly
     15 to 35.
 
     Without `model`: a CLIP of transformers, from the folder or hub id `checkpoint`; tokenizer and image
@@ -61,7 +61,7 @@ class Clip(Pointwise):
         processor: str = "",
         **_: Any,
     ) -> str:
-        """The weights' id, the processor's where it is another, and that pictures are prepared by Pillow."""
+        """The weights' id, the processor's where it is another, and that images are prepared by Pillow."""
         from rankkit_torch import weights_id
 
         if model:
@@ -72,7 +72,7 @@ class Clip(Pointwise):
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and
-        picture.
+        image.
         """
         from rankkit_torch.clip import cosines
 

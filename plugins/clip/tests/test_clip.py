@@ -1,4 +1,4 @@
-"""clip keeps every promise with transformers' CLIP and with open_clip's, and equals the plain loop of each."""
+"""clip passes the contract check with transformers' CLIP and with open_clip's, and equals the plain loop of each."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def file(open_clip, tmp_path_factory):
     return str(place / "tiny.pt")
 
 
-def test_clip_keeps_every_promise_of_a_ranker(folder):
+def test_clip_passes_the_contract_check(folder):
     check_ranker(
         rankkit.load("clip", checkpoint=folder, batch_size=3),
         reload=lambda **options: rankkit.load("clip", checkpoint=folder, **options),
@@ -82,7 +82,7 @@ def test_scores_equal_the_plain_loop_of_open_clip(open_clip, file, name):
     assert ours[-1].details["prompt_truncated"] and not ours[0].details["prompt_truncated"]
 
 
-def test_open_clip_keeps_every_promise_of_a_ranker(open_clip, file):
+def test_open_clip_passes_the_contract_check(open_clip, file):
     check_ranker(rankkit.load("clip:model=tiny", checkpoint=file, batch_size=3))
 
 

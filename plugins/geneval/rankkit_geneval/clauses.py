@@ -1,4 +1,4 @@
-"""GenEval's metadata as typed clauses: what a prompt demands of a picture, checked before anything is
+"""GenEval's metadata as typed clauses: what a prompt demands of an image, checked before anything is
 detected.
 """
 

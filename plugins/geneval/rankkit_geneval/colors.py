@@ -22,7 +22,7 @@ from rankkit_torch import full_float32, normalized_pixels, pick_device, pick_dty
 CLIP = "openai/clip-vit-large-patch14"
 GREY = (153, 153, 153)  # #999
 SIDE = 224  # pixels
-LARGEST = 80 * SIDE * SIDE  # pixels of a picture resized whole
+LARGEST = 80 * SIDE * SIDE  # pixels of an image resized whole
 TEMPLATES = (
     "a photo of a {color} {thing}",
     "a photo of a {color}-colored {thing}",
@@ -34,24 +34,24 @@ class ColorNamer(Protocol):
     """Whatever names colours."""
 
     def name(self, image: Image.Image, thing: str, detection: Detection) -> str:
-        """The colour of one detection in an 8-bit RGB picture, one of the ten."""
+        """The colour of one detection in an 8-bit RGB image, one of the ten."""
         ...
 
 
 class Encoder(Protocol):
-    """Texts and pictures as vectors of one space, one row each, of any length."""
+    """Texts and images as vectors of one space, one row each, of any length."""
 
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """The rows of some texts."""
         ...
 
     def images(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """The rows of some RGB pictures of any size."""
+        """The rows of some RGB images of any size."""
         ...
 
 
 class NearestColor:
-    """The colour whose sentences are nearest to the picture of a thing, by cosine; there is no "none of
+    """The colour whose sentences are nearest to the image of a thing, by cosine; there is no "none of
     these".
     """
 
@@ -63,8 +63,8 @@ class NearestColor:
         """The colour of one detection; it is cut out along its mask where it has one
         (`postprocess.Instance`), else along its box.
         """
-        picture = F.normalize(self.encoder.images([cut_out(image, detection)]).float(), dim=-1)[0]
-        return COLORS[int((self.classifier(thing) @ picture).argmax())]
+        features = F.normalize(self.encoder.images([cut_out(image, detection)]).float(), dim=-1)[0]
+        return COLORS[int((self.classifier(thing) @ features).argmax())]
 
     def classifier(self, thing: str) -> torch.Tensor:
         """One unit vector per colour (10, D): the mean of the unit vectors of its three sentences; kept per
@@ -120,7 +120,7 @@ class Clip:
     @torch.inference_mode()
     @full_float32()
     def images(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Rows of pictures, prepared as CLIP's evaluation transform prepares them."""
+        """Rows of images, prepared as CLIP's evaluation transform prepares them."""
         side = self.model.config.vision_config.image_size
         pixels = pixel_batch(lambda image: clip_pixels(image, side), images).to(self.device, self.dtype)
         return _rows(self.model.get_image_features(pixel_values=pixels))

@@ -23,7 +23,7 @@ from rankkit_torch import full_float32, pick_device, pick_dtype
 
 Found = Mapping[str, Sequence[Instance]]
 
-CANARY, CANARY_SCORE = "cat", 0.9  # what the bundled picture shows, and how sure a detector in order is of it
+CANARY, CANARY_SCORE = "cat", 0.9  # what the bundled image shows, and how sure a detector in order is of it
 
 
 class Detector(Protocol):
@@ -33,7 +33,7 @@ class Detector(Protocol):
     weights: str
 
     def detect(self, images: Sequence[Image.Image]) -> Sequence[Found]:
-        """The things in each 8-bit RGB picture, by class; boxes in its pixels, scores above 0.3, masks where
+        """The things in each 8-bit RGB image, by class; boxes in its pixels, scores above 0.3, masks where
         it has them.
         """
         ...
@@ -43,7 +43,7 @@ class Mask2Former:
     """The official detector. `name`: a converted folder, a .pth file of mmdet or a name on the hub; loading
     is strict.
 
-    `batch_size` pictures of one padded size are run at once; the official code runs one. Raises
+    `batch_size` images of one padded size are run at once; the official code runs one. Raises
     `RankkitError` where it cannot be loaded.
     """
 
@@ -54,7 +54,7 @@ class Mask2Former:
     ) -> None:
         if batch_size < 1:
             raise RankkitError(
-                f"batch_size is {batch_size}; at least one picture goes through the detector at a time"
+                f"batch_size is {batch_size}; at least one image goes through the detector at a time"
             )
         self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
         self.batch_size = batch_size
@@ -62,43 +62,43 @@ class Mask2Former:
         self.model: Any = weights.load(folder, dtype=self.dtype).to(self.device)
 
     def detect(self, images: Sequence[Image.Image]) -> list[Found]:
-        """The things in each picture whose score is at least 0.3, by GenEval's class names, best first."""
+        """The things in each image whose score is at least 0.3, by GenEval's class names, best first."""
         found: dict[int, Found] = {}
         by_size: dict[tuple[int, ...], list[int]] = {}
-        pictures = map_images(prepare, images)
-        for place, picture in enumerate(pictures):
-            by_size.setdefault(picture.pixels_3HW.shape, []).append(place)
+        prepared = map_images(prepare, images)
+        for place, each in enumerate(prepared):
+            by_size.setdefault(each.pixels_3HW.shape, []).append(place)
         for places in by_size.values():
             for start in range(0, len(places), self.batch_size):
                 batch = places[start : start + self.batch_size]
-                found.update(zip(batch, self._run([pictures[place] for place in batch]), strict=True))
+                found.update(zip(batch, self._run([prepared[place] for place in batch]), strict=True))
         return [found[place] for place in range(len(images))]
 
     @torch.inference_mode()
     @full_float32()
-    def _run(self, pictures: Sequence[Prepared]) -> list[Found]:
-        pixels_B3HW = torch.from_numpy(np.stack([picture.pixels_3HW for picture in pictures])).to(
+    def _run(self, prepared: Sequence[Prepared]) -> list[Found]:
+        pixels_B3HW = torch.from_numpy(np.stack([each.pixels_3HW for each in prepared])).to(
             self.device, self.dtype
         )
         output = self.model(pixel_values=pixels_B3HW)
-        triples = zip(output.class_queries_logits, output.masks_queries_logits, pictures, strict=True)
+        triples = zip(output.class_queries_logits, output.masks_queries_logits, prepared, strict=True)
         return [_by_class(instances(*triple, at_least=THRESHOLD)) for triple in triples]
 
 
 def check_canary(detector: Detector) -> None:
-    """Raise `RankkitError` unless the detector finds the cat in the bundled picture.
+    """Raise `RankkitError` unless the detector finds the cat in the bundled image.
 
     A kernel that does not fit the device, or weights of another model, can give numbers without an error;
     GenEval then says that nothing is ever right; that has happened to the official one on newer cards.
     """
-    picture = Image.open(str(files("rankkit_geneval") / "canary.jpg")).convert("RGB")
-    (found,) = detector.detect([picture])
+    image = Image.open(str(files("rankkit_geneval") / "canary.jpg")).convert("RGB")
+    (found,) = detector.detect([image])
     best = sorted(((each.score, name) for name, things in found.items() for each in things), reverse=True)
     cat = max((score for score, name in best if name == CANARY), default=0.0)
     if cat <= CANARY_SCORE:
         seen = ", ".join(f"{name} {score:.2f}" for score, name in best[:3]) or "nothing"
         raise RankkitError(
-            f"the detector does not see the {CANARY} in its test picture (score {cat:.2f}, wanted above {CANARY_SCORE}; it sees {seen}): "
+            f"the detector does not see the {CANARY} in its test image (score {cat:.2f}, wanted above {CANARY_SCORE}; it sees {seen}): "
             "the weights are wrong or the device computes garbage; try device=cpu, convert the checkpoint again, or say canary=false"
         )
 

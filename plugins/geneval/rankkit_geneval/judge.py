@@ -1,4 +1,4 @@
-"""GenEval's verdict as a pure function of what was detected: numpy only, no picture and no model (arXiv
+"""GenEval's verdict as a pure function of what was detected: numpy only, no image and no model (arXiv
 2310.11513).
 
 One pass over the clauses makes a `Finding` each; the four scores are four readings of the same findings.
@@ -38,7 +38,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What GenEval says of one picture.
+    """What GenEval says of one image.
 
     `correct`: the official verdict, the one to rank by. `strict`: as many things as asked for and not one
     more, all of them right. `graded`: in [0, 1], the mean over checks of how far each is met; 1 exactly where
@@ -103,7 +103,7 @@ def judge(
     name_color: NameColor | None = None,
     nms_threshold: float = 1.0,
 ) -> Verdict:
-    """The verdict on a picture in which `detections` (class to list, in any order) were found, for a prompt
+    """The verdict on an image in which `detections` (class to list, in any order) were found, for a prompt
     with this `metadata`.
 
     `name_color(name, detection)` names the colour of a detection that has none. `nms_threshold`: of two boxes

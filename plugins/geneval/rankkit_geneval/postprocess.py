@@ -2,7 +2,7 @@
 Mask2Former's output.
 
 transformers' own post-processing is not used: it measures masks on a 384 x 384 square, whatever
-the picture's shape, and does not sort.
+the image's shape, and does not sort.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ Mask = NDArray[np.bool_]
 @dataclass(frozen=True, slots=True)
 class Instance(Detection):
     """A detection with the mask it was made of:
-    True where the thing is, of the size (height, width) of the picture.
+    True where the thing is, of the size (height, width) of the image.
     """
 
     mask: Mask | None = field(default=None, compare=False, repr=False)
 
 
 def instances(
-    class_logits_QC: torch.Tensor, mask_logits_QHW: torch.Tensor, picture: Prepared, *, at_least: float = 0.0
+    class_logits_QC: torch.Tensor, mask_logits_QHW: torch.Tensor, prepared: Prepared, *, at_least: float = 0.0
 ) -> list[tuple[int, Instance]]:
-    """Label and instance of the 100 best (query, class) pairs of one picture, best first.
+    """Label and instance of the 100 best (query, class) pairs of one image, best first.
 
     `class_logits_QC` has the 80 labels and "nothing" last; `mask_logits_QHW` are at the detector's own scale.
     The score is the class probability times the mean sigmoid of the mask's pixels; boxes are tight, in pixels
-    of the picture, with exclusive right and lower edges, and all zero for an empty mask. Pairs whose score
+    of the image, with exclusive right and lower edges, and all zero for an empty mask. Pairs whose score
     cannot exceed `at_least` are left out, which saves drawing their masks.
     """
     probability_QL = class_logits_QC.float().softmax(-1)[:, :-1]
@@ -49,7 +49,7 @@ def instances(
     best_K, query_K, label_K = best_K[hopeful_K], place_K[hopeful_K] // labels, place_K[hopeful_K] % labels
     found = []
     for probability, query, label in zip(best_K, query_K, label_K, strict=True):
-        logits_HW = full_size(mask_logits_QHW[query].float(), picture)
+        logits_HW = full_size(mask_logits_QHW[query].float(), prepared)
         mask_HW = logits_HW > 0
         certainty = (logits_HW.sigmoid() * mask_HW).sum() / (mask_HW.sum() + EPSILON)
         score = float(probability * certainty)
@@ -59,16 +59,16 @@ def instances(
     return sorted(found, key=lambda pair: -pair[1].score)
 
 
-def full_size(logits_HW: torch.Tensor, picture: Prepared) -> torch.Tensor:
-    """One mask from the detector's scale to the picture's: up to the padded input, padding cut off, then to
+def full_size(logits_HW: torch.Tensor, prepared: Prepared) -> torch.Tensor:
+    """One mask from the detector's scale to the image's: up to the padded input, padding cut off, then to
     the original size.
     """
     padded = F.interpolate(
-        logits_HW[None, None], picture.pixels_3HW.shape[1:], mode="bilinear", align_corners=False
+        logits_HW[None, None], prepared.pixels_3HW.shape[1:], mode="bilinear", align_corners=False
     )
-    height, width = picture.resized
+    height, width = prepared.resized
     return F.interpolate(
-        padded[..., :height, :width], picture.original, mode="bilinear", align_corners=False
+        padded[..., :height, :width], prepared.original, mode="bilinear", align_corners=False
     )[0, 0]
 
 

@@ -1,4 +1,4 @@
-"""The ranker `geneval`: is everything in the picture that the prompt asks for, as the official evaluation
+"""The ranker `geneval`: is everything in the image that the prompt asks for, as the official evaluation
 would say.
 """
 
@@ -24,7 +24,7 @@ Mode = Literal["correct", "graded", "flow_grpo"]
 
 
 class Judged(rankkit.Pointwise):
-    """Pictures judged by GenEval's rules, with a detector and a namer of colours of your own.
+    """Images judged by GenEval's rules, with a detector and a namer of colours of your own.
 
     Scores of another detector are not GenEval's: name such a ranker otherwise. `mode`: which number of the
     `Verdict` is the score.
@@ -36,7 +36,7 @@ class Judged(rankkit.Pointwise):
     def score(
         self, images: Sequence[Image.Image], prompts: Sequence[str], metadata: Sequence[Mapping[str, Any]]
     ) -> list[rankkit.Scored]:
-        """One score per picture.
+        """One score per image.
 
         A prompt without metadata, or with metadata that nobody can judge, abstains before anything is run.
         """
@@ -98,7 +98,7 @@ class GenEval(Judged):
     `mode`: correct is the official verdict, 0 or 1; graded, in [0, 1], says how far each check is met;
     flow_grpo is the reward that Flow-GRPO trains on, for comparison. `checkpoint`: a folder made by ``python
     -m rankkit_geneval convert``, mmdet's .pth file, or a name on the hub. `clip`: CLIP ViT-L/14 with OpenAI's weights, a folder or a name on the hub. `canary`: see at construction that
-    the detector finds the cat in a bundled picture. Other weights, and half precision, are not the published
+    the detector finds the cat in a bundled image. Other weights, and half precision, are not the published
     metric.
     """
 

@@ -1,4 +1,4 @@
-"""Pictures as the official detector gets them: resized in fixed point, padded with grey, normalised. numpy
+"""Images as the official detector gets them: resized in fixed point, padded with grey, normalised. numpy
 only.
 
 The resize is OpenCV's INTER_LINEAR on 8-bit pixels, bit for bit: two taps per axis whatever the scale (no
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-LONGEST, SHORTEST = 1333, 800  # pixels; what a picture must fit, as mmdet's test pipeline says
+LONGEST, SHORTEST = 1333, 800  # pixels; what an image must fit, as mmdet's test pipeline says
 DIVISOR, PADDING = 32, 128
 MEAN = np.array((123.675, 116.28, 103.53), np.float32)  # RGB, grey levels
 STD = np.array((58.395, 57.12, 57.375), np.float32)
@@ -27,10 +27,10 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One picture ready for the detector: normalised pixels, and the sizes (height, width) it had on the way.
+    """One image ready for the detector: normalised pixels, and the sizes (height, width) it had on the way.
 
-    `pixels_3HW` has the padded size; `resized` is what of it shows the picture; `original` is the size of the
-    picture itself.
+    `pixels_3HW` has the padded size; `resized` is what of it shows the image; `original` is the size of the
+    image itself.
     """
 
     pixels_3HW: NDArray[np.float32]
@@ -53,7 +53,7 @@ def prepare(image: Image.Image) -> Prepared:
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
-    """The largest (width, height) of the same shape that fits 1333 x 800, lying or standing; pictures are
+    """The largest (width, height) of the same shape that fits 1333 x 800, lying or standing; images are
     enlarged too.
     """
     scale = min(LONGEST / max(width, height), SHORTEST / min(width, height))

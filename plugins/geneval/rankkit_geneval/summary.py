@@ -22,9 +22,9 @@ from rankkit_geneval.vocabulary import TASKS
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A share in [0, 1] of `images` pictures of `prompts` prompts; `abstained` pictures more have no verdict.
+    """A share in [0, 1] of `images` images of `prompts` prompts; `abstained` images more have no verdict.
 
-    `low` and `high` hold the 95 % interval: Wilson's, at the effective number where several pictures share a
+    `low` and `high` hold the 95 % interval: Wilson's, at the effective number where several images share a
     prompt.
     """
 
@@ -41,8 +41,8 @@ class Score:
 class Summary:
     """GenEval's result. `overall` is the unweighted mean of the task scores; None where a task is missing.
 
-    `images` and `prompts` are shares over all tasks: pictures that are correct, and prompts of which any
-    picture is.
+    `images` and `prompts` are shares over all tasks: images that are correct, and prompts of which any
+    image is.
     """
 
     tasks: tuple[Score, ...]
@@ -58,7 +58,7 @@ class Summary:
 
 @dataclass
 class _Task:
-    """What the rows say of one task: the verdicts of each prompt, and how many pictures have none."""
+    """What the rows say of one task: the verdicts of each prompt, and how many images have none."""
 
     verdicts: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
     abstained: int = 0
@@ -68,7 +68,7 @@ def summarize(rows: Iterable[Row], *, partial: bool = False) -> Summary:
     """The table of one ranker's rows; a row is known by ``details["correct"]``, whatever the mode of the
     ranker was.
 
-    Raises `RankkitError` where a task is missing or a picture abstained, unless `partial`; and where rows are
+    Raises `RankkitError` where a task is missing or an image abstained, unless `partial`; and where rows are
     of several rankers or of none.
     """
     tasks = _collect(rows)
@@ -86,7 +86,7 @@ def summarize(rows: Iterable[Row], *, partial: bool = False) -> Summary:
         )
     if len(missing) == len(TASKS):
         raise RankkitError(
-            "no picture has a verdict of geneval; score some first: rankkit score FOLDER -r geneval -o ROWS"
+            "no image has a verdict of geneval; score some first: rankkit score FOLDER -r geneval -o ROWS"
         )
     scores = {name: _score(name, tasks[name]) for name in TASKS if name not in missing}
     prompts = [any(found) for name in scores for found in tasks[name].verdicts.values()]

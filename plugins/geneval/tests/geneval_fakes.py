@@ -1,4 +1,4 @@
-"""A detector and a namer of colours that really look, at drawn pictures: a solid block is a thing, and its
+"""A detector and a namer of colours that really look, at drawn images: a solid block is a thing, and its
 colour says which.
 """
 
@@ -51,7 +51,7 @@ class MeanColor:
 
 
 def drawn(size=(96, 64), **things):
-    """A white picture with a block per thing: name (spaces as _) = box."""
+    """A white image with a block per thing: name (spaces as _) = box."""
     image = Image.new("RGB", size, "white")
     for name, (left, top, right, bottom) in things.items():
         ImageDraw.Draw(image).rectangle((left, top, right - 1, bottom - 1), fill=INK[name.replace("_", " ")])

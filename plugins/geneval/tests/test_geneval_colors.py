@@ -18,7 +18,7 @@ from rankkit_torch.testing import SAME_PIXEL
 
 class Recorded:
     """An encoder whose rows are known: texts get rows of growing length at the angle of their colour,
-    pictures that of a chosen one.
+    images that of a chosen one.
     """
 
     def __init__(self, color="blue"):

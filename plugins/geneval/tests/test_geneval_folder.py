@@ -38,7 +38,7 @@ def run(*command, cwd, code=0):
 
 def test_the_official_layout_is_scored_and_summed_up(folder, checkpoint, clip, tmp_path):
     spec = f"geneval:checkpoint={checkpoint},clip={clip},device=cpu,canary=false"
-    (folder / "00002" / "samples" / "0002.png").write_bytes(b"not a picture")
+    (folder / "00002" / "samples" / "0002.png").write_bytes(b"not an image")
     said = run("rankkit", "score", folder, "-r", spec, "-o", "rows.jsonl", cwd=tmp_path, code=3).stderr
     assert "7 images; prompts from" in said
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""6,000 human answers about 1,200 pictures, as detections: the scorer must say what follows from the answers.
+"""6,000 human answers about 1,200 images, as detections: the scorer must say what follows from the answers.
 
 The answers are those of github djghosh13/geneval (MIT licence), annotations/*.csv, without worker ids, free
 text and links.
@@ -15,7 +15,7 @@ from rankkit_geneval.vocabulary import TASKS
 
 STEP = {"left": (-300, 0), "right": (300, 0), "above": (0, -300), "below": (0, 300)}
 AXIS = {"left of": "left", "right of": "right", "above": "above", "below": "below"}
-MAJORITY = {  # pictures that at least three of five people's answers make correct
+MAJORITY = {  # images that at least three of five people's answers make correct
     "clip": "51/52 17/72 31/68 56/76 6/80 0/52",
     "sdv2": "52/52 44/72 37/68 67/76 12/80 15/52",
     "if-xl": "52/52 61/72 52/68 65/76 24/80 33/52",
@@ -71,8 +71,8 @@ def test_majorities_of_five_are_the_published_counts():
     for model, expected in MAJORITY.items():
         counts = []
         for task in TASKS:
-            pictures = [
+            images = [
                 sum(found) >= 3 for (who, tag, *_), found in votes.items() if (who, tag) == (model, task)
             ]
-            counts.append(f"{sum(pictures)}/{len(pictures)}")
+            counts.append(f"{sum(images)}/{len(images)}")
         assert " ".join(counts) == expected

@@ -93,7 +93,7 @@ def test_adding_a_missing_thing_never_lowers_graded(metadata, scene, new):
 
 
 @given(boxes, boxes, st.floats(0.06, 50))
-def test_scaling_the_picture_leaves_relations(a, b, scale):
+def test_scaling_the_image_leaves_relations(a, b, scale):
     assume(margin(a, b) > 1e-4)
     assert relations([scale * x for x in a], [scale * x for x in b]) == relations(a, b)
 

@@ -1,4 +1,4 @@
-"""The ranker: whole, with a detector that looks at drawn pictures, and with the real architecture on random
+"""The ranker: whole, with a detector that looks at drawn images, and with the real architecture on random
 weights.
 """
 
@@ -39,7 +39,7 @@ def judged(**options):
     return Judged(Blocks(), MeanColor(), **options)
 
 
-def test_every_promise_of_a_ranker_is_kept():
+def test_the_ranker_passes_the_contract_check():
     groups = [Group(LEFT["prompt"], BOTH, "p", metadata=LEFT), Group("a photo of a dog", BOTH, "s")]
     check_ranker(judged(mode="graded"), groups=groups)
     check_ranker(judged(), groups=groups)
@@ -114,7 +114,7 @@ def test_a_colour_is_named_from_the_things_own_pixels():
     assert ranking.scores == (0,) and ranking.details[0]["reason"] == "wanted 1 dog in blue, found red"
 
 
-def test_one_picture_that_fails_abstains_alone():
+def test_one_image_that_fails_abstains_alone():
     class Picky(Blocks):
         def detect(self, images):
             if any(image.width < 8 for image in images):
@@ -152,7 +152,7 @@ def test_every_published_prompt_is_known_by_its_text():
     )
 
 
-def test_the_detector_gives_a_picture_the_same_things_alone_and_in_any_batch(checkpoint):
+def test_the_detector_gives_an_image_the_same_things_alone_and_in_any_batch(checkpoint):
     detector = Mask2Former(str(checkpoint), device="cpu", batch_size=2)
     images = [drawn(dog=DOG), drawn((32, 96), cat=(4, 4, 20, 20)), drawn(cat=CAT)]
     together = detector.detect(images)
@@ -168,7 +168,7 @@ def test_the_detector_gives_a_picture_the_same_things_alone_and_in_any_batch(che
 
 @pytest.mark.slow
 def test_the_detector_of_the_published_size_runs_on_a_cpu(tmp_path):
-    """69 million random weights, through the conversion; what a picture takes is printed (pytest -s -m slow)."""
+    """69 million random weights, through the conversion; what an image takes is printed (pytest -s -m slow)."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Mask2FormerForUniversalSegmentation(official_config())
@@ -183,7 +183,7 @@ def test_the_detector_of_the_published_size_runs_on_a_cpu(tmp_path):
     start = time.process_time()
     (found,) = detector.detect([drawn((512, 512), dog=(40, 200, 240, 400), cat=(300, 200, 480, 400))])
     seconds, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"one picture of 512 x 512: {seconds:.1f} s of one core, peak {peak} MiB")
+    print(f"one image of 512 x 512: {seconds:.1f} s of one core, peak {peak} MiB")
     assert 0 < sum(map(len, found.values())) <= 100
 
 
@@ -199,7 +199,7 @@ def test_classes_are_mapped_by_index_whatever_the_configuration_calls_them(check
 
 
 def test_a_detector_that_does_not_see_the_cat_is_refused(checkpoint, clip):
-    with pytest.raises(RankkitError, match=r"does not see the cat in its test picture .* say canary=false"):
+    with pytest.raises(RankkitError, match=r"does not see the cat in its test image .* say canary=false"):
         rankkit.load(f"geneval:checkpoint={checkpoint},clip={clip},device=cpu")
 
 

@@ -133,7 +133,7 @@ def test_rows_of_other_rankers_are_left_alone_but_two_genevals_are_not_mixed():
 def test_rows_without_geneval_and_tasks_that_are_not_genevals_are_refused():
     with pytest.raises(RankkitError, match="nothing was judged of the tasks single_object, two_object"):
         summarize([])
-    with pytest.raises(RankkitError, match="no picture has a verdict of geneval"):
+    with pytest.raises(RankkitError, match="no image has a verdict of geneval"):
         summarize([], partial=True)
     with pytest.raises(RankkitError, match="rows have the task 'mine', which GenEval does not"):
         summarize(rows_of([({"tag": "mine", "prompt": "x"}, [True])]), partial=True)

@@ -16,7 +16,7 @@ FILES = {"2.0": "HPS_v2_compressed.pt", "2.1": "HPS_v2.1_compressed.pt"}
 class HPSv2(Pointwise):
     """Prefer what people chose in HPDv2: the cosine of image and prompt, from -1 to 1; mostly 0.2 to 0.35.
 
-    The whole picture is seen: its longer side becomes 224 and the rest is padded with black, as the authors'
+    The whole image is seen: its longer side becomes 224 and the rest is padded with black, as the authors'
     package does. Prompts are cut at 77 tokens, end mark kept. `version` picks the published weights;
     `checkpoint` is the file itself, a folder with it or a hub id; `model` is the architecture of open_clip
     that they fit.
@@ -43,7 +43,7 @@ class HPSv2(Pointwise):
 
     @classmethod
     def version(cls, *, version: str = "2.1", checkpoint: str = WEIGHTS, **_: Any) -> str:
-        """Which of the published weights, their id, and that pictures are resized with antialiasing (as
+        """Which of the published weights, their id, and that images are resized with antialiasing (as
         torchvision 0.17 and later do).
         """
         from rankkit_torch import weights_id
@@ -52,7 +52,7 @@ class HPSv2(Pointwise):
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt, with the prompt's length in tokens, what was cut of it, and how the
-        picture was fitted.
+        image was fitted.
         """
         from rankkit_torch.clip import cosines
 

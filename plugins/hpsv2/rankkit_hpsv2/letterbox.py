@@ -1,4 +1,4 @@
-"""HPSv2's picture: to a tensor first, longer side to the model's size, black around it, then normalised."""
+"""HPSv2's image: to a tensor first, longer side to the model's size, black around it, then normalised."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from rankkit_torch.openclip import OpenClip
 
 
 class Letterboxed(OpenClip):
-    """An open_clip model that is shown whole pictures."""
+    """An open_clip model that is shown whole images."""
 
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """What the model sees of one batch. The resize is torch's, which uses several cores by itself."""
         return torch.stack([letterbox(image, self.size) for image in images])
 
     def resize_details(self, image: Image.Image) -> dict[str, Any]:
-        """Size that the picture is resized to, and the share of what the model sees that is padding."""
+        """Size that the image is resized to, and the share of what the model sees that is padding."""
         width, height = fitted(image.width, image.height, self.size)
         return {"resized": f"{width}x{height}", "padded": round(1 - width * height / self.size**2, 4)}
 
@@ -52,12 +52,12 @@ def fitted(width: int, height: int, size: int) -> tuple[int, int]:
     """
     if max(width, height) == size != min(width, height):
         raise BrokenRanker(
-            f"a picture of {width}x{height} is not padded by the authors' transform, and their model fails on it; resize it"
+            f"an image of {width}x{height} is not padded by the authors' transform, and their model fails on it; resize it"
         )
     scale = size / float(max(width, height))
     fit = round(width * scale), round(height * scale)
     if min(fit) < 1:
         raise BrokenRanker(
-            f"a picture of {width}x{height} is too narrow: at a longer side of {size} its shorter side is nothing"
+            f"an image of {width}x{height} is too narrow: at a longer side of {size} its shorter side is nothing"
         )
     return fit

@@ -1,4 +1,4 @@
-"""hpsv2 keeps every promise of a ranker, equals open_clip's plain loop, and fits images as torchvision
+"""hpsv2 passes the contract check, equals open_clip's plain loop, and fits images as torchvision
 does.
 """
 
@@ -29,7 +29,7 @@ def options(tmp_path_factory):
     return tiny.checkpoint(tmp_path_factory.mktemp("hpsv2"))
 
 
-def test_hpsv2_keeps_every_promise_of_a_ranker(options):
+def test_hpsv2_passes_the_contract_check(options):
     load = lambda **more: rankkit.load("hpsv2", **options, **more)  # noqa: E731
     check_ranker(load(batch_size=3), reload=load)
 
@@ -64,14 +64,14 @@ def test_scores_at_full_size_are_those_of_the_original_package(tmp_path):
 @pytest.mark.parametrize(
     ("size", "reason"), [((1, 640), "too narrow"), ((28, 14), "not padded by the authors' transform")]
 )
-def test_a_picture_on_which_the_original_fails_is_abstained_on_and_no_other(options, size, reason):
+def test_an_image_on_which_the_original_fails_is_abstained_on_and_no_other(options, size, reason):
     group = rankkit.Group("a red circle", (Image.new("RGB", size), *sample_images()[:2]))
     (ranking,) = rankkit.load("hpsv2", **options).rank([group])
     assert [np.isnan(score) for score in ranking.scores] == [True, False, False]
     assert reason in ranking.details[0]["error"]
 
 
-def test_rows_say_how_picture_and_prompt_were_fitted(options):
+def test_rows_say_how_image_and_prompt_were_fitted(options):
     (scored,) = HPSv2(**options).score([Image.new("RGB", (56, 28))], [LONG])
     assert scored.details == {
         "prompt_tokens": 134,
@@ -104,7 +104,7 @@ def test_weights_without_their_wrapping_are_not_silently_ignored(options, tmp_pa
         rankkit.load("hpsv2:model=ViT-B-32", checkpoint=options["checkpoint"])
 
 
-def test_the_version_says_how_pictures_are_resized(options):
+def test_the_version_says_how_images_are_resized(options):
     assert prepare("hpsv2", **options).identity.version.startswith("0.1.0+v2.1+sha256:")
     assert prepare("hpsv2", **options).identity.version.endswith("+letterbox-antialias")
 

@@ -21,9 +21,9 @@ class HPSv3(Pointwise):
     (section 4 of the paper).
 
     `stderr` is the learned standard deviation, the exponential of the head's second number: how unsure the
-    model is. The whole picture is seen, resized to about 448 x 448 pixels in its own shape; the prompt is not
+    model is. The whole image is seen, resized to about 448 x 448 pixels in its own shape; the prompt is not
     cut. `checkpoint` is the published file, a folder with it or a hub id; `base` a folder or hub id with
-    Qwen2-VL's config and tokenizer. A batch holds at most `batch_size` pictures and `batch_tokens` tokens,
+    Qwen2-VL's config and tokenizer. A batch holds at most `batch_size` images and `batch_tokens` tokens,
     padding counted.
     """
 
@@ -48,14 +48,14 @@ class HPSv3(Pointwise):
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, base: str = BASE, **_: Any) -> str:
-        """The weights' id, that of the configuration and tokenizer, and that pictures are prepared by Pillow."""
+        """The weights' id, that of the configuration and tokenizer, and that images are prepared by Pillow."""
         from rankkit_torch import weights_id
 
         return "+".join((weights_id(checkpoint), weights_id(base, "base"), "pil"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt with its standard deviation, the prompt's length in tokens and the
-        picture's size as seen.
+        image's size as seen.
         """
         questions = self.asker.ask(images, prompts)
         found: dict[int, tuple[float, float]] = {}

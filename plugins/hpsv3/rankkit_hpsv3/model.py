@@ -39,7 +39,7 @@ class Network(nn.Module):
         """Mean and logarithm of the standard deviation for each question of a batch.
 
         Positions simply count, on all three axes of the rotary embedding: so the weights were trained. The
-        model's own default places a picture's tokens on a grid, and gives other scores.
+        model's own default places an image's tokens on a grid, and gives other scores.
         """
         given = {name: tensor.to(device) for name, tensor in batch.items()}
         count, length = given["ids"].shape

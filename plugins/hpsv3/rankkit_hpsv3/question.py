@@ -1,4 +1,4 @@
-"""What HPSv3 is asked: one turn of chat with the picture, the authors' instruction and the mark at which it
+"""What HPSv3 is asked: one turn of chat with the image, the authors' instruction and the mark at which it
 answers.
 
 question.txt is the authors' text, letter by letter, because scores depend on it: hpsv3 1.0.0, MIT licence,
@@ -22,7 +22,7 @@ from rankkit.errors import BrokenRanker
 from rankkit.plugin import map_images
 from rankkit_torch import normalized_pixels
 
-PIXELS = 256 * 28 * 28  # of a picture as seen: 448 x 448, or as many in another shape
+PIXELS = 256 * 28 * 28  # of an image as seen: 448 x 448, or as many in another shape
 SIDE = 28  # of what becomes one token: two by two patches of 14 pixels
 PATCH = 14
 MAX_RATIO = 200
@@ -127,12 +127,12 @@ def prepare(image: Image.Image) -> Patches:
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
-    """Width and height in multiples of 28 with about `PIXELS` pixels: below it when the rounded picture has
+    """Width and height in multiples of 28 with about `PIXELS` pixels: below it when the rounded image has
     more, else above.
     """
     if max(width, height) > MAX_RATIO * min(width, height):
         raise BrokenRanker(
-            f"a picture of {width}x{height} is too narrow: its sides differ by more than a factor of {MAX_RATIO}"
+            f"an image of {width}x{height} is too narrow: its sides differ by more than a factor of {MAX_RATIO}"
         )
     rounded = max(SIDE, round(width / SIDE) * SIDE) * max(SIDE, round(height / SIDE) * SIDE)
     if rounded == PIXELS:

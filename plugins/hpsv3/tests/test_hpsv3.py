@@ -1,4 +1,4 @@
-"""hpsv3 keeps every promise of a ranker, equals its language model written out, and reads the published keys
+"""hpsv3 passes the contract check, equals its language model written out, and reads the published keys
 strictly.
 """
 
@@ -27,12 +27,12 @@ def options(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_hpsv3_keeps_every_promise_of_a_ranker(options):
+def test_hpsv3_passes_the_contract_check(options):
     load = lambda **more: rankkit.load("hpsv3", **options, **{"dtype": "float32", **more})  # noqa: E731
     check_ranker(load(batch_size=3), reload=load)
 
 
-def test_hpsv3_keeps_every_promise_on_one_group(options):
+def test_hpsv3_passes_the_contract_check_on_one_group(options):
     check_ranker(
         rankkit.load("hpsv3", **options, dtype="float32"),
         groups=[group for group in sample_groups() if len(group.images) == 3][:1],
@@ -100,7 +100,7 @@ def test_companions_in_a_batch_do_not_move_a_score(options):
 
 
 @pytest.mark.parametrize("image", sample_images(), ids=lambda image: f"{image.width}x{image.height}")
-def test_pictures_are_fitted_and_cut_into_patches_as_transformers_does(image):
+def test_images_are_fitted_and_cut_into_patches_as_transformers_does(image):
     from transformers import Qwen2VLImageProcessorPil
 
     size = fitted(*image.size)
@@ -115,7 +115,7 @@ def test_pictures_are_fitted_and_cut_into_patches_as_transformers_does(image):
     assert found["image_grid_thw"].tolist() == [[1, size[1] // 14, size[0] // 14]]
 
 
-def test_a_picture_or_prompt_that_the_model_cannot_take_is_abstained_on_alone(options):
+def test_an_image_or_prompt_that_the_model_cannot_take_is_abstained_on_alone(options):
     images = (Image.new("RGB", (1, 300)), sample_images()[0])
     ranker = rankkit.load("hpsv3", **options)
     (ranking,) = ranker.rank([rankkit.Group("a fox", images)])

@@ -1,4 +1,4 @@
-"""Qwen2-VL's language model written out in plain tensor operations on transformers' picture tower and
+"""Qwen2-VL's language model written out in plain tensor operations on transformers' image tower and
 processor, one pair at a time
 """
 

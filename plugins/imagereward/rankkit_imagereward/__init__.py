@@ -23,7 +23,7 @@ class ImageReward(Pointwise):
     """Prefer what expert annotators preferred: standardised over the training set, mostly -2 to 2 (section 3
     of the paper).
 
-    Pictures are resized to a shorter side of 224 and cropped to the centre. Prompts are cut at 35 tokens, as
+    Images are resized to a shorter side of 224 and cropped to the centre. Prompts are cut at 35 tokens, as
     in training: `details` say so. `checkpoint` is the published file, a folder with it or a hub id;
     `tokenizer` a folder or hub id of bert-base-uncased.
     """
@@ -50,14 +50,14 @@ class ImageReward(Pointwise):
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, tokenizer: str = TOKENIZER, **_: Any) -> str:
-        """The ids of weights and tokenizer, and that pictures are prepared by Pillow."""
+        """The ids of weights and tokenizer, and that images are prepared by Pillow."""
         from rankkit_torch import weights_id
 
         return "+".join((weights_id(checkpoint), weights_id(tokenizer, "tokenizer"), "pil"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and
-        picture.
+        image.
         """
         from rankkit_imagereward.model import LIMIT, raw_scores
         from rankkit_torch import batches

@@ -45,7 +45,7 @@ RENAMED = (
 
 
 class Network(nn.Module):
-    """A picture tower, a text tower that looks at the picture, and a linear head on its first token."""
+    """An image tower, a text tower that looks at the image, and a linear head on its first token."""
 
     def __init__(self, vision: BlipVisionConfig, text: BlipTextConfig) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ def configurations(state: Mapping[str, torch.Tensor]) -> tuple[BlipVisionConfig,
         max_position_embeddings=places.shape[0],
         hidden_act="gelu",
         layer_norm_eps=1e-12,
-        # there is no attention to the picture otherwise; the call says False, so that words see each other
+        # there is no attention to the image otherwise; the call says False, so that words see each other
         # both ways
         is_decoder=True,
     )

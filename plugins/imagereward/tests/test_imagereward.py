@@ -1,4 +1,4 @@
-"""imagereward keeps every promise of a ranker, equals its network written out, and reads the published keys
+"""imagereward passes the contract check, equals its network written out, and reads the published keys
 strictly.
 """
 
@@ -24,7 +24,7 @@ def options(tmp_path_factory):
     return tiny.checkpoint(tmp_path_factory.mktemp("imagereward"))
 
 
-def test_imagereward_keeps_every_promise_of_a_ranker(options):
+def test_imagereward_passes_the_contract_check(options):
     load = lambda **more: rankkit.load("imagereward", **options, **more)  # noqa: E731
     check_ranker(load(batch_size=3), reload=load)
 

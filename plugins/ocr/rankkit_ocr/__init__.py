@@ -1,4 +1,4 @@
-"""The ranker `ocr`: does a picture show the text that its prompt quotes?"""
+"""The ranker `ocr`: does an image show the text that its prompt quotes?"""
 
 from rankkit_ocr.ocr import Ocr
 

@@ -1,4 +1,4 @@
-"""Reading pictures with RapidOCR: PP-OCR's detector and recogniser in ONNX, out of the wheel, on the CPU."""
+"""Reading images with RapidOCR: PP-OCR's detector and recogniser in ONNX, out of the wheel, on the CPU."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption
 from rankkit_ocr.text import likeness, plain, quoted
 
-REMEMBERED = 4096  # pictures
-# The engine would enlarge every picture until its shorter side has 736 pixels: minutes for a narrow one, and
+REMEMBERED = 4096  # images
+# The engine would enlarge every image until its shorter side has 736 pixels: minutes for a narrow one, and
 # letters that fall apart.
 SIDE = {"Det.limit_type": "max", "Det.limit_side_len": 960}
 
 
 class Ocr(Pointwise):
     """1 - normalised edit distance between the text that the prompt quotes and what can be read in the
-    picture, in [0, 1].
+    image, in [0, 1].
 
     Case and white space do not matter. With several quoted texts each is looked for, and letters weigh alike.
-    `match`: with "anywhere" other text in the picture does no harm (the quoted text is compared with the
+    `match`: with "anywhere" other text in the image does no harm (the quoted text is compared with the
     passage most like it), with "whole" it counts as wrong. Words that are read with less than
     `min_confidence` are not taken as read. Abstains where the prompt quotes nothing, or letters that the
     reader does not know, such as Cyrillic ones.
@@ -60,14 +60,14 @@ class Ocr(Pointwise):
         if not wanted:
             return Scored(
                 math.nan,
-                details={"error": 'the prompt quotes no text; put what the picture is to say into "quotes"'},
+                details={"error": 'the prompt quotes no text; put what the image is to say into "quotes"'},
             )
         strange = self.unknown(wanted)
         if strange:
             return Scored(
                 math.nan,
                 details={
-                    "error": f"the reader does not know the letters {strange!r}, whatever a picture shows"
+                    "error": f"the reader does not know the letters {strange!r}, whatever an image shows"
                 },
             )
         lines = self.read(image)
@@ -98,7 +98,7 @@ class Ocr(Pointwise):
         return frozenset(letter for line in known.split("\n") for letter in plain(line))
 
     def read(self, image: Image.Image) -> list[str]:
-        """The lines of text in a picture, from top to bottom.
+        """The lines of text in an image, from top to bottom.
 
         What was read lately is remembered: reading takes long, lines are short.
         """

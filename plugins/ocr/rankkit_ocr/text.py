@@ -31,7 +31,7 @@ def distance(wanted: str, read: str, *, anywhere: bool) -> int:
     """Insertions, deletions and replacements that make `read`, or with `anywhere` the best passage of it,
     into `wanted` (Levenshtein 1966).
 
-    Ten lines rather than a library: texts in pictures are short, and a library for the plain distance does
+    Ten lines rather than a library: texts in images are short, and a library for the plain distance does
     not do the second.
     """
     row = [0] * (len(read) + 1) if anywhere else list(range(len(read) + 1))

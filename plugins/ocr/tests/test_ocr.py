@@ -119,7 +119,7 @@ def test_a_prompt_that_quotes_nothing_is_abstained_on_with_advice(ocr):
     assert math.isnan(ranking.scores[0]) and "quotes" in ranking.details[0]["error"]
 
 
-def test_it_keeps_every_promise_of_a_ranker(ocr):
+def test_it_passes_the_contract_check(ocr):
     groups = [rankkit.Group('a sign "Fresh Bread"', (sign("Fresh Bread"), sign("Bread")), "a")]
     check_ranker(ocr, groups=groups, reload=lambda **options: rankkit.load("ocr", **options))
 

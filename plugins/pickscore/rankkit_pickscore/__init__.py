@@ -19,7 +19,7 @@ class PickScore(Pointwise):
     mostly 15 to 25.
 
     exp of a difference between two images of one prompt is the odds that people choose the first (section 4
-    of the paper). Pictures are resized to a shorter side of 224 and cropped to the centre; prompts are cut at
+    of the paper). Images are resized to a shorter side of 224 and cropped to the centre; prompts are cut at
     77 tokens, end mark kept. `checkpoint` and `processor` are folders or hub ids; a checkpoint folder with a
     preprocessor_config.json is its own processor.
     """
@@ -46,7 +46,7 @@ class PickScore(Pointwise):
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, processor: str = "", **_: Any) -> str:
-        """The weights' id, the processor's where it is another, and that pictures are prepared by Pillow."""
+        """The weights' id, the processor's where it is another, and that images are prepared by Pillow."""
         from rankkit_torch import weights_id
         from rankkit_torch.clip import PREPROCESSING
 
@@ -56,7 +56,7 @@ class PickScore(Pointwise):
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and
-        picture.
+        image.
         """
         from rankkit_torch.clip import cosines
 

@@ -1,4 +1,4 @@
-"""PickScore keeps every promise of a ranker, equals transformers' own loop, and loads nothing but its own
+"""PickScore passes the contract check, equals transformers' own loop, and loads nothing but its own
 weights.
 """
 
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     return tiny.checkpoint(tmp_path_factory.mktemp("pickscore"))["checkpoint"]
 
 
-def test_pickscore_keeps_every_promise_of_a_ranker(folder):
+def test_pickscore_passes_the_contract_check(folder):
     check_ranker(
         rankkit.load("pickscore", checkpoint=folder, batch_size=3),
         reload=lambda **options: rankkit.load("pickscore", checkpoint=folder, **options),

@@ -26,13 +26,13 @@ Notes = list[dict[str, Any]]
 
 
 class Towers(Protocol):
-    """Two towers that see a picture and a prompt in one space."""
+    """Two towers that see an image and a prompt in one space."""
 
     limit: int
     scale: float
 
     def resize_details(self, image: Image.Image) -> dict[str, Any]:
-        """What is done to a picture before the model sees it."""
+        """What is done to an image before the model sees it."""
         ...
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
@@ -40,7 +40,7 @@ class Towers(Protocol):
         ...
 
     def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """Features of one batch of pictures, (B, D)."""
+        """Features of one batch of images, (B, D)."""
         ...
 
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
@@ -51,9 +51,9 @@ class Towers(Protocol):
 def cosines(
     towers: Towers, images: Sequence[Image.Image], prompts: Sequence[str], batch_size: int
 ) -> tuple[torch.Tensor, Notes]:
-    """Cosine of each picture with its prompt, from -1 to 1, and what was done to both.
+    """Cosine of each image with its prompt, from -1 to 1, and what was done to both.
 
-    Equal prompts are embedded once, and so is a picture that comes several times as the same object.
+    Equal prompts are embedded once, and so is an image that comes several times as the same object.
     """
     seen, said = {id(image): image for image in images}, sorted(set(prompts))
     texts_ND, text_notes = text_features(towers, said, batch_size)
@@ -66,7 +66,7 @@ def cosines(
 def image_features(
     towers: Towers, images: Sequence[Image.Image], batch_size: int
 ) -> tuple[torch.Tensor, Notes]:
-    """Unit vectors of pictures, (B, D) in float32 on the CPU, with what was done to each."""
+    """Unit vectors of images, (B, D) in float32 on the CPU, with what was done to each."""
     notes = [towers.resize_details(image) for image in images]
     return torch.cat([_unit(towers.embed_images(batch)) for batch in batches(images, batch_size)]), notes
 
@@ -106,7 +106,7 @@ class HuggingFaceClip:
             self.model = model.to(device, dtype)
 
     def resize_details(self, image: Image.Image) -> dict[str, Any]:
-        """Size that the picture is resized to, and the share of it that is cut off."""
+        """Size that the image is resized to, and the share of it that is cut off."""
         size = dict(self.processor.size)
         if size.get("shortest_edge") and self.processor.do_center_crop:
             return resize_details(image, int(size["shortest_edge"]))

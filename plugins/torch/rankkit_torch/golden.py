@@ -23,8 +23,8 @@ TOLERANCE = 1e-4  # of the spread of the scores
 PROMPT = PROMPTS[0]  # of every file
 SAME, BOTH, WRONG = "the same score", "both refuse", "WRONG"
 RGB, FAILS = (
-    "its score of the RGB picture, not of the file",
-    "it fails on the file; ours is its score of the RGB picture",
+    "its score of the RGB image, not of the file",
+    "it fails on the file; ours is its score of the RGB image",
 )
 HALVES = ("bfloat16", "float16")
 PACKAGES = ("torch", "transformers", "open_clip_torch", "torchvision", "pillow", "numpy")
@@ -54,7 +54,7 @@ class Case(Protocol):
 def table(
     score: Callable[[Sequence[Image.Image], Sequence[str]], Sequence[float]],
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Scores of every golden prompt (rows) with every golden picture (columns)."""
+    """Scores of every golden prompt (rows) with every golden image (columns)."""
     images = sample_images()
     flat = score(images * len(PROMPTS), [prompt for prompt in PROMPTS for _ in images])
     return np.asarray(flat, dtype=np.float64).reshape(len(PROMPTS), len(images))
@@ -169,7 +169,7 @@ def check(
 
 def files_block(ranker: Ranker, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Our score of every file, or why there is none, beside what the reference says of it and of the RGB
-    picture made of it.
+    image made of it.
     """
     with tempfile.TemporaryDirectory() as folder:
         return {

@@ -65,7 +65,7 @@ class OpenClip:
             self.model = model.to(device, dtype)
 
     def resize_details(self, image: Image.Image) -> dict[str, Any]:
-        """Size that the picture is resized to, and the share of it that is cut off."""
+        """Size that the image is resized to, and the share of it that is cut off."""
         return (
             resize_details(image, self.size)
             if self.size

@@ -1,4 +1,4 @@
-"""What plugins prove themselves on: pictures and prompts drawn by code, a tokenizer without downloads, and
+"""What plugins prove themselves on: images and prompts drawn by code, a tokenizer without downloads, and
 the record of it.
 """
 
@@ -36,7 +36,7 @@ SHAPES = ((224, 224), (1, 1), (225, 224), (224, 227), (300, 97), (97, 301), (512
 
 
 def sample_images(seed: int = 0) -> list[Image.Image]:
-    """Sixteen pictures of many shapes and modes, as 8-bit RGB: the same for the same seed."""
+    """Sixteen images of many shapes and modes, as 8-bit RGB: the same for the same seed."""
     rng = np.random.default_rng(seed)
     drawn = [image for group in sample_groups(seed) for image in group.images[:1]]
     drawn += [Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8)) for width, height in SHAPES]
@@ -73,7 +73,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def inputs_id(images: Sequence[Image.Image], prompts: Sequence[str]) -> str:
-    """sha256 of pictures and prompts: golden scores belong to exactly these."""
+    """sha256 of images and prompts: golden scores belong to exactly these."""
     found = hashlib.sha256(json.dumps(list(prompts)).encode())
     for image in images:
         found.update(f"{image.size}".encode() + image.tobytes())

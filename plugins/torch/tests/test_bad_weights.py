@@ -84,7 +84,7 @@ def test_a_batch_that_does_not_fit_the_gpu_is_scored_one_by_one(cases, name, mon
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_picture_that_does_not_fit_the_gpu_is_abstained_on_with_what_to_change(cases, name, monkeypatch):
+def test_an_image_that_does_not_fit_the_gpu_is_abstained_on_with_what_to_change(cases, name, monkeypatch):
     ranker = rankkit.load(name, **case(cases, name))
     monkeypatch.setattr(torch.nn.functional, "linear", exhausted)
     (ranking,) = ranker.rank([rankkit.Group("a fox", tuple(sample_images()[:2]))])

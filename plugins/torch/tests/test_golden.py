@@ -57,9 +57,7 @@ def test_the_default_dtype_orders_as_float32_does(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_file_is_scored_as_the_reference_scores_it_or_its_rgb_picture_or_refused_by_both(
-    name, tmp_path
-):
+def test_every_file_is_scored_as_the_reference_scores_it_or_its_rgb_image_or_refused_by_both(name, tmp_path):
     block = found(name)["files"]
     spread = found(name)[block["size"]]["spread"]
     assert [path.name for path in files(tmp_path)] == sorted(block["rows"])

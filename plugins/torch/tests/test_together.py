@@ -18,7 +18,7 @@ def test_the_packages_of_all_plugins_agree_with_each_other():
     assert done.returncode == 0, done.stdout
 
 
-def test_every_learned_ranker_scores_the_same_picture_in_one_process(tmp_path):
+def test_every_learned_ranker_scores_the_same_image_in_one_process(tmp_path):
     scores = {}
     for name in PLUGINS:
         try:

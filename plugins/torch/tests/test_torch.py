@@ -236,19 +236,19 @@ def test_drawn_weights_are_the_same_numbers_everywhere():
 @pytest.mark.parametrize(
     ("width", "height"), [(300, 227), (227, 300), (224, 224), (1, 1), (1, 60), (99, 100)]
 )
-def test_the_square_is_the_centre_of_the_resized_picture(width, height):
+def test_the_square_is_the_centre_of_the_resized_image(width, height):
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
     assert shared.resize_center_crop(image, 56).size == (56, 56)
     assert min(shared.resized_size(width, height, 56)) == 56
 
 
-def test_a_picture_too_narrow_for_the_memory_is_refused_by_its_size():
+def test_an_image_too_narrow_for_the_memory_is_refused_by_its_size():
     with pytest.raises(BrokenRanker, match="1x40000"):
         shared.resized_size(1, 40000, 224)
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_pictures_are_prepared_in_order_on_any_number_of_threads(threads, monkeypatch):
+def test_images_are_prepared_in_order_on_any_number_of_threads(threads, monkeypatch):
     monkeypatch.setattr("rankkit.core.prefetch.THREADS", threads)
     made = testing.sample_images()
     assert map_images(lambda image: image.size, made) == [image.size for image in made]
@@ -256,10 +256,10 @@ def test_pictures_are_prepared_in_order_on_any_number_of_threads(threads, monkey
         map_images(lambda image: 1 // (image.width - 224), made)
 
 
-def test_one_picture_that_was_not_read_yet_can_come_several_times(tmp_path):
-    testing.sample_images()[11].save(tmp_path / "picture.png")
+def test_one_image_that_was_not_read_yet_can_come_several_times(tmp_path):
+    testing.sample_images()[11].save(tmp_path / "image.png")
     for _ in range(5):
-        with Image.open(tmp_path / "picture.png") as unread:
+        with Image.open(tmp_path / "image.png") as unread:
             first, *others = map_images(
                 lambda image: shared.resize_center_crop(image, 28).tobytes(), [unread] * 4
             )

@@ -1,5 +1,5 @@
 """Rankers that ask a vision-language model:
-`VlmJudge` compares two pictures, `Vqa` asks whether one shows its prompt.
+`VlmJudge` compares two images, `Vqa` asks whether one shows its prompt.
 """
 
 from rankkit_vlm_judge.rankers import VlmJudge, Vqa

@@ -42,7 +42,7 @@ def default_path() -> Path:
 
 def key(model: str, mode: str, question: Question) -> str:
     """sha256 of everything that decides an answer: model, mode, wording, caption and the bytes of the
-    pictures, in order.
+    images, in order.
     """
     said = json.dumps([SCHEMA, model, mode, question.content], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()

@@ -14,7 +14,7 @@ from PIL import Image
 from rankkit import RunStopped
 from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.http import Failed, Server, tokens_of
-from rankkit_vlm_judge.pictures import Picture
+from rankkit_vlm_judge.images import EncodedImage
 from rankkit_vlm_judge.questions import FORCED, Labels, Question, which_is_better
 from rankkit_vlm_judge.replies import Reply, from_top
 
@@ -30,7 +30,7 @@ SAMPLING = {
 class Chat:
     """A model behind ``URL/chat/completions``.
 
-    Raises `RunStopped` when it cannot be reached, entered or shown two pictures.
+    Raises `RunStopped` when it cannot be reached, entered or shown two images.
     """
 
     def __init__(self, server: Server, model: str | None, *, logprobs: bool = True) -> None:
@@ -78,7 +78,7 @@ class Chat:
             return Reply(failure=failure.outcome, error=str(failure))
 
     def _asked(self, call: Call) -> Any:
-        """The answer; with smaller pictures where the request is too large, and without a schema where the
+        """The answer; with smaller images where the request is too large, and without a schema where the
         server takes none.
         """
         call = replace(
@@ -131,7 +131,7 @@ class Chat:
         return names[0]
 
     def _probe(self) -> tuple[str, Reply]:
-        """Ask about two tiny pictures, leaving out what the server does not take.
+        """Ask about two tiny images, leaving out what the server does not take.
 
         Returns the name it serves under, and its reply.
         """
@@ -169,7 +169,7 @@ class Chat:
 
 def _advice(failure: Failed) -> str:
     if failure.outcome == "rejected":
-        return "it must take two pictures in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}'; llama-server: --mmproj)"
+        return "it must take two images in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}'; llama-server: --mmproj)"
     if failure.outcome == "rate_limited":
         return "it is asked too often: wait, and lower concurrency="
     if failure.outcome == "timeout":
@@ -179,8 +179,8 @@ def _advice(failure: Failed) -> str:
 
 PROBE: Question = which_is_better(
     "a plain red square",
-    Picture(Image.new("RGB", (64, 64), "red"), 64),
-    Picture(Image.new("RGB", (64, 64), "blue"), 64),
+    EncodedImage(Image.new("RGB", (64, 64), "red"), 64),
+    EncodedImage(Image.new("RGB", (64, 64), "blue"), 64),
 )
 
 
@@ -197,10 +197,10 @@ def only(labels: Labels) -> dict[str, Any]:
 
 
 def messages_of(question: Question, form: str, shrunk: bool = False) -> list[dict[str, Any]]:
-    """A question as chat messages: system text, then text and pictures in order, then how to answer."""
+    """A question as chat messages: system text, then text and images in order, then how to answer."""
     parts: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": (part.shrunk if shrunk else part).url}}
-        if isinstance(part, Picture)
+        if isinstance(part, EncodedImage)
         else {"type": "text", "text": part}
         for part in question.parts
     ]

@@ -1,6 +1,6 @@
 """A question as a model takes it: token ids, pixels, and which is which.
 
-Qwen-VL models get their pictures from Pillow's resizing (no torchvision needed, the same on every machine);
+Qwen-VL models get their images from Pillow's resizing (no torchvision needed, the same on every machine);
 others from their own processor.
 """
 
@@ -13,15 +13,15 @@ from typing import Any, Protocol
 import torch
 from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, BatchFeature
 
-from rankkit_vlm_judge.pictures import Picture
+from rankkit_vlm_judge.images import EncodedImage
 from rankkit_vlm_judge.questions import Question
 
-REMEMBERED = 64  # pictures: as many as are in one call of a ranker
+REMEMBERED = 64  # images: as many as are in one call of a ranker
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One question's tensors without a batch axis of their own: ids of shape (L,), and whatever the pictures
+    """One question's tensors without a batch axis of their own: ids of shape (L,), and whatever the images
     became, in pieces.
     """
 
@@ -30,7 +30,7 @@ class Prepared:
 
     @property
     def length(self) -> int:
-        """Tokens, pictures included."""
+        """Tokens, images included."""
         return len(self.ids)
 
 
@@ -40,7 +40,7 @@ class Inputs(Protocol):
     tokenizer: Any
 
     def prepare(self, question: Question, form: str) -> Prepared:
-        """One question. Raises ValueError where a picture cannot be taken."""
+        """One question. Raises ValueError where an image cannot be taken."""
         ...
 
     def batch(self, prepared: Sequence[Prepared]) -> BatchFeature:
@@ -51,51 +51,51 @@ class Inputs(Protocol):
 def prepare_inputs(name: str) -> Inputs:
     """The way into a model: by its grid of patches where it has one (Qwen-VL), else by its own processor."""
     auto: Any = AutoImageProcessor
-    pictures = auto.from_pretrained(name, backend="pil")
-    if hasattr(pictures, "merge_size"):
-        return Grid(pictures, AutoTokenizer.from_pretrained(name))
+    processor = auto.from_pretrained(name, backend="pil")
+    if hasattr(processor, "merge_size"):
+        return Grid(processor, AutoTokenizer.from_pretrained(name))
     auto = AutoProcessor
     return Own(auto.from_pretrained(name, backend="pil"))
 
 
 class Grid:
-    """Qwen-VL: every picture becomes as many placeholders as it has merged patches, and its pixels go beside
+    """Qwen-VL: every image becomes as many placeholders as it has merged patches, and its pixels go beside
     them.
     """
 
     PLACE = "<|image_pad|>"
 
-    def __init__(self, pictures: Any, tokenizer: Any) -> None:
-        self.pictures, self.tokenizer = pictures, tokenizer
+    def __init__(self, processor: Any, tokenizer: Any) -> None:
+        self.processor, self.tokenizer = processor, tokenizer
         self._lately: dict[str, Mapping[str, torch.Tensor]] = {}
         self.place_id = tokenizer.convert_tokens_to_ids(self.PLACE)
 
     def prepare(self, question: Question, form: str) -> Prepared:
-        """One question, its placeholders repeated to the size of each picture."""
+        """One question, its placeholders repeated to the size of each image."""
         text = self.tokenizer.apply_chat_template(
             _messages(question, form, self.tokenizer), tokenize=False, add_generation_prompt=True
         )
-        pixels = [self._pixels(picture) for picture in question.pictures()]
-        counts = [int(each["image_grid_thw"].prod()) // self.pictures.merge_size**2 for each in pixels]
+        pixels = [self._pixels(image) for image in question.images()]
+        counts = [int(each["image_grid_thw"].prod()) // self.processor.merge_size**2 for each in pixels]
         before, *after = text.split(self.PLACE)
         if len(after) != len(counts):
-            raise ValueError(f"the chat template made {len(after)} places for {len(counts)} pictures")
+            raise ValueError(f"the chat template made {len(after)} places for {len(counts)} images")
         text = before + "".join(self.PLACE * count + rest for count, rest in zip(counts, after, strict=True))
         ids = self.tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"][0]
         return Prepared(
             ids, {name: [each[name] for each in pixels] for name in ("pixel_values", "image_grid_thw")}
         )
 
-    def _pixels(self, picture: Picture) -> Mapping[str, torch.Tensor]:
-        """A picture's tensors, made once although it is in many questions: 6 MB each at 512 x 512."""
-        if picture.sha256 not in self._lately:
+    def _pixels(self, image: EncodedImage) -> Mapping[str, torch.Tensor]:
+        """An image's tensors, made once although it is in many questions: 6 MB each at 512 x 512."""
+        if image.sha256 not in self._lately:
             if len(self._lately) >= REMEMBERED:
                 del self._lately[next(iter(self._lately))]
-            self._lately[picture.sha256] = self.pictures(images=[picture.image], return_tensors="pt")
-        return self._lately[picture.sha256]
+            self._lately[image.sha256] = self.processor(images=[image.image], return_tensors="pt")
+        return self._lately[image.sha256]
 
     def batch(self, prepared: Sequence[Prepared]) -> BatchFeature:
-        """Ids side by side; the pixels of all pictures in one row, in order."""
+        """Ids side by side; the pixels of all images in one row, in order."""
         ids, mask = _left_padded([each.ids for each in prepared], self.tokenizer)
         types = (ids == self.place_id).int()
         pixels = {
@@ -106,7 +106,7 @@ class Grid:
 
 
 class Own:
-    """Any other model: its processor does it all, one question at a time, for questions whose pictures have
+    """Any other model: its processor does it all, one question at a time, for questions whose images have
     one shape.
     """
 
@@ -119,7 +119,7 @@ class Own:
         text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         made = self.processor(
             text=text,
-            images=[picture.image for picture in question.pictures()],
+            images=[image.image for image in question.images()],
             return_tensors="pt",
             add_special_tokens=False,
         )
@@ -149,7 +149,9 @@ def _messages(question: Question, form: str, tokenizer: Any) -> list[dict[str, A
     What looks like a control token within a caption is broken up: it is only text.
     """
     parts: list[dict[str, Any]] = [
-        {"type": "image"} if isinstance(part, Picture) else {"type": "text", "text": _plain(part, tokenizer)}
+        {"type": "image"}
+        if isinstance(part, EncodedImage)
+        else {"type": "text", "text": _plain(part, tokenizer)}
         for part in question.parts
     ]
     parts.append({"type": "text", "text": question.ending(form)})

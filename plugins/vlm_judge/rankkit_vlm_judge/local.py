@@ -54,7 +54,7 @@ class Local:
         for place, call in enumerate(calls):
             try:
                 ready.append((place, call, self.inputs.prepare(call.question, call.form)))
-            except (ValueError, RuntimeError) as error:  # a picture or a caption that this model cannot take
+            except (ValueError, RuntimeError) as error:  # an image or a caption that this model cannot take
                 yield place, Reply(failure="rejected", error=f"{type(error).__name__}: {error}")
         ready.sort(key=lambda each: (each[1].logprobs, each[1].max_tokens, each[2].length))
         while ready:

@@ -1,4 +1,4 @@
-"""What a vision-language model is asked: a question about one or two pictures that two words can answer."""
+"""What a vision-language model is asked: a question about one or two images that two words can answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from rankkit_vlm_judge.pictures import Picture
+from rankkit_vlm_judge.images import EncodedImage
 
 Labels = tuple[str, str]
 
@@ -29,13 +29,13 @@ FORCED = "Answer with exactly one {noun}, {first} or {second}."
 REASONED = "Say in at most three sentences what decides it. Then end with a line that holds only: Answer: {first}   or   Answer: {second}"
 TERSE = "Do not explain. Your whole answer is one {noun}: {first} or {second}."
 
-Part = str | Picture
+Part = str | EncodedImage
 
 
 @dataclass(frozen=True)
 class Question:
-    """A system text, parts of text and pictures in order, and the two labels: the first means yes (or: the
-    first picture).
+    """A system text, parts of text and images in order, and the two labels: the first means yes (or: the
+    first image).
     """
 
     system: str
@@ -47,14 +47,14 @@ class Question:
         """How the answer is to be given: `FORCED`, `REASONED` or `TERSE` with this question's labels."""
         return form.format(noun=self.noun, first=self.labels[0], second=self.labels[1])
 
-    def pictures(self) -> Iterator[Picture]:
-        """The pictures, in the order shown."""
-        return (part for part in self.parts if isinstance(part, Picture))
+    def images(self) -> Iterator[EncodedImage]:
+        """The images, in the order shown."""
+        return (part for part in self.parts if isinstance(part, EncodedImage))
 
     @cached_property
     def content(self) -> list[object]:
-        """Everything that is asked, as JSON can hold it; pictures by the hash of the bytes that are sent."""
-        parts = [{"sha256": part.sha256} if isinstance(part, Picture) else part for part in self.parts]
+        """Everything that is asked, as JSON can hold it; images by the hash of the bytes that are sent."""
+        parts = [{"sha256": part.sha256} if isinstance(part, EncodedImage) else part for part in self.parts]
         return [
             self.system,
             parts,
@@ -63,17 +63,19 @@ class Question:
         ]
 
 
-def which_is_better(caption: str, first: Picture, second: Picture, criteria: str = CRITERIA) -> Question:
-    """Which of two pictures of one caption is better:
-    A is the first. The caption precedes the pictures: prefixes can be cached.
+def which_is_better(
+    caption: str, first: EncodedImage, second: EncodedImage, criteria: str = CRITERIA
+) -> Question:
+    """Which of two images of one caption is better:
+    A is the first. The caption precedes the images: prefixes can be cached.
     """
     parts = (f"Caption: {caption}\n\nImage A:", first, "Image B:", second, "Which picture is better?")
     return Question(JUDGE.format(criteria=criteria), parts, ("A", "B"), "letter")
 
 
-def does_it_show(caption: str, picture: Picture) -> Question:
-    """Whether a picture shows what a caption says."""
-    parts = (picture, f"Caption: {caption}\n\nDoes this picture show what the caption describes, completely?")
+def does_it_show(caption: str, image: EncodedImage) -> Question:
+    """Whether an image shows what a caption says."""
+    parts = (image, f"Caption: {caption}\n\nDoes this picture show what the caption describes, completely?")
     return Question(VIEWER, parts, ("Yes", "No"), "word")
 
 

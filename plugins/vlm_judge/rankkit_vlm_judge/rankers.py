@@ -13,7 +13,7 @@ from rankkit import Group, Pairwise, Pointwise, Ranking, Scored
 from rankkit.errors import BadOption
 from rankkit_vlm_judge import questions
 from rankkit_vlm_judge.connect import ConnectionOptions, connect
-from rankkit_vlm_judge.pictures import Picture
+from rankkit_vlm_judge.images import EncodedImage
 from rankkit_vlm_judge.replies import Verdict
 
 
@@ -43,12 +43,12 @@ class VlmJudge(Pairwise):
         self.asker = connect(**connection)
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """As any pairwise ranker does; each picture's details also say which model judged it, and what it was
+        """As any pairwise ranker does; each image's details also say which model judged it, and what it was
         asked for.
         """
         found = super().rank(groups)
         return [
-            replace(each, details=tuple({**told, **self.asker.whom} for told in each.details))
+            replace(each, details=tuple({**found, **self.asker.whom} for found in each.details))
             for each in found
         ]
 
@@ -58,9 +58,9 @@ class VlmJudge(Pairwise):
         """P(first is better) for every ordered pair;
         NaN with ``error`` and ``failure`` (its kind) where there is no verdict.
         """
-        pictures = _Pictures(self.max_side)
+        encoded = _EncodedImages(self.max_side)
         asked = [
-            questions.which_is_better(prompt, pictures[first], pictures[second], self.criteria)
+            questions.which_is_better(prompt, encoded[first], encoded[second], self.criteria)
             for first, second, prompt in zip(firsts, seconds, prompts, strict=True)
         ]
         return [_scored(verdict) for verdict in self.asker.verdicts(asked)]
@@ -80,25 +80,25 @@ class Vqa(Pointwise):
         self.asker = connect(**connection)
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """P(yes) for every picture; NaN with ``error`` and ``failure`` where there is no verdict."""
-        pictures = _Pictures(self.max_side)
+        """P(yes) for every image; NaN with ``error`` and ``failure`` where there is no verdict."""
+        encoded = _EncodedImages(self.max_side)
         asked = [
-            questions.does_it_show(prompt, pictures[image])
+            questions.does_it_show(prompt, encoded[image])
             for image, prompt in zip(images, prompts, strict=True)
         ]
         scores = [_scored(verdict) for verdict in self.asker.verdicts(asked)]
         return [replace(each, details={**each.details, **self.asker.whom}) for each in scores]
 
 
-class _Pictures(dict[int, Picture]):
-    """The picture to send of each image, made once per call however many pairs the image is in."""
+class _EncodedImages(dict[int, EncodedImage]):
+    """The image to send of each image, made once per call however many pairs the image is in."""
 
     def __init__(self, side: int) -> None:
         super().__init__()
         self.side = side
 
-    def __getitem__(self, image: Image.Image) -> Picture:  # type: ignore[override]
-        return self.setdefault(id(image), Picture(image, self.side))
+    def __getitem__(self, image: Image.Image) -> EncodedImage:  # type: ignore[override]
+        return self.setdefault(id(image), EncodedImage(image, self.side))
 
 
 def _scored(verdict: Verdict) -> Scored:
@@ -113,5 +113,5 @@ def _scored(verdict: Verdict) -> Scored:
 
 def _side(pixels: int) -> int:
     if pixels < 16:
-        raise BadOption(f"max_side={pixels}: pictures cannot be judged at less than 16 pixels")
+        raise BadOption(f"max_side={pixels}: images cannot be judged at less than 16 pixels")
     return pixels

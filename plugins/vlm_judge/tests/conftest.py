@@ -18,8 +18,8 @@ import rankkit
 
 
 class Fake:
-    """Answers with log-probabilities of A and B (Yes and No) by how bright the pictures are, plus a liking
-    for the first seat.
+    """Answers with log-probabilities of A and B (Yes and No) by how bright the images are, plus a
+    position bias towards the first.
 
     `fault(number, body)` may return the name of something to do instead of answering; `number` counts chat
     requests from 0, the first of which is the probe. `requests` holds the bodies, `seen` counts the
@@ -205,9 +205,9 @@ def load(fake, tmp_path):
 
 @pytest.fixture
 def greys():
-    """A group of plain grey pictures, one per level."""
+    """A group of plain grey images, one per level."""
 
-    def greys_(*levels, prompt="a bright picture", id=""):
+    def greys_(*levels, prompt="a bright image", id=""):
         return rankkit.Group(
             prompt, tuple(Image.new("RGB", (24, 24), (level, level, level)) for level in levels), id
         )

@@ -27,7 +27,7 @@ def run(fake, tmp_path):
 
 
 def folder(place, levels):
-    """One folder per prompt with pictures as bright as the levels."""
+    """One folder per prompt with images as bright as the levels."""
     for name, row in levels.items():
         (place / name).mkdir(parents=True)
         (place / name / "prompt.txt").write_text(f"a bright {name}")
@@ -37,8 +37,8 @@ def folder(place, levels):
 
 
 def test_a_budget_that_is_spent_is_one_message_and_the_same_command_goes_on(run, fake, tmp_path):
-    pictures = folder(tmp_path / "pictures", {"cat": (10, 200, 90), "dog": (250, 30, 130)})
-    command = ("score", pictures, "-r", f"vlm-judge:url={fake.url},max_calls=9", "-o", "rows.jsonl")
+    images = folder(tmp_path / "images", {"cat": (10, 200, 90), "dog": (250, 30, 130)})
+    command = ("score", images, "-r", f"vlm-judge:url={fake.url},max_calls=9", "-o", "rows.jsonl")
     first = run(*command)
     assert first.returncode == 1 and not first.stdout and "Traceback" not in first.stderr
     assert (
@@ -64,7 +64,7 @@ def test_two_folders_are_compared_by_win_rate_with_an_interval(run, fake, tmp_pa
     )
 
 
-def test_folders_that_differ_by_seed_do_not_differ_significantly_whatever_seat_the_judge_likes(
+def test_folders_that_differ_by_seed_do_not_differ_significantly_whatever_the_position_bias(
     run, fake, tmp_path
 ):
     rng = random.Random(1)
@@ -111,16 +111,16 @@ def test_comparing_stops_with_a_message_where_the_server_does(run, fake, tmp_pat
     ("url", "said"), [("http://127.0.0.1:1/v1", "cannot be talked to"), ("nowhere", "not a web address")]
 )
 def test_a_url_that_cannot_be_is_one_line(run, tmp_path, url, said):
-    pictures = folder(tmp_path / "pictures", {"cat": (10, 200)})
-    found = run("score", pictures, "-r", f"vlm-judge:url={url},model=m,tries=1")
+    images = folder(tmp_path / "images", {"cat": (10, 200)})
+    found = run("score", images, "-r", f"vlm-judge:url={url},model=m,tries=1")
     assert found.returncode in (1, 2) and said in found.stderr and "Traceback" not in found.stderr
 
 
 def test_a_judge_with_nothing_to_compare_says_so(run, fake, tmp_path):
-    pictures = folder(tmp_path / "pictures", {"cat": (10,), "dog": (250,)})
-    found = run("score", pictures, "-r", f"vlm-judge:url={fake.url}")
+    images = folder(tmp_path / "images", {"cat": (10,), "dog": (250,)})
+    found = run("score", images, "-r", f"vlm-judge:url={fake.url}")
     assert "no group has a second image for vlm-judge to compare; rankkit compare DIR_A DIR_B" in found.stderr
-    assert "no group" not in run("score", pictures, "-r", f"vqa:url={fake.url}").stderr
+    assert "no group" not in run("score", images, "-r", f"vqa:url={fake.url}").stderr
 
 
 def test_the_cards_of_both_rankers_are_listed(run):

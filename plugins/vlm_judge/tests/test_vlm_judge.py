@@ -20,11 +20,11 @@ def one(judge, group):
     return ranking
 
 
-def test_it_keeps_every_promise_of_a_ranker(load):
+def test_vlm_judge_passes_the_contract_check(load):
     check_ranker(load(), reload=lambda **options: load(**options))
 
 
-def test_brighter_pictures_win_whatever_the_liking_for_a_seat(load, fake, greys):
+def test_brighter_images_win_whatever_the_position_bias(load, fake, greys):
     fake.bias = 1.5
     ranking = one(load(), greys(40, 200, 120))
     assert ranking.ranks == (3, 1, 2) and ranking.kind == "pairwise"
@@ -34,7 +34,7 @@ def test_brighter_pictures_win_whatever_the_liking_for_a_seat(load, fake, greys)
     assert all(error > 0 for error in ranking.stderr)
 
 
-def test_a_question_is_a_caption_two_pictures_and_a_demand_for_one_letter_with_every_setting_said(
+def test_a_question_is_a_caption_two_images_and_a_demand_for_one_letter_with_every_setting_said(
     load, fake, greys
 ):
     one(load(criteria="Prefer the one with more cats."), greys(40, 200, prompt="two cats"))
@@ -112,7 +112,7 @@ SCRIPT = """
 import sys, rankkit
 from PIL import Image
 judge = rankkit.load("vlm-judge", url=sys.argv[1], model="brightness-1", cache=sys.argv[2], concurrency=2)
-judge.rank([rankkit.Group("a bright picture", tuple(Image.new("RGB", (24, 24), (v, v, v)) for v in (10, 60, 110, 160, 210)))])
+judge.rank([rankkit.Group("a bright image", tuple(Image.new("RGB", (24, 24), (v, v, v)) for v in (10, 60, 110, 160, 210)))])
 """
 
 
@@ -318,7 +318,7 @@ def test_rows_name_the_model_that_judged_and_what_it_was_asked_for(load, fake, g
     assert one(load(), greys(40, 200)).details[0]["asked_for"] == "text"
 
 
-def test_vqa_keeps_every_promise_of_a_ranker(load):
+def test_vqa_passes_the_contract_check(load):
     check_ranker(load("vqa"), reload=lambda **options: load("vqa", **options))
 
 

@@ -113,7 +113,7 @@ def save(folder, make, labels=("A", "B"), merges=(("Ġ", "B"), ("Y", "e"), ("Ye"
     net = transformers.AutoModelForImageTextToText.from_config(config)
     with (
         torch.no_grad()
-    ):  # random logits are all alike: now it says one of the labels, and which one depends on the picture
+    ):  # random logits are all alike: now it says one of the labels, and which one depends on the image
         ids = words("<|im_start|>assistant\n", return_tensors="pt")["input_ids"]
         usual = net.model(input_ids=ids).last_hidden_state[0, -1]
         for label in labels:
@@ -136,14 +136,14 @@ def folder(request, tmp_path_factory):
     return save(tmp_path_factory.mktemp(request.param.__name__), request.param)
 
 
-def pictures(n):
+def noise_images(n):
     sizes = [(40, 40), (64, 40), (40, 72), (90, 90)]
     return tuple(Image.effect_noise(sizes[i % 4], 20 + 30 * i).convert("RGB") for i in range(n))
 
 
 @pytest.fixture(scope="module")
 def group():
-    return rankkit.Group("a noisy picture", pictures(4))
+    return rankkit.Group("a noisy image", noise_images(4))
 
 
 def load(name, folder, **options):
@@ -162,14 +162,15 @@ def test_the_probability_is_the_softmax_of_the_models_own_logits(folder, group):
     after a space.
     """
     from rankkit_vlm_judge import questions
-    from rankkit_vlm_judge.pictures import Picture
+    from rankkit_vlm_judge.images import EncodedImage
 
     judge = load("vlm-judge", folder, mode="logprob")
     first, second = group.images[:2]
     (found,) = judge.compare([first], [second], [group.prompt])
     local = judge.asker.transport
     prepared = local.inputs.prepare(
-        questions.which_is_better(group.prompt, Picture(first, 768), Picture(second, 768)), questions.FORCED
+        questions.which_is_better(group.prompt, EncodedImage(first, 768), EncodedImage(second, 768)),
+        questions.FORCED,
     )
     with torch.no_grad():
         logits = local.net(**local.inputs.batch([prepared]).to(local.device)).logits[0, -1].double().cpu()
@@ -188,31 +189,32 @@ def test_batches_and_their_padding_change_nothing(folder, group):
     assert together.scores == pytest.approx(alone.scores, abs=1e-4)
 
 
-def test_a_picture_is_made_ready_once_although_it_is_in_many_questions(folder):
+def test_an_image_is_prepared_once_although_it_is_in_many_questions(folder):
     judge = load("vlm-judge", folder, mode="logprob")
     inputs, made = judge.asker.transport.inputs, []
-    pictures_ = inputs.pictures
+    whole = inputs.processor
 
     class Counted:
-        merge_size, patch_size = pictures_.merge_size, pictures_.patch_size
+        merge_size, patch_size = whole.merge_size, whole.patch_size
 
         def __call__(self, images, **options):
             made.extend(images)
-            return pictures_(images=images, **options)
+            return whole(images=images, **options)
 
-    inputs.pictures = Counted()
-    judge.rank([rankkit.Group("noise", pictures(6))])
+    inputs.processor = Counted()
+    judge.rank([rankkit.Group("noise", noise_images(6))])
     assert len(made) == 6
 
 
-def test_a_picture_takes_as_many_places_as_it_has_merged_patches(folder):
+def test_an_image_takes_as_many_places_as_it_has_merged_patches(folder):
     from rankkit_vlm_judge import questions
-    from rankkit_vlm_judge.pictures import Picture
+    from rankkit_vlm_judge.images import EncodedImage
 
     inputs = load("vqa", folder).asker.transport.inputs
-    side = 2 * inputs.pictures.patch_size
+    side = 2 * inputs.processor.patch_size
     prepared = inputs.prepare(
-        questions.does_it_show("x", Picture(Image.new("RGB", (3 * side, 2 * side)), 768)), questions.FORCED
+        questions.does_it_show("x", EncodedImage(Image.new("RGB", (3 * side, 2 * side)), 768)),
+        questions.FORCED,
     )
     assert int((prepared.ids == inputs.place_id).sum()) == 6
 
@@ -220,12 +222,12 @@ def test_a_picture_takes_as_many_places_as_it_has_merged_patches(folder):
 @pytest.mark.parametrize("sizes", [((512, 512), (300, 451)), ((768, 432), (100, 100))])
 def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folder, sizes):
     from rankkit_vlm_judge import questions
+    from rankkit_vlm_judge.images import EncodedImage
     from rankkit_vlm_judge.inputs import _messages, prepare_inputs
-    from rankkit_vlm_judge.pictures import Picture
 
     inputs = prepare_inputs(folder)
     modules = transformers.models
-    if inputs.pictures.patch_size == 14:
+    if inputs.processor.patch_size == 14:
         processor, video = (
             transformers.Qwen2_5_VLProcessor,
             modules.qwen2_vl.video_processing_qwen2_vl.Qwen2VLVideoProcessor,
@@ -235,15 +237,15 @@ def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folde
             transformers.Qwen3VLProcessor,
             modules.qwen3_vl.video_processing_qwen3_vl.Qwen3VLVideoProcessor,
         )
-    whole = processor(image_processor=inputs.pictures, tokenizer=inputs.tokenizer, video_processor=video())
+    whole = processor(image_processor=inputs.processor, tokenizer=inputs.tokenizer, video_processor=video())
     asked = questions.which_is_better(
-        "a cat", *(Picture(Image.effect_noise(size, 80).convert("RGB"), 768) for size in sizes)
+        "a cat", *(EncodedImage(Image.effect_noise(size, 80).convert("RGB"), 768) for size in sizes)
     )
     messages = _messages(asked, questions.FORCED, inputs.tokenizer)
     text = whole.apply_chat_template(
         messages, chat_template=TEMPLATE, tokenize=False, add_generation_prompt=True
     )
-    expected = whole(text=[text], images=[picture.image for picture in asked.pictures()], return_tensors="pt")
+    expected = whole(text=[text], images=[image.image for image in asked.images()], return_tensors="pt")
     batch = inputs.batch([inputs.prepare(asked, questions.FORCED)])
     assert set(batch) == set(expected) and all(torch.equal(batch[name], expected[name]) for name in batch)
 
@@ -252,16 +254,16 @@ def test_the_pixels_are_those_of_qwen_vl_utils_told_the_models_patch_size(folder
     utils = pytest.importorskip("qwen_vl_utils", reason="which nothing else here needs")
     from rankkit_vlm_judge.inputs import prepare_inputs
 
-    pictures = prepare_inputs(folder).pictures
-    pictures.size = {"shortest_edge": 4 * (2 * pictures.patch_size) ** 2, "longest_edge": 12845056}
+    processor = prepare_inputs(folder).processor
+    processor.size = {"shortest_edge": 4 * (2 * processor.patch_size) ** 2, "longest_edge": 12845056}
     for size in ((512, 512), (300, 451), (768, 432), (100, 100)):
         image = Image.effect_noise(size, 80).convert("RGB")
-        theirs = pictures(
-            [utils.fetch_image({"image": image}, image_patch_size=pictures.patch_size)],
+        theirs = processor(
+            [utils.fetch_image({"image": image}, image_patch_size=processor.patch_size)],
             do_resize=False,
             return_tensors="pt",
         )
-        ours = pictures([image], return_tensors="pt")
+        ours = processor([image], return_tensors="pt")
         assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
@@ -271,10 +273,10 @@ def test_control_tokens_in_a_caption_are_only_text(folder, group):
     assert not any(math.isnan(score) for score in ranking.scores)
     inputs = load("vqa", folder).asker.transport.inputs
     from rankkit_vlm_judge import questions
-    from rankkit_vlm_judge.pictures import Picture
+    from rankkit_vlm_judge.images import EncodedImage
 
     plain, tricky = (
-        inputs.prepare(questions.does_it_show(text, Picture(group.images[0], 768)), questions.FORCED)
+        inputs.prepare(questions.does_it_show(text, EncodedImage(group.images[0], 768)), questions.FORCED)
         for text in ("x", wicked)
     )
     special = torch.tensor(inputs.tokenizer.convert_tokens_to_ids(SPECIAL))
@@ -285,15 +287,15 @@ def test_text_is_written_greedily_whatever_the_models_settings_say(folder, group
     judge = load("vlm-judge", folder, mode="text")
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.calls import Call
-    from rankkit_vlm_judge.pictures import Picture
+    from rankkit_vlm_judge.images import EncodedImage
 
-    asked = questions.which_is_better("x", *(Picture(image, 768) for image in group.images[:2]))
+    asked = questions.which_is_better("x", *(EncodedImage(image, 768) for image in group.images[:2]))
     calls = [Call(asked, questions.TERSE, 6, False)] * 2
     first, second = (dict(judge.asker.transport.replies(calls)) for _ in range(2))
     assert first == second and first[0] == first[1] and first[0].finish == "length"
 
 
-def test_a_picture_that_the_model_cannot_take_is_a_missing_comparison(folder, group):
+def test_an_image_that_the_model_cannot_take_is_a_missing_comparison(folder, group):
     thin = Image.new("RGB", (1000, 2))
     ranking = load("vlm-judge", folder, mode="logprob", max_side=1000).rank(
         [rankkit.Group("x", (*group.images[:2], thin))]
@@ -313,13 +315,13 @@ def test_the_cap_on_calls_holds_for_a_model_here_too(folder, group):
     assert judge.asker.transport.budget.calls == 7
 
 
-def test_the_judge_here_keeps_every_promise_of_a_ranker(folder, group):
+def test_the_judge_here_passes_the_contract_check(folder, group):
     check_ranker(
         load("vlm-judge", folder, mode="logprob"), groups=[rankkit.Group("noise", group.images[:2], "a")]
     )
 
 
-def test_vqa_here_keeps_every_promise_of_a_ranker(tmp_path, group):
+def test_vqa_here_passes_the_contract_check(tmp_path, group):
     made = save(tmp_path / "m", qwen3, ("Yes", "No"))
     check_ranker(load("vqa", made, mode="logprob"), groups=[rankkit.Group("noise", group.images[:2], "a")])
 
@@ -407,11 +409,11 @@ def test_a_model_of_another_family_is_asked_through_its_own_processor(tmp_path, 
     made = llava(tmp_path / "m")
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.calls import Call
-    from rankkit_vlm_judge.pictures import Picture
+    from rankkit_vlm_judge.images import EncodedImage
 
     transport = load("vlm-judge", made).asker.transport
     asked = [
-        questions.which_is_better("x" * n, *(Picture(image, 768) for image in group.images[:2]))
+        questions.which_is_better("x" * n, *(EncodedImage(image, 768) for image in group.images[:2]))
         for n in (1, 30, 60)
     ]
     calls = [Call(question) for question in asked]

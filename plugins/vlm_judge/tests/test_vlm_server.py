@@ -129,9 +129,7 @@ def test_a_server_that_is_restarted_costs_no_comparison(load, fake, greys):
 
 
 def test_a_bad_request_is_one_comparison_and_five_in_a_row_are_the_run(load, fake, greys):
-    fake.fault = lambda number, body: (
-        (400, {"error": {"message": "picture too thin"}}) if number == 1 else None
-    )
+    fake.fault = lambda number, body: (400, {"error": {"message": "image too thin"}}) if number == 1 else None
     assert one(load(), greys(40, 120, 200)).details[0]["judge"]["failures"] == {"rejected": 1}
     fake.fault = lambda number, body: (
         (400, {"error": {"message": "no"}})
@@ -142,7 +140,7 @@ def test_a_bad_request_is_one_comparison_and_five_in_a_row_are_the_run(load, fak
         one(load(), greys(10, 60, 110, prompt="other"))
 
 
-def test_a_picture_that_a_content_policy_refuses_is_a_refusal(load, fake, greys):
+def test_an_image_that_a_content_policy_refuses_is_a_refusal(load, fake, greys):
     refusal = (400, {"error": {"message": "blocked", "code": "content_policy_violation"}})
     fake.fault = lambda number, body: refusal if number else None
     ranking = one(load(), greys(40, 80, 120, 160))

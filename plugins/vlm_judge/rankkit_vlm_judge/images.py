@@ -1,4 +1,4 @@
-"""A picture as it is sent: scaled to a largest side, encoded once, known by the hash of its bytes."""
+"""An image as it is sent: scaled to a largest side, encoded once, known by the hash of its bytes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from PIL import Image
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture whose longer side is at most `side` pixels.
+class EncodedImage:
+    """An image whose longer side is at most `side` pixels.
 
     JPEG at quality 95 without chroma subsampling: a few 100 kB at 768.
     """
@@ -23,7 +23,7 @@ class Picture:
 
     @cached_property
     def image(self) -> Image.Image:
-        """The picture at the size that is sent: never enlarged, and never less than a pixel wide."""
+        """The image at the size that is sent: never enlarged, and never less than a pixel wide."""
         width, height = self.original.size
         scale = self.side / max(width, height)
         if scale >= 1:
@@ -50,6 +50,6 @@ class Picture:
         return "data:image/jpeg;base64," + base64.b64encode(self.data).decode()
 
     @property
-    def shrunk(self) -> Picture:
+    def shrunk(self) -> EncodedImage:
         """With half the sides, for a server that finds the request too large."""
-        return Picture(self.image, max(1, max(self.image.size) // 2))
+        return EncodedImage(self.image, max(1, max(self.image.size) // 2))
