@@ -31,6 +31,7 @@ from PIL import Image
 from benchmarks.drift_memory import DIMENSIONS, SIZES, drawn, work
 from benchmarks.parity import case
 from benchmarks.record import record
+from drpo.anchors import RankedAnchors
 from drpo.drift import Field
 from drpo.features.latent_mae import LatentMae
 from drpo.features.teacher_unet import TeacherUNet

@@ -108,8 +108,8 @@ def recall(trials: int) -> dict[str, Any]:
 
 
 def _outcomes(rng: np.random.Generator, scaled: Floats, bias: float, pairs: Pairs, order: str) -> Floats:
-    """Wins from hard verdicts; with both seats, verdicts that differ make one half (as `aggregate.both_orders`
-    does).
+    """Wins from hard verdicts; with both seats, verdicts that differ make one half (as
+    `aggregate.both_orders` does).
     """
     i, j = np.array(pairs).T
     if order == "random":

@@ -209,7 +209,9 @@ def held_out(generator: OneStep, split: Split) -> Iterator[tuple[str, torch.Tens
 
 
 def summary(before: Measured, after: Measured, split: Split) -> dict[str, Any]:
-    """Strict before and after, in all and per task, with 95 % intervals of the gains over prompts; crowded; diversity."""
+    """Strict before and after, in all and per task, with 95 % intervals of the gains over prompts; crowded;
+    diversity.
+    """
     task = np.array([parse(prompt).task for prompt in prompts(split)])
     gain = (after.passed - before.passed).mean(1)
     per_task = {

@@ -1,4 +1,6 @@
-"""Where anchors come from while training: the candidates themselves, ordered by a ranker that is asked at every step."""
+"""Where anchors come from while training: the candidates themselves, ordered by a ranker that is asked at
+every step.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ NOT_FINITE = "the candidates of this prompt are not all finite numbers"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One prompt's turn: its number in the run, counted over prompts from 0, the step it belongs to, and the seed of its noises."""
+    """One prompt's turn: its number in the run, counted over prompts from 0, the step it belongs to, and the
+    seed of its noises.
+    """
 
     number: int
     step: int
@@ -33,7 +37,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The noises of a turn's candidates; their ranking where it is known already; what there is to log of others that were tried."""
+    """The noises of a turn's candidates; their ranking where it is known already; what there is to log of
+    others that were tried.
+    """
 
     noise: Tensor
     ranking: Ranking | None = None
@@ -62,7 +68,9 @@ class AnchorSource(Protocol):
 
 
 class RankedAnchors:
-    """The best and the worst candidates of each prompt, by a ranker's order alone: it sees no graph, and its scores' size never matters."""
+    """The best and the worst candidates of each prompt, by a ranker's order alone: it sees no graph, and its
+    scores' size never matters.
+    """
 
     def __init__(self, ranker: Ranker, config: Config, prompts: Sequence[str]) -> None:
         if not prompts:
@@ -79,7 +87,9 @@ class RankedAnchors:
         return self.prompts[order[place]]
 
     def draw(self, generator: Generator, turn: Turn) -> Drawn:
-        """`group_size` noises; with `max_rounds`, as many rounds as it takes for a ranker that mostly says the same."""
+        """`group_size` noises; with `max_rounds`, as many rounds as it takes for a ranker that mostly says
+        the same.
+        """
         config = self.config
         if config.max_rounds == 1:
             return Drawn(generator.noise(config.group_size, turn.seed))
@@ -103,7 +113,8 @@ class RankedAnchors:
         return (select_rows(points, found) if found else None), ranking_row(ranking)
 
     def order(self, turn: Turn, sample: Sample) -> Ranking:
-        """The ranker's ranking of a sample; one with anything but finite numbers in it abstains as a whole, before anyone sees it.
+        """The ranker's ranking of a sample; one with anything but finite numbers in it abstains as a whole,
+        before anyone sees it.
 
         Raises `RankkitError`, naming the ranker and the prompt, when the ranker fails or loses count.
         """
@@ -113,7 +124,7 @@ class RankedAnchors:
             return Ranking((math.nan,) * count, details=({"error": NOT_FINITE},) * count)
         group = sample.group(f"step-{turn.step}")
         try:
-            (ranking,) = check_rankings(self.ranker.rank([group]), [group], "it")
+            (ranking,) = check_rankings(self.ranker.rank([group]), [group], self.config.ranker)
         except RunStopped:
             raise
         except (Exception, SystemExit) as error:  # whatever a plugin's code raises
@@ -129,7 +140,9 @@ class RankedAnchors:
 
 
 def ranking_row(ranking: Ranking) -> Row:
-    """What there is to log of a ranking: abstentions, whether all are equal, whether it is broken, the mean score as `reward`."""
+    """What there is to log of a ranking: abstentions, whether all are equal, whether it is broken, the mean
+    score as `reward`.
+    """
     scores = [score for score in ranking.scores if not math.isnan(score)]
     row = {"abstained": float(len(ranking.scores) - len(scores)), "equal": float(len(set(scores)) == 1)}
     row["broken"] = float(any(details.get("error") == NOT_FINITE for details in ranking.details))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from drpo.drift import Field, Kernel
-from rankkit import RankkitError
+from rankkit.errors import UsageError
 
 PLACES = ("out", "tracker")
 TRACKERS = ("none", "tensorboard", "wandb")
+EARLIER_FIELDS = {"look_every": "eval_every"}
+EARLIER_VALUES = {("offline", "pictures"): "images"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,10 @@ class Config:
     """The prompts the run is looked at with: as `prompts`, or ``shapes-tuning``; empty takes eight of the
     training prompts.
     """
-    look_every: int = 100
-    """Steps between two looks: held-out rankers, diversity, and a strip of pictures before and after."""
+    eval_every: int = 100
+    """Steps between two evaluations: held-out rankers, diversity, and a sample grid of images before and
+    after.
+    """
     on_alarm: Literal["stop", "warn"] = "stop"
     """What happens when the target rises at the held-out rankers' cost, or diversity is lost."""
     model: str = ""
@@ -115,37 +120,49 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.anchors < 1 or self.group_size < 2 * self.anchors:
-            raise RankkitError(
+            raise UsageError(
                 f"group_size={self.group_size} is less than twice anchors={self.anchors}; best and worst would overlap"
             )
         for name in (
             "steps",
             "prompts_per_step",
             "checkpoint_every",
-            "look_every",
+            "eval_every",
             "lora_rank",
             "max_rounds",
         ):
             if getattr(self, name) < 1:
-                raise RankkitError(f"{name}={getattr(self, name)} must be at least 1")
+                raise UsageError(f"{name}={getattr(self, name)} must be at least 1")
 
 
 def with_settings(config: Config, settings: Iterable[str]) -> Config:
-    """The config with ``field=value`` settings applied, read by the fields' types; raises `RankkitError` for
+    """The config with ``field=value`` settings applied, read by the fields' types; raises `UsageError` for
     what does not fit.
     """
     hints, changes = get_type_hints(Config), dict[str, Any]()
     for setting in settings:
         name, separator, value = setting.partition("=")
         if not separator:
-            raise RankkitError(f"{setting!r} is not a setting; write field=value, e.g. steps=200")
+            raise UsageError(f"{setting!r} is not a setting; write field=value, e.g. steps=200")
+        name, value = up_to_date(name, value)
         if name not in hints:
-            raise RankkitError(
+            raise UsageError(
                 f"unknown field {name!r}{near(name, [*hints, *PLACES])}; the fields are {', '.join([*hints, *PLACES])}"
             )
         read = _read(name, value, hints[name])
         changes[name] = changes.get(name, ()) + read if hints[name] == tuple[str, ...] else read
     return dataclasses.replace(config, **changes)
+
+
+def up_to_date(name: str, value: Any) -> tuple[str, Any]:
+    """A field and its value under their present names; what an earlier version called otherwise is said in
+    one line.
+    """
+    now = EARLIER_FIELDS.get(name, name)
+    read = EARLIER_VALUES.get((now, value), value) if isinstance(value, str) else value
+    if (now, read) != (name, value):
+        print(f"{name}={value} is {now}={read} now", file=sys.stderr)
+    return now, read
 
 
 def placed(settings: Iterable[str]) -> tuple[dict[str, str], list[str]]:
@@ -155,7 +172,7 @@ def placed(settings: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     found = dict(setting.split("=", 1) for setting in places)
     tracker = found.get("tracker", "none")
     if tracker not in TRACKERS:
-        raise RankkitError(
+        raise UsageError(
             f"tracker={tracker}: tracker is one of {', '.join(TRACKERS)}{near(tracker, TRACKERS)}"
         )
     return found, [setting for setting in settings if setting not in places]
@@ -170,7 +187,7 @@ def near(name: str, known: Iterable[str]) -> str:
 def _read(name: str, value: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
-            raise RankkitError(
+            raise UsageError(
                 f"{name}={value}: {name} is one of {', '.join(get_args(kind))}{near(value, get_args(kind))}"
             )
         return value
@@ -183,6 +200,6 @@ def _read(name: str, value: str, kind: Any) -> Any:
     try:
         return kind(value)
     except ValueError:
-        raise RankkitError(
+        raise UsageError(
             f"{name}={value}: {value!r} is not {'an integer' if kind is int else 'a number'}"
         ) from None

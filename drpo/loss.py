@@ -1,4 +1,6 @@
-"""The loss of one prompt: towards what was preferred, away from what was not, and not far from the base (arXiv 2606.02521)."""
+"""The loss of one prompt: towards what was preferred, away from what was not, and not far from the base
+(arXiv 2606.02521).
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from drpo.types import Row
 
 @dataclass(frozen=True, slots=True)
 class AnchorFeatures:
-    """Detached features, by key, of the images that attract and of those that repel, with one weight per image."""
+    """Detached features, by key, of the images that attract and of those that repel, with one weight per
+    image.
+    """
 
     positive: Mapping[str, Tensor]
     positive_weight: Sequence[float]
@@ -36,9 +40,11 @@ def select_rows(points: Mapping[str, Tensor], anchors: Anchors) -> AnchorFeature
 def drpo_loss(
     points: Mapping[str, Tensor], anchors: AnchorFeatures, start: Mapping[str, Tensor], config: Config
 ) -> tuple[Tensor, Row]:
-    """Preference term plus `reference_weight` times the reference term, over all feature keys, and their sizes.
+    """Preference term plus `reference_weight` times the reference term, over all feature keys, and their
+    sizes.
 
-    `points` are features of the candidates, `start` those of the base's samples from the same noises (empty without a reference).
+    `points` are features of the candidates, `start` those of the base's samples from the same noises (empty
+    without a reference).
     """
     preferences, references, field = [], [], []
     for key, z in points.items():

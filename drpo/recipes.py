@@ -21,7 +21,7 @@ def shapes() -> Config:
     return Config(
         generator="shapes", ranker="shapes", prompts="shapes", features="latent_mae", steps=160, prompts_per_step=4, group_size=32,
         anchors=12, learning_rate=3e-3, beta2=0.99, ema=0.98, checkpoint_every=40,
-        held_out=("shapes:mode=strict",), validation="shapes-tuning", look_every=40,
+        held_out=("shapes:mode=strict",), validation="shapes-tuning", eval_every=40,
     )  # fmt: skip
 
 

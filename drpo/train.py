@@ -23,9 +23,11 @@ PHASES = ("generate", "decode", "rank", "reference", "features", "backward")
 
 
 class Trainer:
-    """One run's state: the generator's trainable weights, their optimizer, their moving average, and the steps done.
+    """One run's state: the generator's trainable weights, their optimizer, their moving average, and the
+    steps done.
 
-    Noises and the order of prompts depend on the seed and the step alone, so a resumed run repeats what an uninterrupted one does.
+    Noises and the order of prompts depend on the seed and the step alone, so a resumed run repeats what an
+    uninterrupted one does.
     """
 
     def __init__(
@@ -45,9 +47,10 @@ class Trainer:
     def step(self) -> Row:
         """One optimizer step over this step's prompts, and what there is to log about it.
 
-        `reward` is the mean score of the candidates that were ranked; `abstained`, `equal`, `broken` and `skipped` count, per
-        prompt, candidates without a score, groups of equals, groups with something that is not a finite number, and groups that
-        taught nothing. All are means over prompts and processes. ``s_*`` are seconds of this process, `peak_mb` its memory.
+        `reward` is the mean score of the candidates that were ranked; `abstained`, `equal`, `broken` and
+        `skipped` count, per prompt, candidates without a score, groups of equals, groups with something that
+        is not a finite number, and groups that taught nothing. All are means over prompts and processes.
+        ``s_*`` are seconds of this process, `peak_mb` its memory.
         """
         config, generator, features, timed = self.config, self.generator, self.features, self._timed
         share = (
@@ -176,7 +179,9 @@ class Trainer:
 
 
 def _peak_mb() -> float:
-    """The most memory used so far, in MiB: the GPU's, where there is one, else this process' (0 where the system does not tell)."""
+    """The most memory used so far, in MiB: the GPU's, where there is one, else this process' (0 where the
+    system does not tell).
+    """
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     try:

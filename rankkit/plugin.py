@@ -1,7 +1,14 @@
-"""What a plugin, a trainer or a script may use beyond the public names of `rankkit`; kept across versions as those are.
+"""What a plugin, a trainer or a script may use beyond the public names of `rankkit`, kept across versions.
 
-Files to images (`decode`), work done ahead in threads (`prefetch`, `map_images`), rows on disk (`read_rows`), a ranker before it is
-built (`prepare`), options that rankers share (`Default`, `with_defaults`), and rates and means with intervals, clustered by prompt (`win_interval`, `clustered_mean`).
+| for | names |
+|---|---|
+| files to images | `decode`, `Decoded`, `to_rgb` |
+| work done ahead in threads | `prefetch`, `map_images` |
+| a ranker before it is built, and its answers | `prepare`, `Prepared`, `check_rankings`, `describe` |
+| options that several rankers share | `Default`, `with_defaults` |
+| rows and human preferences on disk | `read_rows`, `Row`, `open_preferences`, `PreferenceFile`, `Preference` |
+| rates and means with intervals, clustered by prompt | `win_interval`, `clustered_mean`, `wilson`, `effective_size`, `Rate`, `Mean` |
+| pages in the style of the gallery | `write_page`, `Section`, `h`, `table`, `image`, `line_chart`, `Curve` |
 """
 
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, wilson, win_interval

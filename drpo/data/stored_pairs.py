@@ -1,7 +1,9 @@
-"""Preferences from disk in place of a live ranker: prompts with images that people ordered (arXiv 2606.02521, offline).
+"""Preferences from disk in place of a live ranker: prompts with images that people ordered (arXiv 2606.02521,
+offline).
 
-Either the stored images themselves attract and repel, or they only rank the candidates: by how much nearer each lies to the preferred
-images than to the others, in feature space. The file is streamed, in an order shuffled by the seed, so that its size does not matter.
+Either the stored images themselves attract and repel, or they only rank the candidates: by how much nearer
+each lies to the preferred images than to the others, in feature space. The file is streamed, in an order
+shuffled by the seed, so that its size does not matter.
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ NAMED = 1000  # different prompts that are kept for the evaluations of a run
 class StoredAnchors:
     """Anchors from a file of human preferences, in any layout that `rankkit agree` reads.
 
-    Entries without a choice are left out, and counted when the file is opened. An image that cannot be read costs its prompt's turn,
-    which is counted as broken. With ``offline="rank"`` the stored images only order the candidates, which then attract and repel each
-    other as under a live ranker.
+    Entries without a choice are left out, and counted when the file is opened. An image that cannot be read
+    costs its prompt's turn, which is counted as broken. With ``offline="rank"`` the stored images only order
+    the candidates, which then attract and repel each other as under a live ranker.
     """
 
     def __init__(
@@ -49,17 +51,17 @@ class StoredAnchors:
         self.reason = ""
         self.count, self.prompts = _survey(file)
         self._entries: Iterator[Preference] = iter(())
-        self._next = -1  # the number of the entry that the stream gives next
+        self._epoch = self._place = -1  # of the entry that the stream gives next
         self._entry: Preference | None = None
 
     def prompt(self, number: int) -> str:
         """The prompt of an entry: all entries once, shuffled by the seed, before any comes again."""
-        epoch = number // self.count
-        if not (self._next <= number and self._next // self.count == epoch):
+        epoch, place = divmod(number, self.count)
+        if epoch != self._epoch or place < self._place:
             self._entries = shuffled(_decided(self.file), f"{self.config.seed}/{epoch}")
-            self._next = epoch * self.count
-        *_, self._entry = islice(self._entries, number - self._next + 1)
-        self._next = number + 1
+            self._epoch, self._place = epoch, 0
+        *_, self._entry = islice(self._entries, place - self._place + 1)
+        self._place = place + 1
         return self._entry.prompt
 
     def draw(self, generator: Generator, turn: Turn) -> Drawn:
@@ -69,7 +71,9 @@ class StoredAnchors:
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn
     ) -> tuple[AnchorFeatures | None, Row]:
-        """The entry's best and worst images, seen through the feature map; or the candidates, ranked by their nearness to those."""
+        """The entry's best and worst images, seen through the feature map; or the candidates, ranked by their
+        nearness to those.
+        """
         entry = self._entry
         assert entry is not None, "a turn's prompt is asked for before its anchors"
         order = split(Ranking(entry.human), self.config.anchors)
@@ -90,7 +94,10 @@ class StoredAnchors:
         return (select_rows(points, found) if found else None), ranking_row(ranking)
 
     def _features(self, entry: Preference) -> Mapping[str, Tensor] | None:
-        """Features of an entry's images, as of candidates; None, and why, where one of them cannot be read."""
+        """Features of an entry's images, as of candidates;
+
+        None, and why, where one of them cannot be read.
+        """
         assert isinstance(self.generator, ImageGenerator)
         pixels = []
         for stored, name in zip(entry.images, entry.names, strict=True):
@@ -121,7 +128,10 @@ def _decided(file: PreferenceFile) -> Iterator[Preference]:
 
 
 def _survey(file: PreferenceFile) -> tuple[int, list[str]]:
-    """How many entries decide something, and some of their prompts; says what is left out. Raises `RankkitError` for none."""
+    """How many entries decide something, and some of their prompts; says what is left out.
+
+    Raises `RankkitError` for none.
+    """
     left_out: Counter[str] = Counter()
     count, prompts = 0, dict[str, None]()
     for entry in file.entries(images=False):
@@ -141,7 +151,9 @@ def _survey(file: PreferenceFile) -> tuple[int, list[str]]:
 
 
 def _distance(z: Tensor, others: Tensor) -> Tensor:
-    """(K,): mean distance of each candidate to `others`, as flat vectors, in units of the mean over candidates."""
+    """(K,): mean distance of each candidate to `others`, as flat vectors, in units of the mean over
+    candidates.
+    """
     d = torch.cdist(z.detach().float().flatten(1), others.float().flatten(1))
     return d.mean(1) / d.mean().clamp_min(1e-12)
 

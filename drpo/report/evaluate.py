@@ -19,11 +19,13 @@ from rankkit.plugin import win_interval
 
 @dataclass(frozen=True, slots=True)
 class BaseComparison:
-    """One ranker's comparison of a run with its base: the share of pairs in which the trained image is preferred, ties half a win.
+    """One ranker's comparison of a run with its base: the share of pairs in which the trained image is
+    preferred, ties half a win.
 
-    `low` and `high` are the 95 % interval of that share and `p_value` its test against one half, prompts as clusters
-    (`rankkit.plugin.win_interval`). `pairs` were ranked, `abstained` could not be. `before` and `after` are mean scores of the
-    base's and the run's images, None where scores mean something within one group only.
+    `low` and `high` are the 95 % interval of that share and `p_value` its test against one half, prompts as
+    clusters (`rankkit.plugin.win_interval`). `pairs` were ranked, `abstained` could not be. `before` and
+    `after` are mean scores of the base's and the run's images, None where scores mean something within one
+    group only.
     """
 
     ranker: str
@@ -84,7 +86,9 @@ def pairs(generator: Generator, prompt: str, each: int, seed: int) -> list[Group
 
 
 def compare_with_base(name: str, ranker: Ranker, groups: Sequence[Group]) -> BaseComparison:
-    """One ranker's comparison over groups of two, the trained image first; groups of one prompt are one cluster."""
+    """One ranker's comparison over groups of two, the trained image first; groups of one prompt are one
+    cluster.
+    """
     rankings = ranker.rank(groups)
     outcomes = [outcome(ranking) for ranking in rankings]
     numbers = {

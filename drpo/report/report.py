@@ -1,6 +1,7 @@
 """A run as one self-contained page: what it gained, its curves, its images before and after, its settings.
 
-The page holds everything it shows and loads nothing. `rankkit gallery --extra` takes it up as a section of its own page.
+The page holds everything it shows and loads nothing. `rankkit gallery --extra` takes it up as a section of
+its own page.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from drpo.report.evaluate import BaseComparison
 from drpo.run import checkpoint
-from drpo.run.run import LOG, LOOKS, STRIPS, read
+from drpo.run.files import EVALUATIONS, GRIDS, LOG, find, read_rows
 from rankkit import RankkitError
 from rankkit.plugin import Curve, Section, h, image, line_chart, table, write_page
 
@@ -24,8 +25,8 @@ SMOOTH = 10  # steps in a running mean: one step's reward is of few prompts
 def write(run: Path, out: Path | None = None, *, beside: Path | None = None) -> Path:
     """Write the page of a run, ``RUN/report.html`` unless `out` names another, and return its path.
 
-    `beside` is a file of ``.jsonl`` rows of other runs (``arm``, ``seed``, ``curve``: reward per step); the last of a random
-    ranker's is drawn beside this run's, and said to come from there.
+    `beside` is a file of ``.jsonl`` rows of other runs (``arm``, ``seed``, ``curve``: reward per step); the
+    last of a random ranker's is drawn beside this run's, and said to come from there.
     """
     sections = [_gains(run), _comparison(run), _curves(run, beside), _grid(run), _settings(run)]
     path = out or run / REPORT
@@ -45,12 +46,12 @@ def keep(run: Path, comparisons: Sequence[BaseComparison], prompts: str) -> None
 
 def _gains(run: Path) -> Section | None:
     """What rose and what fell between the first evaluation and the last."""
-    looks = read(run / LOOKS)
-    if not looks:
+    rows = read_rows(find(run, EVALUATIONS))
+    if not rows:
         return None
-    first, last = looks[0], looks[-1]
+    first, last = rows[0], rows[-1]
     target = _target(run)
-    rows = [
+    cells = [
         [
             _name(field) + (" (what was trained on)" if _name(field) == target else ""),
             _figure(first[field]),
@@ -62,7 +63,7 @@ def _gains(run: Path) -> Section | None:
         "Means over the same prompts, none of them trained on where the run names its own, and the same noises; "
         f"{last['step']:.0f} steps."
     )
-    return Section("What changed", table(["", "before", "after"], rows) + h("p", note, class_="note"))
+    return Section("What changed", table(["", "before", "after"], cells) + h("p", note, class_="note"))
 
 
 def _comparison(run: Path) -> Section | None:
@@ -90,7 +91,7 @@ def _target(run: Path) -> str:
 
 
 def _curves(run: Path, beside: Path | None) -> Section | None:
-    log = [(row["step"], row["reward"]) for row in read(run / LOG) if row.get("reward") is not None]
+    log = [(row["step"], row["reward"]) for row in read_rows(run / LOG) if row.get("reward") is not None]
     if not log:
         return None
     curves = [Curve(f"this run, ranker {_target(run)}", _smooth(log))]
@@ -102,8 +103,10 @@ def _curves(run: Path, beside: Path | None) -> Section | None:
 
 
 def _random(beside: Path) -> Curve | None:
-    """A control: the reward's course under a ranker that knows nothing, from the rows of an earlier benchmark."""
-    rows = [row for row in read(beside) if row.get("arm") == "random" and row.get("curve")]
+    """A control: the reward's course under a ranker that knows nothing, from the rows of an earlier
+    benchmark.
+    """
+    rows = [row for row in read_rows(beside) if row.get("arm") == "random" and row.get("curve")]
     if not rows:
         return None
     row = rows[-1]
@@ -121,7 +124,7 @@ def _smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 
 def _grid(run: Path) -> Section | None:
-    grids = sorted((run / STRIPS).glob("*.png"))
+    grids = sorted(find(run, GRIDS).glob("*.png"))
     if not grids:
         return None
     data = base64.b64encode(grids[-1].read_bytes()).decode("ascii")

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from drpo.config import up_to_date
 from rankkit import RankkitError
 
 MARKER = "complete"
@@ -62,6 +63,8 @@ def load(folder: Path) -> dict[str, Any]:
         raise RankkitError(
             f"the checkpoint {folder} cannot be read: {error}; delete it to start from the one before"
         ) from error
+    if "looks" in state:  # what earlier versions called evaluations
+        state["evaluations"] = state.pop("looks")
     return state
 
 
@@ -106,4 +109,4 @@ def read(run: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise RankkitError(f"{run / CONFIG} is not the config of a run; choose another out=, or delete it")
-    return values
+    return dict(up_to_date(name, value) for name, value in values.items())

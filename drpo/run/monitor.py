@@ -1,4 +1,4 @@
-"""Watching a run from outside: rankers it is not trained on, diversity, and when to stop.
+"""Evaluations of a run while it trains: rankers it is not trained on, diversity, and when to stop.
 
 A target that rises while the held-out rankers fall is being gamed, not pleased.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,17 +16,18 @@ import torch
 from drpo.run.paired import duels, outcome
 from drpo.types import Generator, Sample, fixed_seeds
 from rankkit import Ranker, RankkitError
+from rankkit.plugin import describe
 
-LOOK_SEED = 20260602
+EVALUATION_SEED = 20260602
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """One look at a run: a figure per ranker (NaN where all abstained), and the diversity, in latent units,
-    of a prompt's samples.
+class Evaluation:
+    """One evaluation: a figure per ranker (NaN where all abstained), and the diversity, in latent units, of a
+    prompt's samples.
 
     A pointwise ranker's figure is its mean score. Scores of others mean something within one group only, so
-    their figure is the share of pictures that beat the base's from the same noise (a tie is half).
+    their figure is the share of images that are preferred to the base's from the same noise (a tie is half).
     """
 
     step: int
@@ -35,11 +37,11 @@ class Look:
 
 @dataclass(slots=True)
 class Monitor:
-    """Looks at the same prompts and noises every time, so that two looks differ by the weights alone.
+    """Evaluates the same prompts and noises every time, so that two evaluations differ by the weights alone.
 
-    `target` names the ranker that is trained on, the others of `rankers` are held out. `patience` looks in a
-    row with the target up and most held-outs down, each against the look before, are enough for an alarm; so
-    is diversity below `floor` of the first look's.
+    `target` names the ranker that is trained on, the others of `rankers` are held out. `patience` evaluations
+    in a row with the target up and most held-outs down, each against the one before, are enough for an alarm;
+    so is diversity below `floor` of the first evaluation's.
     """
 
     rankers: Mapping[str, Ranker]
@@ -48,24 +50,24 @@ class Monitor:
     each: int = 4
     patience: int = 3
     floor: float = 0.5
-    looks: list[Look] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
-    def look(self, step: int, now: Sequence[Sample], base: Sequence[Sample]) -> Look:
+    def evaluate(self, step: int, now: Sequence[Sample], base: Sequence[Sample]) -> Evaluation:
         """Score the fixed samples of the run and of its base, and remember the result.
 
-        At the first look a ranker that fails is an error; later it costs only its own figure, and `troubles`
-        holds its words.
+        In the first evaluation a ranker that fails is an error; later it costs only its own figure, and
+        `troubles` says why.
         """
         self.troubles.clear()
         scores = {name: self._figure(name, ranker, now, base) for name, ranker in self.rankers.items()}
         spread = [torch.pdist(sample.latents.float().flatten(1)).mean().item() for sample in now]
-        self.looks.append(Look(step, scores, _mean(spread)))
-        return self.looks[-1]
+        self.evaluations.append(Evaluation(step, scores, _mean(spread)))
+        return self.evaluations[-1]
 
     def samples(self, generator: Generator) -> list[Sample]:
         """The fixed samples, one group per prompt, without a graph."""
-        seeds = zip(self.prompts, fixed_seeds(LOOK_SEED), strict=False)
+        seeds = zip(self.prompts, fixed_seeds(EVALUATION_SEED), strict=False)
         with torch.no_grad():
             return [generator.sample(prompt, generator.noise(self.each, seed)) for prompt, seed in seeds]
 
@@ -76,27 +78,31 @@ class Monitor:
 
     def alarm(self) -> str:
         """What is wrong with the run, in words, or nothing."""
-        if self.looks and self.looks[-1].diversity < self.floor * self.looks[0].diversity:
-            return (
-                f"diversity fell to {self.looks[-1].diversity / self.looks[0].diversity:.2f} of the start's"
-            )
-        pairs = list(zip(self.looks, self.looks[1:], strict=False))[-self.patience :]
+        found = self.evaluations
+        if found and found[-1].diversity < self.floor * found[0].diversity:
+            return f"diversity fell to {found[-1].diversity / found[0].diversity:.2f} of the start's"
+        pairs = list(pairwise(found))[-self.patience :]
         if len(pairs) == self.patience and all(self._gamed(before, after) for before, after in pairs):
-            return f"{self.target} rose while most held-out rankers fell, {self.patience} looks in a row"
+            return (
+                f"{self.target} rose while most held-out rankers fell, {self.patience} evaluations in a row"
+            )
         return ""
 
-    def best(self) -> Look:
-        """The look with the best mean rank over held-out rankers (over the target, if nothing is held out);
-        ties go to the earlier.
+    def best(self) -> Evaluation:
+        """The evaluation with the best mean rank over the held-out rankers; over the target, if nothing is
+        held out.
+
+        Ties go to the earlier one.
         """
         names = self.held_out or [name for name in self.rankers if name == self.target]
 
-        def mean_rank(look: Look) -> float:
-            return _mean(
-                [float(sum(other.scores[name] > look.scores[name] for other in self.looks)) for name in names]
-            )
+        def mean_rank(one: Evaluation) -> float:
+            better = [
+                sum(other.scores[name] > one.scores[name] for other in self.evaluations) for name in names
+            ]
+            return _mean([float(count) for count in better])
 
-        return min(self.looks, key=mean_rank)
+        return min(self.evaluations, key=mean_rank)
 
     @property
     def held_out(self) -> list[str]:
@@ -104,25 +110,25 @@ class Monitor:
         return [name for name in self.rankers if name != self.target]
 
     def state(self) -> list[dict[str, Any]]:
-        """The looks as plain values."""
-        return [asdict(look) for look in self.looks]
+        """The evaluations as plain values."""
+        return [asdict(one) for one in self.evaluations]
 
     def restore(self, state: Sequence[Mapping[str, Any]]) -> None:
         """Continue from a `state`."""
-        self.looks = [Look(**look) for look in state]
+        self.evaluations = [Evaluation(**one) for one in state]
 
     def _figure(self, name: str, ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
         try:
             return _figure(ranker, now, base)
-        except Exception as error:  # whatever a plugin's code raises
-            if not self.looks:
+        except (Exception, SystemExit) as error:  # whatever a plugin's code raises
+            if not self.evaluations:
                 raise RankkitError(
-                    f"the ranker {name} failed at the first look: {type(error).__name__}: {error}"
+                    f"the ranker {name} failed in the first evaluation: {describe(error)}"
                 ) from error
-            self.troubles.append(f"the held-out ranker {name} failed: {type(error).__name__}: {error}")
+            self.troubles.append(f"the held-out ranker {name} failed: {describe(error)}")
             return math.nan
 
-    def _gamed(self, before: Look, after: Look) -> bool:
+    def _gamed(self, before: Evaluation, after: Evaluation) -> bool:
         fell = sum(after.scores[name] < before.scores[name] for name in self.held_out)
         rose = self.target in self.rankers and after.scores[self.target] > before.scores[self.target]
         return rose and fell > len(self.held_out) / 2
@@ -131,7 +137,7 @@ class Monitor:
 def _figure(ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
     (alone,) = ranker.rank([duels(now[0], base[0])[0]])
     if alone.kind == "pointwise":
-        groups = [sample.group(f"look/{index}") for index, sample in enumerate(now)]
+        groups = [sample.group(f"evaluation/{index}") for index, sample in enumerate(now)]
         return _mean([score for ranking in ranker.rank(groups) for score in ranking.scores])
     pairs = [pair for after, before in zip(now, base, strict=True) for pair in duels(after, before)]
     return _mean([outcome(ranking) for ranking in ranker.rank(pairs)])

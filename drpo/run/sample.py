@@ -1,4 +1,4 @@
-"""Pictures from a finished run, through the stock diffusers pipeline and nothing of the trainer's."""
+"""Images from a finished run, through the stock diffusers pipeline and nothing of the trainer's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LORA = "pytorch_lora_weights.safetensors"
 def sample_run(
     run: Path, prompts: Path, out: Path, *, each: int = 4, seed: int = 0, base: bool = False
 ) -> Path:
-    """Write `each` pictures per prompt into ``out/00000/0.png``, with the prompt beside them;
+    """Write `each` images per prompt into ``out/00000/0.png``, with the prompt beside them;
     ``base`` leaves the LoRA out.
     """
     config = read_config(run)
@@ -31,9 +31,9 @@ def sample_run(
         (folder / "prompt.txt").write_text(prompt + "\n", encoding="utf-8")
         noise = generator.noise(each, next(fixed_seeds(seed, index)))
         with torch.no_grad():
-            pictures = generator.sample(prompt, noise).images()
-        for number, picture in enumerate(pictures):
-            picture.save(folder / f"{number}.png")
+            images = generator.sample(prompt, noise).images()
+        for number, image in enumerate(images):
+            image.save(folder / f"{number}.png")
     return out
 
 

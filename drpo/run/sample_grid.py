@@ -1,6 +1,4 @@
-"""Pictures of a run where people would rather look than read: before above after, from the same prompts and
-noises.
-"""
+"""Sample grids: images of a run before and after, from the same prompts and noises, above each other."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ SHOWN, COLUMNS = 8, 2  # prompts on a sheet, evenly taken from all, and blocks s
 SIDE, LARGEST = (
     96,
     256,
-)  # pixels of one picture: small ones are enlarged to about the first, large ones shrunk to the second
+)  # pixels of one image: small ones are enlarged to about the first, large ones shrunk to the second
 LABEL, CAPTION, GAP = (
     48,
     18,
@@ -23,16 +21,13 @@ LABEL, CAPTION, GAP = (
 )  # width of the words before a row, height of the line above two rows, pixels between blocks
 
 
-def strip(before: Sequence[Sample], after: Sequence[Sample]) -> Image.Image:
-    """A sheet of blocks, one per prompt: its pictures before, and below them those after, the same noises
-    above each other.
+def sample_grid(before: Sequence[Sample], after: Sequence[Sample]) -> Image.Image:
+    """A grid of blocks, one per prompt: its images before, and below them those after, the same noises above
+    each other.
     """
     pairs = list(zip(before, after, strict=True))
-    blocks = (
-        [_block(*pairs[number * len(pairs) // SHOWN]) for number in range(SHOWN)]
-        if len(pairs) > SHOWN
-        else [_block(*p) for p in pairs]
-    )
+    shown = [pairs[number * len(pairs) // SHOWN] for number in range(SHOWN)] if len(pairs) > SHOWN else pairs
+    blocks = [_block(one, other) for one, other in shown]
     width, height = blocks[0].width + GAP, blocks[0].height + GAP
     columns = min(COLUMNS, len(blocks))
     sheet = Image.new("RGB", (columns * width - GAP, -(-len(blocks) // columns) * height - GAP), "white")
@@ -55,7 +50,7 @@ def _block(before: Sample, after: Sample) -> Image.Image:
 
 
 def _fitted(images: Sequence[Image.Image]) -> list[Image.Image]:
-    """Square pictures at a size to look at: whole multiples of small ones, so that their pixels stay sharp."""
+    """Square images at a size to be seen: whole multiples of small ones, so that their pixels stay sharp."""
     side = images[0].width
     size = side * max(1, SIDE // side) if side <= SIDE else min(side, LARGEST)
     method = Image.Resampling.NEAREST if size >= side else Image.Resampling.LANCZOS

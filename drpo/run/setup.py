@@ -17,7 +17,7 @@ from drpo.train import Trainer
 from rankkit import Ranker, RankkitError
 from rankkit.plugin import open_preferences
 
-LOOKED_AT = 8  # training prompts that a run is looked at with when it names no others
+WATCHED = 8  # training prompts that a run is looked at with when it names no others
 
 
 def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
@@ -51,5 +51,5 @@ def monitor(config: Config, target: Ranker | None, asked: Sequence[str]) -> Moni
     """
     rankers = {config.ranker: target} if target else {}
     rankers |= {spec: build.ranker(spec) for spec in config.held_out}
-    few = asked[:: max(1, len(asked) // LOOKED_AT)][:LOOKED_AT]
+    few = asked[:: max(1, len(asked) // WATCHED)][:WATCHED]
     return Monitor(rankers, config.ranker, prompts(config.validation) if config.validation else few)

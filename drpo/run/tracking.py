@@ -1,4 +1,4 @@
-"""TensorBoard and Weights & Biases, through accelerate: every row's numbers and every strip."""
+"""TensorBoard and Weights & Biases, through accelerate: every row's numbers and every sample grid."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rankkit import RankkitError
 
 
 class Track:
-    """Where numbers and pictures go; without a tracker, nowhere."""
+    """Where numbers and images go; without a tracker, nowhere."""
 
     def __init__(self, accelerator: Accelerator | None = None) -> None:
         self.accelerator = accelerator
@@ -29,12 +29,12 @@ class Track:
                 {name: value for name, value in row.items() if name != "step"}, step=int(row["step"])
             )
 
-    def picture(self, step: int, sheet: Image.Image) -> None:
-        """One strip."""
+    def image(self, step: int, grid: Image.Image) -> None:
+        """One sample grid."""
         if self.accelerator:
             for tracker in self.accelerator.trackers:
                 shape = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-                tracker.log_images({"before and after": np.asarray(sheet)[None]}, step=step, **shape)
+                tracker.log_images({"before and after": np.asarray(grid)[None]}, step=step, **shape)
 
 
 @contextmanager

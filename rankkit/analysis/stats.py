@@ -52,7 +52,8 @@ class Rate:
     def p_value(self) -> float:
         """Two-sided, against a rate of ½: the score test at the effective sample size. 1 without values.
 
-        It is below 0.05 exactly where the 95 % interval leaves ½ out, so that words and interval never disagree.
+        It is below 0.05 exactly where the 95 % interval leaves ½ out, so that words and interval never
+        disagree.
         """
         if not self.values:
             return 1.0

@@ -22,7 +22,9 @@ P_MIN = 1e-4  # one call never counts as certain: probabilities are clipped to [
 
 
 def schedule(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
-    """Pairs to compare: every pair up to 8 items, above that a seeded connected circulant of the given even degree."""
+    """Pairs to compare: every pair up to 8 items, above that a seeded connected circulant of the given even
+    degree.
+    """
     if n <= max(ROUND_ROBIN_UP_TO, degree + 1):
         return round_robin(n)
     return circulant(n, seed=seed, degree=degree)
@@ -34,7 +36,8 @@ def round_robin(n: int) -> list[Pair]:
 
 
 def circulant(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
-    """A regular, connected comparison graph: item i meets i±o for `degree`/2 offsets o, n·degree/2 pairs in all.
+    """A regular, connected comparison graph: item i meets i±o for `degree`/2 offsets o, n·degree/2 pairs in
+    all.
 
     The offsets are drawn by `seed`; one of them is coprime to n, which makes the graph one cycle and hence
     connected.
@@ -50,10 +53,12 @@ def circulant(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
 
 
 def both_orders(shown_first: float, shown_second: float) -> tuple[float, float]:
-    """Combine one pair asked in both orders into (P(i better), position bias in logits: positive favours the image shown first).
+    """Combine one pair asked in both orders into (P(i better), position bias in logits: positive favours the
+    image shown first).
 
-    `shown_first` is P(i better) when i was shown first, `shown_second` the same when i was shown second. If the judge is a
-    difference of utilities plus a constant bias towards one position, that constant cancels exactly.
+    `shown_first` is P(i better) when i was shown first, `shown_second` the same when i was shown second. If
+    the judge is a difference of utilities plus a constant bias towards one position, that constant cancels
+    exactly.
     """
     first, second = logit(shown_first), logit(shown_second)
     return sigmoid((first + second) / 2), (first - second) / 2

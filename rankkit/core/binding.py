@@ -1,6 +1,8 @@
-"""What a function or method may be asked with: its inputs by name, the names it may not use, and one call for a whole batch.
+"""What a function or method may be asked with: its inputs by name, the names it may not use, and one call for
+a whole batch.
 
-A signature is read once, when the ranker is built. Ordinary parameters are inputs; keyword-only ones are options.
+A signature is read once, when the ranker is built. Ordinary parameters are inputs; keyword-only ones are
+options.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ INPUTS: Mapping[str, Mapping[str, str]] = {
     "pointwise": {"image": "images", "prompt": "prompts", "metadata": "metadata"},
     "pairwise": {"first": "firsts", "second": "seconds", "prompt": "prompts", "metadata": "metadata"},
 }
-"""Per kind of ranker the inputs of a function that judges one image or one pair, and of one that judges a batch."""
+"""Per kind of ranker the inputs of a function that judges one image or one pair, and of one that judges a
+batch.
+"""
 
 RESERVED_OPTIONS = frozenset(
     {name for pairs in INPUTS.values() for both in pairs.items() for name in both}
@@ -35,7 +39,8 @@ RESERVED_DETAILS = frozenset({"error", "failure", "image", "judge", "members", "
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function with the inputs it asks for: `names` maps an input's singular name to the parameter that takes it.
+    """A function with the inputs it asks for: `names` maps an input's singular name to the parameter that
+    takes it.
 
     With `batched`, parameters take lists of one length, and the function returns one answer per entry.
     """
@@ -45,7 +50,10 @@ class Call:
     batched: bool
 
     def __call__(self, columns: Columns) -> list[Any]:
-        """One answer per entry of the columns. A batch that fails, or has a wrong length, is asked entry by entry."""
+        """One answer per entry of the columns.
+
+        A batch that fails, or has a wrong length, is asked entry by entry.
+        """
         count = len(next(iter(columns.values())))
         if self.batched and count > 1:
             try:
@@ -75,10 +83,11 @@ class Call:
 
 
 def bind(function: Callable[..., Any], kind: str) -> Call:
-    """The function with the inputs that its ordinary parameters ask for; ``**anything`` asks for all, as batches.
+    """The function with the inputs that its ordinary parameters ask for; ``**anything`` asks for all, as
+    batches.
 
-    Raises `BrokenRanker` for a parameter that rankkit has no value for, for a mixture of single values and batches, and for an
-    ``async`` function; `BadOption` for an option with a reserved name.
+    Raises `BrokenRanker` for a parameter that rankkit has no value for, for a mixture of single values and
+    batches, and for an ``async`` function; `BadOption` for an option with a reserved name.
     """
     name = getattr(function, "__name__", None) or repr(function)
     asynchronous = (inspect.iscoroutinefunction, inspect.isasyncgenfunction)
@@ -111,7 +120,9 @@ def bind(function: Callable[..., Any], kind: str) -> Call:
 
 
 def refuse_reserved(name: str, options: object) -> None:
-    """Raise `BadOption` where an option bears the name of an input, which could not be told from the input itself."""
+    """Raise `BadOption` where an option bears the name of an input, which could not be told from the input
+    itself.
+    """
     assert isinstance(options, (list, tuple))
     for option in options:
         if option in RESERVED_OPTIONS:

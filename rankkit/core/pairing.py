@@ -25,7 +25,8 @@ OrderedPair = tuple[int, int]
 
 
 class Comparisons:
-    """The comparisons of one group: its distinct images in an order of their own, the calls to make, and the answers so far.
+    """The comparisons of one group: its distinct images in an order of their own, the calls to make, and the
+    answers so far.
 
     Images are distinct by content: the order of the group cannot matter, and an image never meets itself.
     """
@@ -56,7 +57,8 @@ class Comparisons:
         self.reasons[first] = self.reasons[second] = str(said.details.get("error", no_probability))
 
     def bridge(self) -> list[OrderedPair]:
-        """Further calls, added to `calls`, where failures have left parts that never met: one new pair joins each to the largest.
+        """Further calls, added to `calls`, where failures have left parts that never met: one new pair joins
+        each to the largest.
 
         An image of which every call failed is a part of its own and is left alone.
         """
@@ -72,9 +74,11 @@ class Comparisons:
         return calls
 
     def ranking(self, prior: float) -> Ranking:
-        """Bradley–Terry utilities of the group's images, with evidence. An image left without a comparison abstains.
+        """Bradley–Terry utilities of the group's images, with evidence. An image left without a comparison
+        abstains.
 
-        So do those whose comparisons do not join them to the largest part of the group, and all where no part is the largest.
+        So do those whose comparisons do not join them to the largest part of the group, and all where no part
+        is the largest.
         """
         outcomes = Outcomes.of(self.answers, len(self.images))
         W = aggregate.wins(len(self.images), outcomes.counted)
@@ -90,7 +94,9 @@ class Comparisons:
         )
 
     def _details(self, outcomes: Outcomes, win_rates: Sequence[float]) -> list[dict[str, Any]]:
-        """Per distinct image: win rate, comparisons, failed calls, why it abstains, and the diagnostics of the whole group."""
+        """Per distinct image: win rate, comparisons, failed calls, why it abstains, and the diagnostics of
+        the whole group.
+        """
         diagnostics = self._diagnostics(outcomes)
         met = Counter(k for i, j, _, _ in outcomes.counted for k in (i, j))
         found: list[dict[str, Any]] = []
@@ -135,9 +141,9 @@ class Comparisons:
 class Outcomes:
     """What the answers of a group come to.
 
-    `both`: (P(i better), position bias in logits) of the pairs i < j that were answered in both orders. `counted`: (i, j,
-    P(i better), weight in calls) of every pair that counts. `parts`: the images joined by those pairs, largest part first.
-    `comparable`: the images whose scores can be put side by side.
+    `both`: (P(i better), position bias in logits) of the pairs i < j that were answered in both orders.
+    `counted`: (i, j, P(i better), weight in calls) of every pair that counts. `parts`: the images joined by
+    those pairs, largest part first. `comparable`: the images whose scores can be put side by side.
     """
 
     both: dict[OrderedPair, tuple[float, float]]
@@ -147,10 +153,11 @@ class Outcomes:
 
     @classmethod
     def of(cls, answers: dict[OrderedPair, float], count: int) -> Outcomes:
-        """Of a pair answered in one order only, the group's usual position bias is taken off, and it counts half.
+        """Of a pair answered in one order only, the group's usual position bias is taken off, and it counts
+        half.
 
-        Where no pair was answered in both orders, nothing tells what is usual, and it does not count: the position could have
-        decided it.
+        Where no pair was answered in both orders, nothing tells what is usual, and it does not count: the
+        position could have decided it.
         """
         both = {
             (i, j): aggregate.both_orders(p, 1 - answers[j, i])

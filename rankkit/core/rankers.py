@@ -1,12 +1,13 @@
 """The ways to become a ranker: score one image, compare two, or rank a group yourself.
 
-A function is enough. Its ordinary parameters say what it wants to see, by name; its keyword-only parameters are its options:
+A function is enough. Its ordinary parameters say what it wants to see, by name; its keyword-only parameters
+are its options:
 
     @rankkit.pointwise
     def darkness(image): return -sum(image.resize((1, 1)).getpixel((0, 0)))
 
-Names for pointwise: ``image, prompt, metadata``, or ``images, prompts, metadata`` to be given a whole batch as lists.
-Names for pairwise: ``first, second, prompt, metadata``, or ``firsts, seconds, prompts, metadata``.
+Names for pointwise: ``image, prompt, metadata``, or ``images, prompts, metadata`` to be given a whole batch
+as lists. Names for pairwise: ``first, second, prompt, metadata``, or ``firsts, seconds, prompts, metadata``.
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ def pairwise(function: F) -> F:
 
 
 class Pointwise:
-    """A ranker that scores images one by one. Define `score`; keyword-only parameters of `__init__` are the options.
+    """A ranker that scores images one by one. Define `score`; keyword-only parameters of `__init__` are the
+    options.
 
-    `score` takes any of ``images``, ``prompts``, ``metadata`` (lists of one length, passed by keyword, only those it asks for) and
-    returns one number per image, or a `Scored`. Where it raises for a batch, the images are tried one by one, so that only the one
-    that fails abstains.
+    `score` takes any of ``images``, ``prompts``, ``metadata`` (lists of one length, passed by keyword, only
+    those it asks for) and returns one number per image, or a `Scored`. Where it raises for a batch, the
+    images are tried one by one, so that only the one that fails abstains.
     """
 
     kind: ClassVar[Kind] = "pointwise"
@@ -73,16 +75,18 @@ class Pointwise:
 
 
 class Pairwise:
-    """A ranker that compares two images. Define `compare`; keyword-only parameters of `__init__` are the options.
+    """A ranker that compares two images. Define `compare`; keyword-only parameters of `__init__` are the
+    options.
 
-    `compare` takes any of ``firsts``, ``seconds``, ``prompts``, ``metadata`` (lists; the singular names ask for one pair per call)
-    and returns P(first is better) for each pair, or a `Scored` whose details say more (``error``, ``failure``: its kind in a word,
-    ``tokens``). Every pair is asked in both orders and combined in logit space, which cancels a constant position bias. A failed
-    call is a missing edge, never a tie; an image left without edges abstains. Scores are Bradley–Terry utilities in logits (maximum
-    a posteriori), comparable within one group only.
+    `compare` takes any of ``firsts``, ``seconds``, ``prompts``, ``metadata`` (lists; the singular names ask
+    for one pair per call) and returns P(first is better) for each pair, or a `Scored` whose details say more
+    (``error``, ``failure``: its kind in a word, ``tokens``). Every pair is asked in both orders and combined
+    in logit space, which cancels a constant position bias. A failed call is a missing edge, never a tie; an
+    image left without edges abstains. Scores are Bradley–Terry utilities in logits (maximum a posteriori),
+    comparable within one group only.
 
-    Up to 8 images every pair is asked; above, each image meets `degree` others (`rankkit.core.aggregate.schedule`). `prior` is the
-    precision of the Gaussian prior on the utilities.
+    Up to 8 images every pair is asked; above, each image meets `degree` others
+    (`rankkit.core.aggregate.schedule`). `prior` is the precision of the Gaussian prior on the utilities.
     """
 
     kind: ClassVar[Kind] = "pairwise"
@@ -100,7 +104,8 @@ class Pairwise:
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """All pairs of all groups go to `compare` in one call, each group's answers become one ranking.
 
-        Where failed calls leave a group in parts that never met, the fewest pairs that would join them are asked in a second call.
+        Where failed calls leave a group in parts that never met, the fewest pairs that would join them are
+        asked in a second call.
         """
         from rankkit.core.pairing import Comparisons  # late: it needs numpy, and naming rankers does not
 
@@ -144,9 +149,11 @@ def build(target: object, /, **options: Any) -> Ranker:
 
 
 def check_target(target: object) -> None:
-    """Raise `BrokenRanker` or `BadOption` for what can be seen to be wrong with a class or a function before it is built.
+    """Raise `BrokenRanker` or `BadOption` for what can be seen to be wrong with a class or a function before
+    it is built.
 
-    That is: inputs that rankkit cannot give, an ``async`` function, options with reserved names, attributes of a wrong type.
+    That is: inputs that rankkit cannot give, an ``async`` function, options with reserved names, attributes
+    of a wrong type.
     """
     kind_of(target)
     needs_prompt(target)
@@ -167,7 +174,8 @@ def check_target(target: object) -> None:
 
 
 def kind_of(target: object) -> Kind:
-    """Whether a ranker, a class or a function is pointwise, pairwise or listwise (which is what it is when it says nothing).
+    """Whether a ranker, a class or a function is pointwise, pairwise or listwise (which is what it is when it
+    says nothing).
 
     Raises `BrokenRanker` for an attribute `kind` that is none of the three.
     """
@@ -182,9 +190,11 @@ def kind_of(target: object) -> Kind:
 
 
 def needs_prompt(target: object) -> bool:
-    """Whether a ranker, a class or a function cannot do without a prompt: it asks for one and has no default for it.
+    """Whether a ranker, a class or a function cannot do without a prompt: it asks for one and has no default
+    for it.
 
-    An attribute `needs_prompt`, true or false, decides where there is one. Raises `BrokenRanker` where it is neither.
+    An attribute `needs_prompt`, true or false, decides where there is one. Raises `BrokenRanker` where it is
+    neither.
     """
     stated = getattr(target, "needs_prompt", None)
     if isinstance(stated, bool):
@@ -242,7 +252,9 @@ def _kind_of_function(function: Callable[..., Any]) -> Kind | None:
 
 
 def _described(ranker: Pointwise | Pairwise, function: Callable[..., Any]) -> str:
-    """``<ranker compressibility, quality=80, pointwise>``: a function by its name and options, a class by its name."""
+    """``<ranker compressibility, quality=80, pointwise>``: a function by its name and options, a class by its
+    name.
+    """
     name, options = type(ranker).__name__, ""
     if isinstance(function, functools.partial):
         name = getattr(function.func, "__name__", repr(function.func))

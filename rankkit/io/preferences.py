@@ -1,4 +1,5 @@
-"""What humans chose, from the files in which others publish it: one `Preference` per prompt, whatever the format.
+"""What humans chose, from the files in which others publish it: one `Preference` per prompt, whatever the
+format.
 
 Which format a file has shows in the fields of its first entry. It is read as a stream, twice: to check and
 count it, and to rank it.
@@ -98,7 +99,10 @@ class PreferenceFile:
                 ) from None
 
     def image(self, stored: StoredImage) -> Decoded:
-        """One image of an entry, decoded, or the reason why not. A path is looked up in `root` and may not leave it."""
+        """One image of an entry, decoded, or the reason why not.
+
+        A path is looked up in `root` and may not leave it.
+        """
         if stored is None:
             return Decoded(None, "the entry holds no image")
         if isinstance(stored, bytes):
@@ -110,7 +114,8 @@ class PreferenceFile:
 def open_preferences(
     path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
 ) -> PreferenceFile:
-    """Recognise a file of human choices by its content; its paths start from the folder `images`, by default the file's own.
+    """Recognise a file of human choices by its content; its paths start from the folder `images`, by default
+    the file's own.
 
     Raises `UsageError` for no file, `BadSource` for one in no known format.
     """

@@ -44,7 +44,9 @@ def asset(name: str) -> str:
 
 
 def document(title: str, sections: Sequence[Section]) -> Iterator[Html]:
-    """A whole page of sections alone, in the gallery's style: what `gallery` can take up as one section of its own page."""
+    """A whole page of sections alone, in the gallery's style: what `gallery` can take up as one section of
+    its own page.
+    """
     yield head(title)
     yield h("header", h("h1", clipped(title, 200)), id="top", class_="summary")
     yield Html("<main>")

@@ -27,7 +27,9 @@ FRAME = 2**36  # bytes of one frame; a pipe's other end is the process that star
 
 
 class ServedRanker:
-    """A prepared ranker at this end of the wire: messages of groups in, messages of rankings out; built with the first of them."""
+    """A prepared ranker at this end of the wire: messages of groups in, messages of rankings out; built with
+    the first of them.
+    """
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared, self.name = prepared, prepared.identity.ranker
@@ -43,7 +45,10 @@ class ServedRanker:
         )
 
     def rank(self, groups: Sequence[Group]) -> bytes:
-        """Rankings of groups, as a message; of none, once the ranker is built. Raises whatever the ranker raises."""
+        """Rankings of groups, as a message; of none, once the ranker is built.
+
+        Raises whatever the ranker raises.
+        """
         self.build()
         return wire.encode_rankings(self._ranker.rank(groups))
 

@@ -85,7 +85,7 @@ def test_preferences_on_disk_are_learned_from_by_the_command(tmp_path: Path) -> 
     row = {"prompt": "a photo of a circle", "chosen": "good.png", "rejected": "bad.png"}
     (tmp_path / "pairs.jsonl").write_text(json.dumps(row))
     small = ["steps=2", "prompts_per_step=1", "group_size=4", "anchors=2", "held_out=", "validation="]
-    for mode in ("pictures", "rank"):
+    for mode in ("images", "rank"):
         settings = [
             f"preferences={tmp_path / 'pairs.jsonl'}",
             "ranker=",

@@ -113,6 +113,6 @@ def test_a_ranker_that_returns_the_wrong_number_of_scores_is_an_error() -> None:
             return [Ranking((1.0, 2.0))]
 
     with pytest.raises(
-        RankkitError, match="the ranker toy returned 2 scores for 16 candidates at step 1, on '"
+        RankkitError, match="the ranker toy failed at step 1, on 'b': toy returned 2 scores for 16 images"
     ):
         trainer(Short()).step()

@@ -1,4 +1,6 @@
-"""What a gallery takes from another page: text, tables, figures and embedded images, and nothing that acts or loads."""
+"""What a gallery takes from another page: text, tables, figures and embedded images, and nothing that acts or
+loads.
+"""
 
 import pytest
 

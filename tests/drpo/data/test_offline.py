@@ -1,4 +1,6 @@
-"""Preferences from disk teach as a live ranker does, in both modes, and are read as `rankkit agree` reads them."""
+"""Preferences from disk teach as a live ranker does, in both modes, and are read as `rankkit agree` reads
+them.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from rankkit.report.sections import read_section
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    config = dataclasses.replace(SETTINGS, steps=4, look_every=2, prompts="<b>&.txt")
+    config = dataclasses.replace(SETTINGS, steps=4, eval_every=2, prompts="<b>&.txt")
     run(
         ranked_trainer(config, ToyGenerator(), Latent(), Scorer(), ["a <i>cat</i>"]),
         tmp_path / "run",
@@ -56,7 +56,13 @@ def test_an_evaluation_is_shown_where_one_was_made(folder: Path) -> None:
 
 
 def test_a_run_without_looks_or_rows_has_a_page_all_the_same(folder: Path) -> None:
-    for name in ("log.jsonl", "looks.jsonl", "strips/000000.png", "strips/000002.png", "strips/000004.png"):
+    for name in (
+        "log.jsonl",
+        "evaluations.jsonl",
+        "sample_grids/000000.png",
+        "sample_grids/000002.png",
+        "sample_grids/000004.png",
+    ):
         (folder / name).unlink()
     assert "Settings" in report.write(folder).read_text("utf-8")
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from toy_generator import Scorer, ToyGenerator
 
-from drpo.run.monitor import Look, Monitor
+from drpo.run.monitor import Evaluation, Monitor
 
 
-def monitor(*looks: Look) -> Monitor:
+def monitor(*looks: Evaluation) -> Monitor:
     made = Monitor({"target": Scorer(), "one": Scorer(), "two": Scorer()}, "target", ["a", "b"], patience=2)
-    made.looks.extend(looks)
+    made.evaluations.extend(looks)
     return made
 
 
-def look(step: int, target: float, one: float, two: float, diversity: float = 1.0) -> Look:
-    return Look(step, {"target": target, "one": one, "two": two}, diversity)
+def look(step: int, target: float, one: float, two: float, diversity: float = 1.0) -> Evaluation:
+    return Evaluation(step, {"target": target, "one": one, "two": two}, diversity)
 
 
 def test_two_looks_at_the_same_weights_are_equal() -> None:
     made, toy = monitor(), ToyGenerator()
-    first, second = (made.look(step, made.samples(toy), made.base(toy)) for step in (0, 1))
+    first, second = (made.evaluate(step, made.samples(toy), made.base(toy)) for step in (0, 1))
     assert first.scores == second.scores and first.diversity == second.diversity > 0
 
 

@@ -21,8 +21,10 @@ from toy_generator import SETTINGS, Judge, Scorer, ToyGenerator, monitor, ranked
 from drpo.config import Config
 from drpo.features.latent import Latent
 from drpo.run import checkpoint
+from drpo.run.files import EVALUATIONS, LOG
+from drpo.run.files import read_rows as read
 from drpo.run.monitor import Monitor
-from drpo.run.run import LOG, LOOKS, Ending, read, run
+from drpo.run.run import Ending, run
 from drpo.train import Row, Trainer
 from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 
@@ -72,18 +74,18 @@ def kill() -> None:
     raise KeyboardInterrupt
 
 
-def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_in_weights_log_and_looks(
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_in_weights_log_and_evaluations(
     tmp_path: Path,
 ) -> None:
-    changes: dict[str, Any] = {"steps": 30, "look_every": 5, "on_alarm": "warn"}
+    changes: dict[str, Any] = {"steps": 30, "eval_every": 5, "on_alarm": "warn"}
     whole, killed, resumed = (trainer(**changes) for _ in range(3))
     run(whole, tmp_path / "whole", monitor=monitor(held=Falling()))
     with pytest.raises(KeyboardInterrupt):
         run(killed, tmp_path / "parts", monitor=monitor(held=Falling()), watch=at_step(17, kill))
-    assert len(read(tmp_path / "parts" / LOOKS)) == 4  # one of them after the checkpoint
+    assert len(read(tmp_path / "parts" / EVALUATIONS)) == 4  # one of them after the checkpoint
     run(resumed, tmp_path / "parts", monitor=monitor(held=Falling()))
     assert equal(whole, resumed)
-    for name in (LOG, LOOKS):
+    for name in (LOG, EVALUATIONS):
         one, other = (read(tmp_path / folder / name) for folder in ("whole", "parts"))
         assert [_timeless(row) for row in one] == [_timeless(row) for row in other], name
 
@@ -98,7 +100,9 @@ def test_ctrl_c_lets_the_step_end_keeps_it_and_the_next_run_goes_on(tmp_path: Pa
     handler = signal.getsignal(signal.SIGINT)
     ending = run(first, tmp_path / "parts", watch=at_step(7, lambda: os.kill(os.getpid(), signal.SIGINT)))
     assert (
-        ending == Ending(interrupted=True) and first.step == 7 and signal.getsignal(signal.SIGINT) is handler
+        ending == Ending(interrupted=True)
+        and first.steps_done == 7
+        and signal.getsignal(signal.SIGINT) is handler
     )
     assert not (tmp_path / "parts/toy.pt").exists()
     assert run(second, tmp_path / "parts") == Ending() and equal(whole, second)
@@ -126,60 +130,67 @@ def test_a_ranker_that_stops_the_run_ends_it_with_its_own_words(tmp_path: Path) 
 
 
 def test_an_alarm_ends_the_run_or_only_warns(tmp_path: Path) -> None:
-    stopped = trainer(steps=30, look_every=2)
+    stopped = trainer(steps=30, eval_every=2)
     ending = run(stopped, tmp_path / "stop", monitor=monitor(held=Falling()))
-    assert "toy rose while most held-out rankers fell, 3 looks in a row" in ending.alarm and stopped.step < 30
+    assert (
+        "toy rose while most held-out rankers fell, 3 evaluations in a row" in ending.alarm
+        and stopped.steps_done < 30
+    )
     assert (tmp_path / "stop/toy.pt").is_file()
-    again = trainer(steps=30, look_every=2)
+    again = trainer(steps=30, eval_every=2)
     assert (
         run(again, tmp_path / "stop", monitor=monitor(held=Falling())) == ending
-        and again.steps_done == stopped.step
+        and again.steps_done == stopped.steps_done
     )
-    warned = trainer(steps=30, look_every=2, on_alarm="warn")
+    warned = trainer(steps=30, eval_every=2, on_alarm="warn")
     run(warned, tmp_path / "stop", monitor=monitor(held=Falling()))  # the same folder may go on
-    assert warned.step == 30
+    assert warned.steps_done == 30
 
 
-def test_the_best_look_by_held_out_rankers_is_kept_beside_the_last(tmp_path: Path) -> None:
-    run(trainer(steps=10, look_every=2, on_alarm="warn"), tmp_path / "gamed", monitor=monitor(held=Falling()))
+def test_the_best_evaluation_by_held_out_rankers_is_kept_beside_the_last(tmp_path: Path) -> None:
+    run(trainer(steps=10, eval_every=2, on_alarm="warn"), tmp_path / "gamed", monitor=monitor(held=Falling()))
     best = [torch.load(tmp_path / "gamed" / folder / "toy.pt")[0] for folder in ("best", ".")]
     assert not best[0].any() and best[1].any()  # the held-out ranker liked the base most
-    run(trainer(steps=10, look_every=2), tmp_path / "pleased", monitor=monitor(held=Scorer()))
+    run(trainer(steps=10, eval_every=2), tmp_path / "pleased", monitor=monitor(held=Scorer()))
     best = [torch.load(tmp_path / "pleased" / folder / "toy.pt")[0] for folder in ("best", ".")]
     assert torch.equal(*best)
 
 
-def test_every_look_leaves_a_row_and_a_strip(tmp_path: Path) -> None:
-    run(trainer(steps=5, look_every=2), tmp_path, monitor=monitor())
-    looks = read(tmp_path / LOOKS)
-    assert [look["step"] for look in looks] == [0, 2, 4, 5]
-    assert looks[-1]["look/toy"] > looks[0]["look/toy"] and looks[0]["diversity"] > 0
-    for look in looks:
-        with Image.open(tmp_path / f"strips/{look['step']:06d}.png") as sheet:
+def test_every_evaluation_leaves_a_row_and_a_sample_grid(tmp_path: Path) -> None:
+    run(trainer(steps=5, eval_every=2), tmp_path, monitor=monitor())
+    found = read(tmp_path / EVALUATIONS)
+    assert [one["step"] for one in found] == [0, 2, 4, 5]
+    assert found[-1]["eval/toy"] > found[0]["eval/toy"] and found[0]["diversity"] > 0
+    for one in found:
+        with Image.open(tmp_path / f"sample_grids/{one['step']:06d}.png") as sheet:
             sheet.load()
 
 
 def test_a_judge_of_pairs_is_watched_by_its_win_rate_against_the_base(tmp_path: Path) -> None:
     run(
-        trainer(Judge(), steps=20, look_every=20),
+        trainer(Judge(), steps=20, eval_every=20),
         tmp_path,
         monitor=Monitor({"judge": Judge()}, "judge", ["a", "b"]),
     )
-    first, last = read(tmp_path / LOOKS)
-    assert first["look/judge"] == 0.5 and last["look/judge"] > 0.9
+    first, last = read(tmp_path / EVALUATIONS)
+    assert first["eval/judge"] == 0.5 and last["eval/judge"] > 0.9
 
 
-def test_a_held_out_ranker_that_fails_is_an_error_at_the_first_look_and_costs_only_itself_later(
+def test_a_held_out_ranker_that_fails_is_an_error_in_the_first_evaluation_and_costs_only_itself_later(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(RankkitError, match="ranker held failed at the first look: OSError: gone"):
+    with pytest.raises(RankkitError, match="ranker held failed in the first evaluation: OSError: gone"):
         run(
-            trainer(steps=4, look_every=2),
+            trainer(steps=4, eval_every=2),
             tmp_path / "first",
             monitor=monitor(held=Failing(0, OSError("gone"))),
         )
-    run(trainer(steps=4, look_every=2), tmp_path / "later", monitor=monitor(held=Failing(2, OSError("gone"))))
-    assert [look["look/held"] is None for look in read(tmp_path / "later" / LOOKS)] == [False, True, True]
+    run(trainer(steps=4, eval_every=2), tmp_path / "later", monitor=monitor(held=Failing(2, OSError("gone"))))
+    assert [one["eval/held"] is None for one in read(tmp_path / "later" / EVALUATIONS)] == [
+        False,
+        True,
+        True,
+    ]
     assert "step 2: the held-out ranker held failed: OSError: gone" in capsys.readouterr().err
 
 
@@ -244,27 +255,29 @@ def test_a_disk_that_is_full_for_the_log_is_one_message(tmp_path: Path) -> None:
         run(trainer(steps=2), tmp_path)
 
 
-def test_numbers_and_strips_reach_the_tracker(tmp_path: Path) -> None:
+def test_numbers_and_sample_grids_reach_the_tracker(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run(trainer(steps=3, look_every=3), tmp_path, monitor=monitor(), tracker="tensorboard")
+    run(trainer(steps=3, eval_every=3), tmp_path, monitor=monitor(), tracker="tensorboard")
     (folder,) = {path.parent for path in tmp_path.rglob("*tfevents*") if path.parent.name == "tensorboard"}
     events = EventAccumulator(str(folder)).Reload()
-    assert [event.step for event in events.Scalars("reward")] == [1, 2, 3] and "look/toy" in events.Tags()[
+    assert [event.step for event in events.Scalars("reward")] == [1, 2, 3] and "eval/toy" in events.Tags()[
         "scalars"
     ]
     assert [event.step for event in events.Images("before and after")] == [0, 3]
 
 
-def test_numbers_and_strips_reach_weights_and_biases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_numbers_and_sample_grids_reach_weights_and_biases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    run(trainer(steps=3, look_every=3), tmp_path, monitor=monitor(), tracker="wandb")
+    run(trainer(steps=3, eval_every=3), tmp_path, monitor=monitor(), tracker="wandb")
     (written,) = tmp_path.rglob("*.wandb")
     assert all(
-        name in written.read_bytes() for name in (b"reward", b"look/toy", b"s_backward", b"learning_rate")
+        name in written.read_bytes() for name in (b"reward", b"eval/toy", b"s_backward", b"learning_rate")
     )
     assert len(list(tmp_path.rglob("media/**/*.png"))) == 2  # before the first step and after the last
 

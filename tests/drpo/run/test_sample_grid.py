@@ -10,7 +10,7 @@ from PIL import Image
 from toy_generator import ToyGenerator
 
 from drpo.run.monitor import Monitor
-from drpo.run.sample_grid import CAPTION, LABEL, strip
+from drpo.run.sample_grid import CAPTION, LABEL, sample_grid
 from rankkit import Ranker
 
 
@@ -18,7 +18,7 @@ def sheet(prompts: list[str]) -> Image.Image:
     toy, none = ToyGenerator(), dict[str, Ranker]()
     toy.shift.data += torch.tensor([3.0, -3.0, -3.0])
     monitor = Monitor(none, "", prompts)
-    return strip(monitor.base(toy), monitor.samples(toy))
+    return sample_grid(monitor.base(toy), monitor.samples(toy))
 
 
 def test_the_base_stands_above_what_training_made_of_the_same_noise() -> None:

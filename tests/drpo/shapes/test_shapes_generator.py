@@ -78,7 +78,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -
     run(whole, tmp_path / "whole")
     run(first, tmp_path / "parts")
     run(second, tmp_path / "parts")
-    assert second.step == 4
+    assert second.steps_done == 4
     assert all(
         torch.equal(a, b)
         for a, b in zip(whole.weights + whole.average, second.weights + second.average, strict=True)

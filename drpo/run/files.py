@@ -1,0 +1,51 @@
+"""The files of a run folder by name, those of earlier versions too, and their rows."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+LOG, EVALUATIONS, GRIDS, BEST = "log.jsonl", "evaluations.jsonl", "sample_grids", "best"
+EARLIER = {EVALUATIONS: "looks.jsonl", GRIDS: "strips"}
+"""What a file or folder was called before 0.1."""
+
+
+def find(run: Path, name: str) -> Path:
+    """A file or folder of a run, under the name that an earlier version gave it where only that is there."""
+    path = run / name
+    before = run / EARLIER.get(name, name)
+    return before if not path.exists() and before.exists() else path
+
+
+def take_over(run: Path) -> None:
+    """Give what an earlier version wrote its present name, and say so: a run that goes on writes one file."""
+    for name, before in EARLIER.items():
+        if find(run, name).name == before:
+            (run / before).rename(run / name)
+            print(f"{run / before} is called {name} now, and was renamed", file=sys.stderr)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a ``.jsonl`` file of a run; a torn last line is left out."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def append_row(path: Path, row: Mapping[str, float]) -> None:
+    """Add a row; what is not a finite number becomes null."""
+    plain = {name: round(value, 6) if math.isfinite(value) else None for name, value in row.items()}
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps(plain) + "\n")
+
+
+def drop_rows_after(path: Path, step: int) -> None:
+    """Drop the rows that lie after `step`."""
+    if path.is_file():
+        rows = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] <= step]
+        part = path.with_suffix(".part")
+        part.write_text("".join(rows), encoding="utf-8")
+        part.replace(path)

@@ -1,0 +1,137 @@
+"""What is written of a run while it trains: rows, evaluations, sample grids, checkpoints, the best and the
+last LoRA.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from drpo.run import checkpoint
+from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG, append_row, drop_rows_after, take_over
+from drpo.run.monitor import Monitor
+from drpo.run.sample_grid import sample_grid
+from drpo.run.tracking import Track
+from drpo.train import Trainer
+from drpo.types import Row
+from rankkit import RankkitError
+
+
+class RunFolder:
+    """The folder of a run, written by its main process alone."""
+
+    def __init__(self, trainer: Trainer, out: Path, monitor: Monitor | None) -> None:
+        self.trainer, self.out = trainer, out
+        self.main = trainer.accelerator.is_main_process
+        self.monitor = monitor if self.main else None
+        self.saved = -1
+        self.warned = False
+
+    def resume(self) -> None:
+        """Claim the folder and go on from its newest complete checkpoint; rows written after it are dropped,
+        as they come again.
+        """
+        if self.main:
+            checkpoint.claim(self.out, asdict(self.trainer.config))
+            take_over(self.out)
+        self.trainer.accelerator.wait_for_everyone()
+        if found := checkpoint.latest(self.out):
+            state = checkpoint.load(found)
+            self.trainer.restore(state)
+            self.saved = self.trainer.steps_done
+            if self.monitor:
+                self.monitor.restore(state["evaluations"])
+        if self.main:
+            for name in (LOG, EVALUATIONS):
+                drop_rows_after(self.out / name, self.trainer.steps_done)
+
+    def due(self, every: int) -> bool:
+        """Whether something that happens every so many steps, and at the last one, happens now."""
+        return self.trainer.steps_done % every == 0 or self.trainer.steps_done == self.trainer.config.steps
+
+    def ended(self, alarm: str, interrupted: bool) -> bool:
+        """Whether the run ends here: any process knows a reason."""
+        alarmed = bool(alarm) and self.trainer.config.on_alarm == "stop"
+        reasons = torch.tensor([float(interrupted or alarmed)], device=self.trainer.accelerator.device)
+        return bool(self.trainer.accelerator.reduce(reasons, "sum").item())
+
+    def log(self, row: Row, track: Track) -> None:
+        """Keep one step's row."""
+        if self.main:
+            append_row(self.out / LOG, row)
+            track.row(row)
+        reason = self.trainer.source.reason
+        if "reward" not in row and reason and not self.warned:
+            self.warned = True
+            print(f"step {row['step']:.0f}: no candidate got a score; {reason}", file=sys.stderr)
+
+    def alarm(self, track: Track) -> str:
+        """The monitor's alarm as the run begins: of the last evaluation, or of a first one, which shows the
+        base.
+        """
+        return self.monitor.alarm() if self.monitor and self.monitor.evaluations else self.evaluate(track)
+
+    def evaluate(self, track: Track) -> str:
+        """Evaluate the run: a row, a sample grid, the best LoRA so far; returns the monitor's alarm."""
+        if not self.monitor:
+            return ""
+        with self.trainer.averaged():
+            now = self.monitor.samples(self.trainer.generator)
+            base = self.monitor.base(self.trainer.generator)
+            found = self.monitor.evaluate(self.trainer.steps_done, now, base)
+            if self.monitor.best() is found:
+                self._keep_best()
+        scores = {f"eval/{name}": score for name, score in found.scores.items()}
+        row = {"step": found.step, "diversity": found.diversity} | scores
+        append_row(self.out / EVALUATIONS, row)
+        track.row(row)
+        grid = sample_grid(base, now)
+        (self.out / GRIDS).mkdir(exist_ok=True)
+        grid.save(self.out / GRIDS / f"{found.step:06d}.png")
+        track.image(found.step, grid)
+        alarm = self.monitor.alarm()
+        for words in [*self.monitor.troubles, *([f"alarm: {alarm}"] if alarm else [])]:
+            print(f"step {found.step}: {words}", file=sys.stderr)
+        return alarm
+
+    def save(self) -> None:
+        """Write a full-state checkpoint of this step, unless it is there."""
+        if self.main and self.saved != self.trainer.steps_done:
+            evaluations = self.monitor.state() if self.monitor else []
+            state = self.trainer.state() | {"evaluations": evaluations}
+            checkpoint.save(self.out, self.trainer.steps_done, state)
+        self.saved = self.trainer.steps_done
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """When what is inside fails in words, what was trained so far is saved first, and the words say so."""
+        try:
+            yield
+        except RankkitError as error:
+            steps = self.trainer.steps_done
+            if not steps:
+                raise
+            self.save()
+            raise type(error)(
+                f"{error}\n{steps} steps are kept in {self.out}: the same command goes on from there"
+            ) from error
+
+    def finish(self) -> None:
+        """Write the LoRA that the run is for."""
+        if self.main:
+            with self.trainer.averaged():
+                self.trainer.generator.save(self.out)
+
+    def _keep_best(self) -> None:
+        part = self.out / f".{BEST}"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        self.trainer.generator.save(part)
+        shutil.rmtree(self.out / BEST, ignore_errors=True)
+        part.rename(self.out / BEST)
