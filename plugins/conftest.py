@@ -1,4 +1,4 @@
-"""Every plugin's tests: no network, one thread, and the tiny cases beside them and the benchmarks importable."""
+"""Every plugin's tests: no network, one thread; tiny cases and benchmarks can be imported."""
 
 import os
 import sys

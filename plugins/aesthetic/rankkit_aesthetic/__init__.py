@@ -1,6 +1,4 @@
-"""LAION's aesthetic predictor v2 (Schuhmann 2022, "improved-aesthetic-predictor"): a linear head on CLIP
-ViT-L/14.
-"""
+"""LAION's aesthetic predictor v2 (Schuhmann 2022): a linear head on CLIP ViT-L/14."""
 
 from __future__ import annotations
 
@@ -37,8 +35,7 @@ OTHER_TOWER = ("text_model.", "text_projection.", "logit_scale")
 
 
 class Aesthetic(Pointwise):
-    """Prefer what people rated as beautiful, whatever it shows: about 1 to 10, mostly 4 to 7. Needs no
-    prompt.
+    """Prefer what people rated as beautiful: about 1 to 10, mostly 4 to 7. Needs no prompt.
 
     `checkpoint` is the head: a file such as sac+logos+ava1-l14-linearMSE.pth, or a hub id. `clip` is the
     folder or hub id of OpenAI's CLIP ViT-L/14 of transformers. Images are resized to a shorter side of 224
@@ -97,7 +94,8 @@ def _tower(clip: str) -> tuple[Any, int]:
     vision: Any = config.vision_config
     if vision.hidden_act != "quick_gelu":
         raise BrokenRanker(
-            f"{clip} uses {vision.hidden_act}, and the head was trained on OpenAI's CLIP, which uses quick_gelu"
+            f"{clip} uses {vision.hidden_act}, and the head was trained on OpenAI's CLIP, "
+            "which uses quick_gelu"
         )
     vision.projection_dim = config.projection_dim
     with empty():

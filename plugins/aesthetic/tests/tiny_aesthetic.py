@@ -1,6 +1,4 @@
-"""The plain loop: transformers' CLIP image tower, torchvision's transform written out, the published head
-layer by layer
-"""
+"""Transformers' CLIP image tower, torchvision's transform and the published head, layer by layer"""
 
 import torch
 

@@ -20,8 +20,9 @@ FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 class Clip(Pointwise):
-    """Prefer images that show what the prompt says: 100 times cos(image, prompt), from -100 to 100; mostly
-    15 to 35.
+    """Prefer images that show what the prompt says: 100 cos(image, prompt), mostly 15 to 35.
+
+    The range is -100 to 100.
 
     Without `model`: a CLIP of transformers, from the folder or hub id `checkpoint`; tokenizer and image
     processor from `processor`, if that is elsewhere. With `model`: that architecture of open_clip, its
@@ -71,9 +72,7 @@ class Clip(Pointwise):
         return "+".join([*(weights_id(place, option) for place, option in places.items()), "pil"])
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and
-        image.
-        """
+        """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""
         from rankkit_torch.clip import cosines
 
         if not images:
@@ -92,7 +91,8 @@ def _transformers(checkpoint: str, processor: str, places: dict[str, Any]) -> To
     activations = {clip.config.text_config.hidden_act, clip.config.vision_config.hidden_act}
     if (checkpoint or WEIGHTS).startswith("openai/") and activations != {"quick_gelu"}:
         raise BrokenRanker(
-            f"{checkpoint} was trained with QuickGELU and its config.json says {' and '.join(sorted(activations))}"
+            f"{checkpoint} was trained with QuickGELU and its config.json says "
+            f"{' and '.join(sorted(activations))}"
         )
     return clip
 
@@ -124,7 +124,8 @@ def _tagged(model: str, pretrained: str) -> tuple[str, dict[str, Any]]:
         raise BadOption(f"open_clip has no pretrained={pretrained!r} for {model}; its tags: {known}")
     if not tag.get("hf_hub"):
         raise BadOption(
-            f"{model} pretrained={pretrained!r} is not on the hub; download {tag.get('url')} and give checkpoint=FILE"
+            f"{model} pretrained={pretrained!r} is not on the hub; "
+            f"download {tag.get('url')} and give checkpoint=FILE"
         )
     return "/".join(str(tag["hf_hub"]).split("/")[:2]), tag
 

@@ -1,4 +1,4 @@
-"""clip passes the contract check with transformers' CLIP and with open_clip's, and equals the plain loop of each."""
+"""clip passes the contract check with transformers' CLIP and open_clip's, and equals each's plain loop."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""GenEval's metadata as typed clauses: what a prompt demands of an image, checked before anything is
-detected.
-"""
+"""GenEval's metadata as typed clauses, checked before anything is detected."""
 
 from __future__ import annotations
 
@@ -19,8 +17,9 @@ class BadClause(RankkitError):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """At least `count` things called `name`; the most confident `count` of them in `color`, and in `relation`
-    to those of clause `target`.
+    """At least `count` things called `name`, in a colour and a relation where these are given.
+
+    The `count` most confident ones are to be in `color`, and in `relation` to those of clause `target`.
 
     In an `exclude` clause `count` is the number that is already too many.
     """
@@ -47,15 +46,15 @@ class Demands:
 
 
 def parse(metadata: Mapping[str, Any], classes: Collection[str] | None = None) -> Demands:
-    """The clauses in one line of GenEval's metadata (README of the official repository,
-    "evaluation_metadata.jsonl").
+    """The clauses in one line of GenEval's evaluation_metadata.jsonl.
 
     `classes`: the names that can be detected, any if None. Raises `BadClause`, naming the clause, what is
     wrong and what there is.
     """
     if "include" not in metadata and "exclude" not in metadata:
         raise BadClause(
-            f"metadata has no include clauses, only {', '.join(map(repr, metadata)) or 'nothing'}; give GenEval's object"
+            f"metadata has no include clauses, only {', '.join(map(repr, metadata)) or 'nothing'}; "
+            "give GenEval's object"
         )
     include = tuple(
         _clause(f"include[{i}]", raw, i, classes) for i, raw in enumerate(_clauses(metadata, "include"))
@@ -81,7 +80,8 @@ def _clause(where: str, raw: Any, index: int, classes: Collection[str] | None) -
     name, count, color, position = raw["class"], raw.get("count"), raw.get("color"), raw.get("position")
     if classes is not None and name not in classes:
         raise BadClause(
-            f"{where} asks for the class {name!r}, which {_unknown(name, classes, 'the detector does not know')}"
+            f"{where} asks for the class {name!r}, "
+            f"which {_unknown(name, classes, 'the detector does not know')}"
         )
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise BadClause(f"{where} asks for {_shown(count)} of {name}; a count is a whole number from 1")
@@ -97,12 +97,14 @@ def _position(where: str, position: Any, index: int) -> tuple[str | None, int]:
         return None, 0
     if not isinstance(position, (list, tuple)) or len(position) != 2:
         raise BadClause(
-            f"{where} has the position {_shown(position)}; a position is [relation, index of an earlier clause]"
+            f"{where} has the position {_shown(position)}; a position is [relation, "
+            "index of an earlier clause]"
         )
     relation, target = position
     if relation not in RELATIONS:
         raise BadClause(
-            f"{where} asks for the relation {relation!r}, which {_unknown(relation, RELATIONS, 'cannot be measured')}"
+            f"{where} asks for the relation {relation!r}, "
+            f"which {_unknown(relation, RELATIONS, 'cannot be measured')}"
         )
     if isinstance(target, bool) or not isinstance(target, int) or not 0 <= target < index:
         raise BadClause(

@@ -20,8 +20,9 @@ app = typer.Typer(
 
 
 def main() -> NoReturn:
-    """Run the command line; errors meant for people are one line on stderr and an exit code: 1, or 2 for a
-    wrong request.
+    """Run the command line.
+
+    Errors meant for people are one line on stderr and an exit code: 1, or 2 for a wrong request.
     """
     try:
         code = int(app(standalone_mode=False, prog_name="python -m rankkit_geneval") or 0)
@@ -81,8 +82,9 @@ def convert(
         Path, typer.Argument(metavar="OUT", help="A new folder; afterwards geneval:checkpoint=OUT.")
     ],
 ) -> None:
-    """Rewrite the official detector's weights for transformers, as safetensors, and check that every one is
-    in its place.
+    """Rewrite the official detector's weights for transformers, as safetensors.
+
+    Every weight is checked to be in its place.
     """
     from rankkit_geneval.weights import OFFICIAL_SHA256, convert_file
 

@@ -1,5 +1,6 @@
-"""Which of ten colours a thing has: its cut-out on grey, compared by CLIP ViT-L/14 with three sentences per
-colour (arXiv 2310.11513).
+"""Which of ten colours a thing has, by CLIP ViT-L/14 (arXiv 2310.11513).
+
+Its cut-out on grey is compared with three sentences per colour.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ class Encoder(Protocol):
 
 
 class NearestColor:
-    """The colour whose sentences are nearest to the image of a thing, by cosine; there is no "none of
-    these".
+    """The colour whose sentences are nearest to the image of a thing, by cosine.
+
+    There is no "none of these".
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -60,16 +62,15 @@ class NearestColor:
         self.known: dict[str, torch.Tensor] = {}
 
     def name(self, image: Image.Image, thing: str, detection: Detection) -> str:
-        """The colour of one detection; it is cut out along its mask where it has one
-        (`postprocess.Instance`), else along its box.
+        """The colour of one detection.
+
+        It is cut out along its mask where it has one (`postprocess.Instance`), else along its box.
         """
         features = F.normalize(self.encoder.images([cut_out(image, detection)]).float(), dim=-1)[0]
         return COLORS[int((self.classifier(thing) @ features).argmax())]
 
     def classifier(self, thing: str) -> torch.Tensor:
-        """One unit vector per colour (10, D): the mean of the unit vectors of its three sentences; kept per
-        thing.
-        """
+        """One unit vector per colour, (10, D): the mean of its sentences' unit vectors. Kept per thing."""
         if thing not in self.known:
             texts = [template.format(color=color, thing=thing) for color in COLORS for template in TEMPLATES]
             unit_CTD = F.normalize(self.encoder.texts(texts).float(), dim=-1).reshape(
@@ -80,8 +81,9 @@ class NearestColor:
 
 
 class Clip:
-    """CLIP by transformers, an `Encoder`. Refused unless its activation is QuickGELU, which OpenAI's weights
-    were trained with.
+    """CLIP by transformers, an `Encoder`.
+
+    Refused unless its activation is QuickGELU, which OpenAI's weights were trained with.
 
     The same weights with plain GELU load without an error and name other colours (open_clip from 2.29.0,
     model "ViT-L-14").
@@ -152,8 +154,9 @@ def cut_out(image: Image.Image, detection: Detection) -> Image.Image:
 
 
 def clip_pixels(image: Image.Image, side: int = SIDE) -> NDArray[np.float32]:
-    """CLIP's evaluation transform: shortest side to `side` (bicubic, antialiased), centre crop, normalise;
-    (3, side, side).
+    """CLIP's evaluation transform, as (3, side, side).
+
+    Shortest side to `side` (bicubic, antialiased), centre crop, normalise.
 
     Of a thread of a thing, more than 80 times as long as wide, only the centre is computed, which saves
     memory and may round otherwise.

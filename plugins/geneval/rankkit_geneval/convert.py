@@ -1,5 +1,6 @@
-"""The official detector's weights under transformers' names: mmdet's Swin-S Mask2Former, rewritten once to
-safetensors.
+"""The official detector's weights under transformers' names.
+
+mmdet's Swin-S Mask2Former is rewritten once, to safetensors.
 
 The layout of names is that of the model hub, which every transformers 5 renames on loading; so load the
 result with `from_pretrained`.
@@ -124,8 +125,7 @@ RECOMPUTED = re.compile(
 
 
 def convert(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict in mmdet 2.x's names as one in transformers' hub names; every tensor of the model, and
-    nothing else.
+    """A state dict in mmdet 2.x's names as one in transformers' hub names: all of the model, nothing else.
 
     Fused query-key-value tensors are split where transformers keeps them apart, and patch merging is put into
     its order of pixels. Raises `RankkitError` naming the first tensors that no rule knows: a checkpoint of
@@ -139,7 +139,8 @@ def convert(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             else "it has no class head"
         )
         raise RankkitError(
-            f"this is not an mmdet 2 checkpoint of Mask2Former with Swin: {problem}; GenEval's own is the Swin-S of its zoo"
+            f"this is not an mmdet 2 checkpoint of Mask2Former with Swin: {problem}; "
+            "GenEval's own is the Swin-S of its zoo"
         )
     converted = {
         name: tensor
@@ -153,8 +154,9 @@ def convert(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def renamed(name: str) -> str | None:
-    """The hub name of one mmdet tensor (of the fused one, where it is split), or None if there is no such
-    tensor.
+    """The hub name of one mmdet tensor, or None if there is no such tensor.
+
+    Of a fused tensor, which becomes several, that of the fused one.
     """
     for pattern, replacement in RULES:
         if re.match(pattern, name):
@@ -163,8 +165,9 @@ def renamed(name: str) -> str | None:
 
 
 def unpermuted(merging: torch.Tensor) -> torch.Tensor:
-    """Patch merging from mmdet's order of the four merged pixels to transformers'; the last axis has 4 C
-    entries.
+    """Patch merging from mmdet's order of the four merged pixels to transformers'.
+
+    The last axis has 4 C entries.
 
     mmdet's (nn.Unfold) runs over channels, then over pixels row by row; transformers' over pixels column by
     column, then over channels.

@@ -1,5 +1,6 @@
-"""GenEval's detector: Mask2Former with Swin-S on COCO, run by transformers on pixels and masks of our own
-making.
+"""GenEval's detector: Mask2Former with Swin-S on COCO, run by transformers.
+
+Pixels and masks are made as mmdet makes them.
 """
 
 from __future__ import annotations
@@ -33,15 +34,17 @@ class Detector(Protocol):
     weights: str
 
     def detect(self, images: Sequence[Image.Image]) -> Sequence[Found]:
-        """The things in each 8-bit RGB image, by class; boxes in its pixels, scores above 0.3, masks where
-        it has them.
+        """The things in each 8-bit RGB image, by class.
+
+        Boxes are in its pixels, scores above 0.3; masks where the detector has them.
         """
         ...
 
 
 class Mask2Former:
-    """The official detector. `name`: a converted folder, a .pth file of mmdet or a name on the hub; loading
-    is strict.
+    """The official detector; loading is strict.
+
+    `name`: a converted folder, a .pth file of mmdet or a name on the hub.
 
     `batch_size` images of one padded size are run at once; the official code runs one. Raises
     `RankkitError` where it cannot be loaded.
@@ -98,8 +101,10 @@ def check_canary(detector: Detector) -> None:
     if cat <= CANARY_SCORE:
         seen = ", ".join(f"{name} {score:.2f}" for score, name in best[:3]) or "nothing"
         raise RankkitError(
-            f"the detector does not see the {CANARY} in its test image (score {cat:.2f}, wanted above {CANARY_SCORE}; it sees {seen}): "
-            "the weights are wrong or the device computes garbage; try device=cpu, convert the checkpoint again, or say canary=false"
+            f"the detector does not see the {CANARY} in its test image (score {cat:.2f}, "
+            f"wanted above {CANARY_SCORE}; it sees {seen}): "
+            "the weights are wrong or the device computes garbage; try device=cpu, "
+            "convert the checkpoint again, or say canary=false"
         )
 
 

@@ -10,8 +10,9 @@ POSITION_THRESHOLD = 0.1  # share of both sizes that an offset must exceed befor
 
 
 def relations(a: Sequence[float], b: Sequence[float]) -> frozenset[str]:
-    """How box `a` lies to box `b`: none, one or two of left of, right of, above, below (Ghosh et al. 2023,
-    arXiv 2310.11513, section 3).
+    """How box `a` lies to box `b`: none, one or two of left of, right of, above, below.
+
+    As Ghosh et al. 2023 (arXiv 2310.11513), section 3.
 
     The offset of the centres, less a tenth of both sizes along each axis, is divided by the length of the
     whole offset; an axis counts where more than half is left. So a sideways offset must exceed a fifth of the
@@ -33,8 +34,9 @@ def relations(a: Sequence[float], b: Sequence[float]) -> frozenset[str]:
 
 
 def iou(a: Sequence[float], b: Sequence[float]) -> float:
-    """Intersection over union in [0, 1], with corners counted as pixels of their own (the old PASCAL VOC
-    convention, +1).
+    """Intersection over union in [0, 1].
+
+    Corners count as pixels of their own (the old PASCAL VOC convention, +1).
     """
     both = _area((max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])))
     either = _area(a) + _area(b) - both

@@ -1,5 +1,6 @@
-"""GenEval's verdict as a pure function of what was detected: numpy only, no image and no model (arXiv
-2310.11513).
+"""GenEval's verdict (arXiv 2310.11513) as a pure function of what was detected.
+
+numpy only: no image and no model.
 
 One pass over the clauses makes a `Finding` each; the four scores are four readings of the same findings.
 """
@@ -24,8 +25,9 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One thing found: `box` is x1, y1, x2, y2 in pixels with the right and lower edge exclusive, `score` in
-    [0, 1].
+    """One thing found: box and score in [0, 1].
+
+    `box` is x1, y1, x2, y2 in pixels with the right and lower edge exclusive.
 
     `color` is the name of its colour where it is known already; else `judge` asks `name_color`, and only
     where a clause wants to know.
@@ -59,8 +61,9 @@ NameColor = Callable[[str, Detection], str]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What there is of one clause: how many things, the colours of the most confident `clause.count`, and how
-    they lie to the target's.
+    """What was found of one clause: how many things, their colours and relations.
+
+    Colours are those of the `clause.count` most confident; relations are to the things of the target.
 
     `top` is empty where there are too few things; then there are no colours, and no pair holds. `pairs_held`
     is a share in [0, 1].
@@ -103,8 +106,9 @@ def judge(
     name_color: NameColor | None = None,
     nms_threshold: float = 1.0,
 ) -> Verdict:
-    """The verdict on an image in which `detections` (class to list, in any order) were found, for a prompt
-    with this `metadata`.
+    """The verdict on an image, for a prompt with this `metadata`.
+
+    `detections`: class to list, in any order.
 
     `name_color(name, detection)` names the colour of a detection that has none. `nms_threshold`: of two boxes
     of one class that overlap by at least this, the less confident one goes; 1, the official value, keeps all.
@@ -129,8 +133,9 @@ def judge(
 
 
 def keep(detections: Sequence[Detection], threshold: float, nms_threshold: float = 1.0) -> list[Detection]:
-    """The detections of one class that count, most confident first: above the threshold, 16 at most, then
-    without overlaps.
+    """The detections of one class that count, most confident first.
+
+    Above the threshold, 16 at most, then without overlaps.
 
     Scores are compared in single precision, in which the detector gives them: 0.3 is not above 0.3 in either.
     """
@@ -169,8 +174,9 @@ def _color(name: str, detection: Detection, name_color: NameColor | None) -> str
 
 
 def _graded(demands: Demands, findings: Sequence[Finding], spared: Sequence[bool]) -> float:
-    """The mean of atomic checks, each in [0, 1]: presence, colour, position; and things that must not be
-    there.
+    """The mean of atomic checks, each in [0, 1].
+
+    Presence, colour, position; and things that must not be there.
     """
     consumed: set[int] = set()
     atoms: list[float] = []
@@ -194,8 +200,9 @@ def _graded(demands: Demands, findings: Sequence[Finding], spared: Sequence[bool
 
 
 def _flow_grpo(findings: Sequence[Finding]) -> float:
-    """The reward server's mean of terms, as it is: not clamped, and with 1 appended after a wrong position
-    too. 0 without clauses.
+    """The mean of terms of Flow-GRPO's reward server, as it is; 0 without clauses.
+
+    It is not clamped, and 1 is appended after a wrong position too.
     """
     terms: list[float] = []
     for finding in findings:
@@ -234,4 +241,7 @@ def _complaint(finding: Finding) -> str:
     lies = sorted(
         frozenset().union(*(relations(a.box, b.box) for a in finding.top for b in finding.target.top))
     )
-    return f"{wanted} {clause.relation} the {finding.target.clause.name}, found it {' and '.join(lies) or 'neither beside nor above it'}"
+    return (
+        f"{wanted} {clause.relation} the {finding.target.clause.name}, "
+        f"found it {' and '.join(lies) or 'neither beside nor above it'}"
+    )

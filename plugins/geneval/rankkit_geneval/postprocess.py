@@ -1,5 +1,4 @@
-"""What the detector's raw numbers say: instances with box, mask and score, as mmdet 2.28.2 makes them of
-Mask2Former's output.
+"""From the detector's raw numbers to instances with box, mask and score, as in mmdet 2.28.2.
 
 transformers' own post-processing is not used: it measures masks on a 384 x 384 square, whatever
 the image's shape, and does not sort.
@@ -25,8 +24,9 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Instance(Detection):
-    """A detection with the mask it was made of:
-    True where the thing is, of the size (height, width) of the image.
+    """A detection with the mask it was made of.
+
+    The mask is True where the thing is, and has the size (height, width) of the image.
     """
 
     mask: Mask | None = field(default=None, compare=False, repr=False)
@@ -60,8 +60,9 @@ def instances(
 
 
 def full_size(logits_HW: torch.Tensor, prepared: Prepared) -> torch.Tensor:
-    """One mask from the detector's scale to the image's: up to the padded input, padding cut off, then to
-    the original size.
+    """One mask from the detector's scale to the image's.
+
+    Up to the padded input, padding cut off, then to the original size.
     """
     padded = F.interpolate(
         logits_HW[None, None], prepared.pixels_3HW.shape[1:], mode="bilinear", align_corners=False

@@ -1,5 +1,6 @@
-"""GenEval's 553 prompts with their clauses, drawn anew instead of shipped: the same bytes as the published
-evaluation_metadata.jsonl.
+"""GenEval's 553 prompts with their clauses, generated instead of shipped.
+
+The bytes are those of the published evaluation_metadata.jsonl.
 
 Drawn as published: numpy's ``default_rng(43)``, 100 draws per task, duplicates dropped. The texts keep the
 quirks that the published ones have: "an" only before a vowel letter, plurals with -es after s and -s after
@@ -27,8 +28,9 @@ Draw = Callable[[np.random.Generator], Metadata]
 
 
 def evaluation_metadata(seed: int = SEED, draws: int = DRAWS) -> list[Metadata]:
-    """One object per prompt, in the published order and with the published keys: tag, include, exclude
-    (counting only), prompt.
+    """One object per prompt, in the published order.
+
+    The keys are the published ones: tag, include, exclude (counting only), prompt.
     """
     rng = np.random.default_rng(seed)
     drawn = [_single_object(name) for name in _distinct(rng, CLASSES, len(CLASSES))]

@@ -1,6 +1,4 @@
-"""The ranker `geneval`: is everything in the image that the prompt asks for, as the official evaluation
-would say.
-"""
+"""The ranker `geneval`: is everything in the image that the prompt asks for?"""
 
 from __future__ import annotations
 
@@ -92,14 +90,15 @@ class Judged(rankkit.Pointwise):
 
 
 class GenEval(Judged):
-    """GenEval (Ghosh et al. 2023, arXiv 2310.11513) without mmdet: the official detector and its thresholds,
-    CLIP for colours.
+    """GenEval (Ghosh et al. 2023, arXiv 2310.11513) without mmdet.
+
+    The official detector and its thresholds; CLIP for colours.
 
     `mode`: correct is the official verdict, 0 or 1; graded, in [0, 1], says how far each check is met;
-    flow_grpo is the reward that Flow-GRPO trains on, for comparison. `checkpoint`: a folder made by ``python
-    -m rankkit_geneval convert``, mmdet's .pth file, or a name on the hub. `clip`: CLIP ViT-L/14 with OpenAI's weights, a folder or a name on the hub. `canary`: see at construction that
-    the detector finds the cat in a bundled image. Other weights, and half precision, are not the published
-    metric.
+    flow_grpo is the reward that Flow-GRPO trains on, for comparison. `checkpoint`: a folder made by
+    ``python -m rankkit_geneval convert``, mmdet's .pth file, or a name on the hub. `clip`: CLIP ViT-L/14
+    with OpenAI's weights, a folder or a name on the hub. `canary`: see at construction that the detector
+    finds the cat in a bundled image. Other weights, and half precision, are not the published metric.
     """
 
     version: ClassVar[str] = (
@@ -129,8 +128,9 @@ class GenEval(Judged):
 
 
 def find_metadata(prompt: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The GenEval object of a prompt: the metadata that came with it, else that of the published prompt with
-    this text.
+    """The GenEval object of a prompt.
+
+    It is the metadata that came with it, else that of the published prompt with this text.
 
     Raises `BadClause` where there is neither, saying how to give some.
     """
@@ -139,7 +139,9 @@ def find_metadata(prompt: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]
     known = prompts.by_text().get(" ".join(prompt.split()))
     if known is None:
         raise BadClause(
-            f"no metadata says what {prompt[:80]!r} asks for, and it is none of GenEval's {len(prompts.by_text())} prompts; give GenEval's "
-            "folders (00000/metadata.jsonl), or metadata with include clauses; python -m rankkit_geneval prompts shows what they look like"
+            f"no metadata says what {prompt[:80]!r} asks for, "
+            f"and it is none of GenEval's {len(prompts.by_text())} prompts; give GenEval's "
+            "folders (00000/metadata.jsonl), or metadata with include clauses; "
+            "python -m rankkit_geneval prompts shows what they look like"
         )
     return known

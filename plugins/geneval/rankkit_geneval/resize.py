@@ -1,5 +1,4 @@
-"""Images as the official detector gets them: resized in fixed point, padded with grey, normalised. numpy
-only.
+"""Images as the official detector gets them: resized in fixed point, padded, normalised. numpy only.
 
 The resize is OpenCV's INTER_LINEAR on 8-bit pixels, bit for bit: two taps per axis whatever the scale (no
 antialias), weights rounded to 1/2048, and the rounding of its vertical pass. Pillow's and torch's resizes
@@ -39,8 +38,9 @@ class Prepared:
 
 
 def prepare(image: Image.Image) -> Prepared:
-    """Resize to fit 1333 x 800, pad right and below to a multiple of 32 with grey 128, then normalise (mmdet
-    2.28.2, test pipeline).
+    """Resize to fit 1333 x 800, pad, normalise: mmdet 2.28.2's test pipeline.
+
+    Padding is grey 128, right and below, to a multiple of 32.
     """
     width, height = fitted(*image.size)
     pixels = resize_linear(np.asarray(image.convert("RGB")), width, height)
@@ -53,8 +53,9 @@ def prepare(image: Image.Image) -> Prepared:
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
-    """The largest (width, height) of the same shape that fits 1333 x 800, lying or standing; images are
-    enlarged too.
+    """The largest (width, height) of the same shape that fits 1333 x 800 or 800 x 1333.
+
+    Small images are enlarged.
     """
     scale = min(LONGEST / max(width, height), SHORTEST / min(width, height))
     return max(int(width * scale + 0.5), 1), max(int(height * scale + 0.5), 1)
@@ -66,9 +67,7 @@ def padded_side(side: int) -> int:
 
 
 def resize_linear(pixels_HWC: Pixels, width: int, height: int) -> Pixels:
-    """OpenCV's ``resize(..., interpolation=INTER_LINEAR)`` of 8-bit pixels, with the same result to the last
-    bit.
-    """
+    """OpenCV's ``resize(..., interpolation=INTER_LINEAR)`` of 8-bit pixels, the same to the last bit."""
     if pixels_HWC.shape[:2] == (height, width):
         return pixels_HWC.copy()
     (left, right), (a0, a1) = _taps(pixels_HWC.shape[1], width, clamped=True)

@@ -1,5 +1,6 @@
-"""Rows to GenEval's table: a score per task and their unweighted mean, with intervals, and nothing missing in
-silence.
+"""Rows to GenEval's table: a score per task and their unweighted mean, with intervals.
+
+What is missing is never hidden.
 """
 
 from __future__ import annotations
@@ -65,8 +66,9 @@ class _Task:
 
 
 def summarize(rows: Iterable[Row], *, partial: bool = False) -> Summary:
-    """The table of one ranker's rows; a row is known by ``details["correct"]``, whatever the mode of the
-    ranker was.
+    """The table of one ranker's rows.
+
+    A row counts by ``details["correct"]``, whatever the ranker's mode was.
 
     Raises `RankkitError` where a task is missing or an image abstained, unless `partial`; and where rows are
     of several rankers or of none.
@@ -77,7 +79,8 @@ def summarize(rows: Iterable[Row], *, partial: bool = False) -> Summary:
     others = sorted(repr(name) for name, task in tasks.items() if name not in TASKS and task.verdicts)
     if others:
         raise RankkitError(
-            f"rows have the task {', '.join(others)}, which GenEval does not; its tasks are {', '.join(TASKS)}"
+            f"rows have the task {', '.join(others)}, which GenEval does not; "
+            f"its tasks are {', '.join(TASKS)}"
         )
     if not partial and (missing or abstained):
         raise RankkitError(
@@ -108,7 +111,8 @@ def as_text(summary: Summary) -> str:
     for score in [*summary.tasks, *([summary.overall] if summary.overall else [])]:
         interval = f"{score.low:6.1%} – {score.high:.1%}"
         lines.append(
-            f"{score.task:<14}{score.score:>7.1%}   {interval:<15}{score.images:>7}{score.prompts:>9}{score.abstained:>11}"
+            f"{score.task:<14}{score.score:>7.1%}   "
+            f"{interval:<15}{score.images:>7}{score.prompts:>9}{score.abstained:>11}"
         )
     if summary.missing:
         lines.append(f"no overall score: nothing was judged of {', '.join(summary.missing)}")
@@ -135,7 +139,8 @@ def _collect(rows: Iterable[Row]) -> dict[str, _Task]:
             task.verdicts[row["prompt"]].append(bool(details["correct"]))
     if len(rankers) > 1:
         raise RankkitError(
-            f"the rows are of {len(rankers)} rankers ({'; '.join(sorted(rankers))}); give each a file of its own"
+            f"the rows are of {len(rankers)} rankers ({'; '.join(sorted(rankers))}); "
+            "give each a file of its own"
         )
     return tasks
 
@@ -162,8 +167,9 @@ def _score(name: str, task: _Task) -> Score:
 
 
 def _overall(scores: Sequence[Score]) -> Score:
-    """The unweighted mean of the tasks. Its limits add the squared distances of theirs (Zou and Donner, Stat.
-    Med. 27, 2008).
+    """The unweighted mean of the tasks.
+
+    Its limits add the squared distances of theirs (Zou and Donner, Stat. Med. 27, 2008).
 
     So it stays in [0, 1], and tasks where all is right or wrong are not taken for certain.
     """

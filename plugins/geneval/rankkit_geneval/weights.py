@@ -1,5 +1,6 @@
-"""Where the detector's weights come from: a converted folder, mmdet's checkpoint file, or the hub; converted
-once, checked always.
+"""Where the detector's weights come from: a converted folder, mmdet's file, or the hub.
+
+They are converted once and checked always.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ STAGES = ["stage1", "stage2", "stage3", "stage4"]
 
 
 def official_config() -> Any:
-    """The architecture of GenEval's detector:
+    """The architecture of GenEval's detector.
+
     Mask2Former with Swin-S, 100 queries, 80 labels called as GenEval calls them.
     """
     from transformers import Mask2FormerConfig, SwinConfig
@@ -58,8 +60,9 @@ def official_config() -> Any:
 
 
 def convert_file(checkpoint: Path, folder: Path, *, config: Any = None) -> str:
-    """Convert mmdet's checkpoint file into a folder that `load` takes, and load it once to see that nothing
-    is missing.
+    """Convert mmdet's checkpoint file into a folder that `load` takes.
+
+    It is loaded once, to see that nothing is missing.
 
     Returns the sha256 of the checkpoint. The folder appears only when all is well. `config`: the
     architecture, the official one if None. Raises `RankkitError`: no such file, more than tensors in it,
@@ -101,7 +104,8 @@ def read_checkpoint(path: Path) -> Mapping[str, torch.Tensor]:
     except Exception as error:  # pickle, zip and torch each raise their own
         first = " ".join(str(error).split())[:200]
         raise RankkitError(
-            f"{path} cannot be read as weights alone ({type(error).__name__}: {first}); if you trust it, save its state_dict by itself, "
+            f"{path} cannot be read as weights alone ({type(error).__name__}: {first}); if you trust it, "
+            "save its state_dict by itself, "
             "torch.save({'state_dict': …}), in a process of its own, and convert that"
         ) from None
     state = content.get("state_dict", content) if isinstance(content, dict) else content
@@ -113,8 +117,9 @@ def read_checkpoint(path: Path) -> Mapping[str, torch.Tensor]:
 
 
 def load(name: str | Path, *, dtype: torch.dtype = torch.float32) -> Any:
-    """The detector in a converted folder, or of that name on the hub, in evaluation mode on the CPU; refused
-    unless every weight fits.
+    """The detector in a converted folder, or of that name on the hub.
+
+    In evaluation mode on the CPU; refused unless every weight fits.
     """
     from transformers import Mask2FormerForUniversalSegmentation
 
@@ -140,7 +145,8 @@ def load(name: str | Path, *, dtype: torch.dtype = torch.float32) -> Any:
         )
     if model.config.num_labels != len(CLASSES):
         raise RankkitError(
-            f"the detector {name} knows {model.config.num_labels} labels; GenEval's knows COCO's {len(CLASSES)}"
+            f"the detector {name} knows {model.config.num_labels} labels; "
+            f"GenEval's knows COCO's {len(CLASSES)}"
         )
     return model.eval()
 
@@ -161,8 +167,9 @@ def quiet() -> Iterator[None]:
 
 
 def resolve(checkpoint: str, *, cache: Path | None = None, config: Any = None) -> tuple[str, str]:
-    """What `load` takes, and a short id of the weights for the rows' version. mmdet's files are converted
-    once, into the cache.
+    """What `load` takes, and a short id of the weights for the rows' version.
+
+    mmdet's files are converted once, into the cache.
 
     `checkpoint`: a converted folder, a .pth file, or a name on the hub. The official name must have the
     official bytes. `cache` and `config`: where converted files are kept, and the architecture of a .pth file;
@@ -179,7 +186,8 @@ def resolve(checkpoint: str, *, cache: Path | None = None, config: Any = None) -
     digest = sha256(path)
     if official and digest != OFFICIAL_SHA256:
         raise RankkitError(
-            f"{path} has sha256 {digest[:12]}…, not the official {OFFICIAL_SHA256[:12]}…; remove it and try again"
+            f"{path} has sha256 {digest[:12]}…, not the official {OFFICIAL_SHA256[:12]}…; "
+            "remove it and try again"
         )
     folder = (cache or _cache()) / digest[:16]
     converted = folder / "model.safetensors"
@@ -202,8 +210,9 @@ def sha256(path: Path) -> str:
 
 
 def _weights_id(folder: Path) -> str:
-    """The first digits of the sha256 of the checkpoint a folder was converted from, else of the weights
-    themselves.
+    """A short id of a folder's weights.
+
+    The first digits of the sha256 of the checkpoint it was converted from, else of the weights themselves.
     """
     from safetensors import safe_open
 
@@ -234,4 +243,7 @@ def _cache() -> Path:
 
 
 def _how() -> str:
-    return f"get mmdet's {OFFICIAL_FILE}_….pth, run python -m rankkit_geneval convert FILE FOLDER, and name it: geneval:checkpoint=FOLDER"
+    return (
+        f"get mmdet's {OFFICIAL_FILE}_….pth, run python -m rankkit_geneval convert FILE FOLDER, and name it: "
+        "geneval:checkpoint=FOLDER"
+    )

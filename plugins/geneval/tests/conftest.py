@@ -12,8 +12,9 @@ from rankkit_geneval.weights import convert_file
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory):
-    """The real architecture, made tiny, with random weights that went through the conversion; sure of itself,
-    so that it finds things.
+    """The real architecture, made tiny, with random weights that went through the conversion.
+
+    Its class scores are large, so that it finds things.
     """
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -1,5 +1,6 @@
-"""A detector and a namer of colours that really look, at drawn images: a solid block is a thing, and its
-colour says which.
+"""A detector and a namer of colours for drawn images.
+
+A solid block is a thing, and its colour says which.
 """
 
 import numpy as np
@@ -18,9 +19,7 @@ INK = {
 
 
 class Blocks:
-    """Finds blocks of INK's colours, each colour one thing, with the same score always; also clocks, one per
-    row of blocks.
-    """
+    """Finds blocks of INK's colours, each colour one thing, always with the same score."""
 
     classes = CLASSES
     weights = "drawn"

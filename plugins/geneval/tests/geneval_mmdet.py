@@ -1,6 +1,4 @@
-"""mmdet's side of the conversion, for tests: the names and shapes of its checkpoint, and the way back from
-the hub's names.
-"""
+"""mmdet's side of the conversion: its checkpoint's names and shapes, and the way back to them."""
 
 import re
 
@@ -15,7 +13,7 @@ TRANSFORMER = "model.transformer_module."
 
 
 def tiny_config(**more):
-    """A Mask2Former of 80 labels small enough for tests, with every kind of layer that the official one has."""
+    """A Mask2Former of 80 labels, small enough for tests, with every kind of layer of the official one."""
     swin = SwinConfig(
         embed_dim=12,
         depths=[2, 1, 2, 1],
@@ -30,8 +28,9 @@ def tiny_config(**more):
 
 
 def shapes(config):
-    """Every tensor of mmdet's checkpoint with its shape: mmdet 2.28's SwinTransformer,
-    MSDeformAttnPixelDecoder, Mask2FormerHead.
+    """Every tensor of mmdet's checkpoint with its shape.
+
+    Those of mmdet 2.28's SwinTransformer, MSDeformAttnPixelDecoder and Mask2FormerHead.
     """
     swin, d = config.backbone_config, config.hidden_dim
     found = {

@@ -17,9 +17,7 @@ from rankkit_torch.testing import SAME_PIXEL
 
 
 class Recorded:
-    """An encoder whose rows are known: texts get rows of growing length at the angle of their colour,
-    images that of a chosen one.
-    """
+    """An encoder whose rows are known: texts lie at the angle of their colour, images at a chosen one."""
 
     def __init__(self, color="blue"):
         self.asked, self.color = [], color

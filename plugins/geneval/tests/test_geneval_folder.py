@@ -17,8 +17,9 @@ SIX = [
 
 @pytest.fixture
 def folder(tmp_path):
-    """One prompt per task, named with four digits as the official README does or with five as its generator
-    does.
+    """One prompt per task.
+
+    Named with four digits as the official README does or with five as its generator does.
     """
     for number, metadata in enumerate(SIX):
         samples = tmp_path / "images" / f"{number:05}" / "samples"

@@ -269,7 +269,10 @@ def test_the_scorer_works_without_torch():
     import subprocess
     import sys
 
-    code = "import sys; sys.modules['torch'] = None; from rankkit_geneval import judge, Detection; print(judge({'include': []}, {}).correct)"
+    code = (
+        "import sys; sys.modules['torch'] = None; from rankkit_geneval import judge, Detection; "
+        "print(judge({'include': []}, {}).correct)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "True\n"
 

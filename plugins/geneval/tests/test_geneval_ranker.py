@@ -1,6 +1,4 @@
-"""The ranker: whole, with a detector that looks at drawn images, and with the real architecture on random
-weights.
-"""
+"""The ranker, with a detector of drawn images and with the real architecture on random weights."""
 
 import json
 import math
@@ -168,7 +166,7 @@ def test_the_detector_gives_an_image_the_same_things_alone_and_in_any_batch(chec
 
 @pytest.mark.slow
 def test_the_detector_of_the_published_size_runs_on_a_cpu(tmp_path):
-    """69 million random weights, through the conversion; what an image takes is printed (pytest -s -m slow)."""
+    """69 million random weights, through the conversion; an image's time is printed (pytest -s -m slow)."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = Mask2FormerForUniversalSegmentation(official_config())
@@ -246,7 +244,8 @@ def test_the_hubs_own_training_run_has_the_same_labels_in_the_same_places():
 
 def test_listing_the_ranker_imports_neither_torch_nor_the_plugin():
     code = (
-        "import sys, json; from rankkit.registry import cards; from rankkit.registry.catalog import installed;"
+        "import sys, json; from rankkit.registry import cards; "
+        "from rankkit.registry.catalog import installed;"
         "(card,) = [cards.describe(o, verbose=True) for o in installed() if o.name == 'geneval'];"
         "print(json.dumps([card, sorted({'torch', 'transformers', 'rankkit_geneval'} & set(sys.modules))]))"
     )

@@ -175,6 +175,9 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path):
 
 
 def test_prompts_and_summary_work_without_torch(tmp_path):
-    code = "import sys; sys.modules['torch'] = None; sys.argv = ['x', 'prompts']; import runpy; runpy.run_module('rankkit_geneval')"
+    code = (
+        "import sys; sys.modules['torch'] = None; sys.argv = ['x', 'prompts']; import runpy; "
+        "runpy.run_module('rankkit_geneval')"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120)
     assert result.returncode == 0 and len(result.stdout.splitlines()) == 553, result.stderr

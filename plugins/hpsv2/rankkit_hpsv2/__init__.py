@@ -43,17 +43,16 @@ class HPSv2(Pointwise):
 
     @classmethod
     def version(cls, *, version: str = "2.1", checkpoint: str = WEIGHTS, **_: Any) -> str:
-        """Which of the published weights, their id, and that images are resized with antialiasing (as
-        torchvision 0.17 and later do).
+        """Which of the published weights, their id, and how images are resized.
+
+        That is with antialiasing, as torchvision 0.17 and later do.
         """
         from rankkit_torch import weights_id
 
         return f"v{version}+{weights_id(checkpoint)}+letterbox-antialias"
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt, with the prompt's length in tokens, what was cut of it, and how the
-        image was fitted.
-        """
+        """One score per image and prompt; details say what was cut or padded of both."""
         from rankkit_torch.clip import cosines
 
         if not images:

@@ -29,9 +29,7 @@ class Letterboxed(OpenClip):
 
 
 def letterbox(image: Image.Image, size: int) -> torch.Tensor:
-    """(3, size, size) float32, normalised with CLIP's mean and deviation; resized by bicubic interpolation of
-    the tensor, antialiased.
-    """
+    """(3, size, size) float32: the tensor resized (bicubic, antialiased), padded, then normalised."""
     width, height = fitted(image.width, image.height, size)
     pixels = torch.from_numpy(np.array(image, dtype=np.uint8)).permute(2, 0, 1).to(torch.float32) / 255
     if max(image.size) != size:
@@ -44,20 +42,23 @@ def letterbox(image: Image.Image, size: int) -> torch.Tensor:
 
 
 def fitted(width: int, height: int, size: int) -> tuple[int, int]:
-    """Width and height when the longer side becomes `size`. Raises `BrokenRanker` where the authors'
-    transform fails.
+    """Width and height when the longer side becomes `size`.
+
+    Raises `BrokenRanker` where the authors' transform fails.
 
     It fails where the shorter side rounds to nothing, and where the longer side is `size` already and the
     shorter is not: it then neither resizes nor pads.
     """
     if max(width, height) == size != min(width, height):
         raise BrokenRanker(
-            f"an image of {width}x{height} is not padded by the authors' transform, and their model fails on it; resize it"
+            f"an image of {width}x{height} is not padded by the authors' transform, "
+            "and their model fails on it; resize it"
         )
     scale = size / float(max(width, height))
     fit = round(width * scale), round(height * scale)
     if min(fit) < 1:
         raise BrokenRanker(
-            f"an image of {width}x{height} is too narrow: at a longer side of {size} its shorter side is nothing"
+            f"an image of {width}x{height} is too narrow: "
+            f"at a longer side of {size} its shorter side is nothing"
         )
     return fit

@@ -1,5 +1,6 @@
-"""The original hpsv2 package as a ranker, in an environment of its own: the oracle that our port is compared
-with.
+"""The original hpsv2 package as a ranker, in an environment of its own.
+
+It is the reference that our port is compared with.
 
 It needs what official.txt lists, and nothing of ours but rankkit itself. As published, the package lacks its
 vocabulary, which official_setup.py puts into the environment, and imports turtle, which needs a screen
@@ -26,8 +27,9 @@ REGISTRATIONS = ("torchvision._meta_registrations", "torchvision._autograd_regis
 
 
 class Official(Pointwise):
-    """HPSv2 as its authors' package scores it: the cosine of image and prompt, mostly 0.2 to 0.35 (arXiv
-    2306.09341).
+    """HPSv2 as its authors' package scores it (arXiv 2306.09341).
+
+    The cosine of image and prompt, mostly 0.2 to 0.35.
 
     `checkpoint`: the published file, else the package downloads that of `version`. `model`: the architecture,
     or the JSON file of one.
@@ -53,9 +55,7 @@ class Official(Pointwise):
         return "+".join(f"{name}-{_version(name)}" for name in ("hpsv2", "torchvision"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
-        """The package's own `score`, once for each run of one prompt, because it reads the checkpoint anew
-        every time.
-        """
+        """The package's own `score`, once for each run of one prompt: it reads the checkpoint every time."""
         scores: list[float] = []
         for prompt, run in itertools.groupby(zip(images, prompts, strict=True), key=lambda pair: pair[1]):
             with contextlib.redirect_stdout(sys.stderr):

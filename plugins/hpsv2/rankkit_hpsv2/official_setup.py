@@ -1,5 +1,6 @@
-"""Run by `rankkit install hpsv2-official` inside the new environment: puts the vocabulary there that the
-hpsv2 wheel leaves out.
+"""Run by `rankkit install hpsv2-official` inside the new environment.
+
+Puts the vocabulary there that the hpsv2 wheel leaves out.
 
 It is OpenAI's file of byte pairs, which clip-anytorch brings as well.
 """

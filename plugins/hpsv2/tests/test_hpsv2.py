@@ -1,6 +1,4 @@
-"""hpsv2 passes the contract check, equals open_clip's plain loop, and fits images as torchvision
-does.
-"""
+"""hpsv2 passes the contract check, equals open_clip's plain loop, and fits images as torchvision does."""
 
 import sys
 from pathlib import Path
@@ -99,7 +97,7 @@ def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how):
 
 
 def test_weights_without_their_wrapping_are_not_silently_ignored(options, tmp_path):
-    """The published file holds its weights under state_dict; read without looking there, nothing would match."""
+    """The published file holds its weights under state_dict; read elsewhere, nothing would match."""
     with pytest.raises(BrokenRanker, match="keys are missing"):
         rankkit.load("hpsv2:model=ViT-B-32", checkpoint=options["checkpoint"])
 

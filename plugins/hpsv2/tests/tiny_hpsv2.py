@@ -1,6 +1,4 @@
-"""The plain loop: open_clip's model and tokenizer, torchvision's tensor operations in the authors' order, one
-pair at a time
-"""
+"""open_clip's model and tokenizer, torchvision's operations in the authors' order, one pair at a time"""
 
 import json
 

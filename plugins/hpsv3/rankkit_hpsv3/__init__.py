@@ -1,6 +1,4 @@
-"""HPSv3 (Ma et al. 2025, arXiv 2508.03789):
-Qwen2-VL-7B with a head that gives a preference and how sure it is.
-"""
+"""HPSv3 (Ma et al. 2025, arXiv 2508.03789): Qwen2-VL-7B with a head for a preference and its uncertainty."""
 
 from __future__ import annotations
 
@@ -17,8 +15,9 @@ BASE = "Qwen/Qwen2-VL-7B-Instruct"
 
 
 class HPSv3(Pointwise):
-    """Prefer what people chose in HPDv3: the mean of the learned preference, unbounded, mostly -5 to 15
-    (section 4 of the paper).
+    """Prefer what people chose in HPDv3: the mean of the learned preference, mostly -5 to 15.
+
+    It is unbounded (section 4 of the paper).
 
     `stderr` is the learned standard deviation, the exponential of the head's second number: how unsure the
     model is. The whole image is seen, resized to about 448 x 448 pixels in its own shape; the prompt is not
@@ -48,14 +47,15 @@ class HPSv3(Pointwise):
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, base: str = BASE, **_: Any) -> str:
-        """The weights' id, that of the configuration and tokenizer, and that images are prepared by Pillow."""
+        """The ids of the weights and of configuration and tokenizer, and that Pillow prepares images."""
         from rankkit_torch import weights_id
 
         return "+".join((weights_id(checkpoint), weights_id(base, "base"), "pil"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt with its standard deviation, the prompt's length in tokens and the
-        image's size as seen.
+        """One score per image and prompt with its standard deviation.
+
+        Details hold the prompt's length in tokens and the image's size as seen.
         """
         questions = self.asker.ask(images, prompts)
         found: dict[int, tuple[float, float]] = {}
@@ -79,8 +79,9 @@ class HPSv3(Pointwise):
 
 
 def plan(lengths: Sequence[int], most: int, budget: int) -> list[list[int]]:
-    """Places of items in batches of like lengths: at most `most` items, and longest times count at most
-    `budget` (one item always fits).
+    """Indices of items in batches of like lengths.
+
+    At most `most` items, and longest times count at most `budget` (one item always fits).
 
     >>> plan([5, 100, 6, 90], most=8, budget=200)
     [[0, 2], [3, 1]]

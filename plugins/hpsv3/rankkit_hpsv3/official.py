@@ -1,5 +1,6 @@
-"""The original hpsv3 package as a ranker, in an environment of its own: the oracle that our port is compared
-with.
+"""The original hpsv3 package as a ranker, in an environment of its own.
+
+It is the reference that our port is compared with.
 
 It needs what official.txt lists, and nothing of ours but rankkit itself.
 """
@@ -22,8 +23,9 @@ from rankkit import Pointwise, Scored
 
 
 class Official(Pointwise):
-    """HPSv3 as its authors' package scores it: mean of the learned preference, mostly -5 to 15 (arXiv
-    2508.03789).
+    """HPSv3 as its authors' package scores it (arXiv 2508.03789).
+
+    The mean of the learned preference, mostly -5 to 15.
 
     `checkpoint`: the published file, else the package downloads it. `base`: a folder or hub id of Qwen2-VL
     with its weights, all of which the package replaces. `dtype`: bfloat16 on a GPU, as the authors configure
@@ -56,9 +58,7 @@ class Official(Pointwise):
         return "+".join(f"{name}-{_version(name)}" for name in ("hpsv3", "transformers"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """The package's own `reward` of each pair: the mean, and the exponential of the second number as
-        standard error.
-        """
+        """The package's own `reward` of each pair: the mean, and exp of the second number as stderr."""
         found = []
         for image, prompt in zip(images, prompts, strict=True):
             with self.torch.no_grad(), contextlib.redirect_stdout(sys.stderr):

@@ -1,5 +1,4 @@
-"""What HPSv3 is asked: one turn of chat with the image, the authors' instruction and the mark at which it
-answers.
+"""What HPSv3 is asked: one turn of chat with image, instruction and the mark at which it answers.
 
 question.txt is the authors' text, letter by letter, because scores depend on it: hpsv3 1.0.0, MIT licence,
 (c) 2024 HPSv3 Team.
@@ -69,14 +68,15 @@ class Asker:
         )
         if self.reward >= vocabulary:
             raise BrokenRanker(
-                f"{folder} has {self.reward + 1} tokens and the checkpoint {vocabulary}: they do not belong together"
+                f"{folder} has {self.reward + 1} tokens and the checkpoint {vocabulary}: "
+                "they do not belong together"
             )
 
     def ask(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Question]:
         """One question per image and prompt; the images are prepared on several threads.
 
-        Raises `BrokenRanker` for an image that the authors' code refuses, and for a prompt that holds the model's
-        own marks.
+        Raises `BrokenRanker` for an image that the authors' code refuses, and for a prompt that holds the
+        model's own marks.
         """
         prepared = map_images(prepare, images)
         return [self._question(*pair) for pair in zip(prepared, prompts, strict=True)]
@@ -89,7 +89,8 @@ class Asker:
         ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
         if ids.count(self.reward) != 1 or ids.count(self.placeholder) != tokens:
             raise BrokenRanker(
-                f"the prompt holds a mark of the model itself ({REWARD} or {PLACEHOLDER}), and cannot be judged"
+                f"the prompt holds a mark of the model itself ({REWARD} or {PLACEHOLDER}), "
+                "and cannot be judged"
             )
         length = len(self.tokenizer(prompt, verbose=False)["input_ids"])
         resized = f"{patches.width}x{patches.height}"
@@ -98,7 +99,7 @@ class Asker:
         )
 
     def batch(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
-        """Tokens and mask (B, L), patches of all images, grids (B, 3), and where each is to be answered (B,)."""
+        """Tokens and mask (B, L), all patches, grids (B, 3), and where each is to be answered (B,)."""
         longest = max(len(question.ids) for question in questions)
         pad = self.tokenizer.pad_token_id
         return {
@@ -127,12 +128,14 @@ def prepare(image: Image.Image) -> Patches:
 
 
 def fitted(width: int, height: int) -> tuple[int, int]:
-    """Width and height in multiples of 28 with about `PIXELS` pixels: below it when the rounded image has
-    more, else above.
+    """Width and height in multiples of 28 with about `PIXELS` pixels.
+
+    Below it when the rounded image has more, else above.
     """
     if max(width, height) > MAX_RATIO * min(width, height):
         raise BrokenRanker(
-            f"an image of {width}x{height} is too narrow: its sides differ by more than a factor of {MAX_RATIO}"
+            f"an image of {width}x{height} is too narrow: "
+            f"its sides differ by more than a factor of {MAX_RATIO}"
         )
     rounded = max(SIDE, round(width / SIDE) * SIDE) * max(SIDE, round(height / SIDE) * SIDE)
     if rounded == PIXELS:
@@ -145,7 +148,7 @@ def fitted(width: int, height: int) -> tuple[int, int]:
 
 
 def patches(pixels_CHW: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(P, 1176): patches of 14 x 14, two by two together, each twice, because the model expects two video frames."""
+    """(P, 1176): patches of 14 x 14, two by two together, each twice: the model expects two video frames."""
     channels, height, width = pixels_CHW.shape
     grid = pixels_CHW.reshape(channels, height // SIDE, 2, PATCH, width // SIDE, 2, PATCH)
     grid = grid.transpose(1, 4, 2, 5, 0, 3, 6)[:, :, :, :, :, None]

@@ -1,6 +1,4 @@
-"""hpsv3 passes the contract check, equals its language model written out, and reads the published keys
-strictly.
-"""
+"""hpsv3 passes the contract check, equals its model written out, reads published keys strictly."""
 
 import math
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Qwen2-VL's language model written out in plain tensor operations on transformers' image tower and
-processor, one pair at a time
-"""
+"""Qwen2-VL's language model in plain tensor operations on transformers' image tower, a pair at a time"""
 
 import json
 import math
@@ -32,9 +30,9 @@ MARKS = [
     "<|video_pad|>",
 ]
 PROCESSOR = {
-    "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2VLProcessor", "min_pixels": 56 * 56,
-    "max_pixels": 2**14 * 28**2, "patch_size": 14, "temporal_patch_size": 2, "merge_size": 2,
-    "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
+    "image_processor_type": "Qwen2VLImageProcessor", "processor_class": "Qwen2VLProcessor",
+    "min_pixels": 56 * 56, "max_pixels": 2**14 * 28**2, "patch_size": 14, "temporal_patch_size": 2,
+    "merge_size": 2, "image_mean": CLIP_MEAN, "image_std": CLIP_STD,
 }  # fmt: skip
 TEMPLATE = """{%- for message in messages %}{% if loop.first %}<|im_start|>system
 You are a helpful assistant.<|im_end|>
@@ -106,8 +104,9 @@ def network_shapes(config, tokens):
 
 
 def original(folder, *, checkpoint, base):
-    """The same files for the original package, which wants a base with weights and a chat template: it
-    replaces all of the former.
+    """The same files for the original package, with a base it replaces all weights of.
+
+    That base needs weights and a chat template.
     """
     whole = shutil.copytree(base, folder / "whole")
     (whole / "chat_template.json").write_text(json.dumps({"chat_template": TEMPLATE}))
@@ -124,7 +123,7 @@ def published(key):
 
 
 def tokenizer():
-    """Qwen2's tokenizer, byte by byte but for the words of the question, which are built up letter by letter."""
+    """Qwen2's tokenizer: bytes, and the words of the question built up letter by letter."""
     from transformers import Qwen2Tokenizer
 
     letters = byte_letters()
@@ -162,8 +161,9 @@ def reference(images, prompts, *, checkpoint, base):
 
 
 def fit(image, pixels=256 * 28 * 28):
-    """The authors' resizing: sides to multiples of 28, at most (rounding down) or at least (rounding up) so
-    many pixels.
+    """The authors' resizing: sides to multiples of 28.
+
+    At most (rounding down) or at least (rounding up) so many pixels.
     """
     sides = [max(28, round(side / 28) * 28) for side in image.size]
     if math.prod(sides) != pixels:

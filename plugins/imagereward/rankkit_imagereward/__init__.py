@@ -1,6 +1,4 @@
-"""ImageReward (Xu et al. 2023, arXiv 2304.05977):
-BLIP finetuned on rankings of generated images by experts.
-"""
+"""ImageReward (Xu et al. 2023, arXiv 2304.05977): BLIP finetuned on experts' rankings of images."""
 
 from __future__ import annotations
 
@@ -20,8 +18,9 @@ MEAN, STD = (
 
 
 class ImageReward(Pointwise):
-    """Prefer what expert annotators preferred: standardised over the training set, mostly -2 to 2 (section 3
-    of the paper).
+    """Prefer what expert annotators preferred: standardised, mostly -2 to 2 (section 3 of the paper).
+
+    Mean 0 and deviation 1 are those over the training set.
 
     Images are resized to a shorter side of 224 and cropped to the centre. Prompts are cut at 35 tokens, as
     in training: `details` say so. `checkpoint` is the published file, a folder with it or a hub id;
@@ -56,9 +55,7 @@ class ImageReward(Pointwise):
         return "+".join((weights_id(checkpoint), weights_id(tokenizer, "tokenizer"), "pil"))
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and
-        image.
-        """
+        """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""
         from rankkit_imagereward.model import LIMIT, raw_scores
         from rankkit_torch import batches
         from rankkit_torch.images import resize_details

@@ -77,7 +77,8 @@ def load(path: Path, device: torch.device, dtype: torch.dtype) -> Network:
         vision, text = configurations(state)
     except KeyError as error:
         raise BrokenRanker(
-            f"{path} does not fit ImageReward: it has no {error.args[0]}. Is it the checkpoint of another model?"
+            f"{path} does not fit ImageReward: "
+            f"it has no {error.args[0]}. Is it the checkpoint of another model?"
         ) from None
     with empty():
         network = Network(vision, text)
@@ -96,9 +97,7 @@ def renamed(key: str) -> str:
 
 
 def configurations(state: Mapping[str, torch.Tensor]) -> tuple[BlipVisionConfig, BlipTextConfig]:
-    """Sizes as the weights have them (BLIP large in the published file); what weights do not show is as
-    published.
-    """
+    """Sizes as the weights have them (BLIP large in the published file), the rest as published."""
     patch = state["vision.embeddings.patch_embedding.weight"]
     positions = state["vision.embeddings.position_embedding"].shape[1] - 1
     words, places = (

@@ -1,5 +1,6 @@
-"""The original image-reward package as a ranker, in an environment of its own: the oracle that our port is
-compared with.
+"""The original image-reward package as a ranker, in an environment of its own.
+
+It is the reference that our port is compared with.
 
 It needs what official.txt lists, and nothing of ours but rankkit itself.
 """
@@ -57,8 +58,9 @@ class Official(Pointwise):
 
 
 def _package() -> Any:
-    """The package. A torchvision built for another torch registers operators it does not need here; then they
-    are left out.
+    """The package, also beside a torchvision built for another torch.
+
+    Such a torchvision registers operators that are not needed here; then they are left out.
     """
     try:
         importlib.import_module("torchvision")

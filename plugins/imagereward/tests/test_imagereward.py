@@ -1,6 +1,4 @@
-"""imagereward passes the contract check, equals its network written out, and reads the published keys
-strictly.
-"""
+"""imagereward passes the contract check, equals its network written out, reads keys strictly."""
 
 from pathlib import Path
 

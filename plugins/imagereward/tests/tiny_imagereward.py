@@ -21,8 +21,9 @@ FULL = {"vision": 1024, "depth": 24, "grid": 14, "text": 768, "layers": 12, "voc
 
 
 def shapes(vision=128, depth=2, grid=2, patch=16, text=64, layers=2, vocab=400, inner=4, positions=64):
-    """Keys and shapes of the published file; the published sizes are 1024, 24, 14, 16, 768, 12, 30524, 4,
-    512.
+    """Keys and shapes of the published file.
+
+    The published sizes are 1024, 24, 14, 16, 768, 12, 30524, 4, 512.
     """
     found = {"cls_token": (1, 1, vision), "pos_embed": (1, grid * grid + 1, vision)}
     found |= affine("patch_embed.proj", (vision, 3, patch, patch)) | affine("norm", (vision,))

@@ -24,8 +24,7 @@ SIDE = {"Det.limit_type": "max", "Det.limit_side_len": 960}
 
 
 class Ocr(Pointwise):
-    """1 - normalised edit distance between the text that the prompt quotes and what can be read in the
-    image, in [0, 1].
+    """1 - normalised edit distance, in [0, 1], between the text a prompt quotes and what an image shows.
 
     Case and white space do not matter. With several quoted texts each is looked for, and letters weigh alike.
     `match`: with "anywhere" other text in the image does no harm (the quoted text is compared with the

@@ -28,8 +28,9 @@ def plain(text: str) -> str:
 
 
 def distance(wanted: str, read: str, *, anywhere: bool) -> int:
-    """Insertions, deletions and replacements that make `read`, or with `anywhere` the best passage of it,
-    into `wanted` (Levenshtein 1966).
+    """Edit distance (Levenshtein 1966) from `read` to `wanted`.
+
+    Insertions, deletions and replacements; with `anywhere` from the best passage of `read`.
 
     Ten lines rather than a library: texts in images are short, and a library for the plain distance does
     not do the second.

@@ -15,8 +15,9 @@ PROCESSOR = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
 
 
 class PickScore(Pointwise):
-    """Prefer what users of Pick-a-Pic preferred: the learned scale (about 100) times cos(image, prompt);
-    mostly 15 to 25.
+    """Prefer what users of Pick-a-Pic preferred: scale times cos(image, prompt), mostly 15 to 25.
+
+    The scale is learned, about 100.
 
     exp of a difference between two images of one prompt is the odds that people choose the first (section 4
     of the paper). Images are resized to a shorter side of 224 and cropped to the centre; prompts are cut at
@@ -55,9 +56,7 @@ class PickScore(Pointwise):
         return "+".join([*(weights_id(place, option) for place, option in places.items()), PREPROCESSING])
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
-        """One score per image and prompt, with the prompt's length in tokens and what was cut of prompt and
-        image.
-        """
+        """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""
         from rankkit_torch.clip import cosines
 
         if not images:

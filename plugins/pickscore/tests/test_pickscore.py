@@ -1,6 +1,4 @@
-"""PickScore passes the contract check, equals transformers' own loop, and loads nothing but its own
-weights.
-"""
+"""PickScore passes the contract check, equals transformers' own loop, loads only its own weights."""
 
 from pathlib import Path
 

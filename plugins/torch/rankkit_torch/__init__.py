@@ -1,6 +1,4 @@
-"""What learned rankers share: device and dtype, checkpoints found and read strictly, batches that fit,
-weights drawn by name.
-"""
+"""What learned rankers share: device and dtype, strict checkpoints, image preparation, batches that fit."""
 
 from rankkit_torch.checkpoints import find, read, weights_id
 from rankkit_torch.images import normalized_pixels, pixel_batch, resize_center_crop, resized_size

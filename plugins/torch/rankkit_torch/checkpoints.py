@@ -46,8 +46,9 @@ def find(
     file: str | None = None,
     option: str = "checkpoint",
 ) -> Path:
-    """The file or folder that `checkpoint` names: a path as it stands, else a hub id, downloaded (only
-    `files`) or found in the cache.
+    """The file or folder that `checkpoint` names.
+
+    A path as it stands, else a hub id, downloaded (only `files`) or found in the cache.
 
     With `file`, the one file of that name inside the folder or repository is meant. Raises `BrokenRanker`
     with what to do when a download fails, and `BadOption` for a name that is neither; both call it by the
@@ -64,8 +65,9 @@ def find(
 
 
 def weights_id(checkpoint: str, option: str = "checkpoint") -> str:
-    """What tells these weights from others in a row's version: ``sha256:`` of the bytes on disk, or
-    ``owner/name@revision`` on the hub.
+    """What tells these weights from others in a row's version.
+
+    ``sha256:`` of the bytes on disk, or ``owner/name@revision`` on the hub.
 
     A folder counts its weights, configurations and vocabularies; where it lies and what it is called do not
     matter.
@@ -81,8 +83,9 @@ def weights_id(checkpoint: str, option: str = "checkpoint") -> str:
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
-    """Every tensor of a safetensors file, of a torch file (`weights_only`, so nothing in it is run), or of a
-    folder with either.
+    """Every tensor of a safetensors file, of a torch file, or of a folder with either.
+
+    A torch file is read with `weights_only`: nothing in it is run.
 
     A torch file may hold them under ``state_dict`` or ``model``. Raises `BrokenRanker` naming a file that is
     damaged or no weights.
@@ -136,7 +139,8 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         raise BrokenRanker(
-            f"{path} is truncated or damaged ({' '.join(str(error).split())[:120] or type(error).__name__}); download it again"
+            f"{path} is truncated or damaged "
+            f"({' '.join(str(error).split())[:120] or type(error).__name__}); download it again"
         ) from None
     for wrapping in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapping), Mapping):
@@ -157,7 +161,8 @@ def _from_hub(checkpoint: str, files: list[str], option: str) -> Path:
     folder = _download(checkpoint, files, revision, option)
     if not any(found.suffix in COUNTED for found in folder.iterdir()):
         raise BrokenRanker(
-            f"{checkpoint} is in the cache without its weights, and cannot be downloaded now; {_offline(option)}"
+            f"{checkpoint} is in the cache without its weights, and cannot be downloaded now; "
+            f"{_offline(option)}"
         )
     return folder
 
@@ -183,7 +188,10 @@ def _download(checkpoint: str, files: list[str], revision: str | None, option: s
 
 
 def _offline(option: str) -> str:
-    return f"give {option}=PATH of a copy you have, or fill the hub cache where there is a network and set HF_HUB_OFFLINE=1"
+    return (
+        f"give {option}=PATH of a copy you have, "
+        "or fill the hub cache where there is a network and set HF_HUB_OFFLINE=1"
+    )
 
 
 def _file_hash(path: Path) -> str:

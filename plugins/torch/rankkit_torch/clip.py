@@ -1,5 +1,4 @@
-"""CLIP, from a Hugging Face checkpoint or from open_clip: loaded strictly, prompts cut with their end mark
-kept.
+"""CLIP from Hugging Face checkpoints or open_clip: weights read strictly, prompts cut before their end mark.
 
 `HuggingFaceClip` needs transformers, `OpenClip` (in `rankkit_torch.openclip`) needs open_clip; plugins depend
 on what they use.
@@ -72,9 +71,7 @@ def image_features(
 
 
 def text_features(towers: Towers, prompts: Sequence[str], batch_size: int) -> tuple[torch.Tensor, Notes]:
-    """Unit vectors of prompts, (B, D) in float32 on the CPU, with their length in tokens and whether they
-    were cut.
-    """
+    """Unit vectors of prompts, (B, D) in float32 on the CPU, with their length and whether they were cut."""
     notes: Notes = [
         {"prompt_tokens": length, "prompt_truncated": length > towers.limit}
         for length in towers.lengths(prompts)
@@ -91,7 +88,8 @@ class HuggingFaceClip:
         folder = find(checkpoint)
         if not folder.is_dir() or not (folder / "config.json").is_file():
             raise BrokenRanker(
-                f"{folder} is no CLIP folder of transformers (config.json and weights); give checkpoint=FOLDER"
+                f"{folder} is no CLIP folder of transformers (config.json and weights); "
+                "give checkpoint=FOLDER"
             )
         self.config: Any = CLIPConfig.from_pretrained(folder)
         with empty():
@@ -141,13 +139,12 @@ class HuggingFaceClip:
 
 
 def _projected(output: Any) -> torch.Tensor:
-    """The projected features; anything but the output that transformers 5 documents is refused, never guessed
-    at.
-    """
+    """The projected features. Raises `BrokenRanker` for anything but what transformers 5 documents."""
     features = getattr(output, "pooler_output", None)
     if not isinstance(features, torch.Tensor) or features.ndim != 2:
         raise BrokenRanker(
-            f"this version of transformers returns {type(output).__name__} for CLIP features; use transformers 5"
+            f"this version of transformers returns {type(output).__name__} for CLIP features; "
+            "use transformers 5"
         )
     return features
 

@@ -31,8 +31,9 @@ PACKAGES = ("torch", "transformers", "open_clip_torch", "torchvision", "pillow",
 
 
 class Case(Protocol):
-    """A tiny checkpoint of one ranker in its own format, and somebody else's loop over it. A module serves as
-    one.
+    """A tiny checkpoint of one ranker in its own format, and another implementation's loop over it.
+
+    A module serves as one.
 
     `checkpoint` writes the files and returns the options that use them; `reference` scores pairs with those
     options.
@@ -106,8 +107,9 @@ def block(case: Case | ModuleType) -> dict[str, Any]:
 
 
 def difference(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Largest difference between two tables, absolute and in units of b's spread, and how far the orders
-    within prompts agree.
+    """Largest difference between two tables, and how far the orders within prompts agree.
+
+    Absolute, and in units of b's spread.
     """
     largest = float(np.abs(a - b).max())
     taus = [tau(row_a, row_b) for row_a, row_b in zip(a, b, strict=True)]
@@ -122,8 +124,8 @@ def difference(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> dict[str, An
 def assert_parity(ours: Sequence[float], theirs: Sequence[float]) -> None:
     """Assert that two lists of scores differ by at most `TOLERANCE` of the spread of the second.
 
-    So they order alike all that lies further apart than twice that. Float32 is summed in another order on every
-    processor: this is what a card states on all of them, where a bound of a few roundings holds on one.
+    So they order alike all that lies further apart than twice that. Float32 is summed in another order on
+    every processor: this is what a card states for all of them; a bound of a few roundings holds on one.
     """
     found = difference(np.atleast_2d(ours), np.atleast_2d(theirs))
     assert found["max_of_spread"] <= TOLERANCE, found
@@ -144,8 +146,9 @@ def tau(a: Sequence[float], b: Sequence[float]) -> float:
 def check(
     path: Path, case: Case | ModuleType, folder: Path, *, size: str = "tiny", prompts: int = len(PROMPTS)
 ) -> None:
-    """Assert that a ranker still gives the golden scores of a block, to 1e-4 of their spread and in the same
-    order.
+    """Assert that a ranker still gives the golden scores of a block.
+
+    To 1e-4 of their spread and in the same order.
 
     `size`: the block, `tiny` or `full`. `prompts`: look at so many of them only, where a ranker is slow.
     """
@@ -168,8 +171,9 @@ def check(
 
 
 def files_block(ranker: Ranker, seen: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Our score of every file, or why there is none, beside what the reference says of it and of the RGB
-    image made of it.
+    """Our score of every file, or why there is none.
+
+    Beside what the reference says of it and of the RGB image made of it.
     """
     with tempfile.TemporaryDirectory() as folder:
         return {
@@ -178,7 +182,8 @@ def files_block(ranker: Ranker, seen: Mapping[str, Mapping[str, Any]]) -> dict[s
 
 
 def verdict(row: Mapping[str, Any], spread: float) -> str:
-    """How our answer to a file stands to the reference's:
+    """How our answer to a file compares with the reference's.
+
     `SAME`, `RGB`, `FAILS`, `BOTH`, or `WRONG` where it is none of these.
     """
 
@@ -193,8 +198,9 @@ def verdict(row: Mapping[str, Any], spread: float) -> str:
 
 
 def check_files(path: Path, case: Case | ModuleType, folder: Path) -> None:
-    """Assert that a ranker still answers to every file as golden.json has it, and that this is what the
-    reference says.
+    """Assert that a ranker still answers to every file as golden.json has it.
+
+    And that this is what the reference says.
     """
     golden = json.loads(path.read_text("utf-8"))
     size, rows = golden["files"]["size"], golden["files"]["rows"]

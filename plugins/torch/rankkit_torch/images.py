@@ -1,4 +1,4 @@
-"""Images to the pixels a model sees, resampled by Pillow: the same numbers on every machine and beside any torchvision.
+"""Images to the pixels a model sees, resampled by Pillow: the same numbers on every machine.
 
 A ranker describes the preparation of one image as a function of Pillow and numpy alone; `pixel_batch` runs it
 over a batch on several threads. Torch and tokenizers, which have threads of their own, stay outside of it.
@@ -25,15 +25,18 @@ MAX_PIXELS = 2**26  # of a resized image: 64 megapixels, a side ratio of more th
 def pixel_batch(
     prepare: Callable[[Image.Image], NDArray[np.float32]], images: Sequence[Image.Image]
 ) -> torch.Tensor:
-    """What `prepare` makes of each image, stacked: (B, 3, H, W) float32 on the CPU. `prepare` must not run torch."""
+    """What `prepare` makes of each image, stacked: (B, 3, H, W) float32 on the CPU.
+
+    `prepare` runs in threads and must not use torch.
+    """
     return torch.from_numpy(np.stack(map_images(prepare, images)))
 
 
 def resized_size(width: int, height: int, size: int) -> tuple[int, int]:
     """Width and height when the shorter side becomes `size`.
 
-    The longer side is rounded down, as the published transforms do. Raises `BrokenRanker` for an image so narrow
-    that it would fill the memory.
+    The longer side is rounded down, as the published transforms do. Raises `BrokenRanker` for an image so
+    narrow that it would fill the memory.
     """
     short, long = min(width, height), max(width, height)
     other = int(size * long / short)

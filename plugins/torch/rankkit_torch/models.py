@@ -49,9 +49,7 @@ def pick_dtype(name: str, default: str) -> torch.dtype:
 
 @contextlib.contextmanager
 def empty() -> Iterator[None]:
-    """Within it, models are made without memory for their parameters: for a checkpoint to be put in with
-    `load_strict`.
-    """
+    """Within it, models are made without memory for their parameters, which `load_strict` then puts in."""
     from accelerate import init_empty_weights
 
     with init_empty_weights(include_buffers=False):
@@ -61,8 +59,9 @@ def empty() -> Iterator[None]:
 def load_strict(
     model: Model, state: Mapping[str, torch.Tensor], source: object, *, ignore: Iterable[str] = ()
 ) -> Model:
-    """Put a checkpoint into a model, in evaluation mode and without gradients. Keys and shapes must fit
-    exactly.
+    """Put a checkpoint into a model, in evaluation mode and without gradients.
+
+    Keys and shapes must fit exactly.
 
     Keys that end with one of `ignore` are left out where the model has no place for them: buffers that older
     files carry. Raises `BrokenRanker` naming the missing, the unexpected and the misshapen.
@@ -87,7 +86,8 @@ def load_strict(
     if any(complaints):
         name = type(model).__name__
         raise BrokenRanker(
-            f"{source} does not fit {name}: {'; '.join(filter(None, complaints))}. Is it the checkpoint of another model?"
+            f"{source} does not fit {name}: "
+            f"{'; '.join(filter(None, complaints))}. Is it the checkpoint of another model?"
         )
     model.load_state_dict(given, strict=True, assign=True)
     return model.eval().requires_grad_(False)
@@ -95,7 +95,7 @@ def load_strict(
 
 @contextlib.contextmanager
 def memory(device: torch.device, what: str) -> Iterator[None]:
-    """Within it, running out of GPU memory is a `BrokenRanker` that says how much is free and what to change."""
+    """Within it, running out of GPU memory is a `BrokenRanker` that says what is free and what to change."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -105,14 +105,13 @@ def memory(device: torch.device, what: str) -> Iterator[None]:
             torch.cuda.empty_cache()
             free = f" ({left / 2**30:.1f} of {total / 2**30:.1f} GiB are free)"
         raise BrokenRanker(
-            f"no free memory on {device} for {what}{free}; give a smaller batch_size, dtype=bfloat16, another device, or device=cpu"
+            f"no free memory on {device} for {what}{free}; give a smaller batch_size, dtype=bfloat16, "
+            "another device, or device=cpu"
         ) from None
 
 
 class _Float32:
-    """How many are inside `full_float32`, in all threads, and what the program had chosen before the first of
-    them.
-    """
+    """How many are inside `full_float32`, in all threads, and what was chosen before the first of them."""
 
     lock, inside = threading.Lock(), 0
     chosen: ClassVar[list[tuple[Any, str, Any]]] = []
@@ -120,8 +119,9 @@ class _Float32:
 
 @contextlib.contextmanager
 def full_float32() -> Iterator[None]:
-    """Within it, or in a function it decorates, float32 is float32 on a GPU too, whatever the program around
-    it has chosen.
+    """Within it, or in a function it decorates, float32 is float32 on a GPU too.
+
+    Whatever the program around it has chosen.
 
     PyTorch lets cuDNN's convolutions round their inputs to TF32's 10 bits unless told otherwise, and CLIP's
     first layer is one: scores would then differ from the CPU's by thousandths of their spread, and depend on
@@ -157,9 +157,7 @@ def _roundings() -> list[tuple[Any, str, Any]]:
 
 
 class LinearHead(nn.Module):
-    """Five linear layers without activations between them, as LAION's aesthetic predictor and ImageReward
-    have.
-    """
+    """Five linear layers without activations, as LAION's aesthetic predictor and ImageReward have."""
 
     def __init__(self, features: int) -> None:
         super().__init__()

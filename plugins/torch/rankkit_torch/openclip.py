@@ -1,6 +1,4 @@
-"""CLIP from open_clip, which needs torchvision: the architecture by its name, the weights read strictly by
-us.
-"""
+"""CLIP from open_clip, which needs torchvision: the architecture by its name, the weights read strictly."""
 
 from __future__ import annotations
 
@@ -101,15 +99,17 @@ class OpenClip:
 
 
 def package() -> Any:
-    """The open_clip package; raises `BrokenRanker` with what to install where it or its torchvision cannot be
-    imported.
+    """The open_clip package.
+
+    Raises `BrokenRanker` with what to install where it or its torchvision cannot be imported.
     """
     try:
         import open_clip
     except Exception as error:  # a torchvision that does not fit torch fails in several ways
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:150]
         raise BrokenRanker(
-            f"open_clip cannot be imported ({reason}); install open_clip_torch, with torch and torchvision from the same index"
+            f"open_clip cannot be imported ({reason}); install open_clip_torch, "
+            "with torch and torchvision from the same index"
         ) from None
     return open_clip
 
@@ -118,12 +118,14 @@ def _config(open_clip: Any, architecture: str, quick_gelu: bool) -> dict[str, An
     found = copy.deepcopy(open_clip.get_model_config(architecture))
     if found is None:
         raise BadOption(
-            f"open_clip knows no architecture {architecture!r}; it knows {', '.join(open_clip.list_models()[:8])} …"
+            f"open_clip knows no architecture {architecture!r}; "
+            f"it knows {', '.join(open_clip.list_models()[:8])} …"
         )
     config: dict[str, Any] = found
     if config.get("quick_gelu") and not quick_gelu:
         raise BadOption(
-            f"{architecture} uses QuickGELU and these weights were trained without it; write model=NAME without -quickgelu"
+            f"{architecture} uses QuickGELU and these weights were trained without it; "
+            "write model=NAME without -quickgelu"
         )
     return {**config, "quick_gelu": quick_gelu}
 
@@ -156,7 +158,7 @@ def _assert_activation(model: Any, quick_gelu: bool) -> None:
 
 
 def _preparation(open_clip: Any, model: Any, preprocessing: Mapping[str, Any]) -> tuple[Prepare, int]:
-    """The evaluation transform of one image, and the side of the square it cuts out (0 where it does not cut).
+    """The evaluation transform of one image, and the side of the square it crops (0: it does not crop).
 
     The transform is open_clip's own up to the pixels, which Pillow makes; its last two steps, to a tensor and
     normalised, are `normalized_pixels`, the same to the bit.

@@ -1,5 +1,6 @@
-"""What plugins prove themselves on: images and prompts drawn by code, a tokenizer without downloads, and
-the record of it.
+"""For the tests of plugins: images and prompts drawn by code, tiny checkpoints, a tokenizer.
+
+Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ def sample_images(seed: int = 0) -> list[Image.Image]:
 
 
 def files(folder: Path) -> list[Path]:
-    """Image files as people have them, the same every time: of every mode, turned by EXIF, tiny, narrow, and
-    one cut off. Sorted.
+    """Image files as people have them, sorted; the same every time.
+
+    Of every mode, turned by EXIF, tiny, narrow, and one cut off.
     """
     rng = np.random.default_rng(7)
     blocks = rng.integers(0, 256, (6, 8, 4), np.uint8).repeat(8, 0).repeat(8, 1)  # 64 x 48
@@ -59,9 +61,10 @@ def files(folder: Path) -> list[Path]:
     palette, turned = rgb.quantize(16), Image.Exif()
     turned[0x0112] = 6
     drawn = {
-        "rgb": rgb, "rgba": rgba, "la": rgba.convert("LA"), "palette": palette, "palette-clear": palette, "grey": rgb.convert("L"),
-        "grey16": Image.fromarray(blocks[..., 0].astype(np.uint16) * 257), "bits": rgb.convert("1"), "cmyk.tif": rgb.convert("CMYK"),
-        "turned": rgb, "1x1": noise(1, 1), "1x640": noise(1, 640), "4000x300": noise(200, 15).resize((4000, 300), 0),
+        "rgb": rgb, "rgba": rgba, "la": rgba.convert("LA"), "palette": palette, "palette-clear": palette,
+        "grey": rgb.convert("L"), "grey16": Image.fromarray(blocks[..., 0].astype(np.uint16) * 257),
+        "bits": rgb.convert("1"), "cmyk.tif": rgb.convert("CMYK"), "turned": rgb, "1x1": noise(1, 1),
+        "1x640": noise(1, 640), "4000x300": noise(200, 15).resize((4000, 300), 0),
         "224x100": noise(224, 100), "28x14": noise(28, 14),
     }  # fmt: skip
     options: dict[str, dict[str, Any]] = {"turned": {"exif": turned}, "palette-clear": {"transparency": 3}}
@@ -81,8 +84,9 @@ def inputs_id(images: Sequence[Image.Image], prompts: Sequence[str]) -> str:
 
 
 def as_torchvision(image: Image.Image, size: int) -> torch.Tensor:
-    """Resize, CenterCrop, ToTensor and CLIP's Normalize as torchvision defines them, written out for
-    references: (1, 3, size, size).
+    """What torchvision's Resize, CenterCrop, ToTensor and Normalize make of an image, for references.
+
+    Returns (1, 3, size, size).
     """
     width, height = image.size
     long = int(size * max(width, height) / min(width, height))
@@ -97,9 +101,7 @@ def as_torchvision(image: Image.Image, size: int) -> torch.Tensor:
 
 
 def clip_tokenizer() -> Any:
-    """CLIP's own tokenizer over a vocabulary of single bytes and a few merges: any text has tokens, without a
-    download.
-    """
+    """CLIP's own tokenizer over a vocabulary of single bytes and a few merges: any text has tokens."""
     import transformers
 
     letters = list(byte_letters().values())
@@ -138,8 +140,9 @@ def tiny_clip_config(activation: str = "gelu", size: int = 28) -> Any:
 
 
 def clip_folder(folder: Path, config: Any, seed: int = 0) -> Path:
-    """A CLIP checkpoint in the hub's format with drawn weights: config.json, model.safetensors, tokenizer and
-    image processor.
+    """A CLIP checkpoint in the hub's format with drawn weights.
+
+    config.json, model.safetensors, tokenizer and image processor.
     """
     from safetensors.torch import save_file
     from transformers import CLIPImageProcessorPil, CLIPModel
@@ -158,8 +161,9 @@ def clip_folder(folder: Path, config: Any, seed: int = 0) -> Path:
 
 
 def spoil(path: Path, how: str) -> Path:
-    """Damage a weights file in place:
-    ``truncated``, ``pickle`` (of what is no tensor), or with a key ``missing`` or ``unexpected``.
+    """Damage a weights file in place.
+
+    `how`: ``truncated``, ``pickle`` (of what is no tensor), or with a key ``missing`` or ``unexpected``.
     """
     from safetensors.torch import save_file
 
@@ -180,8 +184,9 @@ def spoil(path: Path, how: str) -> Path:
 
 
 def byte_letters() -> dict[int, str]:
-    """How byte-level vocabularies write the 256 bytes: printable ones as themselves, the others from code
-    point 256 on.
+    """How byte-level vocabularies write the 256 bytes.
+
+    Printable ones as themselves, the others from code point 256 on.
     """
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]

@@ -15,8 +15,9 @@ import torch
 
 
 def draw(shapes: Mapping[str, tuple[int, ...]], seed: int = 0, gain: float = 1.0) -> dict[str, torch.Tensor]:
-    """A float32 tensor for every key: a standard normal of numpy's generator seeded by seed and key, scaled
-    to keep signals alive.
+    """A float32 tensor for every key, drawn from a standard normal and scaled to keep signals alive.
+
+    The generator is numpy's, seeded by seed and key.
 
     Matrices have the standard deviation gain/√(fan in), norms are 1 ± 0.1, biases ± 0.1, and ``logit_scale``
     is ln 100.

@@ -1,6 +1,4 @@
-"""golden.json and the cards of every learned ranker: they agree, and what they state is within what is
-promised.
-"""
+"""golden.json and the cards of every learned ranker agree, and keep what the cards state."""
 
 import importlib
 import json

@@ -1,8 +1,8 @@
-"""The original packages, really installed: `rankkit install NAME-official` makes their environments, and they
-score through a pipe.
+"""The original packages, really installed by `rankkit install NAME-official`, score through a pipe.
 
-It downloads about 20 GB and takes about 15 minutes, so it is done when asked: RANKKIT_ORIGINALS=FOLDER python
--m pytest -m slow THIS_FILE. The environments are made in FOLDER and stay there; those that are complete are used as they are.
+It downloads about 20 GB and takes about 15 minutes, so it is done when asked:
+RANKKIT_ORIGINALS=FOLDER python -m pytest -m slow THIS_FILE. The environments are made in FOLDER and stay
+there; those that are complete are used as they are.
 """
 
 import importlib

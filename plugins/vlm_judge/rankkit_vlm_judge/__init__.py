@@ -1,6 +1,4 @@
-"""Rankers that ask a vision-language model:
-`VlmJudge` compares two images, `Vqa` asks whether one shows its prompt.
-"""
+"""Rankers that ask a vision-language model which image is better, or whether one shows its prompt."""
 
 from rankkit_vlm_judge.rankers import VlmJudge, Vqa
 

@@ -1,5 +1,6 @@
-"""Questions to verdicts: what is known is not asked, what fails is asked once more in another form, what is
-said is kept.
+"""Questions to verdicts, by way of a cache.
+
+What is known is not asked; what fails is asked once more in another form; every answer is kept.
 """
 
 from __future__ import annotations
@@ -65,8 +66,9 @@ class Asker:
         return [known[each] for each in keys]
 
     def _ask(self, open_: Mapping[str, Question], known: dict[str, Verdict]) -> None:
-        """Rounds of calls until every question is settled; each settles some, and leaves the others for
-        another form.
+        """Rounds of calls until every question is settled.
+
+        Each round settles some, and leaves the others for another form.
         """
         first = _text_first if self.mode == "text" else _forced
         waiting = {each: _Pending(question, first) for each, question in open_.items()}

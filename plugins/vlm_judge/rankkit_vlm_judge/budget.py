@@ -28,7 +28,10 @@ class Budget:
                 )
             expected = self.tokens + (self._open + 1) * self._largest
             if self.max_tokens is not None and max(expected, self.tokens + 1) > self.max_tokens:
-                used = f"{self.tokens} tokens were used, {self._open} requests are under way and the next may need {self._largest}"
+                used = (
+                    f"{self.tokens} tokens were used, "
+                    f"{self._open} requests are under way and the next may need {self._largest}"
+                )
                 raise RunStopped(f"the budget is spent: of max_tokens={self.max_tokens}, {used}; {NEXT}")
             self.calls += 1
             self._open += 1

@@ -22,15 +22,15 @@ KEPT = (
 
 TABLE = """
 create table if not exists verdicts (
-    key text primary key, model text, mode text, outcome text not null, p real, mass real, text text, finish text, error text,
-    tokens integer not null, attempts integer not null, created real not null
+    key text primary key, model text, mode text, outcome text not null, p real, mass real, text text,
+    finish text, error text, tokens integer not null, attempts integer not null, created real not null
 ) without rowid
 """
 INSERT = """
 insert into verdicts values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)
-on conflict (key) do update set model = excluded.model, mode = excluded.mode, outcome = excluded.outcome, p = excluded.p,
-    mass = excluded.mass, text = excluded.text, finish = excluded.finish, error = excluded.error, tokens = excluded.tokens,
-    attempts = attempts + 1, created = excluded.created
+on conflict (key) do update set model = excluded.model, mode = excluded.mode, outcome = excluded.outcome,
+    p = excluded.p, mass = excluded.mass, text = excluded.text, finish = excluded.finish,
+    error = excluded.error, tokens = excluded.tokens, attempts = attempts + 1, created = excluded.created
 where verdicts.outcome not in ('ok', 'refused')
 """
 
@@ -41,9 +41,7 @@ def default_path() -> Path:
 
 
 def key(model: str, mode: str, question: Question) -> str:
-    """sha256 of everything that decides an answer: model, mode, wording, caption and the bytes of the
-    images, in order.
-    """
+    """sha256 of everything that decides an answer: model, mode, wording, caption, images in their order."""
     said = json.dumps([SCHEMA, model, mode, question.content], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -68,7 +66,8 @@ class Cache:
             )
             if foreign or version not in (0, SCHEMA):
                 raise RankkitError(
-                    f"{path} holds something else than verdicts of this version; give another file with cache="
+                    f"{path} holds something else than verdicts of this version; "
+                    "give another file with cache="
                 )
             self._database.execute("pragma journal_mode = wal")
             self._database.execute("pragma synchronous = normal")
@@ -82,7 +81,8 @@ class Cache:
     def get(self, key: str) -> Verdict | None:
         """The verdict kept under a key, if a model gave one."""
         found = self._database.execute(
-            "select outcome, p, mass, text, finish, tokens, error from verdicts where key = ? and outcome in (?, ?)",
+            "select outcome, p, mass, text, finish, tokens, "
+            "error from verdicts where key = ? and outcome in (?, ?)",
             (key, *KEPT),
         ).fetchone()
         if found is None:
@@ -99,8 +99,9 @@ class Cache:
         )
 
     def put(self, key: str, model: str, mode: str, verdict: Verdict) -> None:
-        """Keep a verdict. A failure is kept too, to be looked at; it never replaces an answer and never
-        counts as one.
+        """Keep a verdict.
+
+        A failure is kept too, for people to see; it never replaces an answer and never counts as one.
         """
         numbers = [None if math.isnan(value) else value for value in (verdict.p, verdict.mass)]
         words = [

@@ -12,8 +12,9 @@ from rankkit_vlm_judge.replies import Reply
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A question in the form it is put: with log-probabilities of one token, or for a text of at most
-    `max_tokens` tokens.
+    """A question in the form it is put.
+
+    With log-probabilities of one token, or for a text of at most `max_tokens` tokens.
 
     `bound`: whoever answers may be kept from saying anything but a label, where that is possible.
     """

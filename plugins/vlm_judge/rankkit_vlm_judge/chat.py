@@ -1,6 +1,4 @@
-"""The OpenAI-compatible transport: what the server can do is learned from one tiny request before anything is
-asked in earnest.
-"""
+"""The OpenAI-compatible transport. One tiny request finds out first what the server can do."""
 
 from __future__ import annotations
 
@@ -78,8 +76,9 @@ class Chat:
             return Reply(failure=failure.outcome, error=str(failure))
 
     def _asked(self, call: Call) -> Any:
-        """The answer; with smaller images where the request is too large, and without a schema where the
-        server takes none.
+        """The answer.
+
+        With smaller images where the request is too large, and without a schema where the server takes none.
         """
         call = replace(
             call, bound=call.bound and self.binds
@@ -126,7 +125,8 @@ class Chat:
             ) from None
         if len(names) != 1:
             raise RunStopped(
-                f"{self.server.url} serves {len(names)} models; name one with model=: {', '.join(names[:20]) or 'none'}"
+                f"{self.server.url} serves {len(names)} models; name one with model=: "
+                f"{', '.join(names[:20]) or 'none'}"
             )
         return names[0]
 
@@ -169,7 +169,10 @@ class Chat:
 
 def _advice(failure: Failed) -> str:
     if failure.outcome == "rejected":
-        return "it must take two images in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}'; llama-server: --mmproj)"
+        return (
+            "it must take two images in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}'; "
+            "llama-server: --mmproj)"
+        )
     if failure.outcome == "rate_limited":
         return "it is asked too often: wait, and lower concurrency="
     if failure.outcome == "timeout":

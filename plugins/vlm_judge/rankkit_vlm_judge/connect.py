@@ -23,10 +23,10 @@ USUAL = "usual"  # cache=usual: the file in the user's cache folder
 
 
 class ConnectionOptions(TypedDict, total=False):
-    """Whom to ask, how, how often, and where answers are kept: the options that `vlm-judge` and `vqa` share."""
+    """Which model is asked, how often, and where answers are kept: options of `vlm-judge` and `vqa`."""
 
     url: Annotated[str | None, Default(None)]
-    """Base URL of any OpenAI-compatible server, as http://host:8000/v1; without it the model is loaded here."""
+    """Base URL of an OpenAI-compatible server, http://host:8000/v1; without it the model is loaded here."""
 
     model: Annotated[str | None, Default(None)]
     """The server's name for the model, not needed where it serves only one; or a folder or hub id to load."""
@@ -35,7 +35,7 @@ class ConnectionOptions(TypedDict, total=False):
     """``logprob``, ``text``, or ``auto``: log-probabilities, and text where those say nothing."""
 
     cache: Annotated[str | None, Default(USUAL)]
-    """File that keeps every answer; ``usual`` is in the user's cache folder, None keeps them for one run only."""
+    """File that keeps every answer; ``usual`` is in the user's cache folder, None is for one run only."""
 
     max_calls: Annotated[int | None, Default(None)]
     """Requests that one run may make, retries too; then the run ends and keeps what was judged."""
@@ -107,7 +107,8 @@ def _checked(url: str) -> str:
         raise BadOption(f"url={url!r} is not a web address; write url=http://host:8000/v1")
     if parts.username or parts.password:
         raise BadOption(
-            "url= holds a password, which rows would repeat; name the environment variable that holds it: api_key_env=NAME"
+            "url= holds a password, which rows would repeat; "
+            "name the environment variable that holds it: api_key_env=NAME"
         )
     return url
 

@@ -1,5 +1,4 @@
-"""Requests to one server: which failures are worth another try, which end the run, and what the server's
-words for it were.
+"""Requests to one server: which failures are worth another try, which end the run, and why.
 
 httpx2 is the maintained continuation of httpx; one client is shared by all threads and keeps its connections
 open.
@@ -53,8 +52,9 @@ class _Again(Failed):
 
 @dataclass
 class Server:
-    """A base URL with patience. `tries` per request with full jitter from `backoff` seconds on; `timeout`
-    seconds for each.
+    """A base URL, tried again and waited for.
+
+    `tries` per request with full jitter from `backoff` seconds on; `timeout` seconds for each.
 
     A server that is gone is waited for, `patience` seconds at most; requests that failed meanwhile are made
     again. Until `known` is set, because it has answered once, one that refuses connections is not tried
@@ -93,8 +93,9 @@ class Server:
         return self._patiently("GET", path, None)
 
     def post(self, path: str, body: dict[str, Any], *, spared: bool = False) -> Any:
-        """The JSON answered to a JSON body. Raises `Failed` where this request fails, `RunStopped` where
-        every other one would too.
+        """The JSON answered to a JSON body.
+
+        Raises `Failed` where this request fails, `RunStopped` where every other one would too.
 
         `spared`: that the server rejects it is no sign that it would reject others.
         """
@@ -231,7 +232,8 @@ class Server:
             return RunStopped(f"{text}; {advice}: api_key_env=NAME. What was judged is kept")
         if status == 404 or 300 <= status < 400:
             return RunStopped(
-                f"{text}; give the base URL, which usually ends in /v1, and a model that it serves. What was judged is kept"
+                f"{text}; give the base URL, which usually ends in /v1, "
+                "and a model that it serves. What was judged is kept"
             )
         if 200 <= status < 300:
             return _Again("transport", f"{self.url} answered something that is not JSON: {said}")

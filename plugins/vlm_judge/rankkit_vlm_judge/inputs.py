@@ -21,9 +21,7 @@ REMEMBERED = 64  # images: as many as are in one call of a ranker
 
 @dataclass(frozen=True)
 class Prepared:
-    """One question's tensors without a batch axis of their own: ids of shape (L,), and whatever the images
-    became, in pieces.
-    """
+    """One question's tensors without a batch axis: ids of shape (L,), and the pieces made of its images."""
 
     ids: torch.Tensor
     extras: Mapping[str, Sequence[torch.Tensor]]
@@ -59,9 +57,7 @@ def prepare_inputs(name: str) -> Inputs:
 
 
 class Grid:
-    """Qwen-VL: every image becomes as many placeholders as it has merged patches, and its pixels go beside
-    them.
-    """
+    """Qwen-VL: every image becomes as many placeholders as it has merged patches; its pixels go beside."""
 
     PLACE = "<|image_pad|>"
 
@@ -106,8 +102,9 @@ class Grid:
 
 
 class Own:
-    """Any other model: its processor does it all, one question at a time, for questions whose images have
-    one shape.
+    """Any other model: its processor does it all, one question at a time.
+
+    For questions whose images have one shape.
     """
 
     def __init__(self, processor: Any) -> None:
@@ -129,9 +126,7 @@ class Own:
         return Prepared(made["input_ids"][0], extras)
 
     def batch(self, prepared: Sequence[Prepared]) -> BatchFeature:
-        """Ids side by side, and with them whatever has one value per token; other tensors one after the
-        other.
-        """
+        """Ids side by side, with whatever has one value per token; other tensors one after the other."""
         ids, mask = _left_padded([each.ids for each in prepared], self.tokenizer)
         made = {"input_ids": ids, "attention_mask": mask}
         for name in prepared[0].extras:

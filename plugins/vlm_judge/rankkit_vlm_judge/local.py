@@ -39,7 +39,8 @@ class Local:
         if found["missing_keys"]:
             missing = ", ".join(sorted(found["missing_keys"])[:3])
             raise RankkitError(
-                f"{name} lacks {len(found['missing_keys'])} of its weights ({missing} …); a judge with random weights is none"
+                f"{name} lacks {len(found['missing_keys'])} of its weights ({missing} …); "
+                "a judge with random weights is none"
             )
         self.net = net.to(self.device).eval()
         self.inputs: Inputs = prepare_inputs(name)
@@ -47,8 +48,9 @@ class Local:
         self._ids: dict[tuple[str, str], dict[str, int]] = {}
 
     def replies(self, calls: Sequence[Call]) -> Iterator[tuple[int, Reply]]:
-        """Calls of one form and about one length go together; each is taken out of the budget before its
-        batch is run.
+        """Replies to calls; those of one form and about one length go together.
+
+        Each is taken out of the budget before its batch is run.
         """
         ready: list[tuple[int, Call, Prepared]] = []
         for place, call in enumerate(calls):
@@ -65,8 +67,9 @@ class Local:
                 yield place, reply
 
     def _claim(self, ready: Sequence[tuple[int, Call, Prepared]]) -> int:
-        """How many of these can be run together now: of the form of the first, within the batch size and the
-        budget.
+        """How many of these can be run together now.
+
+        Of the form of the first, within the batch size and the budget.
         """
         form = (ready[0][1].logprobs, ready[0][1].max_tokens, ready[0][1].question.labels)
         for size, (_, call, _) in enumerate(ready[: self.batch_size]):
@@ -99,9 +102,7 @@ class Local:
         return self._run(batch[:half]) + self._run(batch[half:])
 
     def _forced(self, call: Call, prepared: Sequence[Prepared]) -> list[Reply]:
-        """Log-probabilities of the labels as the next token: a softmax in float32 over the logits of a plain
-        forward pass.
-        """
+        """Log-probabilities of the labels as the next token, by a plain forward pass; softmax in float32."""
         inputs = self.inputs.batch(prepared).to(self.device)
         logits_BV = self.net(**inputs, logits_to_keep=1, use_cache=False).logits[:, -1].float()
         log_BV = logits_BV.log_softmax(-1).cpu()
@@ -150,7 +151,8 @@ class Local:
             for label in labels:
                 if not any(each in ids for each in variants(label)):
                     raise RunStopped(
-                        f"{self.model} has no single token for {label!r}, so it cannot be asked for log-probabilities; use mode=text"
+                        f"{self.model} has no single token for {label!r}, "
+                        "so it cannot be asked for log-probabilities; use mode=text"
                     )
             self._ids[labels] = ids
         return self._ids[labels]

@@ -13,20 +13,26 @@ from rankkit_vlm_judge.images import EncodedImage
 Labels = tuple[str, str]
 
 CRITERIA = """\
-1. Faithfulness: does it show what the caption asks for - the objects, how many, their colours, how they relate, any text?
+1. Faithfulness: does it show what the caption asks for - the objects, how many, \
+their colours, how they relate, any text?
 2. Soundness: is it free of artefacts, of broken anatomy and of impossible structure?
 3. Looks: composition, lighting, detail.
 An earlier criterion outweighs the later ones."""
 
 JUDGE = """\
-You are an impartial judge of pictures made from a caption. You are shown two of them, Image A and Image B, and say which is better.
+You are an impartial judge of pictures made from a caption. You are shown two of them, Image A and Image B, \
+and say which is better.
 {criteria}
-Which picture is shown first, and its size, carry no information. There is no tie: choose the better one, however small the difference."""
+Which picture is shown first, and its size, carry no information. There is no tie: choose the better one, \
+however small the difference."""
 
 VIEWER = "You look at a picture and say truthfully whether it shows what a caption describes."
 
 FORCED = "Answer with exactly one {noun}, {first} or {second}."
-REASONED = "Say in at most three sentences what decides it. Then end with a line that holds only: Answer: {first}   or   Answer: {second}"
+REASONED = (
+    "Say in at most three sentences what decides it. Then end with a line that holds only: Answer: "
+    "{first}   or   Answer: {second}"
+)
 TERSE = "Do not explain. Your whole answer is one {noun}: {first} or {second}."
 
 Part = str | EncodedImage
@@ -34,8 +40,9 @@ Part = str | EncodedImage
 
 @dataclass(frozen=True)
 class Question:
-    """A system text, parts of text and images in order, and the two labels: the first means yes (or: the
-    first image).
+    """A system text, parts of text and images in order, and the two labels.
+
+    The first label means yes, or the first image.
     """
 
     system: str
@@ -66,8 +73,9 @@ class Question:
 def which_is_better(
     caption: str, first: EncodedImage, second: EncodedImage, criteria: str = CRITERIA
 ) -> Question:
-    """Which of two images of one caption is better:
-    A is the first. The caption precedes the images: prefixes can be cached.
+    """Which of two images of one caption is better: A is the first.
+
+    The caption precedes the images, so that servers can cache the prefix.
     """
     parts = (f"Caption: {caption}\n\nImage A:", first, "Image B:", second, "Which picture is better?")
     return Question(JUDGE.format(criteria=criteria), parts, ("A", "B"), "letter")

@@ -20,9 +20,10 @@ from rankkit_vlm_judge.replies import Verdict
 class VlmJudge(Pairwise):
     """Which of two images is better, by the log-probabilities of a vision-language model's answer A or B.
 
-    Every pair is asked in both orders. `criteria` replaces the text that says what better means; `max_side` is
-    the longer side in pixels that images are scaled down to; `degree`: how many others an image meets in a group
-    above eight. All other options say which model is asked and how: see `ConnectionOptions`.
+    Every pair is asked in both orders. `criteria` replaces the text that says what better means;
+    `max_side` is the longer side in pixels that images are scaled down to; `degree`: how many others an
+    image meets in a group above eight. All other options say which model is asked and how: see
+    `ConnectionOptions`.
     """
 
     version = questions.version()
@@ -43,9 +44,7 @@ class VlmJudge(Pairwise):
         self.asker = connect(**connection)
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """As any pairwise ranker does; each image's details also say which model judged it, and what it was
-        asked for.
-        """
+        """As any pairwise ranker does; details also say which model judged, and in which mode."""
         found = super().rank(groups)
         return [
             replace(each, details=tuple({**found, **self.asker.whom} for found in each.details))
@@ -55,7 +54,8 @@ class VlmJudge(Pairwise):
     def compare(
         self, firsts: Sequence[Image.Image], seconds: Sequence[Image.Image], prompts: Sequence[str]
     ) -> list[Scored]:
-        """P(first is better) for every ordered pair;
+        """P(first is better) for every ordered pair.
+
         NaN with ``error`` and ``failure`` (its kind) where there is no verdict.
         """
         encoded = _EncodedImages(self.max_side)
@@ -67,10 +67,11 @@ class VlmJudge(Pairwise):
 
 
 class Vqa(Pointwise):
-    """The probability, in [0, 1], that a vision-language model answers "Yes" to whether an image shows its prompt.
+    """P("Yes") of a vision-language model asked whether an image shows its prompt, in [0, 1].
 
     P(Yes) / (P(Yes) + P(No)) of the first token (as VQAScore, Lin et al. 2024, arXiv 2404.01291, but
-    renormalised over the two answers); 1 or 0 in text mode. `max_side` and all other options are those of `VlmJudge`.
+    renormalised over the two answers); 1 or 0 in text mode. `max_side` and all other options are those of
+    `VlmJudge`.
     """
 
     version = questions.version()

@@ -1,4 +1,4 @@
-"""What came back, and what it says: log-probabilities of the first token, or a text that ends in a verdict."""
+"""What came back, and what it says: log-probabilities of a first token, or a text with a verdict."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ MASS = 0.5  # below it the labels are not what the model wanted to say
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer to one call. `top` holds (token, natural-log probability) of the most likely first tokens,
-    if asked for.
+    """The answer to one call.
+
+    `top` holds (token, natural-log probability) of the most likely first tokens, if asked for.
 
     `failure` is set where there is no answer at all, with `error` in words.
     """
@@ -79,7 +80,10 @@ def from_top(reply: Reply, labels: Labels) -> Verdict:
     if reply.refusal:
         return _refused(reply)
     if mass < MASS or not all(masses):
-        error = f"the first token was {labels[0]} or {labels[1]} with probability {mass:.2f} only; the model would rather say {reply.text!r}"
+        error = (
+            f"the first token was {labels[0]} or {labels[1]} with probability {mass:.2f} only; "
+            f"the model would rather say {reply.text!r}"
+        )
         return Verdict(
             "low_mass", mass=mass, text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error
         )
@@ -114,7 +118,8 @@ def parse(text: str, labels: Labels) -> str | None:
     either = "|".join(map(re.escape, labels))
     dressed = rf"{_DRESS}(?:image|picture|option)?{_DRESS}({either}){_DRESS}"
     stated = rf"{_DRESS}{_NOUN}(?:\s+(?:image|picture))?(?:{_DRESS}\bis\b|\s?[:=])?{dressed}"
-    whole = rf"{_DRESS}(?:image|picture)\s+({either})\s+(?:wins|is(?:\s+the)?\s+(?:better|best|preferred|winner)){_DRESS}"
+    wins = r"(?:wins|is(?:\s+the)?\s+(?:better|best|preferred|winner))"
+    whole = rf"{_DRESS}(?:image|picture)\s+({either})\s+{wins}{_DRESS}"
     for pattern in (rf'^{stated}$|^{whole}$|"{_NOUN}"\s?:\s?"{dressed}"', rf"^{dressed}$"):
         found = [
             group
@@ -128,7 +133,10 @@ def parse(text: str, labels: Labels) -> str | None:
 
 
 _DRESS = r"[\W_]{0,9}"  # stars, quotes, spaces; bounded, so that no text takes long
-_NOUN = r"(?:(?:my|the|final|best|better|preferred)\s+){0,3}(?:answer|verdict|winner|choice|decision|better|preferred|preference)"
+_NOUN = (
+    r"(?:(?:my|the|final|best|better|preferred)\s+){0,3}"
+    r"(?:answer|verdict|winner|choice|decision|better|preferred|preference)"
+)
 _REFUSAL = re.compile(
     r"\b(?:sorry|apologi[sz]e|(?:can(?:no|')?t|can not|unable to|won't|not able to) (?:\w+ ){0,2}"
     r"(?:assist|help|comply|judge|compare|answer|process|evaluate|provide|view|see))\b",

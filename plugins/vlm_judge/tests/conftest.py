@@ -1,6 +1,4 @@
-"""A fake OpenAI-compatible server on the loopback address: a judge of brightness that can be told to
-misbehave.
-"""
+"""A fake OpenAI-compatible server on the loopback address: a judge of brightness with faults on demand."""
 
 import base64
 import io
@@ -18,8 +16,7 @@ import rankkit
 
 
 class Fake:
-    """Answers with log-probabilities of A and B (Yes and No) by how bright the images are, plus a
-    position bias towards the first.
+    """Log-probabilities of A and B (Yes and No) by how bright the images are, plus a position bias.
 
     `fault(number, body)` may return the name of something to do instead of answering; `number` counts chat
     requests from 0, the first of which is the probe. `requests` holds the bodies, `seen` counts the

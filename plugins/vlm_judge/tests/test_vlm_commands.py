@@ -83,7 +83,8 @@ def test_folders_that_differ_by_seed_do_not_differ_significantly_whatever_the_po
     verdict, judge = found[3.0]
     assert verdict == found[-3.0][0] and verdict.endswith("not significant: this could be chance")
     assert re.search(
-        r"wins \d+\.\d % of 12 pairs \(95 % interval \d+\.\d to \d+\.\d, [3-9] ties, half a win to each, p = 0\.\d+\)",
+        r"wins \d+\.\d % of 12 pairs \(95 % interval \d+\.\d to \d+\.\d, "
+        r"[3-9] ties, half a win to each, p = 0\.\d+\)",
         verdict,
     )
     assert "calls 18, 0 failed" in judge and "liking for the first seat +3.00 logits, cancelled" in judge

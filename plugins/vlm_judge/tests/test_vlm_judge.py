@@ -112,7 +112,8 @@ SCRIPT = """
 import sys, rankkit
 from PIL import Image
 judge = rankkit.load("vlm-judge", url=sys.argv[1], model="brightness-1", cache=sys.argv[2], concurrency=2)
-judge.rank([rankkit.Group("a bright image", tuple(Image.new("RGB", (24, 24), (v, v, v)) for v in (10, 60, 110, 160, 210)))])
+greys = tuple(Image.new("RGB", (24, 24), (v, v, v)) for v in (10, 60, 110, 160, 210))
+judge.rank([rankkit.Group("a bright image", greys)])
 """
 
 
@@ -191,7 +192,10 @@ def test_a_server_without_log_probabilities_is_asked_for_texts(load, fake, greys
 
 
 def test_a_server_that_calls_an_answer_without_room_a_bad_request_is_given_room_too(load, fake, greys):
-    words = "Could not finish the message because max_tokens or model output limit was reached. Please try again with higher max_tokens."
+    words = (
+        "Could not finish the message because max_tokens or model output limit was reached. Please try again "
+        "with higher max_tokens."
+    )
     fake.logprobs = False
     fake.fault = lambda number, body: (
         (400, {"error": {"message": words}}) if body["max_tokens"] < 600 else None
@@ -329,9 +333,9 @@ def test_rows_say_which_questions_were_asked():
 
 
 SHARED = {
-    "url": None, "model": None, "mode": "auto", "cache": "usual", "max_calls": None, "max_tokens": None, "concurrency": 16,
-    "timeout": 60.0, "tries": 6, "backoff": 0.5, "patience": 120.0, "api_key_env": None, "device": "auto", "dtype": "auto",
-    "batch_size": 8,
+    "url": None, "model": None, "mode": "auto", "cache": "usual", "max_calls": None, "max_tokens": None,
+    "concurrency": 16, "timeout": 60.0, "tries": 6, "backoff": 0.5, "patience": 120.0, "api_key_env": None,
+    "device": "auto", "dtype": "auto", "batch_size": 8,
 }  # fmt: skip
 
 

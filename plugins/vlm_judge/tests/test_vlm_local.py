@@ -158,9 +158,7 @@ def test_a_model_here_judges_pairs_in_both_orders(folder, group):
 
 
 def test_the_probability_is_the_softmax_of_the_models_own_logits(folder, group):
-    """By hand: one question, no batch, no padding; the answer tokens' share of a softmax over A, B and B
-    after a space.
-    """
+    """By hand: one question, no batch, no padding; A's share among A, B and B after a space."""
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.images import EncodedImage
 

@@ -1,4 +1,4 @@
-"""Servers that misbehave: what is tried again, what is given up, what ends the run, and what is said of it."""
+"""Servers that misbehave: what is tried again, what is given up, what ends the run, and why."""
 
 import math
 import time
