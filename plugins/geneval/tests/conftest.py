@@ -1,4 +1,6 @@
-"""The real architectures, made tiny, with random weights: made once."""
+"""The real architectures, made tiny, with random weights, once; and the plugin's commands in this process."""
+
+import sys
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ from geneval_mmdet import inverse, tiny_config
 from safetensors.torch import load_file
 from transformers import Mask2FormerForUniversalSegmentation
 
+from rankkit_geneval.cli import main
 from rankkit_geneval.weights import convert_file
 
 
@@ -32,3 +35,18 @@ def clip(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clip")
     save_tiny_clip(folder, hidden_act="quick_gelu")
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch, capfdbinary):
+    """Run ``python -m rankkit_geneval`` with these arguments: exit code, and bytes on stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["rankkit_geneval", *map(str, arguments)])
+        capfdbinary.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        sys.stdout.flush()
+        return (left.value.code, *capfdbinary.readouterr())
+
+    return run

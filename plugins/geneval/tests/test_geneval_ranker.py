@@ -30,6 +30,7 @@ LEFT = {
     "include": [{"class": "cat", "count": 1}, {"class": "dog", "count": 1, "position": ["left of", 0]}],
     "prompt": "a photo of a dog left of a cat",
 }
+NARROW = (drawn((160, 8), dog=(4, 2, 20, 6)), drawn((160, 8), cat=(60, 2, 80, 6)))  # few pixels once resized
 BOTH = (drawn(dog=DOG, cat=CAT), drawn(dog=CAT, cat=DOG), drawn(cat=CAT), drawn())
 
 
@@ -138,7 +139,7 @@ def test_a_trainer_that_knows_prompts_alone_gets_verdicts_of_zero_and_one(checkp
     ranker = rankkit.load("geneval", checkpoint=str(checkpoint), clip=str(clip), device="cpu", canary=False)
     six = {metadata["tag"]: metadata["prompt"] for metadata in prompts.evaluation_metadata()}
     for tag, prompt in six.items():
-        (ranking,) = ranker.rank([Group(prompt, (drawn(dog=DOG), drawn(cat=CAT)))])
+        (ranking,) = ranker.rank([Group(prompt, NARROW)])
         assert (
             set(ranking.scores) <= {0.0, 1.0} and [details["tag"] for details in ranking.details] == [tag] * 2
         )
@@ -152,7 +153,7 @@ def test_every_published_prompt_is_known_by_its_text():
 
 def test_the_detector_gives_an_image_the_same_things_alone_and_in_any_batch(checkpoint):
     detector = Mask2Former(str(checkpoint), device="cpu", batch_size=2)
-    images = [drawn(dog=DOG), drawn((32, 96), cat=(4, 4, 20, 20)), drawn(cat=CAT)]
+    images = [NARROW[0], drawn((8, 160), cat=(2, 4, 6, 20)), NARROW[1]]
     together = detector.detect(images)
     assert all(together)
     for image, found in zip(images, together, strict=True):
