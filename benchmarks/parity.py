@@ -29,7 +29,7 @@ from rankkit import Group
 from rankkit.errors import BrokenRanker
 from rankkit.remote import config, wire
 from rankkit_torch import golden
-from rankkit_torch.testing import PROMPTS, files, inputs_id, sample_images
+from rankkit_torch.testing import PROMPTS, inputs_id, sample_files, sample_images
 
 HERE = Path(__file__).parent
 PLUGINS = HERE.parent / "plugins"
@@ -66,7 +66,7 @@ def against_reference(name: str) -> int:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place:
         options = module.checkpoint(Path(folder))
         seen = look(
-            lambda image: module.reference([image], [golden.PROMPT], **options)[0], files(Path(place))
+            lambda image: module.reference([image], [golden.PROMPT], **options)[0], sample_files(Path(place))
         )
         return max(failed, keep_files(name, "tiny", golden.files_block(module.build(**options), seen)))
 
@@ -105,7 +105,7 @@ def against_original(name: str, python: str, size: str) -> int:
             compared(theirs, ours, reference=module.ORIGINAL, original=installed(python, module.PACKAGE)),
         )
         if size == getattr(module, "SIZES", ("original_tiny",))[0]:
-            files(Path(place))
+            sample_files(Path(place))
             seen = json.loads(original(python, module, Path(folder), b"", "--files", place, golden.PROMPT))
             failed = max(failed, keep_files(name, size, golden.files_block(ranker, seen)))
     return failed

@@ -12,7 +12,7 @@ from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_aesthetic import Aesthetic
 from rankkit_torch import golden
-from rankkit_torch.testing import SAME_PIXEL, clip_folder, sample_images, spoil, tiny_clip_config
+from rankkit_torch.testing import SAME_PIXEL, clip_folder, damage, sample_images, tiny_clip_config
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_it_needs_no_prompt(options):
 @pytest.mark.parametrize("how", ["truncated", "pickle", "missing", "unexpected"])
 def test_a_bad_head_is_refused_by_name(tmp_path, how):
     options = tiny.checkpoint(tmp_path)
-    spoil(tmp_path / "head.pth", how)
+    damage(tmp_path / "head.pth", how)
     with pytest.raises(BrokenRanker, match=r"head\.pth"):
         rankkit.load("aesthetic", **options)
 
@@ -76,7 +76,7 @@ def test_a_clip_with_another_activation_is_refused(options, tmp_path):
 
 
 def test_another_head_is_another_version(options, tmp_path):
-    other = spoil(Path(tiny.checkpoint(tmp_path)["checkpoint"]), "unexpected")
+    other = damage(Path(tiny.checkpoint(tmp_path)["checkpoint"]), "unexpected")
     versions = [
         prepare("aesthetic", **{**options, "checkpoint": place}).identity.version
         for place in (options["checkpoint"], str(other))

@@ -103,8 +103,9 @@ def _open_clip(model: str, pretrained: str, checkpoint: str, places: dict[str, A
 
     if checkpoint:
         state = _bare(read(_one_file(checkpoint)))
+        by_openai = "input_resolution" in state
         return OpenClip(
-            model, state, checkpoint, quick_gelu=model.endswith("-quickgelu") or _by_openai(state), **places
+            model, state, checkpoint, quick_gelu=model.endswith("-quickgelu") or by_openai, **places
         )
     repository, tag = _tagged(model, pretrained)
     state = _bare(read(_one_file(str(find(repository, files=FILES)))))
@@ -143,7 +144,3 @@ def _one_file(checkpoint: str) -> Any:
 def _bare(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Keys without the prefix that training on several devices leaves."""
     return {key.removeprefix("module."): value for key, value in state.items()}
-
-
-def _by_openai(state: dict[str, torch.Tensor]) -> bool:
-    return "input_resolution" in state

@@ -13,7 +13,7 @@ from rankkit.plugin import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_clip import Clip
 from rankkit_torch import draw, golden
-from rankkit_torch.testing import LONG, clip_folder, spoil, tiny_clip_config
+from rankkit_torch.testing import LONG, clip_folder, damage, tiny_clip_config
 
 IMAGES = [image for group in sample_groups() for image in group.images]
 PROMPTS = [group.prompt for group in sample_groups() for _ in group.images]
@@ -140,7 +140,7 @@ def test_a_tag_that_cannot_be_downloaded_says_what_to_do(open_clip):
 )
 def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how, message):
     folder = clip_folder(tmp_path, tiny_clip_config())
-    spoil(folder / "model.safetensors", how)
+    damage(folder / "model.safetensors", how)
     with pytest.raises(BrokenRanker, match=message):
         rankkit.load("clip", checkpoint=str(folder))
 
@@ -150,7 +150,7 @@ def test_a_bad_checkpoint_of_open_clip_is_refused_by_name(open_clip, file, tmp_p
     path = tmp_path / "tiny.pt"
     path.write_bytes(Path(file).read_bytes())
     with pytest.raises(BrokenRanker, match=r"tiny\.pt"):
-        rankkit.load("clip:model=tiny", checkpoint=str(spoil(path, how)))
+        rankkit.load("clip:model=tiny", checkpoint=str(damage(path, how)))
 
 
 def test_the_version_names_weights_and_preprocessing(folder):

@@ -114,7 +114,7 @@ class Clip:
             list(texts),
             padding="max_length",
             truncation=True,
-            max_length=self._context(),
+            max_length=int(self.model.config.text_config.max_position_embeddings),
             return_tensors="pt",
         )
         return _rows(self.model.get_text_features(**tokens.to(self.device)))
@@ -126,9 +126,6 @@ class Clip:
         side = self.model.config.vision_config.image_size
         pixels = pixel_batch(lambda image: clip_pixels(image, side), images).to(self.device, self.dtype)
         return _rows(self.model.get_image_features(pixel_values=pixels))
-
-    def _context(self) -> int:
-        return int(self.model.config.text_config.max_position_embeddings)
 
 
 def require_quick_gelu(model: Any, name: str) -> None:

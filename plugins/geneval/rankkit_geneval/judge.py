@@ -18,7 +18,7 @@ from rankkit_geneval.geometry import iou, relations
 
 THRESHOLD = 0.3  # a detection counts when its score is above, not at, this
 COUNTING_THRESHOLD = 0.9  # the same for the task "counting"
-MAX_OBJECTS = 16  # most confident detections of one class that are looked at
+MAX_OBJECTS = 16  # most confident detections of one class that count
 
 Box = tuple[float, float, float, float]
 

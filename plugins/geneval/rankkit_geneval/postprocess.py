@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from rankkit_geneval.judge import Box, Detection
 from rankkit_geneval.resize import Prepared
 
-TOP = 100  # best (query, class) pairs that are looked at; one query can be two things
+TOP = 100  # best (query, class) pairs that are used; one query can be two things
 EPSILON = 1e-6
 
 Mask = NDArray[np.bool_]

@@ -63,7 +63,8 @@ def _two_object(rng: np.random.Generator) -> Metadata:
 def _counting(rng: np.random.Generator) -> Metadata:
     name = CLASSES[rng.choice(len(CLASSES))]
     count = int(rng.integers(2, 4, endpoint=True))
-    prompt = f"a photo of {('two', 'three', 'four')[count - 2]} {_plural(name)}"
+    plural = name + ("es" if name.endswith("s") else "s")
+    prompt = f"a photo of {('two', 'three', 'four')[count - 2]} {plural}"
     return {
         "tag": "counting",
         "include": [_thing(name, count)],
@@ -122,7 +123,3 @@ def _thing(name: str, count: int = 1, **more: Any) -> Metadata:
 
 def _article(words: str) -> str:
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
-def _plural(name: str) -> str:
-    return name + ("es" if name.endswith("s") else "s")

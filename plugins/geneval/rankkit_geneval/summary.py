@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -132,7 +132,8 @@ def _collect(rows: Iterable[Row]) -> dict[str, _Task]:
         if "correct" not in details and not (abstained and row["ranker"] == "geneval"):
             continue
         rankers.add(f"{row['ranker']} {row['version']} {json.dumps(row['options'], sort_keys=True)}")
-        task = tasks[_tag(row["prompt"], details)]
+        published = by_text().get(row["prompt"], {})
+        task = tasks[str(details.get("tag") or published.get("tag") or "")]
         if abstained:
             task.abstained += 1
         else:
@@ -145,17 +146,13 @@ def _collect(rows: Iterable[Row]) -> dict[str, _Task]:
     return tasks
 
 
-def _tag(prompt: str, details: Mapping[str, Any]) -> str:
-    return str(details.get("tag") or by_text().get(prompt, {}).get("tag") or "")
-
-
 def _problems(missing: Sequence[str], abstained: int) -> list[str]:
-    told = (
+    problems = (
         [f"nothing was judged of the task{'s' if len(missing) > 1 else ''} {', '.join(missing)}"]
         if missing
         else []
     )
-    return told + ([f"{abstained} images abstained"] if abstained else [])
+    return problems + ([f"{abstained} images abstained"] if abstained else [])
 
 
 def _score(name: str, task: _Task) -> Score:

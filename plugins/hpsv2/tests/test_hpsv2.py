@@ -12,7 +12,7 @@ from rankkit.errors import BadOption, BrokenRanker
 from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, PROMPTS, SAME_PIXEL, sample_images, spoil
+from rankkit_torch.testing import LONG, PROMPTS, SAME_PIXEL, damage, sample_images
 
 pytest.importorskip("open_clip", exc_type=Exception)
 
@@ -91,7 +91,7 @@ def test_a_folder_is_asked_for_the_file_of_the_version(options):
 @pytest.mark.parametrize("how", ["truncated", "pickle", "missing", "unexpected"])
 def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how):
     options = tiny.checkpoint(tmp_path)
-    spoil(Path(options["checkpoint"]), how)
+    damage(Path(options["checkpoint"]), how)
     with pytest.raises(BrokenRanker, match=r"HPS_v2\.1_compressed\.pt"):
         rankkit.load("hpsv2", **options)
 

@@ -16,7 +16,7 @@ from rankkit_hpsv3 import HPSv3, official, plan
 from rankkit_hpsv3.model import renamed
 from rankkit_hpsv3.question import Asker, fitted, patches
 from rankkit_torch import golden, normalized_pixels
-from rankkit_torch.testing import PROMPTS, SAME_PIXEL, sample_images, spoil
+from rankkit_torch.testing import PROMPTS, SAME_PIXEL, damage, sample_images
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_rows_say_what_was_seen(options):
 @pytest.mark.parametrize("how", ["truncated", "pickle", "missing", "unexpected"])
 def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how):
     options = tiny.checkpoint(tmp_path)
-    spoil(tmp_path / "HPSv3.safetensors", how)
+    damage(tmp_path / "HPSv3.safetensors", how)
     with pytest.raises(BrokenRanker, match=r"HPSv3\.safetensors"):
         rankkit.load("hpsv3", **options)
 

@@ -45,7 +45,7 @@ RENAMED = (
 
 
 class Network(nn.Module):
-    """An image tower, a text tower that looks at the image, and a linear head on its first token."""
+    """An image tower, a text tower that attends to the image, and a linear head on its first token."""
 
     def __init__(self, vision: BlipVisionConfig, text: BlipTextConfig) -> None:
         super().__init__()

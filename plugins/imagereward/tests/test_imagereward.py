@@ -14,7 +14,7 @@ from rankkit.testing import check_ranker
 from rankkit_imagereward import ImageReward
 from rankkit_imagereward.model import renamed
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, PROMPTS, sample_images, spoil
+from rankkit_torch.testing import LONG, PROMPTS, damage, sample_images
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_rows_say_that_the_prompt_was_cut_at_35_tokens(options):
 @pytest.mark.parametrize("how", ["truncated", "pickle", "missing", "unexpected"])
 def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how):
     options = tiny.checkpoint(tmp_path)
-    spoil(tmp_path / "ImageReward.pt", how)
+    damage(tmp_path / "ImageReward.pt", how)
     with pytest.raises(BrokenRanker, match=r"ImageReward\.pt"):
         rankkit.load("imagereward", **options)
 

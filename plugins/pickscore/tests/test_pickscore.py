@@ -11,7 +11,7 @@ from rankkit.plugin import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_pickscore import PickScore
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, clip_folder, spoil, tiny_clip_config
+from rankkit_torch.testing import LONG, clip_folder, damage, tiny_clip_config
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_d
 )
 def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how, message):
     folder = clip_folder(tmp_path, tiny_clip_config())
-    spoil(folder / "model.safetensors", how)
+    damage(folder / "model.safetensors", how)
     with pytest.raises(BrokenRanker, match=message):
         rankkit.load("pickscore", checkpoint=str(folder))
 

@@ -17,7 +17,7 @@ from PIL import Image
 from rankkit import Group, Ranker
 from rankkit.plugin import decode
 from rankkit_torch.checkpoints import weights_id
-from rankkit_torch.testing import PROMPTS, files, inputs_id, sample_images
+from rankkit_torch.testing import PROMPTS, inputs_id, sample_files, sample_images
 
 TOLERANCE = 1e-4  # of the spread of the scores
 PROMPT = PROMPTS[0]  # of every file
@@ -150,7 +150,7 @@ def check(
 
     To 1e-4 of their spread and in the same order.
 
-    `size`: the block, `tiny` or `full`. `prompts`: look at so many of them only, where a ranker is slow.
+    `size`: the block, `tiny` or `full`. `prompts`: score so many of them only, where a ranker is slow.
     """
     golden = json.loads(path.read_text("utf-8"))[size]
     assert golden["inputs"] == inputs_id(sample_images(), PROMPTS), (
@@ -177,7 +177,8 @@ def files_block(ranker: Ranker, seen: Mapping[str, Mapping[str, Any]]) -> dict[s
     """
     with tempfile.TemporaryDirectory() as folder:
         return {
-            path.name: {**seen[path.name], "ours": _of_file(ranker, path)} for path in files(Path(folder))
+            path.name: {**seen[path.name], "ours": _of_file(ranker, path)}
+            for path in sample_files(Path(folder))
         }
 
 

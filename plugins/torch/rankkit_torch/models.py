@@ -147,7 +147,7 @@ def full_float32() -> Iterator[None]:
 
 
 def _roundings() -> list[tuple[Any, str, Any]]:
-    """Where PyTorch is told to round float32, by what name, and what turns it off."""
+    """Where PyTorch is set to round float32, by what name, and what turns it off."""
     cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
     if hasattr(
         cudnn, "conv"

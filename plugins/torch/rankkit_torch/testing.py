@@ -45,7 +45,7 @@ def sample_images(seed: int = 0) -> list[Image.Image]:
     return [to_rgb(image) for image in (*drawn, Image.fromarray(grey), Image.fromarray(clear, "RGBA"))]
 
 
-def files(folder: Path) -> list[Path]:
+def sample_files(folder: Path) -> list[Path]:
     """Image files as people have them, sorted; the same every time.
 
     Of every mode, turned by EXIF, tiny, narrow, and one cut off.
@@ -160,7 +160,7 @@ def clip_folder(folder: Path, config: Any, seed: int = 0) -> Path:
     return folder
 
 
-def spoil(path: Path, how: str) -> Path:
+def damage(path: Path, how: str) -> Path:
     """Damage a weights file in place.
 
     `how`: ``truncated``, ``pickle`` (of what is no tensor), or with a key ``missing`` or ``unexpected``.

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import cards
 from rankkit_torch import golden
-from rankkit_torch.testing import PROMPTS, files, inputs_id, sample_images
+from rankkit_torch.testing import PROMPTS, inputs_id, sample_files, sample_images
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -58,7 +58,7 @@ def test_the_default_dtype_orders_as_float32_does(name):
 def test_every_file_is_scored_as_the_reference_scores_it_or_its_rgb_image_or_refused_by_both(name, tmp_path):
     block = found(name)["files"]
     spread = found(name)[block["size"]]["spread"]
-    assert [path.name for path in files(tmp_path)] == sorted(block["rows"])
+    assert [path.name for path in sample_files(tmp_path)] == sorted(block["rows"])
     assert golden.WRONG not in {golden.verdict(row, spread) for row in block["rows"].values()}
 
 

@@ -53,12 +53,12 @@ def test_a_folder_without_weights_says_what_is_expected(tmp_path):
 @pytest.mark.parametrize("name", ["a.safetensors", "a.pt", "old.bin"])
 def test_a_truncated_file_is_said_to_be_one(files, name):
     with pytest.raises(BrokenRanker, match=r"truncated or damaged|not weights"):
-        shared.read(testing.spoil(files / name, "truncated"))
+        shared.read(testing.damage(files / name, "truncated"))
 
 
 def test_a_pickle_that_is_not_weights_is_refused_and_nothing_in_it_runs(files):
     with pytest.raises(BrokenRanker, match=r"a pickle that is not weights.*nothing in it was run"):
-        shared.read(testing.spoil(files / "a.pt", "pickle"))
+        shared.read(testing.damage(files / "a.pt", "pickle"))
     torch.save([1, 2], files / "list.pt")
     with pytest.raises(BrokenRanker, match="a pickle that is not weights: it holds list"):
         shared.read(files / "list.pt")

@@ -212,7 +212,7 @@ class Server:
             for piece in response.iter_bytes():
                 data += piece
                 if time.monotonic() > until:
-                    raise httpx2.ReadTimeout("the answer dribbles")
+                    raise httpx2.ReadTimeout("the answer comes too slowly")
                 if len(data) > MAX_BODY:
                     raise Failed("transport", f"{self.url} answered more than {MAX_BODY} bytes")
             return response.status_code, response.headers, bytes(data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -93,7 +92,7 @@ def from_top(reply: Reply, labels: Labels) -> Verdict:
 def from_text(reply: Reply, labels: Labels) -> Verdict:
     """1 or 0 by the verdict that a text ends in; without one: refused, truncated or unparsed."""
     label = parse(reply.text, labels)
-    if reply.finish == "length" and (label is None or not _brief(reply.text)):
+    if reply.finish == "length" and (label is None or len(reply.text.split()) > 4):
         error = f"the answer was cut off after {len(reply.text)} characters"
         return Verdict("truncated", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
     if label is not None and not reply.refusal:
@@ -110,7 +109,7 @@ def parse(text: str, labels: Labels) -> str | None:
     """The label that a text gives as its verdict, or None where there is none or there are both.
 
     A verdict is a line "Answer: B" (verdict, winner, choice …, in any dress), a JSON field of such a name, or
-    a line that holds nothing but the label. Letters within sentences are never looked at.
+    a line that holds nothing but the label. Letters within sentences are ignored.
 
     >>> parse("**Answer:** Image B.", ("A", "B")), parse("A or B", ("A", "B"))
     ('B', None)
@@ -128,7 +127,8 @@ def parse(text: str, labels: Labels) -> str | None:
             if group
         ]
         if found:
-            return _only(found, labels)
+            said = {label for each in found for label in labels if each.casefold() == label.casefold()}
+            return said.pop() if len(said) == 1 else None
     return None
 
 
@@ -142,15 +142,6 @@ _REFUSAL = re.compile(
     r"(?:assist|help|comply|judge|compare|answer|process|evaluate|provide|view|see))\b",
     re.IGNORECASE,
 )
-
-
-def _only(found: Iterable[str], labels: Labels) -> str | None:
-    said = {label for text in found for label in labels if text.casefold() == label.casefold()}
-    return said.pop() if len(said) == 1 else None
-
-
-def _brief(text: str) -> bool:
-    return len(text.split()) <= 4
 
 
 def _refused(reply: Reply) -> Verdict:
