@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
+from rankkit.core.binding import refuse_reserved
 from rankkit.errors import BadOption
 from rankkit.registry.spec import Spec, coerce
 
@@ -67,6 +68,7 @@ def _options(target: Any) -> tuple[dict[str, inspect.Parameter], bool]:
 
 def _shared_options(shared: type[Any]) -> dict[str, inspect.Parameter]:
     """The keys of a `TypedDict` as keyword-only parameters, with the defaults they state."""
+    refuse_reserved(shared.__name__, list(shared.__annotations__))
     options = {}
     for name, hint in typing.get_type_hints(shared, include_extras=True).items():
         stated = [extra.value for extra in get_args(hint)[1:] if isinstance(extra, Default)]

@@ -54,3 +54,11 @@ def test_a_wrong_shared_option_is_refused_at_load_with_those_there_are(text, nam
 def test_an_option_that_is_not_shared_is_refused_by_the_call_too():
     with pytest.raises(TypeError, match="trys"):
         Judge(trys=3)
+
+
+def test_a_shared_option_with_a_reserved_name_is_refused():
+    class Named(TypedDict, total=False):
+        metadata: Annotated[str, Default("")]
+
+    with pytest.raises(BadOption, match="metadata"):
+        with_defaults(Named, {})
