@@ -14,7 +14,6 @@ def pytest_configure():
         import torch
     except ImportError:
         return
-    if hasattr(
-        torch, "set_num_threads"
-    ):  # without PyTorch, the folder plugins/torch can be imported by that name
+    # without PyTorch, the folder plugins/torch can be imported by that name
+    if hasattr(torch, "set_num_threads"):
         torch.set_num_threads(1)

@@ -119,9 +119,8 @@ RULES: tuple[
     (r"panoptic_head\.level_embed\.", "model.transformer_module.level_embed."),
     (r"panoptic_head\.cls_embed\.", "class_predictor."),
 )
-RECOMPUTED = re.compile(
-    r"backbone\..*\.relative_position_index$|panoptic_head\.loss_cls\.class_weight$"
-)  # buffers, not weights
+# buffers, not weights
+RECOMPUTED = re.compile(r"backbone\..*\.relative_position_index$|panoptic_head\.loss_cls\.class_weight$")
 
 
 def convert(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -86,10 +86,8 @@ def _colors(rng: np.random.Generator) -> Metadata:
 def _position(rng: np.random.Generator) -> Metadata:
     subject, target = _distinct(rng, CLASSES, 2)
     relation = RELATIONS[rng.choice(len(RELATIONS))]
-    include = [
-        _thing(target),
-        _thing(subject, position=[relation, 0]),
-    ]  # the target first: its index is what a position refers to
+    # the target first: its index is what a position refers to
+    include = [_thing(target), _thing(subject, position=[relation, 0])]
     return {
         "tag": "position",
         "include": include,

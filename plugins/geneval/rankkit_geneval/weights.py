@@ -27,9 +27,8 @@ OFFICIAL_FILE = (
     "mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco"  # mmdet's name for it, which others extend by a date
 )
 OFFICIAL_SHA256 = "743b7d99015f1224c6d57fd4b14d04b15cc8ec72ae7ee7831e7c71d8873b7a54"
-IMPLIED = re.compile(
-    r"\.swin\.layernorm\.|\.relative_position_index$"
-)  # never used in a backbone; computed from the window's size
+# never used in a backbone; computed from the window's size
+IMPLIED = re.compile(r"\.swin\.layernorm\.|\.relative_position_index$")
 STAGES = ["stage1", "stage2", "stage3", "stage4"]
 
 

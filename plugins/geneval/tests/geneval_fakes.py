@@ -10,12 +10,8 @@ from rankkit_geneval.postprocess import Instance, tight_box
 from rankkit_geneval.vocabulary import CLASSES, COLORS
 
 RGB = {color: ImageColor.getrgb(color) for color in COLORS}
-INK = {
-    "dog": "red",
-    "cat": "blue",
-    "clock": "green",
-    "computer mouse": "purple",
-}  # how a thing is drawn when no colour is asked for
+# how a thing is drawn when no colour is asked for
+INK = {"dog": "red", "cat": "blue", "clock": "green", "computer mouse": "purple"}
 
 
 class Blocks:

@@ -162,9 +162,8 @@ def inverse(hub):
             name = name.replace(f"{SWIN}hidden_states_norms.stage{s + 1}", f"backbone.norm{s}")
         for pattern, replacement in BACK:
             name = re.sub(pattern, replacement, name)
-        if (
-            "downsample" in name
-        ):  # pixels column by column before channels -> channels before pixels row by row
+        # pixels column by column before channels -> channels before pixels row by row
+        if "downsample" in name:
             value = (
                 value.reshape(*value.shape[:-1], 2, 2, -1)
                 .transpose(-3, -2)

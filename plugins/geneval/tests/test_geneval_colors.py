@@ -101,9 +101,8 @@ def test_pixels_are_those_of_open_clips_evaluation_transform(size):
 
 @pytest.mark.parametrize("size", [(2, 300), (300, 2)])
 def test_of_a_thread_only_the_centre_is_computed_but_it_is_what_resizing_and_cropping_gives(size):
-    image = Image.effect_noise(size, 20).convert(
-        "RGB"
-    )  # nowhere near black or white, where passes would be cut off between
+    # nowhere near black or white, where passes would be cut off between
+    image = Image.effect_noise(size, 20).convert("RGB")
     whole = image.resize(tuple(224 if side == 2 else 224 * 150 for side in size), Image.Resampling.BICUBIC)
     left, top = round((whole.width - 224) / 2), round((whole.height - 224) / 2)
     plain = np.asarray(whole.crop((left, top, left + 224, top + 224)), np.float32)

@@ -125,9 +125,8 @@ def test_window_attention_with_fused_weights_gives_the_same_after_conversion(tmp
         .reshape(4, 9, 3, heads, 12)
         .permute(2, 0, 3, 1, 4)
     )
-    steps = torch.tensor(
-        [row * 5 + column for row in range(3) for column in range(3)]
-    )  # mmdet's double_step_seq for a window of 3
+    # mmdet's double_step_seq for a window of 3
+    steps = torch.tensor([row * 5 + column for row in range(3) for column in range(3)])
     index = (steps[:, None] + steps[None, :]).flip(1)
     bias = state[name + "relative_position_bias_table"][index].permute(2, 0, 1)
     mixed = ((q * 12**-0.5) @ k.transpose(-1, -2) + bias).softmax(-1) @ v
@@ -172,9 +171,8 @@ def test_a_decoder_layer_is_mmdets_after_conversion(tmp_path):
     def normed(number, x):
         return F.layer_norm(x, (32,), mine[f"norms.{number}.weight"], mine[f"norms.{number}.bias"])
 
-    x = normed(
-        0, query + attend(0, query + place, memory + where, memory)
-    )  # cross, norm, self, norm, feed-forward, norm
+    # cross, norm, self, norm, feed-forward, norm
+    x = normed(0, query + attend(0, query + place, memory + where, memory))
     x = normed(1, x + attend(1, x + place, x + place, x))
     hidden = F.linear(x, mine["ffns.0.layers.0.0.weight"], mine["ffns.0.layers.0.0.bias"]).relu()
     x = normed(2, x + F.linear(hidden, mine["ffns.0.layers.1.weight"], mine["ffns.0.layers.1.bias"]))

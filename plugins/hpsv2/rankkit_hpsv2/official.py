@@ -70,11 +70,8 @@ def _package() -> Any:
     sys.modules.setdefault("turtle", types.ModuleType("turtle")).__dict__.setdefault("forward", None)
     try:
         importlib.import_module("torchvision")
-    except (
-        RuntimeError,
-        ImportError,
-        AttributeError,
-    ):  # built for another torch: operators that are not needed here are left out
+    except (RuntimeError, ImportError, AttributeError):
+        # built for another torch: operators that are not needed here are left out
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
         sys.modules.update({name: types.ModuleType(name) for name in REGISTRATIONS})

@@ -11,10 +11,8 @@ from rankkit import Pointwise, Scored
 
 WEIGHTS, FILE = "THUDM/ImageReward", "ImageReward.pt"
 TOKENIZER = "google-bert/bert-base-uncased"
-MEAN, STD = (
-    0.16717362830052426,
-    1.0333394966054072,
-)  # of the raw scores of the training set, published with the weights
+# of the raw scores of the training set, published with the weights
+MEAN, STD = 0.16717362830052426, 1.0333394966054072
 
 
 class ImageReward(Pointwise):

@@ -109,8 +109,7 @@ class Ocr(Pointwise):
         return self._lately[key]
 
     def _read(self, image: Image.Image) -> list[str]:
-        pixels_HWC = np.ascontiguousarray(
-            np.asarray(image.convert("RGB"))[:, :, ::-1]
-        )  # the engine takes blue first
+        # the engine takes blue first
+        pixels_HWC = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
         found = self.engine(pixels_HWC)
         return [str(line) for line in found.txts or ()]

@@ -27,16 +27,8 @@ MODEL_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-COUNTED = (
-    ".safetensors",
-    ".bin",
-    ".pt",
-    ".pth",
-    ".ckpt",
-    ".json",
-    ".txt",
-    ".model",
-)  # files of a folder that can change a score
+# files of a folder that can change a score
+COUNTED = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".json", ".txt", ".model")
 
 
 def find(
@@ -178,9 +170,8 @@ def _revision(checkpoint: str, option: str) -> str:
 def _download(checkpoint: str, files: list[str], revision: str | None, option: str) -> Path:
     try:
         return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=files))
-    except (
-        Exception
-    ) as error:  # the hub client raises many kinds: no network, no such repository, gated, offline …
+    except Exception as error:
+        # the hub client raises many kinds: no network, no such repository, gated, offline …
         reason = " ".join(str(error).split())[:200]
         raise BrokenRanker(
             f"{checkpoint} cannot be downloaded ({type(error).__name__}: {reason}); {_offline(option)}"

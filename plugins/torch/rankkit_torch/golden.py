@@ -160,9 +160,8 @@ def check(
     ranker = case.build(**write(folder))
     made, here = golden["versions"], versions()
     same = made["pillow"].split(".")[0] == here["pillow"].split(".")[0]
-    seen = [
-        same or image.height < 3 * image.width for image in sample_images()
-    ]  # Pillow 13 and 12 resize tall ones a level of 255 apart
+    # Pillow 13 and 12 resize tall ones a level of 255 apart
+    seen = [same or image.height < 3 * image.width for image in sample_images()]
     found = difference(
         scores_of(ranker, PROMPTS[:prompts])[:, seen], np.asarray(golden["scores"])[:prompts, seen]
     )

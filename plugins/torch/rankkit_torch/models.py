@@ -149,9 +149,8 @@ def full_float32() -> Iterator[None]:
 def _roundings() -> list[tuple[Any, str, Any]]:
     """Where PyTorch is set to round float32, by what name, and what turns it off."""
     cuda, cudnn = torch.backends.cuda, torch.backends.cudnn
-    if hasattr(
-        cudnn, "conv"
-    ):  # PyTorch 2.9 and later, where the older names cannot be read after the newer ones were set
+    # PyTorch 2.9 and later, where the older names cannot be read after the newer ones were set
+    if hasattr(cudnn, "conv"):
         return [(cuda.matmul, "fp32_precision", "ieee"), (cudnn.conv, "fp32_precision", "ieee")]
     return [(cuda.matmul, "allow_tf32", False), (cudnn, "allow_tf32", False)]
 

@@ -16,13 +16,8 @@ from rankkit.errors import BadOption, BrokenRanker
 from rankkit_torch.images import normalized_pixels, pixel_batch, resize_details
 from rankkit_torch.models import empty, full_float32, load_strict, memory
 
-EXTRAS = (
-    "position_ids",
-    "input_resolution",
-    "context_length",
-    "vocab_size",
-    "attn_mask",
-)  # buffers and notes of older files
+# buffers and notes of older files
+EXTRAS = ("position_ids", "input_resolution", "context_length", "vocab_size", "attn_mask")
 
 
 Prepare = Callable[[Image.Image], NDArray[np.float32]]

@@ -28,9 +28,8 @@ PROMPTS = (
     "two dogs, one cat & 3 birds: 50% off!",
     "一只红色的狐狸 у реки",
     "🦊 q̈u̇ị̃c̊k̃ résumé",
-    *(
-        "a " * words + "fox" for words in (32, 33, 74, 75)
-    ),  # 35, 36, 77 and 78 tokens with both marks: around the limits
+    # 35, 36, 77 and 78 tokens with both marks: around the limits
+    *("a " * words + "fox" for words in (32, 33, 74, 75)),
     LONG,
 )
 SHAPES = ((224, 224), (1, 1), (225, 224), (224, 227), (300, 97), (97, 301), (512, 512), (640, 233), (33, 640))
@@ -92,9 +91,8 @@ def as_torchvision(image: Image.Image, size: int) -> torch.Tensor:
     long = int(size * max(width, height) / min(width, height))
     image = image.resize((size, long) if width <= height else (long, size), Image.Resampling.BICUBIC)
     left, top = (round((side - size) / 2.0) for side in image.size)
-    image = image.crop((left, top, left + size, top + size)).convert(
-        "RGB"
-    )  # as late as the published transforms do it
+    # as late as the published transforms do it
+    image = image.crop((left, top, left + size, top + size)).convert("RGB")
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div(255)
     mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
     return ((pixels - torch.tensor(mean)[:, None, None]) / torch.tensor(std)[:, None, None])[None]

@@ -30,9 +30,8 @@ def cases(tmp_path_factory):
             continue
         found[name] = case.checkpoint(tmp_path_factory.mktemp(name))
         if name == "pickscore":
-            found[name]["processor"] = found[name][
-                "checkpoint"
-            ]  # else laion's would be looked for on the hub
+            # else laion's would be looked for on the hub
+            found[name]["processor"] = found[name]["checkpoint"]
     return found
 
 
@@ -43,11 +42,8 @@ def case(cases, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_checkpoint_of_another_ranker_is_refused_in_one_line_that_names_it(cases, name):
     options = case(cases, name)
-    for other in cases.keys() - {
-        name,
-        "clip",
-        "pickscore",
-    }:  # those two hold a CLIP each, and are told apart by its activation only
+    # those two hold a CLIP each, and are told apart by its activation only
+    for other in cases.keys() - {name, "clip", "pickscore"}:
         checkpoint = cases[other]["checkpoint"]
         with pytest.raises(BrokenRanker) as caught:
             rankkit.load(name, **{**options, "checkpoint": checkpoint})

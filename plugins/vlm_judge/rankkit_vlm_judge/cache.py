@@ -15,10 +15,8 @@ from rankkit_vlm_judge.questions import Question
 from rankkit_vlm_judge.replies import Verdict
 
 SCHEMA = 1
-KEPT = (
-    "ok",
-    "refused",
-)  # asked again, a model that refused would refuse again; everything else is worth another try
+# asked again, a model that refused would refuse again; everything else is worth another try
+KEPT = ("ok", "refused")
 
 TABLE = """
 create table if not exists verdicts (

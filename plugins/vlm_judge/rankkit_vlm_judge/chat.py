@@ -17,12 +17,8 @@ from rankkit_vlm_judge.questions import FORCED, Labels, Question, which_is_bette
 from rankkit_vlm_judge.replies import Reply, from_top
 
 TOP = 20  # how many first tokens are asked for; most servers give no more
-SAMPLING = {
-    "temperature": 0,
-    "top_p": 1,
-    "repetition_penalty": 1,
-    "seed": 0,
-}  # said in full: servers have defaults of their own
+# said in full: servers have defaults of their own
+SAMPLING = {"temperature": 0, "top_p": 1, "repetition_penalty": 1, "seed": 0}
 
 
 class Chat:
@@ -80,9 +76,8 @@ class Chat:
 
         With smaller images where the request is too large, and without a schema where the server takes none.
         """
-        call = replace(
-            call, bound=call.bound and self.binds
-        )  # decided here, for another thread may learn meanwhile that it does not
+        # decided here, for another thread may learn meanwhile that it does not
+        call = replace(call, bound=call.bound and self.binds)
         try:
             return self._ask(call)
         except Failed as failure:
@@ -231,8 +226,7 @@ def read(answer: Any) -> Reply:
 
 
 def _whole(reply: Reply) -> Reply:
-    if (
-        not reply.text and not reply.top and reply.finish != "length"
-    ):  # a model that thinks first has no room to answer in one token
+    # a model that thinks first has no room to answer in one token
+    if not reply.text and not reply.top and reply.finish != "length":
         raise Failed("transport", "the answer to a first question is empty")
     return reply

@@ -24,10 +24,8 @@ from rankkit_vlm_judge.replies import Outcome
 
 MAX_BODY = 2**24  # bytes of an answer
 DEADLINE = 300.0  # seconds after which a request is not tried again
-LONGEST_PAUSE, LONGEST_ASKED_PAUSE = (
-    30.0,
-    120.0,
-)  # seconds between tries: of our own, and where the server names a time
+# seconds between tries: of our own, and where the server names a time
+LONGEST_PAUSE, LONGEST_ASKED_PAUSE = 30.0, 120.0
 RETURNS = 5  # times that one request outlives a server that goes and comes back
 STRIKES = 5  # requests in a row that fail for good: the server is down, or refuses everything
 
@@ -256,9 +254,8 @@ class Server:
         return text.replace(self.key, "(the key)") if self.key else text
 
 
-_CUT_OFF = re.compile(
-    r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE
-)  # of models that think first
+# of models that think first
+_CUT_OFF = re.compile(r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE)
 _FILTER = re.compile(r"content[_ ](?:filter|policy|management)|moderation|safety system", re.IGNORECASE)
 
 

@@ -144,9 +144,8 @@ class Local:
                 for label in labels
                 for each in variants(label)
             }
-            single = {
-                found[0]: each for each, found in reversed(encoded.items()) if len(found) == 1
-            }  # one entry per token
+            # one entry per token
+            single = {found[0]: each for each, found in reversed(encoded.items()) if len(found) == 1}
             ids = {each: token for token, each in single.items()}
             for label in labels:
                 if not any(each in ids for each in variants(label)):

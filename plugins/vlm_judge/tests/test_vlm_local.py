@@ -111,9 +111,8 @@ def save(folder, make, labels=("A", "B"), merges=(("Ġ", "B"), ("Y", "e"), ("Ye"
     )
     torch.manual_seed(0)
     net = transformers.AutoModelForImageTextToText.from_config(config)
-    with (
-        torch.no_grad()
-    ):  # random logits are all alike: now it says one of the labels, and which one depends on the image
+    # random logits are all alike: now it says one of the labels, and which one depends on the image
+    with torch.no_grad():
         ids = words("<|im_start|>assistant\n", return_tensors="pt")["input_ids"]
         usual = net.model(input_ids=ids).last_hidden_state[0, -1]
         for label in labels:
