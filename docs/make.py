@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
-import itertools
-from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 import typer
 
 import drpo.cli
-from drpo.config import Config
+from drpo.config import Config, field_docs
 from drpo.recipes import recipes
 from rankkit.cli.app import app
 from rankkit.registry import cards
@@ -49,7 +46,7 @@ def _commands(program: str, group: Any) -> list[str]:
             "",
             f"`{' '.join(usage)}`",
             "",
-            command.help,
+            (command.help or "").split("\b")[0].strip(),
             "",
             "| | |",
             "|---|---|",
@@ -85,19 +82,10 @@ def training() -> str:
         "|---|---|---|",
     ]
     defaults = {field.name: field.default for field in dataclasses.fields(Config)}
-    for name, words in _field_docstrings():
+    for name, words in field_docs().items():
         default = "" if defaults[name] is dataclasses.MISSING else f"`{defaults[name]!r}`"
         lines.append(f"| `{name}` | {default} | {words.replace('|', '&#124;')} |")
     return "\n".join(lines) + "\n"
-
-
-def _field_docstrings() -> Iterator[tuple[str, str]]:
-    (body,) = (
-        node.body for node in ast.parse(inspect.getsource(Config)).body if isinstance(node, ast.ClassDef)
-    )
-    for field, words in itertools.pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(words, ast.Expr):
-            yield field.target.id, words.value.value
 
 
 def rankers() -> str:

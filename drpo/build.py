@@ -15,7 +15,7 @@ import rankkit
 from drpo.config import Config, near
 from drpo.features._concat import Several
 from drpo.types import FeatureMap, Generator
-from rankkit import Ranker, RankkitError
+from rankkit import Ranker, UsageError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -41,17 +41,17 @@ def features(config: Config, generator: Generator) -> FeatureMap:
     """
     names = [name.strip() for name in config.features.split("+")]
     if len(set(names)) < len(names):
-        raise RankkitError(
+        raise UsageError(
             f"features={config.features} names a map twice; each sees the same candidates, so once is enough"
         )
     loads = {name: _family("features", name).load for name in names}
     weighted = [name for name, load in loads.items() if "model" in inspect.signature(load).parameters]
     if config.features_model and not weighted:
-        raise RankkitError(
+        raise UsageError(
             f"the feature map {config.features!r} has no weights of its own; leave features_model empty"
         )
     if config.features_model and len(weighted) > 1:
-        raise RankkitError(
+        raise UsageError(
             f"features_model names the weights of one map, and {' and '.join(weighted)} have some each; take one of them"
         )
     model = {"model": config.features_model} if config.features_model else {}
@@ -72,7 +72,7 @@ def _family(package: str, name: str) -> ModuleType:
         module.name for module in pkgutil.iter_modules(parent.__path__) if not module.name.startswith("_")
     ]
     if name not in known:
-        raise RankkitError(
+        raise UsageError(
             f"unknown {package[:-1]} {name!r}{near(name, known)}; there are {', '.join(known)}"
         )
     return importlib.import_module(f"drpo.{package}.{name}")

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rankkit import RankkitError
+from drpo.config import PLACES, described
+from rankkit.plugin import Program, print_result, say
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Finetune one-step text-to-image generators from rankings alone.",
-)
+app = Program("drpo", "Finetune one-step text-to-image generators from rankings alone.")
+
+TRAIN = "Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."
 
 
-@app.command()
+@app.command(help=f"{TRAIN}\n\n{described()}")
 def train(
     recipe: Annotated[str, typer.Argument(help="A recipe; `drpo recipes` lists them.")],
     settings: Annotated[
         list[str] | None,
         typer.Argument(
-            help="field=value over the recipe's; out=DIR names the run folder, tracker=tensorboard or wandb follows it."
+            help=f"field=value over the recipe's; {' and '.join(PLACES)} say where the run is written and followed."
         ),
     ] = None,
 ) -> None:
-    """Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."""
+    """Train to the last step of a config, or go on from the newest checkpoint of the run folder."""
+    from dataclasses import asdict
+
     from drpo.config import placed, with_settings
     from drpo.recipes import recipe as named
     from drpo.report import report
@@ -45,15 +44,11 @@ def train(
     with progress(config.steps) if main else nullcontext(lambda row: None) as show:
         ending = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
     if main:
-        early = (
-            f"interrupted after step {trainer.steps_done} of {config.steps}"
-            if ending.interrupted
-            else ending.alarm
-        )
-        typer.echo(f"{early + '; ' if early else ''}the report is {report.write(out)}", err=True)
-        typer.echo(str(out))
+        interrupted = f"interrupted after step {trainer.steps_done} of {config.steps}"
+        early = interrupted if ending.interrupted else ending.alarm
+        say(f"{early + '; ' if early else ''}report written to {report.write(out)}")
+        print_result(str(out))
     if ending.interrupted:
-        typer.echo("give the same command again to go on", err=True)
         raise typer.Exit(130)
 
 
@@ -62,24 +57,16 @@ def sample(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     prompts: Annotated[Path, typer.Option(help="A text file with one prompt per line.")],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where the pictures go; default RUN/samples.")
-    ] = Path(),
-    each: Annotated[int, typer.Option(help="Pictures per prompt.")] = 4,
-    seed: Annotated[int, typer.Option(help="Decides the noises.")] = 0,
+        Path | None, typer.Option("--out", "-o", help="Where the images go; default RUN/samples.")
+    ] = None,
+    each: Annotated[int, typer.Option(min=1, help="Images per prompt.")] = 4,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     base: Annotated[bool, typer.Option(help="Sample the untrained base instead.")] = False,
 ) -> None:
-    """Sample a trained run: one folder per prompt with prompt.txt and numbered pictures, as `rankkit score`
-    reads them.
-    """
+    """Sample a trained run: one folder per prompt with prompt.txt and numbered images, as `rankkit score` reads them."""
     from drpo.run.sample import sample_run
 
-    typer.echo(
-        str(
-            sample_run(
-                run, prompts, out if out != Path() else run / "samples", each=each, seed=seed, base=base
-            )
-        )
-    )
+    print_result(str(sample_run(run, prompts, out or run / "samples", each=each, seed=seed, base=base)))
 
 
 @app.command()
@@ -94,24 +81,21 @@ def evaluate(
     ranker: Annotated[
         list[str], typer.Option("--ranker", "-r", help="A ranker; give several to see whether they agree.")
     ],
-    each: Annotated[int, typer.Option(min=1, help="Pictures per prompt.")] = 4,
-    seed: Annotated[int, typer.Option(help="Decides the noises.")] = 0,
+    each: Annotated[int, typer.Option(min=1, help="Images per prompt.")] = 4,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Compare a run with its base on the same noises: a win rate per ranker, with an interval.
-
-    The run's report shows it too.
-    """
+    """Compare a run with its base on the same noises: a win rate per ranker, with an interval. The run's report shows it too."""
     from drpo import build
     from drpo.data.prompts import prompts as prompts_of
     from drpo.report import report
     from drpo.report.evaluate import evaluate as compare
 
     rankers = {spec: build.ranker(spec) for spec in ranker}
-    verdicts = compare(run, rankers, prompts_of(prompts), each=each, seed=seed)
-    report.keep(run, verdicts, prompts)
+    comparisons = compare(run, rankers, prompts_of(prompts), each=each, seed=seed)
+    report.keep(run, comparisons, prompts)
     report.write(run)
-    for verdict in verdicts:
-        typer.echo(str(verdict))
+    for comparison in comparisons:
+        print_result(str(comparison))
 
 
 @app.command()
@@ -126,10 +110,10 @@ def report(
         typer.Option(help="Rows of earlier runs (.jsonl), to draw a random ranker's curve beside."),
     ] = None,
 ) -> None:
-    """Write a run's page: gains, curves, pictures before and after."""
+    """Write a run's page: gains, curves, images before and after."""
     from drpo.report.report import write
 
-    typer.echo(str(write(run, out, beside=beside)))
+    print_result(str(write(run, out, beside=beside)))
 
 
 @app.command()
@@ -138,17 +122,10 @@ def recipes() -> None:
     from drpo.recipes import recipes as known
 
     for name, recipe in known().items():
-        typer.echo(f"{name:<20}{(recipe.__doc__ or '').splitlines()[0]}")
+        print_result(f"{name:<20}{(recipe.__doc__ or '').splitlines()[0]}")
 
 
-def main() -> None:
-    """Run the command; a `RankkitError` becomes one line and exit code 1."""
-    try:
-        app()
-    except RankkitError as error:
-        typer.echo(f"drpo: {error}", err=True)
-        raise SystemExit(1) from None
-
+main = app.main
 
 if __name__ == "__main__":
     main()

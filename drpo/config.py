@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
+import inspect
+import itertools
 import sys
+import textwrap
 import types
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from drpo.drift import Field, Kernel
+from drpo.choices import Field, Kernel
 from rankkit.errors import UsageError
 
 PLACES = ("out", "tracker")
@@ -133,6 +137,50 @@ class Config:
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}={getattr(self, name)} must be at least 1")
+
+
+def field_docs() -> dict[str, str]:
+    """Every field's docstring, on one line, in the order of the fields."""
+    (body,) = (
+        node.body for node in ast.parse(inspect.getsource(Config)).body if isinstance(node, ast.ClassDef)
+    )
+    found: dict[str, str] = {}
+    for field, words in itertools.pairwise(body):
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and isinstance(words, ast.Expr)
+        ):
+            assert isinstance(words.value, ast.Constant)
+            found[field.target.id] = " ".join(str(words.value.value).split())
+    return found
+
+
+def described() -> str:
+    """Every field with its choices or type, its default and its docstring, as lines for a terminal."""
+    hints = get_type_hints(Config)
+    lines = [
+        "\b",
+        "Settings, as field=value; a recipe sets what its authors set, the defaults are those of SD-Turbo:",
+    ]
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    for name, words in field_docs().items():
+        default = "" if defaults[name] in (dataclasses.MISSING, "", ()) else f" = {_written(defaults[name])}"
+        lines.append(f"{name}{default} ({_kind(hints[name])})")
+        lines += textwrap.wrap(words, 72, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join(lines)
+
+
+def _written(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _kind(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " | ".join(get_args(hint))
+    if get_origin(hint) is tuple:
+        return f"{get_args(hint)[0].__name__}, several"
+    return {int: "integer", float: "number", str: "text"}[hint]
 
 
 def with_settings(config: Config, settings: Iterable[str]) -> Config:

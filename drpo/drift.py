@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
-Kernel = Literal["laplacian", "rbf", "cosine"]
-Field = Literal["official", "masked"]
+from drpo.choices import Field, Kernel
+
 Weight = float | Tensor
 
 TILE = 2**22  # entries of one R×T tile (16 MiB in float32); a few of them are alive at a time

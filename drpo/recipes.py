@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from drpo.config import Config, near
-from rankkit import RankkitError
+from rankkit.errors import UsageError
 
 Recipe = Callable[[], Config]
 
@@ -76,10 +76,10 @@ def recipes() -> dict[str, Recipe]:
 
 
 def recipe(name: str) -> Config:
-    """The config of the named recipe; raises `RankkitError` with the nearest name."""
+    """The config of the named recipe; raises `UsageError` with the nearest name."""
     known = recipes()
     if name not in known:
-        raise RankkitError(f"unknown recipe {name!r}{near(name, known)}; the recipes are {', '.join(known)}")
+        raise UsageError(f"unknown recipe {name!r}{near(name, known)}; the recipes are {', '.join(known)}")
     return known[name]()
 
 

@@ -6,13 +6,19 @@
 | work done ahead in threads | `prefetch`, `map_images` |
 | a ranker before it is built, and its answers | `prepare`, `Prepared`, `check_rankings`, `describe` |
 | options that several rankers share | `Default`, `with_defaults` |
-| rows and human preferences on disk | `read_rows`, `Row`, `open_preferences`, `PreferenceFile`, `Preference` |
-| rates and means with intervals, clustered by prompt | `win_interval`, `clustered_mean`, `wilson`, `effective_size`, `Rate`, `Mean` |
+| rows on disk | `read_rows`, `Row` |
+| human preferences on disk | `open_preferences`, `PreferenceFile`, `Preference` |
+| rates with intervals, clustered by prompt | `win_interval`, `Rate`, `wilson`, `effective_size` |
+| means with intervals, clustered by prompt | `clustered_mean`, `Mean` |
 | pages in the style of the gallery | `write_page`, `Section`, `h`, `table`, `image`, `line_chart`, `Curve` |
+| a command line that ends as rankkit's does | `Program`, `print_result`, `say` |
+| names that are not free | `RESERVED_OPTIONS`, `RESERVED_DETAILS` |
 """
 
+from typing import TYPE_CHECKING, Any
+
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, wilson, win_interval
-from rankkit.core.binding import describe
+from rankkit.core.binding import RESERVED_DETAILS, RESERVED_OPTIONS, describe
 from rankkit.core.calling import check_rankings
 from rankkit.core.images import Decoded, decode, to_rgb
 from rankkit.core.prefetch import map_images, prefetch
@@ -26,7 +32,12 @@ from rankkit.report.gallery import write_page
 from rankkit.report.html import h
 from rankkit.report.sections import Section, image, table
 
+if TYPE_CHECKING:
+    from rankkit.cli.console import Program, print_result, say
+
 __all__ = [
+    "RESERVED_DETAILS",
+    "RESERVED_OPTIONS",
     "Curve",
     "Decoded",
     "Default",
@@ -34,6 +45,7 @@ __all__ = [
     "Preference",
     "PreferenceFile",
     "Prepared",
+    "Program",
     "Rate",
     "Row",
     "Section",
@@ -49,7 +61,9 @@ __all__ = [
     "open_preferences",
     "prefetch",
     "prepare",
+    "print_result",
     "read_rows",
+    "say",
     "table",
     "to_rgb",
     "wilson",
@@ -57,3 +71,12 @@ __all__ = [
     "with_defaults",
     "write_page",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The names of the command line, which need Typer, are imported when they are asked for."""
+    if name in ("Program", "print_result", "say"):
+        from rankkit.cli import console
+
+        return getattr(console, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

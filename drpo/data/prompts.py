@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drpo.shapes import world
-from rankkit import RankkitError
+from rankkit import UsageError
 
 WORLD: dict[str, world.Split] = {"shapes": "train", "shapes-tuning": "tuning", "shapes-final": "final"}
 
@@ -18,8 +18,8 @@ def prompts(name: str) -> list[str]:
         return world.prompts(WORLD[name])
     path = Path(name)
     if not path.exists() or path.is_dir():  # a pipe is as good as a file
-        raise RankkitError(f"there is no prompt file {name!r}; give a text file with one prompt per line")
+        raise UsageError(f"there is no prompt file {name!r}; give a text file with one prompt per line")
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     if not lines:
-        raise RankkitError(f"the prompt file {name!r} is empty; it holds one prompt per line")
+        raise UsageError(f"the prompt file {name!r} is empty; it holds one prompt per line")
     return lines

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import json
 import math
 import posixpath
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -119,19 +118,6 @@ def render(found: Table, *, form: Format = "text", win_rate: bool = False) -> st
     else:
         header, lines = _many_entries(found, win_rate)
     return {"text": _text, "markdown": _markdown, "csv": _csv}[form](header, lines)
-
-
-def podium(rows: Iterable[Row], *, top: int = 3) -> Iterator[str]:
-    """For people: each ranker's best images of each group, a line each, in the order of the rows."""
-    for (group, ranker), members in itertools.groupby(rows, key=lambda row: (row["group"], label(row))):
-        ranked: list[tuple[float, float, str]] = []
-        prompt, seen = "", 0
-        for row in members:
-            prompt, seen = row["prompt"], seen + 1
-            if row["rank"] is not None and row["score"] is not None:
-                ranked = sorted([*ranked, (row["rank"], row["score"], row["image"])])[:top]
-        yield f"{ranker} · {one_line(' '.join((prompt or group).split())[:100])} · {seen} images"
-        yield from (f"  {rank:>4g}. {score:<12.6g} {one_line(image)}" for rank, score, image in ranked)
 
 
 def _one_entry(found: Table) -> tuple[list[str], list[list[str]]]:

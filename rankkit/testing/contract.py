@@ -1,7 +1,6 @@
-"""What every ranker promises: a sentence each, a check of it, and what to do where it is broken.
+"""What every ranker must do: a check each, with an id, a sentence, and advice for where it fails.
 
-A check raises `Complaint` with what it saw. Every call gets fresh copies of the groups: one broken promise
-does not look like another.
+A check raises `Unexpected` with what it saw. Every call gets fresh copies of the groups: one failure does not look like another.
 """
 
 from __future__ import annotations
@@ -11,8 +10,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
+from PIL import Image
+
+from rankkit.core.binding import describe
+from rankkit.core.calling import check_rankings
+from rankkit.core.rankers import needs_prompt
 from rankkit.core.types import Group, Ranker, Ranking
 from rankkit.errors import RankkitError
 from rankkit.remote import wire
@@ -30,23 +33,27 @@ PROMPTS = {
 UNKNOWN_OPTION = "an_option_no_ranker_has"
 
 
-class Promise(NamedTuple):
-    """A sentence that a ranker keeps, a check that raises where it does not, and advice for its author."""
+@dataclass(frozen=True)
+class Check:
+    """One thing that a ranker must do: `run` raises `Unexpected` where it does not, and `advice` is for its author.
 
+    `since` is the version of rankkit that brought it: through that minor version a failure only warns.
+    """
+
+    id: str
     sentence: str
-    check: Callable[[Trial], object]
+    run: Callable[[CheckContext], object]
     advice: str
+    since: str = "0.0"
 
 
-class Complaint(Exception):
-    """What was observed instead of what was promised."""
+class Unexpected(Exception):
+    """What was observed instead of what every ranker must do."""
 
 
 @dataclass
-class Trial:
-    """One ranker, what it is asked to rank, and what it said; rank() is called when an answer is first
-    needed.
-    """
+class CheckContext:
+    """One ranker, what it is asked to rank, and its rankings; rank() is called when a ranking is first needed."""
 
     ranker: Ranker
     groups: list[Group]
@@ -56,7 +63,7 @@ class Trial:
     @cached_property
     def together(self) -> list[Ranking]:
         """The rankings of all groups in one call."""
-        return self.answers(self.groups, "the sample groups")
+        return self.rankings(self.groups, "the sample groups")
 
     @cached_property
     def alone(self) -> list[Ranking]:
@@ -77,146 +84,173 @@ class Trial:
         }
 
     def ask(self, groups: Sequence[Group], given: str) -> list[Ranking]:
-        """Rank copies of these groups, and insist that abstentions come with reasons;
-        `given` says in words what they are.
-        """
-        rankings = self.answers(groups, given)
+        """Rank copies of these groups, and insist that abstentions come with reasons; `given` says in words what they are."""
+        rankings = self.rankings(groups, given)
         _need_reasons(rankings, given)
         return rankings
 
-    def answers(self, groups: Sequence[Group], given: str) -> list[Ranking]:
+    def rankings(self, groups: Sequence[Group], given: str) -> list[Ranking]:
         """Rank copies of these groups, and insist on one ranking each with one score per image."""
         try:
-            rankings = self.ranker.rank([_copy(group) for group in groups])
-        except Exception as error:
-            raise Complaint(f"given {given}, rank() raised {type(error).__name__}: {error}") from error
-        if not isinstance(rankings, Sequence) or not all(
-            isinstance(ranking, Ranking) for ranking in rankings
-        ):
-            raise Complaint(f"given {given}, rank() returned {str(rankings)[:80]}, not a list of Ranking")
-        sizes, images = [len(ranking.scores) for ranking in rankings], [len(group.images) for group in groups]
-        if sizes != images:
-            raise Complaint(f"given {given}, groups of {images} images got rankings of {sizes} scores")
-        return list(rankings)
+            answer = self.ranker.rank([_copy(group) for group in groups])
+        except (Exception, SystemExit) as error:
+            raise Unexpected(f"given {given}, rank() raised {describe(error)}") from error
+        try:
+            return check_rankings(answer, groups, "it")
+        except RankkitError as error:
+            raise Unexpected(f"given {given}, {str(error).partition(';')[0]}") from error
 
     def need_same(self, expected: Sequence[float], got: Sequence[float], what: str) -> None:
-        """Scores agree to `tolerance` of their spread, and of what float32 resolves at their size;
-        abstentions agree exactly.
-        """
+        """Scores agree to `tolerance` of their spread, and of what float32 resolves at their size; abstentions agree exactly."""
         known = [score for score in expected if not math.isnan(score)] or [0.0]
         allowed = self.tolerance * (max(known) - min(known) + max(map(abs, known)) / 10)
         for i, (a, b) in enumerate(zip(expected, got, strict=True)):
             if math.isnan(a) != math.isnan(b) or abs(a - b) > allowed:
-                raise Complaint(
+                raise Unexpected(
                     f"{what}, image {i} scored {a!r} and then {b!r} (allowed is a difference of {allowed:.2g})"
                 )
 
 
-def _opinion(trial: Trial) -> None:
-    if all(math.isnan(score) for ranking in trial.together for score in ranking.scores):
-        reasons = [found["error"] for ranking in trial.together for found in ranking.details]
-        raise Complaint(f"it abstained on all {len(reasons)} images, saying {reasons[0][:200]!r}")
+def _opinion(context: CheckContext) -> None:
+    if all(math.isnan(score) for ranking in context.together for score in ranking.scores):
+        reasons = [found["error"] for ranking in context.together for found in ranking.details]
+        raise Unexpected(f"it abstained on all {len(reasons)} images, saying {reasons[0][:200]!r}")
 
 
-def _deterministic(trial: Trial) -> None:
-    _need_bits(trial.together, trial.ask(trial.groups, "the same groups again"), "asked twice")
-
-
-def _batches(trial: Trial) -> None:
-    for group, together, alone in zip(trial.groups, trial.together, trial.alone, strict=True):
-        trial.need_same(
-            alone.scores,
-            together.scores,
-            f"group {group.id!r} ranked alone and with {len(trial.groups) - 1} others",
+def _images_matter(context: CheckContext) -> None:
+    """A black image and a photo, or any two of the sample images, must not all score the same."""
+    usual = context.subject.images[0]
+    black = Image.new("RGB", usual.size)
+    groups = [*context.groups, replace(context.subject, images=(black, usual), names=())]
+    rankings = [*context.together, *context.ask(groups[-1:], "a black image and another")]
+    known = [[score for score in ranking.scores if not math.isnan(score)] for ranking in rankings]
+    distinct = (
+        [set(scores) for scores in known]
+        if not context.pointwise
+        else [{score for scores in known for score in scores}]
+    )
+    if sum(map(len, known)) > 1 and all(len(scores) <= 1 for scores in distinct):
+        value = next(iter(next(scores for scores in distinct if scores)))
+        raise Unexpected(
+            f"all {sum(map(len, known))} images scored {value!r}, a black one too: the image did not matter"
         )
 
 
-def _order(trial: Trial) -> None:
-    for group, ranking in zip(trial.groups, trial.alone, strict=True):
+def _prompts_matter(context: CheckContext) -> None:
+    prompts = list(dict.fromkeys(group.prompt for group in context.groups if group.prompt))
+    for group, ranking in zip(context.groups, context.alone, strict=True):
+        for prompt in prompts:
+            if prompt != group.prompt:
+                (other,) = context.ask(
+                    [replace(group, prompt=prompt)], f"group {group.id!r} under the prompt {prompt!r}"
+                )
+                if _bits(other) != _bits(ranking):
+                    return
+    if len(prompts) > 1:
+        raise Unexpected(
+            f"no score of {len(context.groups)} groups changed under {len(prompts)} prompts: the prompt did not matter"
+        )
+
+
+def _deterministic(context: CheckContext) -> None:
+    _need_bits(context.together, context.ask(context.groups, "the same groups again"), "asked twice")
+
+
+def _batches(context: CheckContext) -> None:
+    for group, together, alone in zip(context.groups, context.together, context.alone, strict=True):
+        context.need_same(
+            alone.scores,
+            together.scores,
+            f"group {group.id!r} ranked alone and with {len(context.groups) - 1} others",
+        )
+
+
+def _order(context: CheckContext) -> None:
+    for group, ranking in zip(context.groups, context.alone, strict=True):
         places = list(range(len(group.images)))
         for order in (places[::-1], places[1:] + places[:1]):
-            (moved,) = trial.ask([_pick(group, order)], f"group {group.id!r} in the order {order}")
-            trial.need_same(
+            (moved,) = context.ask([_pick(group, order)], f"group {group.id!r} in the order {order}")
+            context.need_same(
                 [ranking.scores[i] for i in order], moved.scores, f"group {group.id!r} in the order {order}"
             )
 
 
-def _inputs(trial: Trial) -> None:
-    given = [_copy(group) for group in trial.groups]
+def _inputs(context: CheckContext) -> None:
+    given = [_copy(group) for group in context.groups]
     kept = list(given)
-    trial.ranker.rank(given)
+    context.ranker.rank(given)
     if given != kept:
-        raise Complaint("the list of groups is another one after rank()")
-    for before, after in zip(trial.groups, kept, strict=True):
+        raise Unexpected("the list of groups is another one after rank()")
+    for before, after in zip(context.groups, kept, strict=True):
         now = _state(after)
         for name, value in _state(before).items():
             if now.get(name) != value:
-                raise Complaint(
+                raise Unexpected(
                     f"{name} of group {before.id!r} was {str(value)[:80]} and is {str(now.get(name))[:80]} after rank()"
                 )
 
 
-def _empty(trial: Trial) -> None:
-    nothing = replace(trial.subject, images=(), names=())
-    trial.ask([], "no groups")
-    trial.ask([nothing], "a group without images")
-    trial.ask([trial.subject, nothing, trial.subject], "a group without images between two others")
+def _empty(context: CheckContext) -> None:
+    nothing = replace(context.subject, images=(), names=())
+    context.ask([], "no groups")
+    context.ask([nothing], "a group without images")
+    context.ask([context.subject, nothing, context.subject], "a group without images between two others")
 
 
-def _single(trial: Trial) -> None:
-    trial.ask([_pick(group, [0]) for group in trial.groups if group.images], "groups of one image")
+def _single(context: CheckContext) -> None:
+    context.ask([_pick(group, [0]) for group in context.groups if group.images], "groups of one image")
 
 
-def _companions(trial: Trial) -> None:
-    for group, ranking in zip(trial.groups, trial.alone, strict=True):
+def _companions(context: CheckContext) -> None:
+    for group, ranking in zip(context.groups, context.alone, strict=True):
         singles = [
-            trial.ask([_pick(group, [i])], f"image {i} of group {group.id!r} alone")[0]
+            context.ask([_pick(group, [i])], f"image {i} of group {group.id!r} alone")[0]
             for i in range(len(group.images))
         ]
-        trial.need_same(
+        context.need_same(
             ranking.scores,
             [single.scores[0] for single in singles],
             f"group {group.id!r} ranked as a whole and image by image",
         )
 
 
-def _ties(trial: Trial) -> None:
-    for group in trial.groups:
+def _ties(context: CheckContext) -> None:
+    for group in context.groups:
         n, given = len(group.images), f"every image of group {group.id!r} twice"
-        (ranking,) = trial.ask([_pick(group, [*range(n), *range(n)])], given)
-        trial.need_same(ranking.scores[:n], ranking.scores[n:], f"given {given}")
+        (ranking,) = context.ask([_pick(group, [*range(n), *range(n)])], given)
+        context.need_same(ranking.scores[:n], ranking.scores[n:], f"given {given}")
 
 
-def _sizes(trial: Trial) -> None:
-    usual, other = trial.subject.images[:2]
+def _sizes(context: CheckContext) -> None:
+    usual, other = context.subject.images[:2]
     for width, height in SIZES:
-        group = replace(trial.subject, images=(usual.resize((width, height)), other), names=())
-        trial.ask([group], f"an image of {width}x{height} and one of {other.width}x{other.height}")
+        group = replace(context.subject, images=(usual.resize((width, height)), other), names=())
+        context.ask([group], f"an image of {width}x{height} and one of {other.width}x{other.height}")
 
 
-def _prompts(trial: Trial) -> None:
+def _prompts(context: CheckContext) -> None:
     for what, prompt in PROMPTS.items():
-        trial.ask([replace(trial.subject, prompt=prompt)], what)
+        context.ask([replace(context.subject, prompt=prompt)], what)
 
 
-def _wire(trial: Trial) -> None:
-    rankings = trial.ask(
-        wire.decode_groups(wire.encode_groups(trial.groups)), "groups that went over the wire"
+def _wire(context: CheckContext) -> None:
+    rankings = context.ask(
+        wire.decode_groups(wire.encode_groups(context.groups)), "groups that went over the wire"
     )
     _need_bits(
-        trial.together, wire.decode_rankings(wire.encode_rankings(rankings)), "asked here and over the wire"
+        context.together, wire.decode_rankings(wire.encode_rankings(rankings)), "asked here and over the wire"
     )
 
 
-def _options(trial: Trial) -> None:
-    assert trial.reload is not None
+def _options(context: CheckContext) -> None:
+    assert context.reload is not None
     try:
-        trial.reload(**{UNKNOWN_OPTION: 1})
+        context.reload(**{UNKNOWN_OPTION: 1})
     except RankkitError as error:
         if UNKNOWN_OPTION in str(error):
             return
-        raise Complaint(f"the error does not name the option {UNKNOWN_OPTION}: {error}") from error
-    raise Complaint(f"it was built with {UNKNOWN_OPTION}=1, as if there were such an option")
+        raise Unexpected(f"the error does not name the option {UNKNOWN_OPTION}: {error}") from error
+    raise Unexpected(f"it was built with {UNKNOWN_OPTION}=1, as if there were such an option")
 
 
 def _need_reasons(rankings: Sequence[Ranking], given: str = "the sample groups") -> None:
@@ -224,13 +258,13 @@ def _need_reasons(rankings: Sequence[Ranking], given: str = "the sample groups")
         for i, score in enumerate(ranking.scores):
             reason = ranking.details[i].get("error") if ranking.details else None
             if math.isnan(score) and not (isinstance(reason, str) and reason):
-                raise Complaint(f"given {given}, score {i} is NaN and its error is {reason!r}")
+                raise Unexpected(f"given {given}, score {i} is NaN and its error is {reason!r}")
 
 
 def _need_bits(expected: Sequence[Ranking], got: Sequence[Ranking], what: str) -> None:
     for a, b in zip(expected, got, strict=True):
         if _bits(a) != _bits(b):
-            raise Complaint(f"{what}, it said {str(a)[:150]} and then {str(b)[:150]}")
+            raise Unexpected(f"{what}, it ranked {str(a)[:150]} and then {str(b)[:150]}")
 
 
 def _bits(ranking: Ranking) -> object:
@@ -259,82 +293,79 @@ def _state(group: Group) -> dict[str, object]:
     fields = {name: getattr(group, name) for name in ("prompt", "id", "names", "metadata")}
     return {
         **fields,
-        **{f"the picture (sha256) of image {i}": content_hash(image) for i, image in enumerate(group.images)},
+        **{f"the pixels (sha256) of image {i}": content_hash(image) for i, image in enumerate(group.images)},
     }
 
 
 FOUNDATIONS = (
-    Promise(
+    Check(
+        "shape",
         "rank() returns one ranking per group",
-        lambda trial: trial.together,
+        lambda context: context.together,
         "return one Ranking per group, with one score per image",
     ),
-    Promise(
+    Check(
+        "reasons",
         "a score is finite, or NaN with a reason",
-        lambda trial: _need_reasons(trial.together),
+        lambda context: _need_reasons(context.together),
         'put it into details[i]["error"]',
     ),
-    Promise(
-        "it has an opinion on some images",
+    Check(
+        "opinion",
+        "some images get a score",
         _opinion,
         "see why it fails, or give groups=[...] that it can judge",
     ),
-    Promise(
+    Check(
+        "deterministic",
         "the same groups get the same scores, to the bit",
         _deterministic,
         "seed what is random; keep nothing between calls",
     ),
 )
 EVERY = (
-    Promise(
-        "the other groups of a call do not matter", _batches, "rank each group by itself; see also tolerance="
-    ),
-    Promise(
-        "the order of the images does not matter",
-        _order,
-        "judge images in an order of their own; see also tolerance=",
-    ),
-    Promise("identical images tie", _ties, "give equal pictures equal scores, whatever their place"),
-    Promise(
-        "the groups are left as they were", _inputs, "work on copies: image.copy(), dict(group.metadata)"
-    ),
-    Promise(
-        "no groups, and groups without images, are answered",
-        _empty,
-        "return [] for no groups and Ranking(()) for no images",
-    ),
-    Promise("a group of one image is answered", _single, "one image gets one score, or NaN with a reason"),
-    Promise("images of any size are answered", _sizes, "resize them, or abstain with NaN and a reason"),
-    Promise(
-        "any prompt is answered",
-        _prompts,
-        "truncate it and say so in details, or abstain with NaN and a reason",
-    ),
-    Promise(
-        "it survives the wire",
-        _wire,
+    Check("images-matter", "different images get different scores", _images_matter, "see whether its weights are all zeros"),
+    Check("batches", "the other groups of a call do not matter", _batches, "rank each group by itself; see also tolerance="),
+    Check("order", "the order of the images does not matter", _order, "judge images in an order of their own; see also tolerance="),
+    Check("ties", "identical images tie", _ties, "give equal images equal scores, whatever their place"),
+    Check("inputs", "the groups are left as they were", _inputs, "work on copies: image.copy(), dict(group.metadata)"),
+    Check("empty", "no groups, and groups without images, are answered", _empty, "return [] for no groups and Ranking(()) for no images"),
+    Check("single", "a group of one image is answered", _single, "one image gets one score, or NaN with a reason"),
+    Check("sizes", "images of any size are answered", _sizes, "resize them, or abstain with NaN and a reason"),
+    Check("prompts", "any prompt is answered", _prompts, "truncate it and say so in details, or abstain with NaN and a reason"),
+    Check(
+        "wire", "scores over the wire are the same", _wire,
         "use only pixels, prompt, id, names and metadata; keep details to what JSON can hold",
     ),
-)
-POINTWISE = Promise(
+)  # fmt: skip
+POINTWISE = Check(
+    "companions",
     "an image's score does not depend on its companions",
     _companions,
     "score each by itself, or say kind = 'listwise'",
 )
-RELOADED = Promise(
+PROMPTED = Check(
+    "prompts-matter",
+    "another prompt changes some score",
+    _prompts_matter,
+    "see whether the prompt reaches the model, or say needs_prompt = False",
+)
+RELOADED = Check(
+    "options",
     "an unknown option is refused by name when it is loaded",
     _options,
     "raise a RankkitError that names the option",
 )
+ALL = (*FOUNDATIONS, *EVERY, POINTWISE, PROMPTED, RELOADED)
 
 
-def due(trial: Trial) -> Iterator[Promise]:
-    """The promises that this ranker makes: those of its kind, and that of its options where it can be built
-    anew.
-    """
+def due(context: CheckContext) -> Iterator[Check]:
+    """The checks of this ranker: those of its kind, and that of its options where it can be built anew."""
     yield from FOUNDATIONS
     yield from EVERY
-    if trial.pointwise:
+    if context.pointwise:
         yield POINTWISE
-    if trial.reload is not None:
+    if needs_prompt(context.ranker):
+        yield PROMPTED
+    if context.reload is not None:
         yield RELOADED

@@ -29,14 +29,14 @@ def test_recipes_are_listed_with_a_line_each() -> None:
     assert result.exit_code == 0 and result.stdout.startswith("shapes  ")
 
 
-def test_a_mistake_is_one_line_and_exit_code_1(
+def test_a_mistake_is_one_line_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["drpo", "train", "shapes", "stpes=3"])
     with pytest.raises(SystemExit) as stop:
         main()
-    assert stop.value.code == 1
-    assert capsys.readouterr().err.startswith("drpo: unknown field 'stpes' (did you mean 'steps'?)")
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("error: unknown field 'stpes' (did you mean 'steps'?)")
 
 
 def test_a_missing_or_empty_prompt_file_is_named(tmp_path: Path) -> None:

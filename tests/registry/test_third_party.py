@@ -81,8 +81,8 @@ def test_score_uses_it_and_its_options_are_in_the_rows(plugin, tmp_path):
         assert (row["score"], row["rank"]) == (ours[image]["score"], ours[image]["rank"])
 
 
-def test_check_finds_that_it_keeps_every_promise(plugin):
-    assert "jpeg keeps every promise" in rankkit(plugin, "check", "jpeg").stdout
+def test_check_finds_that_it_passes_every_check(plugin):
+    assert "jpeg passes all" in rankkit(plugin, "check", "jpeg").stdout
 
 
 def test_an_unknown_option_of_it_is_refused_when_it_is_loaded(plugin, tmp_path):

@@ -9,19 +9,21 @@ from PIL import ImageColor
 
 from rankkit.core import aggregate
 from rankkit.core.types import Group, Ranking
-from rankkit.errors import RankkitError
+from rankkit.errors import RankkitError, UsageError
 from rankkit.remote import wire
 from rankkit.testing import (
     Biased,
     BrokenPromise,
+    CheckFailed,
     Fixed,
     Flaky,
     check_ranker,
     content_hash,
     contract,
+    run_checks,
     sample_groups,
 )
-from rankkit.testing import promises as checked
+from rankkit.testing.contract import ALL, Check
 
 
 def brightness(image):
@@ -47,7 +49,7 @@ def relative(images):
 
 
 class Judge(Biased):
-    """A pairwise ranker in eight lines: every pair, both seats, Bradley–Terry."""
+    """A pairwise ranker in eight lines: every pair in both orders, Bradley–Terry."""
 
     def rank(self, groups):
         return [Ranking(self.utilities(group.images), "pairwise") for group in groups]
@@ -151,7 +153,27 @@ def shows_its_mask(groups):
     ]
 
 
+class Deaf(Fixed):
+    """Says that it needs a prompt, and ignores it."""
+
+    needs_prompt = True
+
+    def __init__(self):
+        super().__init__(brightness)
+
+
+class Hears(Deaf):
+    """Scores by the brightness of the image and the length of the prompt."""
+
+    def rank(self, groups):
+        return [
+            Ranking(tuple(brightness(image) + len(group.prompt) for image in group.images), "pointwise")
+            for group in groups
+        ]
+
+
 GOOD = {
+    "pointwise that needs a prompt": Hears(),
     "pointwise": Fixed(brightness),
     "pointwise by content": Fixed(
         {content_hash(image): float(i) for group in sample_groups() for i, image in enumerate(group.images)}
@@ -161,40 +183,40 @@ GOOD = {
         lambda images: [brightness(image) + 1e-6 * i for i, image in enumerate(images)], "pointwise"
     ),
     "listwise": by_group(relative),
-    "pairwise with a liking for one seat": Judge(lambda image: brightness(image) / 50, seat=1.5, noise=0.5),
+    "pairwise with a position bias": Judge(
+        lambda image: brightness(image) / 50, position_bias=1.5, noise=0.5
+    ),
 }
-ONE, REASON, OPINION, SAME = (promise.sentence for promise in contract.FOUNDATIONS)
-BATCH, ORDER, TIES, INPUTS, EMPTY, SINGLE, SIZES, PROMPTS, WIRE = (
-    promise.sentence for promise in contract.EVERY
-)
-COMPANIONS, OPTIONS = contract.POINTWISE.sentence, contract.RELOADED.sentence
 BAD = [
-    (ONE, by_call(too_few)),
-    (ONE, by_call(lambda groups: [Ranking((1.0,)) for _ in groups])),
-    (ONE, by_call(lambda groups: (ranking for ranking in Fixed(brightness).rank(groups)))),
-    (ONE, by_call(lambda groups: [tuple(map(brightness, group.images)) for group in groups])),
-    (ONE, by_call(lambda groups: [Ranking((math.inf,) * len(group.images)) for group in groups])),
-    (REASON, by_call(without_reason)),
-    (OPINION, Flaky(Fixed(brightness), lambda image: True)),
-    (SAME, by_group(lambda images: [random.random() for _ in images])),
-    (BATCH, by_call(standardised_over_the_call)),
-    (ORDER, by_group(prefers_the_first)),
-    (TIES, by_group(second_copy_is_worse)),
-    (INPUTS, by_call(paints_over)),
-    (INPUTS, by_call(takes_notes)),
-    (INPUTS, by_call(empties_the_list)),
-    (EMPTY, by_call(stacks_everything)),
+    ("images-matter", Fixed(lambda image: 0.5)),
+    ("images-matter", by_group(lambda images: [0.0 for _ in images])),
+    ("prompts-matter", Deaf()),
+    ("shape", by_call(too_few)),
+    ("shape", by_call(lambda groups: [Ranking((1.0,)) for _ in groups])),
+    ("shape", by_call(lambda groups: (ranking for ranking in Fixed(brightness).rank(groups)))),
+    ("shape", by_call(lambda groups: [tuple(map(brightness, group.images)) for group in groups])),
+    ("shape", by_call(lambda groups: [Ranking((math.inf,) * len(group.images)) for group in groups])),
+    ("reasons", by_call(without_reason)),
+    ("opinion", Flaky(Fixed(brightness), lambda image: True)),
+    ("deterministic", by_group(lambda images: [random.random() for _ in images])),
+    ("batches", by_call(standardised_over_the_call)),
+    ("order", by_group(prefers_the_first)),
+    ("ties", by_group(second_copy_is_worse)),
+    ("inputs", by_call(paints_over)),
+    ("inputs", by_call(takes_notes)),
+    ("inputs", by_call(empties_the_list)),
+    ("empty", by_call(stacks_everything)),
     (
-        EMPTY,
+        "empty",
         by_call(lambda groups: [ranking for ranking in Fixed(brightness).rank(groups) if ranking.scores]),
     ),
-    (SINGLE, by_group(z_scores)),
-    (SIZES, by_group(slides_a_window)),
-    (PROMPTS, by_call(reads_the_first_word)),
-    (PROMPTS, by_call(has_77_tokens)),
-    (WIRE, by_call(shows_its_mask)),
+    ("single", by_group(z_scores)),
+    ("sizes", by_group(slides_a_window)),
+    ("prompts", by_call(reads_the_first_word)),
+    ("prompts", by_call(has_77_tokens)),
+    ("wire", by_call(shows_its_mask)),
     (
-        COMPANIONS,
+        "companions",
         by_group(
             lambda images: [brightness(image) / max(map(brightness, images)) for image in images], "pointwise"
         ),
@@ -207,61 +229,103 @@ RELOADS = {
 }
 
 
+def failed(ranker, **options):
+    return [result.id for result in run_checks(ranker, **options) if result.failed]
+
+
 @pytest.mark.parametrize("ranker", GOOD.values(), ids=GOOD)
-def test_a_good_ranker_keeps_every_promise(ranker):
+def test_a_good_ranker_passes_every_check(ranker):
     check_ranker(ranker, reload=refuses_unknown_options)
 
 
-@pytest.mark.parametrize(("sentence", "ranker"), BAD)
-def test_a_broken_promise_is_named_and_no_other(sentence, ranker):
-    assert [name for name, error in checked(ranker, reload=refuses_unknown_options) if error] == [sentence]
-    with pytest.raises(BrokenPromise) as caught:
+@pytest.mark.parametrize(("check", "ranker"), BAD)
+def test_a_failed_check_is_named_and_no_other(check, ranker):
+    assert failed(ranker, reload=refuses_unknown_options) == [check]
+    with pytest.raises(CheckFailed) as caught:
         check_ranker(ranker)
-    assert repr(sentence) in str(caught.value)
+    assert repr(check) in str(caught.value)
 
 
 @pytest.mark.parametrize("reload", RELOADS.values(), ids=RELOADS)
-def test_an_unknown_option_that_is_not_refused_by_name_is_a_broken_promise(reload):
-    assert [name for name, error in checked(Fixed(brightness), reload=reload) if error] == [OPTIONS]
+def test_an_unknown_option_that_is_not_refused_by_name_fails_the_check(reload):
+    assert failed(Fixed(brightness), reload=reload) == ["options"]
 
 
-def test_there_is_a_bad_ranker_for_every_promise():
-    assert {name for name, _ in checked(Fixed(brightness), reload=refuses_unknown_options)} == {
-        name for name, _ in BAD
-    } | {OPTIONS}
+def test_there_is_a_bad_ranker_for_every_check():
+    assert {check.id for check in ALL} == {check for check, _ in BAD} | {"options"}
 
 
-def test_promises_of_other_kinds_are_not_asked():
-    names = [name for name, _ in checked(by_group(relative))]
-    assert COMPANIONS not in names and OPTIONS not in names
+def test_ids_are_unique_and_short():
+    assert len({check.id for check in ALL}) == len(ALL)
+    assert all(check.id.replace("-", "").isalpha() and len(check.id) <= 14 for check in ALL)
+
+
+def test_a_check_can_be_skipped_for_a_reason():
+    ranker = by_group(prefers_the_first)
+    assert failed(ranker, skip={"order": "position is the point"}) == []
+    (skipped,) = [
+        result for result in run_checks(ranker, skip={"order": "it is the point"}) if result.skipped
+    ]
+    assert (skipped.id, skipped.skipped, skipped.word) == ("order", "it is the point", "skipped")
+    check_ranker(ranker, skip={"order": "position is the point"})
+
+
+def test_a_check_that_does_not_exist_cannot_be_skipped():
+    with pytest.raises(UsageError, match="'seats'.*order"):
+        check_ranker(Fixed(brightness), skip={"seats": "what is that?"})
+
+
+def test_a_check_of_the_running_minor_version_only_warns(monkeypatch):
+    def never(context):
+        raise contract.Unexpected("always")
+
+    monkeypatch.setattr(contract, "EVERY", (Check("new", "a new thing holds", never, "do it", since="7.3"),))
+    monkeypatch.setattr("rankkit.testing.version", lambda name: "7.3.1")
+    with pytest.warns(UserWarning, match="'new'"):
+        check_ranker(Fixed(brightness))
+    assert [result.word for result in run_checks(Fixed(brightness)) if result.id == "new"] == ["warning"]
+    monkeypatch.setattr("rankkit.testing.version", lambda name: "7.4.0")
+    with pytest.raises(CheckFailed, match="'new'"):
+        check_ranker(Fixed(brightness))
+
+
+def test_checks_of_other_kinds_are_not_run():
+    ids = [result.id for result in run_checks(by_group(relative))]
+    assert "companions" not in ids and "options" not in ids and "prompts-matter" not in ids
 
 
 def test_a_ranking_that_calls_itself_pointwise_is_held_to_it():
     silent = SimpleNamespace(
         rank=lambda groups: [Ranking(tuple(relative(list(g.images))), "pointwise") for g in groups]
     )
-    with pytest.raises(BrokenPromise, match="companions"):
+    with pytest.raises(CheckFailed, match="companions"):
         check_ranker(silent)
 
 
-def test_without_a_foundation_the_other_promises_are_not_judged():
-    assert [name for name, _ in checked(by_call(too_few))] == [ONE]
+def test_without_a_foundation_the_other_checks_are_not_run():
+    assert [result.id for result in run_checks(by_call(too_few))] == ["shape"]
 
 
-def test_a_broken_promise_shows_the_values_and_the_next_step():
-    with pytest.raises(
-        BrokenPromise,
-        match=r"SimpleNamespace breaks .* 'sample-0' .* scored 12\.51.* and then 21\.51.*; judge images in",
-    ):
+def test_a_ranker_that_ends_the_program_fails_with_its_code():
+    def leaves(groups):
+        raise SystemExit(7)
+
+    with pytest.raises(CheckFailed, match="SystemExit: 7"):
+        check_ranker(by_call(leaves))
+
+
+def test_a_failed_check_shows_the_values_and_the_next_step():
+    with pytest.raises(CheckFailed, match=r"SimpleNamespace .*'order'.* scored 12\.51.* and then 21\.51"):
         check_ranker(by_group(prefers_the_first))
 
 
-def test_a_broken_promise_is_both_our_error_and_a_failed_assertion():
-    assert issubclass(BrokenPromise, RankkitError) and issubclass(BrokenPromise, AssertionError)
+def test_a_failed_check_is_both_our_error_and_a_failed_assertion():
+    assert issubclass(CheckFailed, RankkitError) and issubclass(CheckFailed, AssertionError)
+    assert BrokenPromise is CheckFailed
 
 
 def test_the_tolerance_decides_what_is_float_noise():
-    with pytest.raises(BrokenPromise):
+    with pytest.raises(CheckFailed):
         check_ranker(GOOD["pointwise with float noise"], tolerance=0)
 
 
@@ -297,7 +361,8 @@ def test_an_image_without_a_fixed_score_is_abstained_on_with_a_reason():
 def test_both_orders_undo_the_liking_of_a_biased_judge():
     images = sample_groups()[0].images
     fair, biased = (
-        Judge(lambda image: brightness(image) / 50, seat=seat).utilities(images) for seat in (0.0, 2.0)
+        Judge(lambda image: brightness(image) / 50, position_bias=seat).utilities(images)
+        for seat in (0.0, 2.0)
     )
     assert np.allclose(fair, biased) and Ranking(fair).ranks == Ranking(tuple(map(brightness, images))).ranks
 

@@ -1,0 +1,127 @@
+"""``rankkit table``, ``compare`` and ``agree``: rows, folders and human choices to numbers with intervals."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankkit.cli.console import print_result, say
+from rankkit.cli.program import Json, Prompt, Prompts, Specs, named, program
+
+
+class By(str, Enum):
+    """What an entry of a leaderboard is."""
+
+    file = "file"
+    folder = "folder"
+
+
+class Ties(str, Enum):
+    """What a ranker's tie counts for where humans did choose."""
+
+    half = "half"
+    wrong = "wrong"
+    drop = "drop"
+
+
+class Form(str, Enum):
+    """How a leaderboard is printed."""
+
+    text = "text"
+    markdown = "markdown"
+    csv = "csv"
+    json = "json"
+
+
+@program.command()
+def table(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Row files: .jsonl, .csv or .parquet.")
+    ],
+    by: Annotated[By, typer.Option(help="What an entry of the leaderboard is.")] = By.file,
+    win_rate: Annotated[
+        bool,
+        typer.Option(
+            "--win-rate", help="How often an entry beats the others on the same prompt, not its mean."
+        ),
+    ] = False,
+    form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.text,
+) -> None:
+    """A leaderboard from rows: mean ± standard error clustered by prompt, or win rate."""
+    from rankkit.analysis import leaderboard
+
+    found = leaderboard.table(files, by=by.value)
+    print_result(leaderboard.render(found, form=form.value, win_rate=win_rate))
+
+
+@program.command()
+def compare(
+    a: Annotated[Path, typer.Argument(metavar="DIR_A")],
+    b: Annotated[Path, typer.Argument(metavar="DIR_B")],
+    ranker: Specs = None,
+    prompts: Prompts = None,
+    prompt: Prompt = None,
+    as_json: Json = False,
+) -> None:
+    """Whose images are preferred: paired win rate with a 95 % interval."""
+    from rankkit.analysis.compare import compare as compare_pairs
+    from rankkit.analysis.compare import pair, render
+    from rankkit.cli.progress import progress
+    from rankkit.registry.load import load
+
+    names = named(ranker)
+    pairing = pair(a, b, prompts=prompts, prompt=prompt)
+    say(f"{len(pairing.pairs)} pairs by {pairing.by}")
+    for side, alone in ((a, pairing.only_a), (b, pairing.only_b)):
+        if alone:
+            say(
+                f"{len(alone)} images of {side} have no partner: {', '.join(alone[:3])}{' …' if len(alone) > 3 else ''}"
+            )
+    with progress(len(pairing.pairs) * len(names), "pairs") as advance:
+        found = compare_pairs(pairing.pairs, {name: load(name) for name in names}, progress=advance)
+    as_objects = [each.as_json() for each in found]
+    print_result(json.dumps(as_objects, indent=2) if as_json else render(found, str(a), str(b)))
+    failures = {name: reason for each in found for name, reason in each.failures.items()}
+    for name, reason in list(failures.items())[:5]:
+        say(f"not compared: {name}: {reason}")
+    if failures:
+        raise typer.Exit(3)
+
+
+@program.command()
+def agree(
+    pairs: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PAIRS", help="Human choices: HPDv2, HPDv3, Pick-a-Pic, ImageReward, or jsonl pairs."
+        ),
+    ],
+    ranker: Specs = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="The folder that the image paths start from; that of PAIRS if not given."),
+    ] = None,
+    ties: Annotated[Ties, typer.Option(help="What a ranker's tie counts for.")] = Ties.half,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take at most this many entries.")] = None,
+    as_json: Json = False,
+) -> None:
+    """How often rankers choose as humans did: pairwise accuracy with a 95 % interval, and rank correlations between rankers."""
+    from rankkit.analysis.agree import agree as agree_with_humans
+    from rankkit.analysis.agree import lines, to_dict
+    from rankkit.cli.progress import following
+    from rankkit.registry.load import load
+
+    rankers = {name: load(name) for name in named(ranker)}
+    with following("entries") as progress:
+        report = agree_with_humans(
+            pairs, rankers, images=images, ties=ties.value, limit=limit, progress=progress
+        )
+    print_result(
+        json.dumps(to_dict(report), indent=2, ensure_ascii=False) if as_json else "\n".join(lines(report))
+    )
+    if report.abstained:
+        raise typer.Exit(3)

@@ -1,0 +1,161 @@
+"""What the commands of a program share: results on stdout, everything else on stderr, and how a run ends in an exit code."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import Any, NoReturn, TextIO, TypeVar
+
+import typer
+
+from rankkit.core.text import one_line
+from rankkit.errors import RankkitError, UsageError
+
+INTERRUPTED = 130  # what a shell shows for Ctrl-C, and what Typer returns for it
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_results: list[TextIO] = []  # the real stdout, while a command runs
+
+
+class Program(typer.Typer):
+    """A program of commands. While one runs, whatever plugins and libraries print goes to stderr: stdout holds results only.
+
+    A command writes its results by `print_result`, and ends in an exit code: 0 done, 1 the run could not go on, 2 the request itself is
+    wrong, 3 finished but some images abstained, 130 interrupted.
+    """
+
+    def __init__(self, name: str, help: str) -> None:
+        super().__init__(
+            no_args_is_help=True,
+            add_completion=False,
+            pretty_exceptions_enable=False,
+            help=help,
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+        self.name = name
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
+        """Register a command, as Typer does."""
+
+        def register(function: F) -> F:
+            super(Program, self).command(name, **settings)(_with_stdout_for_results(function))
+            return function
+
+        return register
+
+    def main(self) -> NoReturn:
+        """Run the program on the arguments it was given; errors meant for people are one line on stderr and an exit code."""
+        try:
+            code = int(self(standalone_mode=False, prog_name=self.name) or 0)
+            sys.stdout.flush()
+        except SystemExit as exit:
+            gone = isinstance(exit.__context__, BrokenPipeError)  # Typer met it first, and exits with 1
+            code = 0 if gone else exit.code if isinstance(exit.code, int) else 1
+        except (KeyboardInterrupt, typer.Abort):
+            code = INTERRUPTED
+        except BrokenPipeError:
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+            )  # the reader has gone; nothing more to say to it
+            code = 0
+        except RankkitError as error:
+            say(f"error: {error}")
+            code = 2 if isinstance(error, UsageError) else 1
+        except Exception as error:
+            code = _unexpected(error)
+        if code == INTERRUPTED:
+            say("stopped; give the same command again to go on")
+        sys.exit(code)
+
+
+def print_result(text: str) -> None:
+    """One line, or several, of a command's results on the real stdout."""
+    print(text, file=results())
+
+
+def results() -> TextIO:
+    """The real stdout: where results go, whatever stdout is for everybody else."""
+    return _results[-1] if _results else sys.stdout
+
+
+def say(text: str) -> None:
+    """One line on stderr; what a file's name or a ranker's message smuggles in cannot drive the terminal."""
+    print(one_line(text), file=sys.stderr, flush=True)
+
+
+def count(number: int, what: str) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def best_images(rows: Iterable[Any], top: int = 3) -> Iterator[str]:
+    """For people: each ranker's best images of each group, a line each, in the order of the rows."""
+    from itertools import groupby
+
+    from rankkit.analysis.leaderboard import label
+
+    for (group, ranker), members in groupby(rows, key=lambda row: (row["group"], label(row))):
+        ranked: list[tuple[float, float, str]] = []
+        prompt, seen = "", 0
+        for row in members:
+            prompt, seen = row["prompt"], seen + 1
+            if row["rank"] is not None and row["score"] is not None:
+                ranked = sorted([*ranked, (row["rank"], row["score"], row["image"])])[:top]
+        yield f"{ranker} · {one_line(' '.join((prompt or group).split())[:100])} · {seen} images"
+        yield from (f"  {rank:>4g}. {score:<12.6g} {one_line(image)}" for rank, score, image in ranked)
+
+
+def _with_stdout_for_results(function: F) -> F:
+    @functools.wraps(function)
+    def command(*args: Any, **kwargs: Any) -> Any:
+        with _stdout_for_results():
+            try:
+                return function(*args, **kwargs)
+            except SystemExit as error:  # only a plugin or a library does that
+                raise RankkitError(
+                    f"something that was loaded tried to end the program (SystemExit: {error.code})"
+                ) from error
+
+    return command  # type: ignore[return-value]
+
+
+@contextmanager
+def _stdout_for_results() -> Iterator[None]:
+    """Keep the real stdout for `print_result`; what anybody else prints, programs below this one too, goes to stderr."""
+    sys.stdout.flush()
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, io.UnsupportedOperation):  # not a file: a test reads it
+        kept, own = sys.stdout, None
+    else:
+        own = os.dup(descriptor)
+        kept = open(os.dup(own), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors, newline="")
+        os.dup2(2, descriptor)
+    _results.append(kept)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+        kept.flush()
+    finally:
+        _results.pop()
+        if own is not None:
+            os.dup2(own, descriptor)
+            os.close(own)
+            with suppress(BrokenPipeError):
+                kept.close()
+
+
+def _unexpected(error: Exception) -> int:
+    """Typer's own errors know their message and exit code; anything else is a bug of ours, and is shown as one."""
+    if hasattr(error, "exit_code") and hasattr(error, "show"):
+        error.show()
+        return int(error.exit_code)
+    if isinstance(error, OSError):
+        say(f"error: {error}")
+        return 1
+    raise error

@@ -1,0 +1,53 @@
+"""The program ``rankkit``, on which each family of commands registers its own, and the options that several of them share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankkit.cli.console import Program, print_result
+from rankkit.errors import UsageError
+
+program = Program("rankkit", "Order images by any preference.")
+
+Specs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-r",
+        "--ranker",
+        metavar="SPEC",
+        help="name, name:key=value,key=value, module:function, or a*2+b. Repeatable.",
+    ),
+]
+Prompts = Annotated[
+    Path | None,
+    typer.Option(help="Manifest (.jsonl .csv .parquet .json) or folder of .txt files with the prompts."),
+]
+Prompt = Annotated[str | None, typer.Option(help="One prompt for every image that has none.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def named(specs: list[str] | None) -> list[str]:
+    """The rankers that were named, each once. Raises `UsageError` for none."""
+    if not specs:
+        raise UsageError("no ranker is named; give -r NAME (rankkit list shows the names)")
+    return list(dict.fromkeys(specs))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print_result(f"rankkit {version('rankkit-t2i')}")
+        raise typer.Exit
+
+
+@program.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Order images by any preference."""

@@ -1,0 +1,75 @@
+"""``rankkit list``, ``check`` and ``new``: what is installed, whether it keeps the contract, and a plugin to start from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankkit.cli.console import print_result, say
+from rankkit.cli.program import program
+
+
+@program.command("list")
+def list_(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Also what each ranker's card says: range, scale, licence.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="An array of objects with name, distribution, version.")
+    ] = False,
+) -> None:
+    """The installed rankers. Imports none of them."""
+    from rankkit.registry import cards
+    from rankkit.registry.catalog import installed
+
+    offers = [cards.describe(offer, verbose=verbose) for offer in installed()]
+    if as_json:
+        print_result(json.dumps(offers, indent=2, ensure_ascii=False))
+        return
+    width = max((len(str(offer["name"])) for offer in offers), default=0)
+    for offer in offers:
+        broken = f"  BROKEN: {offer['error']}" if "error" in offer else ""
+        print_result(f"{offer['name']:<{width}}  {offer['distribution']} {offer['version']}{broken}")
+        for key, value in offer.get("card", {}).items():
+            print_result(f"{'':<{width}}    {key}: {value}")
+    clash = cards.clash()
+    if clash:
+        say(f"warning: {clash}")
+
+
+@program.command()
+def check(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The ranker to check, as after -r.")],
+) -> None:
+    """Check what every ranker must do, on small images. Exit code 1: a check failed."""
+    from rankkit.registry.load import load
+    from rankkit.testing import run_checks
+
+    results = list(run_checks(load(spec), reload=lambda **options: load(spec, **options)))
+    for result in results:
+        print_result(f"{result.word:<7} {result.id:<14} {result.sentence}")
+        if result.failure is not None:
+            print_result(f"{'':<22} {result.failure}")
+    failed = [result.id for result in results if result.failed]
+    if failed:
+        print_result(f"{spec} fails {len(failed)} of {len(results)} checks: {', '.join(failed)}")
+        raise typer.Exit(1)
+    print_result(f"{spec} passes all {len(results)} checks")
+
+
+@program.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The ranker's name, such as my-reward.")],
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where to write it; a folder of that name if not given.")
+    ] = None,
+) -> None:
+    """Write a plugin to start from: a package with one ranker and its test."""
+    from rankkit.registry.scaffold import write
+
+    place = write(name, folder or Path(name))
+    steps = [f"pip install -e {place}", f"rankkit check {name}", f"rankkit score FOLDER -r {name}"]
+    print_result("\n  ".join([f"{place} holds a ranker named {name}. Next:", *steps]))

@@ -1,0 +1,38 @@
+"""``rankkit gallery``: rows to a page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rankkit.cli.console import say
+from rankkit.cli.program import program
+
+
+@program.command()
+def gallery(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="report.html")] = Path("report.html"),
+    extra: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PAGE", help="An HTML page whose <main> is shown above the rankers. Repeatable."
+        ),
+    ] = None,
+) -> None:
+    """One self-contained HTML file to look at: best and worst per prompt, where rankers disagree, abstentions."""
+    write_gallery(file, output, {"rows": str(file)}, extra or ())
+
+
+def write_gallery(file: Path, html: Path, parameters: dict[str, object], extra: Sequence[Path] = ()) -> None:
+    """Write the gallery of a row file, and say where."""
+    from rankkit.io.formats import read_rows
+    from rankkit.report.gallery import gallery
+    from rankkit.report.sections import read_section
+
+    sections = [read_section(page) for page in extra]
+    gallery(read_rows(file), html, beside=file, parameters=parameters, extras=sections)
+    say(f"report written to {html}")

@@ -1,0 +1,117 @@
+"""``rankkit score``: images to rows."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rankkit.cli.console import best_images, count, print_result, results, say
+from rankkit.cli.program import Prompt, Prompts, Specs, named, program
+from rankkit.cli.report import write_gallery
+
+if TYPE_CHECKING:
+    from rankkit.scoring.engine import Outcome
+
+
+class Engine(str, Enum):
+    """Where the scoring runs."""
+
+    local = "local"
+    ray = "ray"
+
+
+@program.command()
+def score(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Folders, images, .tar archives or manifests.")
+    ],
+    ranker: Specs = None,
+    prompts: Prompts = None,
+    prompt: Prompt = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="scores.jsonl",
+            help="Rows: .jsonl, .csv or .parquet; if not given, the rows go to stdout as jsonl, and a terminal shows the best images.",
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="report.html", help="Also write a gallery: one self-contained HTML file."
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Score at most this many images.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard existing scores.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when any image abstained.")] = False,
+    engine: Annotated[Engine, typer.Option(help="Score here, or on a Ray cluster.")] = Engine.local,
+) -> None:
+    """Score every image with every ranker; go on where an earlier run stopped.
+
+    Exit code 3: finished, but some images abstained.
+    """
+    from rankkit.cli.progress import progress
+    from rankkit.io.formats import format_of
+    from rankkit.io.prompts import survey
+    from rankkit.registry.load import prepare
+    from rankkit.scoring.engine import score as score_images
+
+    with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
+        rows = output or Path(folder, "rows.jsonl")
+        format_of(rows)
+        rankers = [prepare(spec) for spec in named(ranker)]
+        surveys = survey(paths, prompts=prompts)
+        outcome = score_images(
+            surveys,
+            rankers,
+            rows,
+            prompt=prompt,
+            limit=limit,
+            overwrite=overwrite,
+            engine=engine.value,
+            say=say,
+            progress=progress,
+        )
+        if output is None:
+            _print_rows(rows)
+        if html is not None:
+            write_gallery(rows, html, {"paths": " ".join(map(str, paths)), "prompt": prompt, "limit": limit})
+    _summarise(outcome, output)
+    pairwise = ", ".join(each.identity.ranker for each in rankers if each.kind == "pairwise")
+    if pairwise and 0 < outcome.images == outcome.groups:
+        say(
+            f"note: no group has a second image for {pairwise} to compare; rankkit compare DIR_A DIR_B compares two folders"
+        )
+    if outcome.abstained:
+        raise typer.Exit(1 if strict else 3)
+
+
+def _print_rows(rows: Path) -> None:
+    """Without an output, programs that read stdout get the rows, and a person at a terminal gets the best images."""
+    if results().isatty():
+        from rankkit.io.formats import read_rows
+
+        for line in best_images(read_rows(rows)):
+            print_result(line)
+        say("give -o scores.jsonl to keep every row, and to go on where a run stopped")
+        return
+    results().flush()
+    with open(rows, "rb") as file:
+        shutil.copyfileobj(file, results().buffer)  # bytes: rows are UTF-8 whatever the locale is
+    results().buffer.flush()
+
+
+def _summarise(outcome: Outcome, output: Path | None) -> None:
+    where = f"; rows written to {output}" if output else ""
+    done = f"{outcome.scored} scored, {outcome.reused} known already, {outcome.abstained} abstained"
+    say(f"{count(outcome.images, 'image')} in {count(outcome.groups, 'group')}: {done}{where}")
+    for reason, number in outcome.reasons.most_common(5):
+        say(f"  {number} × {reason}")
