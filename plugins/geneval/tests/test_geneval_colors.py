@@ -118,7 +118,7 @@ def test_clip_with_another_activation_is_refused(tmp_path):
     save_tiny_clip(tmp_path, hidden_act="gelu")
     with pytest.raises(
         RankkitError,
-        match="computes GELUActivation, not QuickGELU; GenEval's colors need openai/clip-vit-large-patch14",
+        match="GELUActivation.*QuickGELU.*openai/clip-vit-large-patch14",
     ):
         Clip(str(tmp_path), device="cpu")
 
@@ -137,7 +137,5 @@ def test_clip_names_a_colour_end_to_end(tmp_path):
 
 
 def test_a_clip_that_cannot_be_had_is_named_with_what_to_do():
-    with pytest.raises(
-        RankkitError, match=r"CLIP no/such, which names colors, cannot be loaded .*geneval:clip=FOLDER"
-    ):
+    with pytest.raises(RankkitError, match=r"no/such.*geneval:clip=FOLDER"):
         Clip("no/such", device="cpu")

@@ -222,7 +222,7 @@ def test_a_weight_that_is_missing_is_named(tmp_path):
 
 
 def test_a_checkpoint_of_another_model_is_refused_with_its_names():
-    with pytest.raises(RankkitError, match=r"2 tensors have other names \(layer1\.weight, fc\.bias"):
+    with pytest.raises(RankkitError, match=r"2 tensors.*layer1\.weight, fc\.bias"):
         convert({"layer1.weight": torch.zeros(1), "fc.bias": torch.zeros(1)})
     with pytest.raises(RankkitError, match="it has no class head"):
         convert({})
@@ -245,7 +245,7 @@ def test_a_checkpoint_that_is_not_there_is_named_with_what_to_do(tmp_path, monke
         convert_file(tmp_path / "nowhere.pth", tmp_path / "out")
     with pytest.raises(RankkitError, match=r"holds no model\.safetensors; get mmdet's"):
         resolve(str(tmp_path))
-    with pytest.raises(RankkitError, match=r"no/such cannot be loaded .*python -m rankkit_geneval convert"):
+    with pytest.raises(RankkitError, match=r"no/such.*python -m rankkit_geneval convert"):
         load("no/such")
 
 

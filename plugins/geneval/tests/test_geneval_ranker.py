@@ -198,7 +198,7 @@ def test_classes_are_mapped_by_index_whatever_the_configuration_calls_them(check
 
 
 def test_a_detector_that_does_not_see_the_cat_is_refused(checkpoint, clip):
-    with pytest.raises(RankkitError, match=r"does not see the cat in its test image .* say canary=false"):
+    with pytest.raises(RankkitError, match=r"cat.*canary=false"):
         rankkit.load(f"geneval:checkpoint={checkpoint},clip={clip},device=cpu")
 
 
@@ -228,9 +228,7 @@ def test_wrong_options_are_refused_by_name(spec, message):
 
 
 def test_without_the_official_weights_the_error_says_how_to_get_them():
-    with pytest.raises(
-        RankkitError, match=r"tsbpp/geneval_mask2former cannot be had from the hub .*convert FILE FOLDER"
-    ):
+    with pytest.raises(RankkitError, match=r"tsbpp/geneval_mask2former.*convert FILE FOLDER"):
         rankkit.load("geneval:device=cpu")
 
 

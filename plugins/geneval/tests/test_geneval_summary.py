@@ -99,9 +99,7 @@ def test_a_task_that_is_all_right_is_not_certain_and_the_overall_interval_holds_
 
 def test_a_missing_task_is_never_hidden():
     rows = rows_of([pair for pair in drawn(1) if pair[0]["tag"] != "position"])
-    with pytest.raises(
-        RankkitError, match="nothing was judged of the task position; the overall score would hide that"
-    ):
+    with pytest.raises(RankkitError, match="task position"):
         summarize(rows)
     summary = summarize(rows, partial=True)
     assert summary.overall is None and summary.missing == ("position",)
@@ -111,7 +109,7 @@ def test_a_missing_task_is_never_hidden():
 def test_images_that_abstained_do_not_shrink_the_denominator_in_silence():
     verdicts = drawn(1)
     verdicts[0] = (verdicts[0][0], [None, True])
-    with pytest.raises(RankkitError, match="1 images abstained; the overall score would hide that"):
+    with pytest.raises(RankkitError, match="1 images abstained"):
         summarize(rows_of(verdicts))
     (single, *_) = summarize(rows_of(verdicts), partial=True).tasks
     assert (single.abstained, single.images) == (1, 80)
@@ -121,12 +119,12 @@ def test_rows_of_other_rankers_are_left_alone_but_two_genevals_are_not_mixed():
     verdicts = drawn(1)
     other = [{**found, "ranker": "clip", "details": {}} for found in rows_of(verdicts)]
     assert summarize(rows_of(verdicts) + other).overall.images == 553
-    with pytest.raises(RankkitError, match=r"the rows are of 2 rankers .*give each a file of its own"):
+    with pytest.raises(RankkitError, match=r"2 rankers"):
         summarize(rows_of(verdicts) + rows_of(verdicts, checkpoint="mine"))
 
 
 def test_rows_without_geneval_and_tasks_that_are_not_genevals_are_refused():
-    with pytest.raises(RankkitError, match="nothing was judged of the tasks single_object, two_object"):
+    with pytest.raises(RankkitError, match="single_object, two_object"):
         summarize([])
     with pytest.raises(RankkitError, match="no image has a verdict of geneval"):
         summarize([], partial=True)

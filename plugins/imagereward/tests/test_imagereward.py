@@ -66,9 +66,7 @@ def test_a_bad_checkpoint_is_refused_by_name(tmp_path, how):
 
 def test_the_checkpoint_of_another_model_is_said_to_be_one(options, tmp_path):
     torch.save({"layers.0.weight": torch.ones(2, 2)}, tmp_path / "head.pt")
-    with pytest.raises(
-        BrokenRanker, match=r"does not fit ImageReward: it has no vision\.embeddings.*another model"
-    ):
+    with pytest.raises(BrokenRanker, match=r"ImageReward.*vision\.embeddings"):
         rankkit.load("imagereward", **{**options, "checkpoint": str(tmp_path / "head.pt")})
 
 

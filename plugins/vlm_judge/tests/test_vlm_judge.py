@@ -5,6 +5,7 @@ import math
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -165,9 +166,16 @@ def test_the_cap_on_tokens_is_kept_but_for_the_first_requests_whose_size_nobody_
 
 
 def test_no_more_requests_are_under_way_than_the_concurrency(load, fake, greys):
-    fake.latency = 0.02
+    """Twelve questions after the first request: each is answered once three others are there as well."""
+    together = threading.Barrier(4, timeout=30)
+
+    def wait(number, body):
+        if number:
+            together.wait()
+
+    fake.fault = wait
     one(load(concurrency=4), greys(10, 60, 110, 160))
-    assert fake.most_under_way == 4
+    assert fake.most_under_way == 4 and len(fake.requests) == 13
 
 
 def test_where_the_letters_are_not_what_the_model_wants_to_say_it_is_asked_for_a_text(load, fake, greys):

@@ -347,7 +347,7 @@ def test_a_model_without_all_its_weights_is_refused(tmp_path):
 def test_a_model_that_is_not_there_is_said_with_what_to_give(tmp_path):
     with pytest.raises(
         RankkitError,
-        match=r"model=.*nowhere cannot be loaded: .*; give a folder or a hub name, or a server's url=",
+        match=r"model=.*nowhere.*url=",
     ):
         load("vlm-judge", str(tmp_path / "nowhere"))
 
