@@ -89,16 +89,15 @@ def _hints(target: Any) -> dict[str, Any]:
 
 
 def check_options(name: str, target: Any, given: Mapping[str, Any]) -> None:
-    """Raise `BadOption` for an option that a target does not take, and for one that it needs and was not
-    given.
-    """
+    """Raise `BadOption` for an option that a target does not take, and for a needed one that was not given."""
     options, others = _options(target)
     for key in given:
         if key not in options and not others:
             near = difflib.get_close_matches(key, options, 1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise BadOption(
-                f"{name} has no option {key!r}; {hint}its options: {', '.join(map(_shown, options.values())) or 'none'}"
+                f"{name} has no option {key!r}; {hint}"
+                f"its options: {', '.join(map(_shown, options.values())) or 'none'}"
             )
     missing = [
         key for key, parameter in options.items() if parameter.default is parameter.empty and key not in given
@@ -122,7 +121,7 @@ def coerced(spec: Spec, target: Any) -> dict[str, Any]:
 
 
 def _wanted(option: inspect.Parameter, hints: Mapping[str, Any]) -> Any:
-    """The type that an option is read as: its annotation where it can be resolved, else the type of its default."""
+    """The type that an option is read as: its annotation where it resolves, else the type of its default."""
     if option.name in hints:
         return hints[option.name]
     if not isinstance(option.annotation, str) and option.annotation is not option.empty:
