@@ -89,7 +89,7 @@ def _hints(target: Any) -> dict[str, Any]:
 
 
 def check_options(name: str, target: Any, given: Mapping[str, Any]) -> None:
-    """Raise `BadOption` for an option that a target does not take, and for a needed one that was not given."""
+    """Raise `BadOption` for an option that a target does not take, and for a needed one not given."""
     options, others = _options(target)
     for key in given:
         if key not in options and not others:
