@@ -72,7 +72,5 @@ def _family(package: str, name: str) -> ModuleType:
         module.name for module in pkgutil.iter_modules(parent.__path__) if not module.name.startswith("_")
     ]
     if name not in known:
-        raise UsageError(
-            f"unknown {package[:-1]} {name!r}{near(name, known)}; there are {', '.join(known)}"
-        )
+        raise UsageError(f"unknown {package[:-1]} {name!r}{near(name, known)}; there are {', '.join(known)}")
     return importlib.import_module(f"drpo.{package}.{name}")

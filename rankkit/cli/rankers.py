@@ -54,10 +54,24 @@ def check(
         if result.failure is not None:
             print_result(f"{'':<22} {result.failure}")
     failed = [result.id for result in results if result.failed]
+    for problem in _card_problems(spec):
+        print_result(f"FAILED  card           {problem}")
+        failed.append("card")
     if failed:
-        print_result(f"{spec} fails {len(failed)} of {len(results)} checks: {', '.join(failed)}")
+        print_result(
+            f"{spec} fails {len(set(failed))} of {len(results)} checks: {', '.join(dict.fromkeys(failed))}"
+        )
         raise typer.Exit(1)
     print_result(f"{spec} passes all {len(results)} checks")
+
+
+def _card_problems(spec: str) -> list[str]:
+    from rankkit.registry import cards
+    from rankkit.registry.catalog import installed
+    from rankkit.registry.spec import parse
+
+    names = {member.name for member, _ in parse(spec)}
+    return [problem for offer in installed() if offer.name in names for problem in cards.problems(offer)]
 
 
 @program.command()

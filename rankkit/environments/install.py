@@ -26,18 +26,14 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 
+from rankkit.core.version import installed_version
 from rankkit.environments import transplant
 from rankkit.environments.installers import BIN, Pip, Tool, Uv
 from rankkit.errors import RankkitError, UnknownRanker, UsageError
+from rankkit.io.atomic import try_lock, write_whole
 from rankkit.registry.cards import shipped
 from rankkit.remote import config
-from rankkit.remote.handshake import own_version
 from rankkit.remote.rankers import Pipe
-
-try:
-    import fcntl
-except ImportError:  # Windows: no advisory locks; two installations of one name are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
 
 MARKER = "rankkit.json"
 HOURS = 3600.0 * 3  # no step may take longer
@@ -72,7 +68,7 @@ def install(
     tool: Tool | None = None,
     say: Say = lambda text: None,
 ) -> Path:
-    """Make the environment of a ranker, try it, and write its entry to rankkit.toml. Returns the
+    """Make the environment of a ranker, try it, and write its entry to rankers.d. Returns the
     environment's folder.
 
     `plugin`: a folder to install the plugin from; the installed one if not given. An environment that is
@@ -88,7 +84,7 @@ def install(
     )
     about = {
         "name": name,
-        "rankkit": own_version(),
+        "rankkit": installed_version(),
         "plugin": found.title,
         "pins": hashlib.sha256(found.pins.read_bytes()).hexdigest(),
     }
@@ -96,16 +92,37 @@ def install(
     with _locked(folder):
         _clear(folder, say)
         if not force and _marker(folder) == about:
-            say(f"{folder} is there already ({found.title}, rankkit {own_version()}); --force makes it anew")
+            say(
+                f"{folder} is there already ({found.title}, rankkit {installed_version()}); --force makes it anew"
+            )
         else:
             with _anew(folder):
                 _build(folder, found, tool, python, say)
                 say(f"trying it: {' '.join(command)}")
                 with contextlib.closing(Pipe(command, name=name)) as worker:
-                    say(f"{name} {worker.version} says hello")
+                    say(f"{name} {worker.version} answers")
                 (folder / MARKER).write_text(json.dumps(about, indent=2) + "\n", "utf-8")
-    say(f"{config.put(name, command)} names it: rankkit score FOLDER -r {name}")
+    say(f"{_remember(name, command)} names it: rankkit score FOLDER -r {name}")
+    if config.places()[name].command != tuple(command):
+        say(
+            f"{config.path()} has an entry {name} of its own, which comes first; remove it there to use the new environment"
+        )
     return folder
+
+
+def _remember(name: str, command: list[str]) -> Path:
+    """Write the ranker's own file of rankers.d, beside rankkit.toml, which stays the user's. Returns the file."""
+    file = config.owned_file(name)
+    words = ", ".join(json.dumps(word, ensure_ascii=False) for word in command)
+    entry = f"# written by rankkit install {name}\n[rankers.{json.dumps(name)}]\ncommand = [{words}]\n"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(file, entry)
+    except OSError as error:
+        raise RankkitError(
+            f"{file} cannot be written: {error.strerror or error}; write this into it yourself:\n{entry}"
+        ) from None
+    return file
 
 
 # --- what goes in ------------------------------------------------------------------------------------------------------------
@@ -258,9 +275,6 @@ def _anew(folder: Path) -> Iterator[None]:
 def _locked(folder: Path) -> Iterator[None]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with open(_beside(folder, "lock"), "a") as file:
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RankkitError(f"{folder} is being installed by another process; wait for it") from None
+        if not try_lock(file):
+            raise RankkitError(f"{folder} is being installed by another process; wait for it")
         yield

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO, cast
 
 from rankkit.errors import BadRows, UsageError
+from rankkit.io.atomic import replacing_file, settle
 from rankkit.io.rows import FIELDS, Row
 
 FORMULA = tuple("=+-@\t\r")  # a spreadsheet runs a cell that begins with one of these
@@ -76,15 +77,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Write]:
     """Write a row file anew: yields a function that takes a row; the file takes its place only when the block
     ends well.
     """
-    path = Path(os.path.realpath(path))  # a link stays one
-    part = path.with_name(f".{path.name}.part")
-    kind = format_of(path)
-    try:
-        with kind.writer(part) as write:
-            yield write
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing_file(path) as part, format_of(path).writer(part) as write:
+        yield write
 
 
 def to_json(row: Row) -> str:
@@ -123,7 +117,7 @@ class Jsonl:
         """Yield a function that appends one row."""
         with open(path, "w", encoding="utf-8", newline="\n") as file:
             yield lambda row: _put(file, to_json(row) + "\n")
-            _settle(file)
+            settle(file)
 
 
 class Csv:
@@ -160,7 +154,7 @@ class Csv:
             out = csv.DictWriter(file, FIELDS, extrasaction="ignore", lineterminator="\r\n")
             out.writeheader()
             yield lambda row: cast(None, out.writerow(_to_cells(row)))
-            _settle(file)
+            settle(file)
 
 
 class Parquet:
@@ -221,11 +215,6 @@ def pyarrow_parquet() -> Any:
 
 def _put(file: TextIO, text: str) -> None:
     file.write(text)
-
-
-def _settle(file: TextIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _complete(record: dict[str, Any]) -> Row:

@@ -4,8 +4,10 @@ imported.
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -29,6 +31,40 @@ def describe(offer: Installed, *, verbose: bool = False) -> dict[str, Any]:
         found["error"] = offer.error
     if verbose:
         found["card"] = _cards(offer.distribution).get(offer.name, {})
+    return found
+
+
+KEYS: Mapping[str, type] = {
+    "kind": str,
+    "range": str,
+    "unit": str,
+    "comparable": str,
+    "needs_prompt": bool,
+    "licence": str,
+    "weights": str,
+    "needs": str,
+    "environment": str,
+    "trained_on": str,
+    "source": str,
+    "parity": str,
+    "precision": str,
+    "files": str,
+}
+"""What a card.toml may state of a ranker, and the type of each."""
+
+
+def problems(offer: Installed) -> list[str]:
+    """What is wrong with a ranker's card, a line each: keys that no card has, values of a wrong type, a file that cannot be read."""
+    found = []
+    for key, value in _cards(offer.distribution).get(offer.name, {}).items():
+        if key == "error":
+            found.append(str(value))
+        elif key not in KEYS:
+            near = difflib.get_close_matches(key, KEYS, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            found.append(f"card.toml has {key!r}; {hint}a card may have {', '.join(KEYS)}")
+        elif not isinstance(value, KEYS[key]):
+            found.append(f"card.toml: {key} = {value!r} is {type(value).__name__}, not {KEYS[key].__name__}")
     return found
 
 

@@ -1,5 +1,4 @@
-"""Names of rankers that live elsewhere: the user's rankkit.toml, and addresses. Nothing is started by reading
-it.
+"""Names of rankers that live elsewhere: rankkit.toml, rankers.d, and addresses. Nothing is started by reading them.
 
     [rankers.hpsv3-official]
     command = ["/path/to/environment/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"]
@@ -8,22 +7,20 @@ it.
     url = "http://gpu7:8085"
     token_env = "GPU7_TOKEN"        # or token = "…"; without either, the variable RANKKIT_TOKEN
 
-The file is $RANKKIT_CONFIG, else rankkit/rankkit.toml in $XDG_CONFIG_HOME, else
-~/.config/rankkit/rankkit.toml.
+The file is $RANKKIT_CONFIG, else rankkit/rankkit.toml in $XDG_CONFIG_HOME, else ~/.config/rankkit/rankkit.toml. Only the user
+writes it: `rankkit install NAME` writes a file of its own, rankers.d/NAME.toml beside it, with one entry of the same form.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rankkit.errors import BadOption, RankkitError, UsageError
+from rankkit.errors import BadOption, UsageError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -61,13 +58,27 @@ def path() -> Path:
     return Path(os.path.expanduser(given or Path(home, "rankkit", "rankkit.toml")))
 
 
+def owned_file(name: str) -> Path:
+    """The file that rankkit itself writes for an installed ranker: ``rankers.d/NAME.toml`` beside rankkit.toml."""
+    return path().parent / "rankers.d" / f"{name}.toml"
+
+
 def places() -> dict[str, Place]:
-    """Every entry of rankkit.toml by name.
+    """Every entry of rankers.d and of rankkit.toml by name; of two with one name, that of rankkit.toml, the user's own, counts.
 
     Raises `UsageError`, which names the file, for one that cannot be read or understood.
     """
-    file = path()
-    return {name: _place(name, entry, file) for name, entry in _table(_read(file), file).items()}
+    found: dict[str, Place] = {}
+    for file in [*_owned_files(), path()]:
+        found |= {name: _place(name, entry, file) for name, entry in _table(_read(file), file).items()}
+    return found
+
+
+def _owned_files() -> list[Path]:
+    try:
+        return sorted(owned_file("x").parent.glob("*.toml"))
+    except OSError:  # a folder that is not ours
+        return []
 
 
 def find(name: str) -> Place | None:
@@ -78,7 +89,7 @@ def find(name: str) -> Place | None:
 
 
 def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
-    """The ranker at a place, as far as its hello: a worker is started, or a server is asked. Options are
+    """The ranker at a place, as far as its handshake: a worker is started, or a server is asked. Options are
     passed on to a worker.
 
     A server has been given its options; others than those are refused. Raises what `Pipe` and `Http` raise.
@@ -101,47 +112,6 @@ def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
                 f"{place.name} is served with {_shown(ranker.options)}; {key}={value} is decided there: rankkit serve NAME:{key}={value}"
             )
     return ranker
-
-
-def put(name: str, command: list[str]) -> Path:
-    """Write the entry of a ranker with a command, in place of the one it has; all else stays as it is.
-    Returns the file.
-
-    Raises `RankkitError`, with the lines to add by hand, where that cannot be done.
-    """
-    file = path()
-    text, entry = (
-        _read(file),
-        f"[rankers.{_quoted(name)}]\ncommand = [{', '.join(json.dumps(word, ensure_ascii=False) for word in command)}]\n",
-    )
-    wanted = {**_loaded(text, file), "rankers": {**_table(text, file), name: {"command": command}}}
-    header = re.compile(
-        rf"^[ \t]*\[[ \t]*rankers[ \t]*\.[ \t]*(?:{re.escape(name)}|{re.escape(json.dumps(name))}|'{re.escape(name)}')[ \t]*\].*$",
-        re.M,
-    )
-    if old := header.search(text):
-        following = re.compile(r"^[ \t]*\[", re.M).search(text, old.end())
-        text = text[: old.start()] + text[following.start() if following else len(text) :]
-    text = f"{text.rstrip()}\n\n{entry}".lstrip()
-    try:
-        if tomllib.loads(text) != wanted:
-            raise ValueError
-        file.parent.mkdir(parents=True, exist_ok=True)
-        real = file.resolve()
-        part = real.with_name(f".{real.name}.part")
-        part.write_text(text, "utf-8")
-        if real.exists():
-            part.chmod(real.stat().st_mode)  # it may hold a token
-        os.replace(part, real)
-    except (OSError, ValueError) as error:
-        why = (
-            getattr(error, "strerror", None)
-            or "it has an entry of that name, written in a way that is not understood"
-        )
-        raise RankkitError(
-            f"{file} cannot be changed: {why}; write this into it yourself:\n{entry}"
-        ) from None
-    return file
 
 
 def _read(file: Path) -> str:
@@ -219,7 +189,3 @@ def _text(name: str, key: str, value: Any) -> str:
 
 def _shown(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{key}={value}" for key, value in options.items()) or "no options"
-
-
-def _quoted(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else json.dumps(text, ensure_ascii=False)

@@ -1,5 +1,4 @@
-"""What a worker says of itself before it ranks, and how it says that something went wrong. Both are JSON;
-rankings are `wire`'s.
+"""The handshake: what a worker says of itself before it ranks, and how it says that something went wrong. Both are JSON.
 
 Over a pipe each is a message of its own, ``RKhi`` or ``RKer`` and then JSON; over HTTP the same JSON is the
 answer to ``GET /`` and the body of an error.
@@ -10,17 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
 
 from rankkit import errors
 from rankkit.core.binding import describe
 from rankkit.core.types import Kind, Ranking
+from rankkit.core.version import AGGREGATION, installed_version
 from rankkit.errors import BrokenRanker, RankkitError, RunStopped, UsageError
 from rankkit.remote import wire
 
-_HELLO, _ERROR = b"RKhi", b"RKer"
+_WORKER, _ERROR = b"RKhi", b"RKer"
 _TYPES = {
     "protocol": int,
     "rankkit": str,
@@ -32,19 +30,12 @@ _TYPES = {
 }
 
 
-@lru_cache
-def own_version() -> str:
-    """The version of the rankkit that is running; `unknown` where it runs without having been installed."""
-    try:
-        return version("rankkit-t2i")
-    except PackageNotFoundError:
-        return "unknown"
-
-
 @dataclass(frozen=True, slots=True)
-class Hello:
-    """Who a worker is: the ranker as it names it, with version and options, and the wire and the rankkit it
-    speaks with.
+class WorkerInfo:
+    """Who a worker is: the ranker as it names it, with version and options, and what it runs.
+
+    `protocol` is the version of the wire, `aggregation` that of how scores are combined, `rankkit` that of the package: only the first
+    two must be those of this side. `limit`: bytes of groups that it takes at once; None for no limit worth stating.
     """
 
     name: str
@@ -53,13 +44,14 @@ class Hello:
     kind: Kind
     needs_prompt: bool
     protocol: int = wire.VERSION
-    rankkit: str = field(default_factory=own_version)
-    limit: int | None = None  # bytes of groups that it takes at once; None for no limit worth stating
+    rankkit: str = field(default_factory=installed_version)
+    aggregation: int = AGGREGATION
+    limit: int | None = None
 
 
-def encode_hello(hello: Hello) -> bytes:
-    """A hello as one message."""
-    return _HELLO + to_json(asdict(hello))
+def encode_handshake(info: WorkerInfo) -> bytes:
+    """A handshake as one message."""
+    return _WORKER + to_json(asdict(info))
 
 
 def encode_error(error: BaseException, name: str) -> bytes:
@@ -75,23 +67,23 @@ def error_fields(error: BaseException, name: str) -> dict[str, str]:
     return {"error": line if name in line else f"{name}: {line}", "type": type(error).__name__}
 
 
-def decode_hello(data: bytes, who: str) -> Hello:
-    """The hello in a worker's first message.
+def decode_handshake(data: bytes, who: str) -> WorkerInfo:
+    """The handshake in a worker's first message.
 
     Raises what the worker sent instead, or `BrokenRanker` for anything else.
     """
     raise_error(data)
-    if not data.startswith(_HELLO):
+    if not data.startswith(_WORKER):
         raise BrokenRanker(
             f"{who} does not speak as a rankkit worker does: its first message begins with {data[:12]!r}"
         )
-    return read_hello(data[len(_HELLO) :], who)
+    return read_worker_info(data[len(_WORKER) :], who)
 
 
-def read_hello(text: bytes, who: str) -> Hello:
-    """The hello in a piece of JSON.
+def read_worker_info(text: bytes, who: str) -> WorkerInfo:
+    """What a worker says of itself, in a piece of JSON.
 
-    Raises `BrokenRanker` for JSON that is none, and for another wire version or rankkit.
+    Raises `BrokenRanker` for JSON that is none, and for another version of the wire or of how scores are combined.
     """
     try:
         fields = json.loads(text)
@@ -99,17 +91,19 @@ def read_hello(text: bytes, who: str) -> Hello:
         raise BrokenRanker(f"{who} is no rankkit worker: it says {text[:40]!r}") from None
     if not isinstance(fields, dict) or not {"protocol", "rankkit"} <= fields.keys():
         raise BrokenRanker(f"{who} is no rankkit worker: it says {text[:40]!r}")
-    if (fields["protocol"], fields["rankkit"]) != (wire.VERSION, own_version()):
+    theirs = fields["protocol"], fields.get("aggregation", 1)
+    if theirs != (wire.VERSION, AGGREGATION):
         raise BrokenRanker(
-            f"{who} runs rankkit {fields['rankkit']} (wire version {fields['protocol']}), this is rankkit {own_version()} "
-            f"(wire version {wire.VERSION}); install the same on both sides (rankkit install NAME --force makes an environment anew)"
+            f"{who} runs rankkit {fields['rankkit']} (wire version {theirs[0]}, aggregation {theirs[1]}), this is rankkit "
+            f"{installed_version()} (wire version {wire.VERSION}, aggregation {AGGREGATION}); install versions that agree on both sides "
+            "(rankkit install NAME --force makes an environment anew)"
         )
     limit = fields.get("limit")
     if any(type(fields.get(key)) is not kind for key, kind in _TYPES.items()) or fields[
         "kind"
     ] not in get_args(Kind):
         raise BrokenRanker(f"{who} does not say what a worker says of itself: {str(fields)[:200]}")
-    return Hello(**{key: fields[key] for key in _TYPES}, limit=limit if type(limit) is int else None)
+    return WorkerInfo(**{key: fields[key] for key in _TYPES}, limit=limit if type(limit) is int else None)
 
 
 def decode_reply(data: bytes) -> list[Ranking]:

@@ -14,7 +14,7 @@ from typing import IO, BinaryIO
 
 from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.remote import wire
-from rankkit.remote.handshake import Hello, decode_hello
+from rankkit.remote.handshake import WorkerInfo, decode_handshake
 
 REPLY = 2**31  # bytes of one reply
 TAIL = 8192  # bytes of what it prints that are kept, to be shown if it dies
@@ -64,12 +64,12 @@ class Worker:
         """Its process id."""
         return self.process.pid
 
-    def hello(self, timeout: float) -> Hello:
+    def handshake(self, timeout: float) -> WorkerInfo:
         """Who it is: its first message. Raises what it says instead, and `Died`; either way it is ended."""
-        with self._in_time(timeout, "did not say hello"):
+        with self._in_time(timeout, "did not complete the handshake"):
             data = self._read()
         try:
-            return decode_hello(data, f"the worker of {self.name}")
+            return decode_handshake(data, f"the worker of {self.name}")
         except RankkitError:
             self.end(0)
             raise

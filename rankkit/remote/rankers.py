@@ -1,30 +1,29 @@
-"""Rankers that live elsewhere: `Pipe`, in a process of its own with an environment of its own, and `Http`, on
-another machine.
+"""Rankers that live elsewhere: `Pipe`, in a process of its own with an environment of its own, and `Http`, on another machine.
 
-Both are rankers like any other: `kind`, `needs_prompt`, `version` and `options` are what the other side said
-in its hello, scores are equal to the bit, an exception there is a `BrokenRanker` here. Where the other side
-is gone, groups are abstained on with the reason.
+Both are rankers like any other: `kind`, `needs_prompt`, `version` and `options` are what the other side said in its handshake, scores
+are equal to the bit, an exception there is a `BrokenRanker` here. Where the other side is gone, groups are abstained on with the
+reason.
 """
 
 from __future__ import annotations
 
-import math
 import threading
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any, TypeVar
 
-from rankkit.core.calling import check_rankings
+from rankkit.core.calling import abstention, check_rankings
 from rankkit.core.types import Group, Kind, Ranking
+from rankkit.core.version import installed_version
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
 from rankkit.remote import wire
-from rankkit.remote.handshake import Hello, decode_reply, read_hello
+from rankkit.remote.handshake import WorkerInfo, decode_reply, read_worker_info
 from rankkit.remote.http_client import Client, Unreachable
 from rankkit.remote.process import Died, Worker
 
-LIVES = (
-    5  # workers that may die one after the other, without a ranking in between, before no more are started
-)
 GRACE = 10.0  # seconds a worker may take to end by itself
 
 Self = TypeVar("Self", bound="Remote")
@@ -35,30 +34,35 @@ class Remote:
     question.
     """
 
-    def __init__(self, name: str, hello: Hello) -> None:
-        self.name, self.hello = name, hello
+    def __init__(self, name: str, info: WorkerInfo) -> None:
+        self.name, self.info = name, info
+        if info.rankkit != installed_version():
+            warnings.warn(
+                f"{name} runs rankkit {info.rankkit}, this is rankkit {installed_version()}; they agree on the wire",
+                stacklevel=3,
+            )
         self._lock = threading.Lock()
         self._closed = False
 
     @property
     def kind(self) -> Kind:
         """Whether it is pointwise, pairwise or listwise."""
-        return self.hello.kind
+        return self.info.kind
 
     @property
     def needs_prompt(self) -> bool:
         """Whether it cannot do without a prompt."""
-        return self.hello.needs_prompt
+        return self.info.needs_prompt
 
     @property
     def version(self) -> str:
         """The ranker's version, as rows state it."""
-        return self.hello.version
+        return self.info.version
 
     @property
     def options(self) -> Mapping[str, Any]:
         """The ranker's options, as rows state them."""
-        return self.hello.options
+        return self.info.options
 
     def open(self: Self) -> Self:
         """Make sure that it is built and can rank; called by `rankkit.load`.
@@ -90,19 +94,41 @@ class Remote:
     def _rank(self, groups: list[Group]) -> list[Ranking]:
         raise NotImplementedError
 
-    def _abstentions(self, groups: Sequence[Group], reason: str) -> list[Ranking]:
-        return [
-            Ranking((math.nan,) * n, self.kind, None, ({"error": reason},) * n)
-            for n in (len(group.images) for group in groups)
-        ]
+
+class State(Enum):
+    """How far a worker is: not there, there and known by its handshake, or ready to rank."""
+
+    ENDED = "ended"
+    STARTED = "started"
+    BUILT = "built"
+
+
+@dataclass
+class Restarts:
+    """When a worker that died is started again: not once `most` have died in a row without a ranking in between."""
+
+    most: int = 5
+    in_a_row: int = 0
+    last: str = ""
+
+    def died(self, reason: str) -> Died:
+        """Count a death; returns it as an error."""
+        self.in_a_row, self.last = self.in_a_row + 1, reason
+        return Died(reason)
+
+    def need_another(self) -> None:
+        """Raise `Died` where no more are started."""
+        if self.in_a_row >= self.most:
+            raise Died(
+                f"{self.last}; that was the {self.in_a_row}th time in a row, and it is not started again"
+            )
 
 
 class Pipe(Remote):
-    """A ranker in another process: a command that runs ``python -m rankkit.serving.pipe NAME`` in whatever
-    environment it likes.
+    """A ranker in another process: a command that runs ``python -m rankkit.serving.pipe NAME`` in whatever environment it likes.
 
-    A worker that dies is started once more and asked again, group by group; a group at which it dies again is
-    abstained on. `close` ends the process, and with it goes all the memory that it held.
+    A worker that dies is started once more and asked again, group by group; a group at which it dies again is abstained on. `close`
+    ends the process, and with it goes all the memory that it held.
     """
 
     def __init__(
@@ -110,21 +136,17 @@ class Pipe(Remote):
     ) -> None:
         """Start the worker and hear who it is; its weights are loaded by `open`, or with the first groups.
 
-        `timeout`: seconds it may take to answer, and to build the ranker. `start_timeout`: seconds until its
-        hello. Raises `BrokenRanker` where it cannot be started or is no worker of this rankkit, and what it
-        says in place of a hello.
+        `timeout`: seconds it may take to answer, and to build the ranker. `start_timeout`: seconds until its handshake. Raises
+        `BrokenRanker` where it cannot be started or is no worker of this rankkit, and what it says in place of a handshake.
         """
         if isinstance(command, str) or not command or not all(isinstance(word, str) for word in command):
             raise UsageError(f"{name}: a command is a list of words, not {command!r}")
-        self.name, self.command, self.timeout, self.start_timeout = (
-            name,
-            list(command),
-            timeout,
-            start_timeout,
-        )
-        self._built, self._opened, self._deaths, self._last = False, False, 0, ""
+        self.command, self.timeout, self.start_timeout = list(command), timeout, start_timeout
+        self.state = State.ENDED
+        self.restarts = Restarts()
         self._worker: Worker | None = None
-        super().__init__(name, self._start())
+        self._was_built = False
+        super().__init__(name, self._start(name))
 
     @property
     def pid(self) -> int | None:
@@ -132,12 +154,9 @@ class Pipe(Remote):
         return self._worker.pid if self._worker else None
 
     def open(self) -> Pipe:
-        """Start the worker if it is not there, and build the ranker in it.
-
-        Raises whatever that raises there.
-        """
+        """Start the worker if it is not there, and build the ranker in it. Raises whatever that raises there."""
         with self._lock:
-            self._closed, self._deaths = False, 0
+            self._closed, self.restarts.in_a_row = False, 0
             self._build()
         return self
 
@@ -148,42 +167,38 @@ class Pipe(Remote):
             self._end()
 
     def _rank(self, groups: list[Group]) -> list[Ranking]:
-        if not self._opened:
+        if not self._was_built:
             self._build()
         try:
             return self._ask(groups)
         except Died:
-            return [ranking for group in groups for ranking in self._again(group)]
+            return [self._ask_again(group) for group in groups]
 
-    def _again(self, group: Group) -> list[Ranking]:
+    def _ask_again(self, group: Group) -> Ranking:
         try:
-            return self._ask([group])
+            return self._ask([group])[0]
         except Died as death:
-            return self._abstentions([group], str(death))
+            return abstention(group, str(death), self.kind)
 
     def _ask(self, groups: list[Group]) -> list[Ranking]:
         data = wire.encode_groups(groups)
-        if self._deaths >= LIVES:
-            raise Died(
-                f"{self._last}; that was the {self._deaths}th time in a row, and it is not started again"
-            )
-        if not self._built:
+        self.restarts.need_another()
+        if self.state is not State.BUILT:
             self._build_again()
         rankings = decode_reply(self._exchange(data))
-        self._deaths = 0
+        self.restarts.in_a_row = 0
         return check_rankings(rankings, groups, self.name)
 
     def _build(self) -> None:
-        self._built = False
-        if self._worker is None:
-            hello = self._start()
-            if (hello.version, hello.options) != (self.version, self.options):
+        if self.state is State.ENDED:
+            now = self._start(self.name)
+            if (now.version, now.options) != (self.version, self.options):
                 self._end()
                 raise BrokenRanker(
-                    f"{self.name} was version {self.version} and is {hello.version} now; start anew"
+                    f"{self.name} was version {self.version} and is {now.version} now; start anew"
                 )
         decode_reply(self._exchange(wire.encode_groups([])))
-        self._built = self._opened = True
+        self.state, self._was_built = State.BUILT, True
 
     def _build_again(self) -> None:
         """As `_build`, but what goes wrong is a death among others: the ranker could be built before."""
@@ -192,20 +207,19 @@ class Pipe(Remote):
         except Died:
             raise
         except RankkitError as error:
-            raise self._died(str(error)) from None
+            raise self.restarts.died(str(error)) from None
 
-    def _start(self) -> Hello:
-        worker = Worker(self.command, self.name)
-        self._stop = weakref.finalize(
-            self, worker.end, GRACE
-        )  # also when this object, or this process, ends without close()
+    def _start(self, name: str) -> WorkerInfo:
+        worker = Worker(self.command, name)
+        # It ends also when this object, or this process, ends without close().
+        self._stop = weakref.finalize(self, worker.end, GRACE)
         try:
-            hello = worker.hello(self.start_timeout)
+            info = worker.handshake(self.start_timeout)
         except BaseException:
             self._stop.detach()
             raise
-        self._worker = worker
-        return hello
+        self._worker, self.state = worker, State.STARTED
+        return info
 
     def _exchange(self, data: bytes) -> bytes:
         assert self._worker is not None
@@ -213,17 +227,13 @@ class Pipe(Remote):
             return self._worker.exchange(data, self.timeout)
         except BaseException as error:
             self._stop.detach()
-            self._worker, self._built = None, False
+            self._worker, self.state = None, State.ENDED
             if isinstance(error, Died):
-                raise self._died(str(error)) from None
+                raise self.restarts.died(str(error)) from None
             raise
 
-    def _died(self, reason: str) -> Died:
-        self._deaths, self._last = self._deaths + 1, reason
-        return Died(reason)
-
     def _end(self) -> None:
-        self._worker, self._built = None, False
+        self._worker, self.state = None, State.ENDED
         self._stop()
 
 
@@ -249,7 +259,7 @@ class Http(Remote):
             said = self._client.request("GET", "/")
         except RankkitError as error:
             raise type(error)(f"{name}: {error}" if name else str(error)) from None
-        super().__init__(name or url, read_hello(said, f"the server at {self.url}"))
+        super().__init__(name or url, read_worker_info(said, f"the server at {self.url}"))
 
     def open(self) -> Http:
         """The server has built its ranker already."""
@@ -264,11 +274,11 @@ class Http(Remote):
 
     def _rank(self, groups: list[Group]) -> list[Ranking]:
         data = wire.encode_groups(groups)
-        if self.hello.limit is not None and len(data) > self.hello.limit:
+        if self.info.limit is not None and len(data) > self.info.limit:
             if len(groups) > 1:
                 return [ranking for group in groups for ranking in self._rank([group])]
             raise BrokenRanker(
-                f"{self.name}: a group of {len(data)} bytes is more than the {self.hello.limit} that {self.url} takes at once; "
+                f"{self.name}: a group of {len(data)} bytes is more than the {self.info.limit} that {self.url} takes at once; "
                 "serve it with a larger --max-body"
             )
         try:
@@ -276,4 +286,4 @@ class Http(Remote):
                 decode_reply(self._client.request("POST", "/rank", data)), groups, self.name
             )
         except Unreachable as error:
-            return self._abstentions(groups, str(error))
+            return [abstention(group, str(error), self.kind) for group in groups]

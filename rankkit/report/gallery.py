@@ -8,11 +8,11 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rankkit.errors import UsageError
+from rankkit.io.atomic import replacing_file, settle
 from rankkit.io.rows import Row
 from rankkit.report import overview, page, prompts
 from rankkit.report.html import Html, h
@@ -136,16 +136,10 @@ def _each_end(sizes: Sequence[int]) -> int:
 
 def write_pieces(out: Path, pieces: Iterable[Html]) -> None:
     """Write a page whole, or leave what was there. Raises `UsageError` where it cannot be written."""
-    part = out.with_name(f".{out.name}.part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "w", encoding="utf-8", newline="\n") as file:
+        with replacing_file(out) as part, open(part, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, out)
+            settle(file)
     except OSError as error:
         raise UsageError(f"{out}: cannot be written ({error.strerror or error}); give another file") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()

@@ -12,13 +12,9 @@ from types import TracebackType
 from typing import BinaryIO
 
 from rankkit.errors import RankkitError
+from rankkit.io.atomic import try_lock
 from rankkit.io.formats import from_json, to_json
 from rankkit.io.rows import Row
-
-try:
-    import fcntl
-except ImportError:  # Windows: no advisory locks; two runs on one output are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
 
 
 class Journal:
@@ -87,16 +83,9 @@ class Journal:
             raise RankkitError(
                 f"{self.path}: cannot be written: {error.strerror}; give -o a place that can"
             ) from None
-        try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(file):
             file.close()
-            raise RankkitError(
-                f"{self.path}: another run is writing to it; wait for it, or give another -o"
-            ) from None
-        except OSError:
-            pass  # a file system without locks
+            raise RankkitError(f"{self.path}: another run is writing to it; wait for it, or give another -o")
         if os.fstat(file.fileno()).st_nlink:
             return file
         file.close()  # the run that held it ended, and took it away, between the opening and the locking

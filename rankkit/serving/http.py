@@ -1,7 +1,7 @@
 """One ranker behind HTTP, on the standard library's server: what `rankkit serve` runs, the other end of
 `rankkit.remote.rankers.Http`.
 
-``GET /`` is the hello, as JSON. ``POST /rank`` takes groups and gives rankings, both as `wire` writes them;
+``GET /`` is the handshake, as JSON. ``POST /rank`` takes groups and gives rankings, both as `wire` writes them;
 an error is JSON with `error` and `type`: 400 for bytes that are no groups, 401 without the token, 411 and 413
 for a length that is not given or too large, 422 where the ranker raised.
 """
@@ -142,13 +142,15 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.settimeout(self.server.silence)
 
     def do_GET(self) -> None:
-        """The hello, as JSON."""
+        """The handshake, as JSON."""
         if not self._known():
             self._refuse(401, "this server wants its token: Authorization: Bearer TOKEN")
         elif self.path != "/":
             self._refuse(404, f"there is no {self.path} here; GET / says who is served, POST /rank ranks")
         else:
-            self._send(200, to_json(asdict(self.server.served.hello(self.server.limit))), "application/json")
+            self._send(
+                200, to_json(asdict(self.server.served.handshake(self.server.limit))), "application/json"
+            )
 
     def do_POST(self) -> None:
         """Groups in, rankings out."""

@@ -2,7 +2,7 @@
 `rankkit.remote.rankers.Pipe`.
 
 It finds its ranker as `load_here` does, so it can never forward to itself. Nothing that arrives is ever
-executed: groups come in and rankings go out as `wire` writes them. It says hello, then answers each frame of
+executed: groups come in and rankings go out as `wire` writes them. It begins with the handshake, then answers each frame of
 groups with a frame of rankings or of an error, until stdin closes. The ranker is built when the first frame
 comes, which may hold no groups. (`rankkit.serving.http`: the same by HTTP.)
 """
@@ -21,7 +21,7 @@ from rankkit.errors import RankkitError
 from rankkit.registry.load import Prepared, prepare_here
 from rankkit.registry.spec import with_options
 from rankkit.remote import wire
-from rankkit.remote.handshake import Hello, encode_error, encode_hello
+from rankkit.remote.handshake import WorkerInfo, encode_error, encode_handshake
 
 FRAME = 2**36  # bytes of one frame; a pipe's other end is the process that started us
 
@@ -36,11 +36,11 @@ class ServedRanker:
         self._ranker = LazyRanker(self.name, prepared.load)
         self.build = self._ranker.build
 
-    def hello(self, limit: int | None = None) -> Hello:
+    def handshake(self, limit: int | None = None) -> WorkerInfo:
         """What there is to know of the ranker before it is built."""
         about = self.prepared.identity
         options = {key: plain(value) for key, value in about.options.items()}
-        return Hello(
+        return WorkerInfo(
             about.ranker, about.version, options, self.prepared.kind, self.prepared.needs_prompt, limit=limit
         )
 
@@ -71,13 +71,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def over_pipe(spec: str, options: dict[str, str], source: BinaryIO, sink: BinaryIO) -> int:
-    """Say hello, then answer frame by frame until `source` ends.
+    """Send the handshake, then answer frame by frame until `source` ends.
 
     An exception becomes one line that names the ranker.
     """
     try:
         served = ServedRanker(prepare_here(with_options(spec, options)))
-        wire.write_frame(sink, encode_hello(served.hello()))
+        wire.write_frame(sink, encode_handshake(served.handshake()))
     except (Exception, SystemExit) as error:  # importing a plugin may do anything
         wire.write_frame(sink, encode_error(error, spec))
         return 1

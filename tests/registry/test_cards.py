@@ -120,3 +120,22 @@ def test_the_unrelated_distribution_of_the_same_name_is_warned_of(distribution):
         cards.clash()
         == "the distribution rankkit 1.0 (ranking metrics) is installed beside rankkit-t2i and shares its name; uninstall it"
     )
+
+
+@pytest.mark.parametrize(
+    ("card", "says"),
+    [
+        ('lisence = "MIT"', "'lisence'; did you mean licence"),
+        ("needs_prompt = 'yes'", "needs_prompt = 'yes' is str, not bool"),
+        ("range = 3", "range = 3 is int, not str"),
+        ("range = [", "card.toml cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_a_card_is_named(distribution, card, says):
+    distribution("rankkit-odd", {"odd": "odd:rank"}, {"odd/card.toml": card + "\n"})
+    (problem,) = cards.problems(Installed("odd", "rankkit-odd", "1.0"))
+    assert says in problem
+
+
+def test_every_card_of_ours_is_right():
+    assert not [problem for offer in installed() for problem in cards.problems(offer)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import rankkit
-from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
+from rankkit.errors import BadOption, BrokenRanker, UnknownRanker, UsageError
 from rankkit.registry.catalog import installed
 from rankkit.registry.load import prepare, prepare_here
 from rankkit.remote import config, wire
@@ -259,38 +259,31 @@ def test_list_goes_on_where_the_file_cannot_be_understood(toml):
     assert "sharpness" in listed and "is no TOML" in listed and "BROKEN" in listed
 
 
-COMMAND = ["/env/bin/python", "-I", "-m", "rankkit.serving.pipe", "x-official"]
+def owned(name, command):
+    """What `rankkit install` writes."""
+    file = config.owned_file(name)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"[rankers.{json.dumps(name)}]\ncommand = {json.dumps(command)}\n")
+    return file
 
 
-@pytest.mark.parametrize("before", [
-    "", "# mine\n[other]\na = 1\n", '[rankers.x-official]\ncommand = [\n  "old",\n]\n',
-    '[rankers."x-official"] # old\nurl = "http://a"\n\n[rankers.y]\nurl = "http://b"\n',
-    "[rankers]\n", '[rankers.x-official-2]\nurl = "http://c"\n[[list]]\na = 1\n',
-])  # fmt: skip
-def test_an_entry_is_put_in_place_and_all_else_stays(toml, before):
-    toml(before)
-    others = {name: place for name, place in config.places().items() if name != "x-official"}
-    file = config.put("x-official", COMMAND)
-    assert config.places() == {**others, "x-official": Place("x-official", tuple(COMMAND))}
-    text = file.read_text()
-    for line in ("# mine", "a = 1"):
-        assert (line in text) == (line in before)
-    assert config.put("x-official", COMMAND).read_text() == text
+def test_an_installed_ranker_has_a_file_of_its_own_beside_the_users(toml):
+    toml("# mine\n[rankers.far]\nurl = 'http://a'\n")
+    owned("x-official", ["/env/bin/python", "x-official"])
+    assert config.places() == {
+        "far": Place("far", url="http://a"),
+        "x-official": Place("x-official", ("/env/bin/python", "x-official")),
+    }
 
 
-def test_the_file_is_made_with_its_folder_and_keeps_its_permissions(tmp_path, monkeypatch):
-    monkeypatch.setenv("RANKKIT_CONFIG", str(tmp_path / "a" / "b" / "rankkit.toml"))
-    file = config.put("x", ["a b", 'with "quotes" and \\'])
-    assert config.places()["x"].command == ("a b", 'with "quotes" and \\')
-    file.chmod(0o600)
-    config.put("y", ["c"])
-    assert file.stat().st_mode & 0o777 == 0o600 and os.listdir(file.parent) == ["rankkit.toml"]
+def test_of_two_entries_with_one_name_the_users_own_counts(toml):
+    owned("x-official", ["/env/bin/python"])
+    toml('[rankers.x-official]\ncommand = ["mine"]\n')
+    assert config.places()["x-official"].command == ("mine",)
 
 
-def test_an_entry_that_cannot_be_put_is_shown_to_be_written_by_hand(toml):
-    toml('rankers = {x = {url = "http://a"}}\n')
-    with pytest.raises(
-        RankkitError, match=r"(?s)write this into it yourself:.*\[rankers\.x\].*command = \[\"c\"\]"
-    ):
-        config.put("x", ["c"])
-    assert config.places()["x"].url == "http://a"
+def test_an_owned_file_that_cannot_be_understood_is_named(toml):
+    file = owned("x-official", ["a"])
+    file.write_text("[rankers.x")
+    with pytest.raises(UsageError, match=r"rankers\.d/x-official\.toml is no TOML"):
+        config.places()

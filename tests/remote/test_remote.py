@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 import rankkit
+from rankkit.core.version import installed_version
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry.load import prepare_here
 from rankkit.remote import handshake, http_client, rankers, wire
@@ -160,7 +161,7 @@ def wait_for(condition):
 
 
 def said(**fields):
-    return handshake.encode_hello(handshake.Hello("x", "1", {}, "pointwise", False, **fields))
+    return handshake.encode_handshake(handshake.WorkerInfo("x", "1", {}, "pointwise", False, **fields))
 
 
 def frame(data):
@@ -282,12 +283,20 @@ def test_an_environment_deleted_while_it_is_used_makes_the_groups_abstain_with_t
 
 
 OTHER = {
-    "of another rankkit": (
-        said(rankkit="0.0.1"),
-        rf"runs rankkit 0\.0\.1 .*this is rankkit {handshake.own_version()}.*install the same",
+    "of another wire": (said(protocol=9), r"wire version 9.*install versions that agree"),
+    "that combines scores otherwise": (
+        said(rankkit="9.0", aggregation=9),
+        rf"runs rankkit 9\.0 .*aggregation 9.*this is rankkit {installed_version()}.*install versions that agree",
     ),
-    "of another protocol": (said(protocol=9), r"wire version 9.*install the same"),
 }
+
+
+def test_a_worker_of_another_release_with_the_same_wire_ranks_and_is_reported():
+    code = f"import sys; sys.stdout.buffer.write({frame(said(rankkit='0.0.1'))!r}); sys.stdout.flush(); sys.stdin.read()"
+    with pytest.warns(UserWarning, match=r"x runs rankkit 0\.0\.1"):
+        pipe = Pipe(fake(code), name="x")
+    assert pipe.info.rankkit == "0.0.1"
+    pipe.close()
 
 
 @pytest.mark.parametrize("case", OTHER)
@@ -308,8 +317,8 @@ NO_WORKERS = {
         "the other side speaks wire version 2, this one 1",
     ),
     "a greeting": (
-        "print('Hello there, world', flush=True); input()",
-        "this is no frame of rankkit, it begins with b'Hello",
+        "print('WorkerInfo there, world', flush=True); input()",
+        "this is no frame of rankkit, it begins with b'WorkerInfo",
     ),
     "nothing": ("pass", "ended with exit code 0; it said nothing"),
     "a traceback": (
@@ -317,7 +326,7 @@ NO_WORKERS = {
         "ended with exit code 1; it last said: .*No module named 'no_such_module'",
     ),
     "a signal": ("import os; os.kill(os.getpid(), 9)", r"was killed by SIGKILL \(out of memory\?\)"),
-    "silence": ("import time; time.sleep(600)", "did not say hello within 1 s, and was ended"),
+    "silence": ("import time; time.sleep(600)", "did not complete the handshake within 1 s, and was ended"),
     "half a frame": ("print(end='RKfr', flush=True)", "cut off after 4 bytes"),
 }
 
@@ -412,7 +421,7 @@ def answer(status, body=b"{}"):
 
 
 GREETING = answer(200, json.dumps({"name": "x", "version": "1", "options": {}, "kind": "pointwise", "needs_prompt": False,
-                                   "protocol": wire.VERSION, "rankkit": handshake.own_version()}).encode())  # fmt: skip
+                                   "protocol": wire.VERSION, "rankkit": installed_version()}).encode())  # fmt: skip
 RANKED = answer(200, wire.encode_rankings([rankkit.Ranking((1.0, 2.0))]))
 
 
@@ -539,7 +548,7 @@ def test_redirects_are_not_followed_with_the_token():
 
 @pytest.mark.parametrize("body, says", [
     (b"<html>It works!</html>", "is no rankkit worker: it says b'<html>It works!"), (b"{}", "is no rankkit worker"),
-    (b'{"protocol": 1, "rankkit": "0.0.1"}', r"runs rankkit 0\.0\.1 .*install the same"),
+    (b'{"protocol": 9, "rankkit": "9.0"}', r"runs rankkit 9\.0 .*install versions that agree"),
 ])  # fmt: skip
 def test_a_server_of_another_kind_or_version_is_one_clear_message(body, says):
     with (

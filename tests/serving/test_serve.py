@@ -13,6 +13,7 @@ from PIL import Image
 
 import rankkit
 from rankkit.core.calling import check_rankings
+from rankkit.core.version import installed_version
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry.spec import parse, with_options
 from rankkit.remote import handshake, wire
@@ -53,7 +54,7 @@ def group(prompt="p", n=2):
 
 def test_a_worker_says_who_it_is_before_it_is_asked(folder):
     with worker("odd_rankers:needy:weight=2", cwd=folder) as process:
-        said = handshake.decode_hello(receive(process), "needy")
+        said = handshake.decode_handshake(receive(process), "needy")
     assert (said.name, said.options, said.kind, said.needs_prompt) == (
         "odd_rankers:needy",
         {"weight": 2.0},
@@ -62,7 +63,7 @@ def test_a_worker_says_who_it_is_before_it_is_asked(folder):
     )
     assert said.version.startswith("source:") and (said.protocol, said.rankkit) == (
         wire.VERSION,
-        handshake.own_version(),
+        installed_version(),
     )
 
 
@@ -78,7 +79,7 @@ def test_scores_equal_those_made_in_process_to_the_bit():
 def test_a_panel_can_be_served():
     groups = sample_groups()
     with worker("sharpness*2+contrast") as process:
-        assert handshake.decode_hello(receive(process), "panel").kind == "listwise"
+        assert handshake.decode_handshake(receive(process), "panel").kind == "listwise"
         assert wire.encode_rankings(ask(process, groups)) == wire.encode_rankings(
             rankkit.load_here("sharpness*2+contrast").rank(groups)
         )
@@ -110,7 +111,7 @@ def test_a_worker_ends_when_its_stdin_closes():
 
 def test_the_ranker_is_built_when_the_first_frame_comes_even_an_empty_one(folder):
     with worker("odd_rankers:Unbuildable:checkpoint=/w.pt", cwd=folder) as process:
-        assert handshake.decode_hello(receive(process), "x").kind == "pointwise"
+        assert handshake.decode_handshake(receive(process), "x").kind == "pointwise"
         with pytest.raises(
             BrokenRanker,
             match=r"^odd_rankers:Unbuildable:.* cannot be built: FileNotFoundError: no checkpoint at /w\.pt$",
@@ -154,10 +155,10 @@ def test_what_does_not_fit_the_question_is_said_in_one_line(returned, says):
     (["http://127.0.0.1:1"], UsageError, "127.0.0.1:1"),
     (["a*2+b", "weight=1"], UsageError, "a panel takes no options"),
 ])  # fmt: skip
-def test_what_cannot_be_found_is_said_in_place_of_the_hello(folder, arguments, error, says):
+def test_what_cannot_be_found_is_said_in_place_of_the_handshake(folder, arguments, error, says):
     with worker(*arguments, cwd=folder) as process:
         with pytest.raises(error, match=says):
-            handshake.decode_hello(receive(process), "x")
+            handshake.decode_handshake(receive(process), "x")
         assert process.wait(timeout=60) == 1
 
 
@@ -195,24 +196,24 @@ def test_a_value_with_both_kinds_of_quotes_is_refused():
 
 
 SAID = {"name": "clip", "version": "1", "options": {}, "kind": "pointwise", "needs_prompt": False,
-        "protocol": wire.VERSION, "rankkit": handshake.own_version()}  # fmt: skip
+        "protocol": wire.VERSION, "rankkit": installed_version()}  # fmt: skip
 
 
 @pytest.mark.parametrize("fields", [
     None, [], 1, "x", {}, {**SAID, "kind": "best"}, {**SAID, "kind": None}, {**SAID, "needs_prompt": 1}, {**SAID, "options": []},
-    {**SAID, "protocol": 2}, {**SAID, "rankkit": "0.0.1"}, {**SAID, "name": None},
+    {**SAID, "protocol": 2}, {**SAID, "aggregation": 9}, {**SAID, "name": None},
 ])  # fmt: skip
-def test_a_hello_that_is_none_is_one_clear_error(fields):
+def test_a_handshake_that_is_none_is_one_clear_error(fields):
     with pytest.raises(BrokenRanker, match=r"^the worker "):
-        handshake.read_hello(json.dumps(fields).encode(), "the worker")
+        handshake.read_worker_info(json.dumps(fields).encode(), "the worker")
 
 
-def test_a_worker_of_another_rankkit_is_refused_with_both_versions():
+def test_a_worker_that_combines_scores_otherwise_is_refused_with_both_versions():
     with pytest.raises(
         BrokenRanker,
-        match=rf"runs rankkit 0\.0\.1 .*this is rankkit {handshake.own_version()} .*install the same",
+        match=rf"runs rankkit 9\.0 .*this is rankkit {installed_version()} .*install versions that agree",
     ):
-        handshake.read_hello(json.dumps({**SAID, "rankkit": "0.0.1"}).encode(), "gpu7")
+        handshake.read_worker_info(json.dumps({**SAID, "rankkit": "9.0", "aggregation": 9}).encode(), "gpu7")
 
 
 @pytest.mark.parametrize(
