@@ -11,18 +11,24 @@ import typer
 from drpo.config import PLACES, described
 from rankkit.plugin import Program, print_result, say
 
-app = Program("drpo", "Finetune one-step text-to-image generators from rankings alone.")
+app = Program(
+    "drpo",
+    "Finetune one-step text-to-image generators from rankings alone.",
+    install="pip install 'rankkit-t2i[drpo]'",
+)
 
 TRAIN = "Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."
 
 
 @app.command(help=f"{TRAIN}\n\n{described()}")
 def train(
-    recipe: Annotated[str, typer.Argument(help="A recipe; `drpo recipes` lists them.")],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe; `drpo recipes` lists them.")],
     settings: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"field=value over the recipe's; {' and '.join(PLACES)} say where the run is written and followed."
+            metavar="FIELD=VALUE",
+            help=f"Settings in place of the recipe's; {' and '.join(PLACES)} say where the run is written "
+            "and what follows it.",
         ),
     ] = None,
 ) -> None:
@@ -54,16 +60,20 @@ def train(
 
 @app.command()
 def sample(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     prompts: Annotated[Path, typer.Option(help="A text file with one prompt per line.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where the images go; default RUN/samples.")
+        Path | None,
+        typer.Option("--out", "-o", help="Where the images are written; RUN/samples if not given."),
     ] = None,
     each: Annotated[int, typer.Option(min=1, help="Images per prompt.")] = 4,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     base: Annotated[bool, typer.Option(help="Sample the untrained base instead.")] = False,
 ) -> None:
-    """Sample a trained run: one folder per prompt with prompt.txt and numbered images, as `rankkit score` reads them."""
+    """Sample a trained run: one folder per prompt, as `rankkit score` reads them.
+
+    Each folder holds prompt.txt and numbered images.
+    """
     from drpo.run.sample import sample_run
 
     print_result(str(sample_run(run, prompts, out or run / "samples", each=each, seed=seed, base=base)))
@@ -71,7 +81,7 @@ def sample(
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     prompts: Annotated[
         str,
         typer.Option(
@@ -84,7 +94,10 @@ def evaluate(
     each: Annotated[int, typer.Option(min=1, help="Images per prompt.")] = 4,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
-    """Compare a run with its base on the same noises: a win rate per ranker, with an interval. The run's report shows it too."""
+    """Compare a run with its base on the same noise: a win rate per ranker, with an interval.
+
+    The run's report shows it too.
+    """
     from drpo import build
     from drpo.data.prompts import prompts as prompts_of
     from drpo.report import report
@@ -100,17 +113,22 @@ def evaluate(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="report.html", help="The page; default RUN/report.html."),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="report.html",
+            help="Where the report is written; RUN/report.html if not given.",
+        ),
     ] = None,
     beside: Annotated[
         Path | None,
         typer.Option(help="Rows of earlier runs (.jsonl), to draw a random ranker's curve beside."),
     ] = None,
 ) -> None:
-    """Write a run's page: gains, curves, images before and after."""
+    """Write a run's report: gains, curves, images before and after."""
     from drpo.report.report import write
 
     print_result(str(write(run, out, beside=beside)))

@@ -78,9 +78,8 @@ def compare(
     say(f"{len(pairing.pairs)} pairs by {pairing.by}")
     for side, alone in ((a, pairing.only_a), (b, pairing.only_b)):
         if alone:
-            say(
-                f"{len(alone)} images of {side} have no partner: {', '.join(alone[:3])}{' …' if len(alone) > 3 else ''}"
-            )
+            more = " …" if len(alone) > 3 else ""
+            say(f"{len(alone)} images of {side} have no partner: {', '.join(alone[:3])}{more}")
     with progress(len(pairing.pairs) * len(names), "pairs") as advance:
         found = compare_pairs(pairing.pairs, {name: load(name) for name in names}, progress=advance)
     as_objects = [each.as_json() for each in found]
@@ -109,7 +108,10 @@ def agree(
     limit: Annotated[int | None, typer.Option(min=1, help="Take at most this many entries.")] = None,
     as_json: Json = False,
 ) -> None:
-    """How often rankers choose as humans did: pairwise accuracy with a 95 % interval, and rank correlations between rankers."""
+    """Measure how often rankers choose as humans did.
+
+    Prints pairwise accuracy with a 95 % interval, and rank correlations between rankers.
+    """
     from rankkit.analysis.agree import agree as agree_with_humans
     from rankkit.analysis.agree import lines, to_dict
     from rankkit.cli.progress import following

@@ -1,11 +1,13 @@
-"""What the commands of a program share: results on stdout, everything else on stderr, and how a run ends in an exit code."""
+"""What the commands of a program share: results on stdout, all else on stderr, exit codes."""
 
 from __future__ import annotations
 
+import atexit
 import functools
 import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, NoReturn, TextIO, TypeVar
@@ -23,13 +25,15 @@ _results: list[TextIO] = []  # the real stdout, while a command runs
 
 
 class Program(typer.Typer):
-    """A program of commands. While one runs, whatever plugins and libraries print goes to stderr: stdout holds results only.
+    """A program of commands. While one runs, all that plugins and libraries print goes to stderr.
 
-    A command writes its results by `print_result`, and ends in an exit code: 0 done, 1 the run could not go on, 2 the request itself is
-    wrong, 3 finished but some images abstained, 130 interrupted.
+    A command writes its results by `print_result`, and ends in an exit code: 0 done, 1 the run could not go
+    on, 2 the request itself is wrong, 3 finished but some images abstained, 130 interrupted. Every error is
+    one line on stderr; ``RANKKIT_DEBUG=1`` shows the traceback of an unexpected one. `install`: the command
+    that brings packages which the program may lack.
     """
 
-    def __init__(self, name: str, help: str) -> None:
+    def __init__(self, name: str, help: str, *, install: str = "") -> None:
         super().__init__(
             no_args_is_help=True,
             add_completion=False,
@@ -38,6 +42,7 @@ class Program(typer.Typer):
             context_settings={"help_option_names": ["-h", "--help"]},
         )
         self.name = name
+        self.install = install
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
         """Register a command, as Typer does."""
@@ -49,7 +54,7 @@ class Program(typer.Typer):
         return register
 
     def main(self) -> NoReturn:
-        """Run the program on the arguments it was given; errors meant for people are one line on stderr and an exit code."""
+        """Run the program on its arguments and exit; every error is one line on stderr."""
         try:
             code = int(self(standalone_mode=False, prog_name=self.name) or 0)
             sys.stdout.flush()
@@ -59,15 +64,14 @@ class Program(typer.Typer):
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         except BrokenPipeError:
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # the reader has gone; nothing more to say to it
+            # the reader has gone; what is left in the buffer must not fail at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
         except RankkitError as error:
             say(f"error: {error}")
             code = 2 if isinstance(error, UsageError) else 1
         except Exception as error:
-            code = _unexpected(error)
+            code = _unexpected(error, self.install)
         if code == INTERRUPTED:
             say("stopped; give the same command again to go on")
         sys.exit(code)
@@ -84,7 +88,7 @@ def results() -> TextIO:
 
 
 def say(text: str) -> None:
-    """One line on stderr; what a file's name or a ranker's message smuggles in cannot drive the terminal."""
+    """One line on stderr; control characters in names and messages cannot drive the terminal."""
     print(one_line(text), file=sys.stderr, flush=True)
 
 
@@ -94,7 +98,7 @@ def count(number: int, what: str) -> str:
 
 
 def best_images(rows: Iterable[Any], top: int = 3) -> Iterator[str]:
-    """For people: each ranker's best images of each group, a line each, in the order of the rows."""
+    """Each ranker's best images of each group, a line each, in the order of the rows."""
     from itertools import groupby
 
     from rankkit.analysis.leaderboard import label
@@ -118,7 +122,8 @@ def _with_stdout_for_results(function: F) -> F:
                 return function(*args, **kwargs)
             except SystemExit as error:  # only a plugin or a library does that
                 raise RankkitError(
-                    f"something that was loaded tried to end the program (SystemExit: {error.code})"
+                    f"{_place(error)} tried to end the program (SystemExit: {error.code}); "
+                    "a ranker that cannot go on raises an exception instead"
                 ) from error
 
     return command  # type: ignore[return-value]
@@ -126,7 +131,7 @@ def _with_stdout_for_results(function: F) -> F:
 
 @contextmanager
 def _stdout_for_results() -> Iterator[None]:
-    """Keep the real stdout for `print_result`; what anybody else prints, programs below this one too, goes to stderr."""
+    """Keep the real stdout for `print_result`; all else, from child processes too, goes to stderr."""
     sys.stdout.flush()
     try:
         descriptor = sys.stdout.fileno()
@@ -143,6 +148,7 @@ def _stdout_for_results() -> Iterator[None]:
         kept.flush()
     finally:
         _results.pop()
+        atexit.register(_stdout_to_stderr)
         if own is not None:
             os.dup2(own, descriptor)
             os.close(own)
@@ -150,12 +156,35 @@ def _stdout_for_results() -> Iterator[None]:
                 kept.close()
 
 
-def _unexpected(error: Exception) -> int:
-    """Typer's own errors know their message and exit code; anything else is a bug of ours, and is shown as one."""
+def _stdout_to_stderr() -> None:
+    """At exit, before the exit handlers and the C buffers of what the command loaded are run and flushed."""
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+
+
+def _unexpected(error: Exception, install: str) -> int:
+    """The exit code of what is no `RankkitError`: the parser's own errors, the system's, and bugs."""
     if hasattr(error, "exit_code") and hasattr(error, "show"):
         error.show()
         return int(error.exit_code)
     if isinstance(error, OSError):
         say(f"error: {error}")
         return 1
-    raise error
+    if os.environ.get("RANKKIT_DEBUG"):
+        raise error
+    if install and isinstance(error, ModuleNotFoundError):
+        say(f"error: {error.name} is not installed; {install} brings it")
+        return 1
+    say(
+        f"error: {type(error).__name__}: {error} ({_place(error)}); this is a bug: please report it with the "
+        "traceback that the same command shows with RANKKIT_DEBUG=1"
+    )
+    return 1
+
+
+def _place(error: BaseException) -> str:
+    """The file and line that raised an error."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}:{frame.lineno}"

@@ -1,4 +1,4 @@
-"""The program ``rankkit``, on which each family of commands registers its own, and the options that several of them share."""
+"""The program ``rankkit``, to which each family adds its commands, and the options that several share."""
 
 from __future__ import annotations
 

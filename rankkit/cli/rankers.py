@@ -1,4 +1,4 @@
-"""``rankkit list``, ``check`` and ``new``: what is installed, whether it keeps the contract, and a plugin to start from."""
+"""Rankers themselves: ``rankkit list``, ``check`` and ``new``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def list_(
         bool, typer.Option("--json", help="An array of objects with name, distribution, version.")
     ] = False,
 ) -> None:
-    """The installed rankers. Imports none of them."""
+    """List the installed rankers, without importing them."""
     from rankkit.registry import cards
     from rankkit.registry.catalog import installed
 
@@ -44,7 +44,10 @@ def list_(
 def check(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="The ranker to check, as after -r.")],
 ) -> None:
-    """Check what every ranker must do, on small images. Exit code 1: a check failed."""
+    """Check what every ranker must do, on small images.
+
+    Exit code 1: a check failed.
+    """
     from rankkit.registry.load import load
     from rankkit.testing import run_checks
 

@@ -21,7 +21,9 @@ def serve(
             help="The ranker to serve, as after -r; it is looked for in this environment only.",
         ),
     ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 8085,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes any that is free.")
+    ] = 8085,
     host: Annotated[
         str, typer.Option(help="The address to listen on; others than this machine need a token.")
     ] = "127.0.0.1",
@@ -29,11 +31,11 @@ def serve(
         Path | None, typer.Option(help="A file with the bearer token clients must send.")
     ] = None,
     token_env: Annotated[
-        str | None, typer.Option(help="The environment variable that holds that token.")
+        str | None, typer.Option(help="The environment variable with the bearer token clients must send.")
     ] = None,
     max_body: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest request, in MiB.")] = 512,
 ) -> None:
-    """Serve a ranker by HTTP, to `-r http://HOST:PORT` here or on another machine. Ctrl-C ends it."""
+    """Serve a ranker over HTTP, for `-r http://HOST:PORT` here or on another machine. Ctrl-C ends it."""
     from rankkit.serving import http
 
     token = http.token_from(token_file, token_env)
@@ -54,11 +56,9 @@ def install(
     python: Annotated[
         str, typer.Option(metavar="PYTHON", help="The interpreter of the environment; this one if not given.")
     ] = sys.executable,
-    force: Annotated[
-        bool, typer.Option("--force", help="Make the environment anew if it is there already.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing environment.")] = False,
 ) -> None:
-    """Make an environment of its own for a ranker, and remember it for `-r NAME`."""
+    """Make an environment of its own for a ranker, and add it to the names for `-r`."""
     from rankkit.environments import install as environments
 
     print_result(str(environments.install(name, plugin=plugin, python=python, force=force, say=say)))

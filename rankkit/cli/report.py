@@ -23,7 +23,7 @@ def gallery(
         ),
     ] = None,
 ) -> None:
-    """One self-contained HTML file to look at: best and worst per prompt, where rankers disagree, abstentions."""
+    """Write one self-contained HTML file: best and worst images per prompt, disagreements, abstentions."""
     write_gallery(file, output, {"rows": str(file)}, extra or ())
 
 

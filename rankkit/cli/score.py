@@ -40,13 +40,14 @@ def score(
             "-o",
             "--output",
             metavar="scores.jsonl",
-            help="Rows: .jsonl, .csv or .parquet; if not given, the rows go to stdout as jsonl, and a terminal shows the best images.",
+            help="Where the rows are written: .jsonl, .csv or .parquet. Without it a terminal shows the best "
+            "images, and a pipe or file gets the rows as jsonl.",
         ),
     ] = None,
     html: Annotated[
         Path | None,
         typer.Option(
-            "--html", metavar="report.html", help="Also write a gallery: one self-contained HTML file."
+            "--html", metavar="report.html", help="Also write a report: one self-contained HTML file."
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score at most this many images.")] = None,
@@ -54,7 +55,7 @@ def score(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when any image abstained.")] = False,
     engine: Annotated[Engine, typer.Option(help="Score here, or on a Ray cluster.")] = Engine.local,
 ) -> None:
-    """Score every image with every ranker; go on where an earlier run stopped.
+    """Score every image with every ranker, or continue an earlier run.
 
     Exit code 3: finished, but some images abstained.
     """
@@ -88,14 +89,15 @@ def score(
     pairwise = ", ".join(each.identity.ranker for each in rankers if each.kind == "pairwise")
     if pairwise and 0 < outcome.images == outcome.groups:
         say(
-            f"note: no group has a second image for {pairwise} to compare; rankkit compare DIR_A DIR_B compares two folders"
+            f"note: no group has a second image for {pairwise} to compare; "
+            "rankkit compare DIR_A DIR_B compares two folders"
         )
     if outcome.abstained:
         raise typer.Exit(1 if strict else 3)
 
 
 def _print_rows(rows: Path) -> None:
-    """Without an output, programs that read stdout get the rows, and a person at a terminal gets the best images."""
+    """Print the best images on a terminal, and every row where a program reads stdout."""
     if results().isatty():
         from rankkit.io.formats import read_rows
 

@@ -1,0 +1,84 @@
+"""How a program ends: one line for every error, and what to do about it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from score_runs import ENVIRONMENT, folder
+from typer.main import get_command
+from typer.testing import CliRunner
+
+import drpo.cli
+from rankkit.cli.app import app
+
+PROGRAMS = {"rankkit": app, "drpo": drpo.cli.app}
+
+
+def run(*command, **options):
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_command_shows_its_help_in_80_columns(program, flag):
+    runner = CliRunner(env={"COLUMNS": "80"})
+    for name in get_command(PROGRAMS[program]).commands:
+        result = runner.invoke(PROGRAMS[program], [name, flag])
+        assert result.exit_code == 0 and "Usage: " in result.stdout
+        assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_without_arguments_shows_its_help(program):
+    done = run("-m", program, env=ENVIRONMENT)
+    assert "Usage: " in done.stdout and "--help" in done.stdout
+
+
+def test_a_command_that_needs_torch_says_what_to_install(tmp_path):
+    code = "import sys; sys.modules['torch'] = None; from drpo.cli import main; main()"
+    done = run("-c", code, "train", "shapes", cwd=tmp_path, env=ENVIRONMENT)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and not done.stdout
+    assert "torch is not installed" in line and "pip install 'rankkit-t2i[drpo]'" in line
+
+
+def test_an_unexpected_error_is_one_line_and_its_traceback_is_shown_when_asked_for():
+    program = (
+        "from rankkit.plugin import Program\napp = Program('one', '')\n"
+        "@app.command()\ndef first(): [][1]\n"
+        "@app.command()\ndef second(): pass\n"
+        "app.main()"
+    )
+    quiet = run("-c", program, "first", env=ENVIRONMENT)
+    loud = run("-c", program, "first", env={**ENVIRONMENT, "RANKKIT_DEBUG": "1"})
+    (line,) = quiet.stderr.splitlines()
+    assert quiet.returncode == loud.returncode == 1
+    assert "IndexError" in line and "<string>:4" in line and "RANKKIT_DEBUG=1" in line
+    assert "Traceback" in loud.stderr
+
+
+def test_a_library_that_ends_the_program_is_named_by_its_line():
+    program = (
+        "import sys\nfrom rankkit.plugin import Program\napp = Program('one', '')\n"
+        "@app.command()\ndef first(): sys.exit(0)\n"
+        "@app.command()\ndef second(): pass\n"
+        "app.main()"
+    )
+    done = run("-c", program, "first", env=ENVIRONMENT)
+    assert done.returncode == 1 and "<string>:5" in done.stderr and "SystemExit: 0" in done.stderr
+
+
+def test_a_reader_that_has_gone_is_no_error(tmp_path):
+    folder(tmp_path / "images", prompt="a cat")
+    command = f"{sys.executable} -m rankkit score images -r sharpness | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, env=ENVIRONMENT
+    )
+    assert done.stdout == "0\n" and "rror" not in done.stderr
+
+
+def test_importing_a_program_brings_nothing_heavy():
+    code = "import sys, {}; print({{'torch', 'typer', 'numpy', 'rich'}} & set(sys.modules))"
+    for module, allowed in (("rankkit.plugin", "{'numpy'}"), ("rankkit.cli", "{'typer'}")):
+        assert run("-c", code.format(module), env=dict(os.environ)).stdout.strip() == allowed, module
