@@ -1,6 +1,4 @@
-"""How far a run is, on stderr: a bar with reward and time left on a terminal, a plain line now and then
-elsewhere.
-"""
+"""Progress of a run, on stderr: a bar with reward and time left on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""How far a long run is: a bar on a terminal, a plain line now and then elsewhere; always on stderr, results
-have stdout.
-"""
+"""Progress of a long run, on stderr: a bar on a terminal, a plain line every 15 seconds elsewhere."""
 
 from __future__ import annotations
 
