@@ -19,7 +19,6 @@ from rankkit.core import images
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.prompts import survey
 from rankkit.io.prompts.base import Item
-from rankkit.io.prompts.embedded.png_text import prompt_in
 from rankkit.registry.load import prepare
 from rankkit.scoring.engine import score
 from rankkit.scoring.ledger import Ledger
@@ -804,12 +803,7 @@ def test_a_compressed_archive_says_that_it_must_be_uncompressed():
         survey(["x.tar.gz"])
 
 
-# --- prompts inside the image files ---
-
-
-A1111 = (
-    "a cat, <lora:x:1>\nsitting\nNegative prompt: blurry, Steps\nSteps: 20, Sampler: Euler a, CFG scale: 7"
-)
+# --- prompts inside the image files (each program's: tests/io/embedded) ---
 
 
 def with_text(**chunks):
@@ -819,119 +813,16 @@ def with_text(**chunks):
     return encoded(pnginfo=info)
 
 
-def comment(text, code=b"UNICODE\0", encoding="utf-16-be", form="JPEG", image=RED):
-    exif = Image.Exif()
-    exif.get_ifd(0x8769)[0x9286] = code + text.encode(encoding)
-    return encoded(form, image, exif=exif.tobytes())
-
-
-GRAPH = {
-    "3": {
-        "class_type": "KSampler",
-        "inputs": {"seed": 1, "positive": ["12", 0], "negative": ["7", 0], "model": ["4", 0]},
-    },
-    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "x.safetensors"}},
-    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": ["20", 0], "clip": ["4", 1]}},
-    "7": {
-        "class_type": "CLIPTextEncode",
-        "inputs": {"text": "blurry and very very very long, so that length cannot decide", "clip": ["4", 1]},
-    },
-    "12": {"class_type": "FluxGuidance", "inputs": {"conditioning": ["6", 0], "guidance": 3.5}},
-    "20": {"class_type": "PrimitiveString", "inputs": {"value": "a cat"}},
-}
-
-
-def test_the_parameters_of_a1111_hold_the_prompt_before_the_negative_one():
-    put({"pics/a.png": with_text(parameters=A1111), "pics/b.png": None})
+def test_the_prompt_inside_an_image_file_is_its_own():
+    put(
+        {
+            "pics/a.png": with_text(parameters="a cat <lora:x:1>\nSteps: 20, Sampler: Euler"),
+            "pics/b.png": None,
+        }
+    )
     found = look()
     assert found.source == "the prompts inside the image files"
-    assert prompts(found) == {"pics/a.png": "a cat, <lora:x:1>\nsitting", "pics/b.png": ""}
-
-
-@pytest.mark.parametrize(
-    ("parameters", "prompt"),
-    [
-        ("a cat\nSteps: 20, Sampler: Euler", "a cat"),
-        ("a cat", "a cat"),
-        ("Negative prompt: x\nSteps: 3", None),
-        ("Steps: 20, Sampler: Euler", None),
-        ("a diagram of Steps: to take\nSteps: 4", "a diagram of Steps: to take"),
-        ("ein Kätzchen 😀\nSteps: 4", "ein Kätzchen 😀"),
-    ],
-)
-def test_only_the_prompt_of_the_parameters_is_taken(parameters, prompt):
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt("parameters", parameters)
-    put({"a.png": encoded(pnginfo=info)})
-    assert prompt_in("a.png") == prompt
-
-
-@pytest.mark.parametrize(
-    ("code", "encoding"),
-    [
-        (b"UNICODE\0", "utf-16-be"),
-        (b"UNICODE\0", "utf-16-le"),
-        (b"ASCII\0\0\0", "utf-8"),
-        (b"\0" * 8, "utf-8"),
-        (b"", "utf-8"),
-    ],
-)
-def test_a_jpegs_user_comment_is_read_in_the_encoding_that_it_names(code, encoding):
-    put({"a.jpg": comment(A1111, code, encoding)})
-    assert prompt_in("a.jpg") == "a cat, <lora:x:1>\nsitting"
-
-
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "AVIF"])
-def test_a_user_comment_is_found_in_every_format_also_behind_large_pictures(form):
-    noise = Image.frombytes("RGB", (512, 512), os.urandom(512 * 512 * 3))
-    try:
-        data = comment(A1111, form=form, image=noise)
-    except (KeyError, OSError):
-        pytest.skip(f"this Pillow cannot write {form}")
-    put({"a.png": data})
-    assert prompt_in("a.png") == "a cat, <lora:x:1>\nsitting"
-
-
-def test_a_comfyui_graph_is_followed_from_the_sampler_to_the_text():
-    put({"pics/a.png": with_text(prompt=json.dumps(GRAPH), workflow="{}")})
-    assert prompts(look()) == {"pics/a.png": "a cat"}
-
-
-@pytest.mark.parametrize(
-    ("graph", "prompt"),
-    [
-        (
-            {"1": {"inputs": {"text": "short"}}, "2": {"inputs": {"text": "the longest text"}}},
-            "the longest text",
-        ),
-        (
-            {"1": {"inputs": {"positive": ["2", 0]}}, "2": {"inputs": {"text": ["1", 0], "clip": ["2", 0]}}},
-            None,
-        ),
-        ({"1": {"inputs": {"positive": ["9", 0]}}, "2": {"inputs": {"text": "somewhere"}}}, "somewhere"),
-        (
-            {"1": {"inputs": {"positive": ["2", 0]}}, "2": {"inputs": {"text_g": "big", "text_l": "small"}}},
-            "big",
-        ),
-        ([1, 2], None),
-        ({"1": 3, "2": {"inputs": [1]}}, None),
-    ],
-)
-def test_any_graph_gives_a_prompt_or_none(graph, prompt):
-    put({"a.png": with_text(prompt=json.dumps(graph))})
-    assert prompt_in("a.png") == prompt
-
-
-def test_a_plain_text_under_the_key_prompt_is_the_prompt():
-    put({"a.png": with_text(prompt="just a cat")})
-    assert prompt_in("a.png") == "just a cat"
-
-
-@pytest.mark.parametrize("content", [b"", b"parameters but no image", encoded()[:30] + b"prompt", encoded()])
-def test_a_file_that_cannot_be_opened_carries_no_prompt(content):
-    put({"a.png": content})
-    assert prompt_in("a.png") is None
-    assert prompt_in("gone.png") is None
+    assert prompts(found) == {"pics/a.png": "a cat", "pics/b.png": ""}
 
 
 # --- the order of trying, and what is said ---

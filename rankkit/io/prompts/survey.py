@@ -21,7 +21,7 @@ from rankkit.io.prompts import (
     webdataset,
 )
 from rankkit.io.prompts.base import Item, Root, is_image
-from rankkit.io.prompts.embedded import png_text
+from rankkit.io.prompts.embedded import source as embedded
 
 MANIFESTS = (".jsonl", ".csv", ".parquet", ".json")
 
@@ -36,7 +36,7 @@ SOURCES: tuple[tuple[str, Find], ...] = (
     ("a webdataset archive", webdataset.find),
     ("a parallel folder of text files", parallel_text.find),
     ("a JSON map of files to prompts", json_map.find),
-    ("the prompts inside the image files", png_text.find),
+    ("the prompts inside the image files", embedded.find),
 )
 
 

@@ -1,0 +1,187 @@
+"""The texts that an image file carries beside its pixels, by where they stand; read within bounds, and
+decoded rightly or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image
+
+from rankkit.core.images import read
+
+# texts stand before the pixels or behind them; no more of either end is searched for a sign of one
+EDGE = 2**16
+LONGEST = 2**22  # characters of one text
+SIGNS = (
+    b"tEXt",
+    b"zTXt",
+    b"iTXt",
+    b"Exif",
+    b"EXIF",
+    b"eXIf",
+    b"http://ns.adobe.com/xap",
+    b"\xff\xfe",
+    b"mif1",
+    b"XMP ",
+)
+
+EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
+IFD0 = {
+    0x010E: "ImageDescription",
+    0x010F: "Make",
+    0x0110: "Model",
+    0x0131: "Software",
+    USER_COMMENT: "UserComment",
+}
+
+Texts = Mapping[str, str]
+"""By name: the keyword of a PNG chunk, ``UserComment``, ``ImageDescription``, ``Make``, ``Model``,
+``Software``, ``comment`` or ``xmp``.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a program's file says: the positive prompt as it was written, "" where it is empty, or None and
+    `why` it cannot be told.
+    """
+
+    program: str
+    prompt: str | None
+    why: str = ""
+    negative: str | None = None
+
+
+def texts_in(path: str) -> dict[str, str]:
+    """The texts of an image file; none where it cannot be opened: scoring it will say why."""
+    edges = list(_edges(path))
+    if not any(sign in edge for edge in edges for sign in SIGNS):
+        return {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                found = dict(_texts(image))
+                if len(edges) > 1 and image.format == "PNG" and _has_text(edges[1]):
+                    image.load()  # reads the chunks behind the pixels
+                    found |= dict(_texts(image))
+    except Exception:  # decoders raise whatever they like
+        return {}
+    return {name: text for name, text in found.items() if len(text) <= LONGEST}
+
+
+def as_json(text: str | None) -> Any:
+    """A text as JSON, ``NaN`` included; None where it is none, or is nested too deeply."""
+    if not text or text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def as_object(text: str | None) -> dict[str, Any]:
+    """A text as a JSON object; an empty one where it is none."""
+    value = as_json(text)
+    return value if isinstance(value, dict) else {}
+
+
+def decode_comment(data: bytes) -> str:
+    """The text of an EXIF UserComment: eight bytes that name its coding, which programs do not always mean,
+    and the text.
+
+    UNICODE is UTF-16 of either byte order, decided by which one gives text, or UTF-8 (Exif 3.0); ASCII and an
+    unnamed coding are UTF-8, else Windows-1252. What cannot be decoded is empty.
+    """
+    code, body = data[:8], data[8:]
+    if code.startswith(b"UNICODE"):
+        return _unicode(body)
+    if code.startswith(b"JIS"):
+        return _decoded(body, "iso2022_jp") or ""
+    if code.startswith((b"ASCII", b"\0\0\0\0\0\0\0\0")):
+        return _eight_bit(body)
+    return _unicode(data) if b"\0" in data[:64] else _eight_bit(data)
+
+
+def _unicode(body: bytes) -> str:
+    if b"\0" not in body and (text := _decoded(body, "utf-8")) is not None:
+        return text.strip("\ufeff")
+    even = body[: len(body) // 2 * 2]
+    orders = [text for order in ("utf-16-be", "utf-16-le") if (text := _decoded(even, order)) is not None]
+    return max(orders, key=_like_text, default="").strip("\ufeff\0")
+
+
+def _like_text(text: str) -> tuple[float, float]:
+    """How much a text is like one: the share of its characters that are ASCII, else how few scripts they come
+    from.
+    """
+    characters = text.strip("\ufeff\0") or "\0"
+    ascii_share = sum(c.isascii() and (c.isprintable() or c.isspace()) for c in characters) / len(characters)
+    blocks = len({ord(c) >> 8 for c in characters})
+    return round(ascii_share, 1), (2.0 if text.startswith("\ufeff") else 0.0) - blocks / len(characters)
+
+
+def _eight_bit(data: bytes) -> str:
+    text = _decoded(data, "utf-8")
+    return (_decoded(data, "cp1252") or "" if text is None else text).strip("\0\ufeff")
+
+
+def _decoded(data: bytes, coding: str) -> str | None:
+    try:
+        return data.decode(coding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _texts(image: Image.Image) -> Iterator[tuple[str, str]]:
+    for name, value in image.info.items():
+        if isinstance(name, str) and isinstance(value, str):
+            yield ("xmp" if name == "XML:com.adobe.xmp" else name), value
+        elif name == "comment" and isinstance(value, bytes):
+            yield "comment", _eight_bit(value)
+        elif name == "xmp" and isinstance(value, bytes):
+            yield "xmp", _eight_bit(value)
+    exif = image.getexif()
+    for tags in (exif, exif.get_ifd(EXIF_IFD)):
+        for tag, name in IFD0.items():
+            text = _text(tags.get(tag))
+            if text:
+                yield name, text
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple) and all(isinstance(byte, int) and 0 <= byte < 256 for byte in value):
+        value = bytes(value)
+    if isinstance(value, bytes):
+        return decode_comment(value)
+    if isinstance(value, str):  # Pillow reads ASCII tags as Latin-1, whatever they are
+        return _decoded(value.encode("latin-1"), "utf-8") or value if _is_latin(value) else value
+    return ""
+
+
+def _is_latin(text: str) -> bool:
+    return bool(re.fullmatch(r"[\x00-\xff]*", text))
+
+
+def _has_text(edge: bytes) -> bool:
+    return any(sign in edge for sign in (b"tEXt", b"zTXt", b"iTXt", b"eXIf"))
+
+
+def _edges(path: str) -> Iterator[bytes]:
+    """The parts of a file in which a text may begin; in a JPEG that is what comes before the first scan."""
+    head = read(path, (0, EDGE))
+    if not isinstance(head, bytes):
+        return
+    if head.startswith(b"\xff\xd8"):
+        yield head.partition(b"\xff\xda")[0]
+        return
+    yield head
+    tail = read(path, (max(os.path.getsize(path) - EDGE, 0), EDGE))
+    yield tail if isinstance(tail, bytes) else b""

@@ -1,0 +1,24 @@
+"""Easy Diffusion: a chunk per setting, or one JSON in the UserComment."""
+
+from __future__ import annotations
+
+from rankkit.io.prompts.embedded.container import Found, Texts, as_object
+
+PROGRAM = "Easy Diffusion"
+MARKS = {
+    "use_stable_diffusion_model",
+    "num_inference_steps",
+    "sampler_name",
+    "stable_diffusion_model",
+    "sampler",
+}
+
+
+def read(texts: Texts) -> Found | None:
+    """The field ``prompt``, or ``Prompt``, among the program's other fields."""
+    for fields in ({**texts}, as_object(texts.get("UserComment")), as_object(texts.get("comment"))):
+        named = {name.strip().lower().replace(" ", "_"): value for name, value in fields.items()}
+        prompt, negative = named.get("prompt"), named.get("negative_prompt")
+        if isinstance(prompt, str) and MARKS & named.keys() and not as_object(prompt):
+            return Found(PROGRAM, prompt.strip(), negative=negative if isinstance(negative, str) else None)
+    return None

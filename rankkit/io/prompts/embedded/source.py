@@ -1,0 +1,59 @@
+"""The prompts inside the image files, as a source: the programs are asked in turn, the surest first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from rankkit.io.prompts.base import Item, Root, labelled
+from rankkit.io.prompts.embedded import (
+    a1111,
+    comfyui,
+    drawthings,
+    easydiffusion,
+    fooocus,
+    invokeai,
+    midjourney,
+    novelai,
+    swarmui,
+)
+from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
+from rankkit.io.prompts.syntax import plain_words
+
+SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion)
+
+
+def find(root: Root) -> Callable[[], Iterator[Item]] | None:
+    """The images below, each with the prompt that its own file carries, in plain words."""
+    if not (root.files or root.path.is_dir()):
+        return None
+    return labelled(root, lambda entry: prompt_in(root.locate(entry.relative)))
+
+
+def prompt_in(path: str) -> str | None:
+    """The positive prompt that an image file carries, in plain words, or None."""
+    found = embedded_prompt(path)
+    return plain_words(found.prompt) if found is not None and found.prompt is not None else None
+
+
+def embedded_prompt(path: str) -> Found | None:
+    """What the program that made an image file wrote of its prompt;
+
+    None where it carries nothing that is known.
+    """
+    return read_texts(texts_in(path), os.path.basename(path))
+
+
+def read_texts(texts: Texts, file_name: str = "") -> Found | None:
+    """The prompt in the texts of a file: of the first program whose they are."""
+    for program in SURE:
+        found: Found | None = program.read(texts)
+        if found is not None:
+            return found
+    return comfyui.read(texts, file_name) or midjourney.read(texts) or a1111.read(texts) or _chunk(texts)
+
+
+def _chunk(texts: Texts) -> Found | None:
+    """A chunk that is named `prompt` and holds plain text, whoever wrote it."""
+    text = texts.get("prompt", "").strip()
+    return Found("a chunk named prompt", text) if text and text[0] not in "{[" else None
