@@ -211,11 +211,10 @@ class GraphWalk:
         """Which of its two conditionings a node passes on by an output: the first or the second; a sampler's
         come behind its model.
         """
-        sides = ("positive", "negative")
-        place = slot - 1 if nodes.SAMPLERS.search(node.kind) else slot
-        if place not in (0, 1):
-            raise Lost(f"output {slot} of {node.name} is none of its conditionings")
-        return sides[place]
+        sides = {1: "positive"} if nodes.SAMPLERS.search(node.kind) else {0: "positive", 1: "negative"}
+        if slot not in sides:
+            raise Lost(f"output {slot} of {node.name} is no positive conditioning")
+        return sides[slot]
 
     def _conditions(self, name: str) -> bool:
         return (
