@@ -14,7 +14,7 @@ demo: .venv/.complete
 	$(BIN)/drpo evaluate demo/run --prompts shapes-final -r shapes:mode=strict
 	$(BIN)/drpo report demo/run -o demo/training.html --beside benchmarks/results/training.jsonl
 	$(BIN)/rankkit gallery demo/scores.jsonl -o report.html --extra demo/training.html
-	@echo "report.html holds the pictures, and what training changed: open it in a browser"
+	@echo "report.html holds the images, and what training changed: open it in a browser"
 
 # Tests run on all cores, a process each; tensors in them are tiny, and one thread is faster than several.
 test test-all: export OMP_NUM_THREADS ?= 1

@@ -2,7 +2,7 @@
 `results/gpu.jsonl`.
 
 Weights are drawn at random in the published architectures, at full size: the figures say how long and how
-much memory, and nothing of quality. `score`: pictures per second of the learned rankers, from PIL images to
+much memory, and nothing of quality. `score`: images per second of the learned rankers, from PIL images to
 numbers. `train`: seconds and memory of the trainer's own update, by phase. `drift`: the loss with its
 gradient, where the points are many.
 """
@@ -46,7 +46,7 @@ Options = dict[str, Any]
 
 
 def clip_config(text: int, vision: int, layers: int, depth: int, joint: int, activation: str) -> Any:
-    """A CLIP of patches of 14 on 224 pixels; heads of 64 in both towers but OpenCLIP's ViT-H, whose picture
+    """A CLIP of patches of 14 on 224 pixels; heads of 64 in both towers but OpenCLIP's ViT-H, whose image
     heads are 80 wide.
     """
     from transformers import CLIPConfig
@@ -154,14 +154,14 @@ def loaded(name: str, **more: Any) -> Iterator[Ranker]:
 
 
 def pictures(count: int, side: int) -> tuple[Image.Image, ...]:
-    """Smooth random pictures."""
+    """Smooth random images."""
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (count, 16, 16, 3), np.uint8)
     return tuple(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC) for one in small)
 
 
 def score(name: str, count: int = 128, side: int = 512) -> dict[str, Any]:
-    """Pictures per second of `rank` on one group, median of `ROUNDS` after a first; peak memory of the GPU,
+    """Images per second of `rank` on one group, median of `ROUNDS` after a first; peak memory of the GPU,
     weights included.
     """
     group, rows = Group(PROMPT, pictures(count, side)), []

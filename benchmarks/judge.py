@@ -1,11 +1,11 @@
-"""What a pairwise judge achieves per call, whether its liking for a seat leaks, and what a group costs.
+"""What a pairwise judge achieves per call, whether its position bias leaks, and what a group costs.
 
     python -m benchmarks.judge [recall] [equals] [cost] [cached] [verdicts] [--trials 1000]
 
 `verdicts` is of the judge that needs no model, GenEval's scorer: how often it says what the official code
 says.
 
-The judges of `recall` and `equals` are simulated: utilities of the pictures are N(0, 1), and P(first wins) =
+The judges of `recall` and `equals` are simulated: utilities of the images are N(0, 1), and P(first wins) =
 σ(s · difference + bias), drawn anew for every call, with s such that so many calls are right. A real judge
 repeats its errors: more calls gain less than here.
 """
@@ -108,7 +108,7 @@ def recall(trials: int) -> dict[str, Any]:
 
 
 def _outcomes(rng: np.random.Generator, scaled: Floats, bias: float, pairs: Pairs, order: str) -> Floats:
-    """Wins from hard verdicts; with both seats, verdicts that differ make one half (as
+    """Wins from hard verdicts; with both orders, verdicts that differ make one half (as
     `aggregate.both_orders` does).
     """
     i, j = np.array(pairs).T
@@ -132,7 +132,7 @@ def _overlap(rng: np.random.Generator, truth: Floats, theta: Floats) -> float:
 
 
 def equals(trials: int) -> dict[str, Any]:
-    """Mean win rate by place of eight pictures that are equally good, by rankkit.Pairwise and with the first
+    """Mean win rate by place of eight images that are equally good, by rankkit.Pairwise and with the first
     always shown first.
     """
     luck = np.random.default_rng(0)
@@ -176,9 +176,9 @@ def _tosses(luck: np.random.Generator, bias: float, *, hard: bool) -> Callable[.
 
 
 def cost() -> dict[str, Any]:
-    """Calls and tokens of a group of 512 × 512 pictures.
+    """Calls and tokens of a group of 512 × 512 images.
 
-    Picture tokens are exact (32 or 28 pixels a side), text is characters / 4.
+    Image tokens are exact (32 or 28 pixels a side), text is characters / 4.
     """
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.images import EncodedImage

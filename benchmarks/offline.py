@@ -1,11 +1,11 @@
-"""What chosen and rejected pictures from disk teach the shapes generator, without a ranker being asked while
+"""What chosen and rejected images from disk teach the shapes generator, without a ranker being asked while
 it trains.
 
     python -m benchmarks.offline [--seeds 1 2 3] [field=value ...]
 
-For every training prompt the base draws 32 pictures, the ranker `shapes` chooses the best four and rejects
+For every training prompt the base draws 32 images, the ranker `shapes` chooses the best four and rejects
 the worst four, and they go to disk as PNG with a ``.jsonl`` beside them. Then each mode of ``offline=``
-trains on that file alone, and is measured as in `training`: a row per run, arms ``pictures`` and ``rank``, in
+trains on that file alone, and is measured as in `training`: a row per run, arms ``images`` and ``rank``, in
 ``results/offline.jsonl``.
 """
 
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def preferences(folder: Path, prompts: list[str]) -> Path:
-    """The base's pictures, the best and the worst by the graded reward, as rows of prompt, chosen, rejected."""
+    """The base's images, the best and the worst by the graded reward, as rows of prompt, chosen, rejected."""
     generator, ranker, rows = build.generator(recipe("shapes")), Shapes(), []
     for index, prompt in enumerate(prompts):
         with torch.no_grad():

@@ -1,7 +1,7 @@
 """How `rankkit` measures up: `python -m benchmarks.score startup | memory | resume | kills`.
 
 Each appends one row to `results/score.jsonl`; `python -m benchmarks.tables` makes the tables of README.md of
-them. Everything is measured on real processes of the command; pictures are made in a temporary folder and
+them. Everything is measured on real processes of the command; images are made in a temporary folder and
 removed.
 """
 
@@ -201,7 +201,7 @@ def _ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
     return {"median": round(middle, 3), "min": round(min(pairs), 3), "max": round(max(pairs), 3)}
 
 
-# --- pictures ----------------------------------------------------------------------------------------------------------------
+# --- images ----------------------------------------------------------------------------------------------------------------
 
 
 def _small_pictures(folder: Path, count: int) -> None:
@@ -217,7 +217,7 @@ def _small_pictures(folder: Path, count: int) -> None:
 
 
 def _jpegs(folder: Path, count: int, side: int = 512, seed: int = 0) -> int:
-    """Pictures of soft colours with some grain, no two alike. Returns how many bytes they are."""
+    """Images of soft colours with some grain, no two alike. Returns how many bytes they are."""
     folder.mkdir(parents=True)
     random_ = np.random.default_rng(seed)
     grain = random_.normal(0, 6, (side, side, 3)).astype(np.int16)

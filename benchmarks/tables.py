@@ -181,7 +181,7 @@ def _step(row: Row) -> str:
 
 
 def _others(rows: Sequence[Row]) -> str:
-    """Runs by another ranker: what it thinks of held-out prompts' pictures itself."""
+    """Runs by another ranker: what it thinks of held-out prompts' images itself."""
     scores = [(row["config"]["ranker"], str(row["seed"]), row["score"], row["diversity"]) for row in rows]
     lines = [
         (
@@ -223,7 +223,7 @@ def _after(runs: Sequence[Row], task: str) -> str:
 
 
 def _crowded(runs: Sequence[Row], task: str) -> tuple[str, str]:
-    """The share of pictures with more objects than were asked for, before and after."""
+    """The share of images with more objects than were asked for, before and after."""
     shares = [row["crowded"][task] for row in runs]
     return (f"{shares[0][0]:.2f}", _spread([after for _, after in shares])) if shares else ("", "")
 

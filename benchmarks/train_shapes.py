@@ -168,7 +168,7 @@ def pairs(rng: np.random.Generator, size: int = BATCH) -> Iterator[tuple[list[st
 
 
 def train_autoencoder(seed: int, crowded_steps: int, corpus_steps: int) -> AutoencoderTiny:
-    """First crowded pictures, because sparse ones teach little but grey; then the corpus, until the detector
+    """First crowded images, because sparse ones teach little but grey; then the corpus, until the detector
     reads every copy.
     """
     torch.manual_seed(seed)
@@ -188,7 +188,7 @@ def train_autoencoder(seed: int, crowded_steps: int, corpus_steps: int) -> Autoe
 def reconstruct(
     vae: AutoencoderTiny, steps: int, rate: float, draw: Callable[[], list[Scene]], absolute: float
 ) -> None:
-    """Minimise the squared error, plus `absolute` times the absolute one, of pictures rebuilt from slightly
+    """Minimise the squared error, plus `absolute` times the absolute one, of images rebuilt from slightly
     noisy latents.
     """
     descent = Descent(vae.parameters(), rate, steps)
@@ -223,7 +223,7 @@ def crowd(rng: np.random.Generator) -> Scene:
 def train_generator(pipe: StableDiffusionPipeline, steps: int, squared: float, seed: int) -> None:
     """Regress text encoder and U-Net onto the corpus, at the one timestep that a one-step sampler visits.
 
-    Least squares first, which learns what the noise means; then absolute error, whose optimum is one picture
+    Least squares first, which learns what the noise means; then absolute error, whose optimum is one image
     and not a mixture.
     """
     rng = np.random.default_rng(seed)
@@ -245,7 +245,7 @@ def train_generator(pipe: StableDiffusionPipeline, steps: int, squared: float, s
 
 
 def train_map(pipe: StableDiffusionPipeline, seed: int, path: Path, *, steps: int = 600) -> None:
-    """The masked autoencoder of what the generator makes, pictures right and wrong alike."""
+    """The masked autoencoder of what the generator makes, images right and wrong alike."""
     torch.manual_seed(seed)
     batches = itertools.islice(pairs(np.random.default_rng(seed + 2)), steps)
     mae = LatentMae(16, base=48, layers=(2,))
@@ -289,7 +289,7 @@ def encode(vae: AutoencoderTiny, scenes: list[Scene], known: dict[Scene, Tensor]
 
 
 def strict(pipe: StableDiffusionPipeline, asked: list[str], each: int) -> dict[str, float]:
-    """Share of pictures the detector passes, in all and per task, on fixed noises."""
+    """Share of images the detector passes, in all and per task, on fixed noises."""
     noise = torch.randn(len(asked) * each, 16, 4, 4, generator=torch.Generator().manual_seed(1))
     repeated = [prompt for prompt in asked for _ in range(each)]
     with torch.no_grad():

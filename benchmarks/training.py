@@ -8,7 +8,7 @@ the training ones, 48 prompts with 10 fixed noises each) with the averaged weigh
 ``results/training.jsonl``. Nothing is selected: steps and settings are fixed before, and every run that
 finished is a row. An arm is what the trainer hears of the ranker's verdicts; ``curve`` is in every arm what
 the ranker itself thinks of each step's candidates (for the recipe's own, the graded reward in [0, 1]).
-``crowded`` is, per task, the share of pictures with more objects than were asked for, before and after:
+``crowded`` is, per task, the share of images with more objects than were asked for, before and after:
 GenEval's rule, and so the strict verdict, forbids them in counting alone.
 """
 
@@ -152,7 +152,7 @@ def one_run(config: Config, arm: str, split: Split, every: int = 0) -> dict[str,
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """Strict passes, pictures with more objects than were asked for, and the ranker's scores, each (prompts,
+    """Strict passes, images with more objects than were asked for, and the ranker's scores, each (prompts,
     EACH); and the mean latent distance between samples of one prompt.
     """
 
@@ -163,7 +163,7 @@ class Measured:
 
 
 def at_a_glance(before: Measured, now: Measured) -> dict[str, float]:
-    """Strict, the share of pictures with too many objects, and the diversity against the start's."""
+    """Strict, the share of images with too many objects, and the diversity against the start's."""
     shares = {
         "strict": now.passed.mean(),
         "crowded": now.crowded.mean(),
@@ -188,7 +188,7 @@ def measure(generator: OneStep, ranker: Ranker, split: Split) -> Measured:
 
 
 def flawless(generator: OneStep, split: Split) -> float:
-    """The diversity, as in `measure`, of pictures that the corpus without its mistakes would give the same
+    """The diversity, as in `measure`, of images that the corpus without its mistakes would give the same
     prompts and noises.
     """
     spread = []

@@ -4,7 +4,7 @@ environment.
 PYTHON -I benchmarks/twin.py SPEC OPTIONS.json < groups > rankings
 PYTHON -I benchmarks/twin.py SPEC OPTIONS.json --files FOLDER PROMPT > JSON        every image file there, as `look` sees it
 
-OPTIONS.json may hold `once`: methods of the package (MODULE:CLASS.METHOD) that embed a picture or a prompt,
+OPTIONS.json may hold `once`: methods of the package (MODULE:CLASS.METHOD) that embed an image or a prompt,
 and are asked once for each.
 """
 
@@ -63,7 +63,7 @@ def remember(module: str, method: str) -> None:
 
 
 def look(score: Callable[[Image.Image], Any], paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
-    """What a package says of each file as Pillow opens it (`file`), and of the RGB picture that rankkit makes
+    """What a package says of each file as Pillow opens it (`file`), and of the RGB image that rankkit makes
     of it (`rgb`).
 
     A score, or in words how it failed; `rgb` is null where rankkit refuses the file.

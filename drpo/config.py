@@ -39,11 +39,11 @@ class Config:
     prompts: str
     """A text file with one prompt per line, or ``shapes`` for the built-in training prompts."""
     preferences: str = ""
-    """A file of chosen and rejected pictures (``.jsonl``, or Pick-a-Pic's ``.parquet``) to learn from in
+    """A file of chosen and rejected images (``.jsonl``, or Pick-a-Pic's ``.parquet``) to learn from in
     place of ranked candidates.
     """
     offline: Literal["images", "rank"] = "images"
-    """What `preferences` do: the pictures themselves attract and repel, or they only rank the candidates by
+    """What `preferences` do: the images themselves attract and repel, or they only rank the candidates by
     nearness.
     """
     held_out: tuple[str, ...] = ()

@@ -38,7 +38,7 @@ def sd_turbo() -> Config:
 
 
 def sd_turbo_offline() -> Config:
-    """SD-Turbo from chosen and rejected pictures on disk, no ranker asked; give preferences=FILE."""
+    """SD-Turbo from chosen and rejected images on disk, no ranker asked; give preferences=FILE."""
     return replace(sd_turbo(), ranker="", preferences="preferences.jsonl")
 
 
@@ -53,7 +53,7 @@ def hpsv3() -> Config:
 
 
 def sdxl_turbo_mae() -> Config:
-    """SDXL-Turbo with ViT-MAE features of the decoded pictures."""
+    """SDXL-Turbo with ViT-MAE features of the decoded images."""
     return Config(
         generator="sdxl_turbo", ranker="pickscore", prompts="prompts.txt", features="vit_mae", group_size=16, reduce="mean",
         learning_rate=1e-5, steps=5000, held_out=("clip",),

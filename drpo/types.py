@@ -46,10 +46,10 @@ class Sample:
             return self._decoded(self.latents.detach())
 
     def images(self) -> tuple[Image.Image, ...]:
-        """The candidates as 8-bit pictures, rounded as diffusers rounds them."""
+        """The candidates as 8-bit images, rounded as diffusers rounds them."""
         unit = (self.shown / 2 + 0.5).clamp(0, 1)  # in whatever precision they were decoded
         levels = unit.float().mul(255).round().to(torch.uint8)
-        return tuple(Image.fromarray(picture) for picture in levels.permute(0, 2, 3, 1).cpu().numpy())
+        return tuple(Image.fromarray(image) for image in levels.permute(0, 2, 3, 1).cpu().numpy())
 
     def group(self, name: str = "") -> Group:
         """The candidates as a ranker sees them."""

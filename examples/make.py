@@ -1,4 +1,4 @@
-"""Draws the pictures of this folder: six prompts, six candidates each, some right and crisp, some blurred,
+"""Draws the images of this folder: six prompts, six candidates each, some right and crisp, some blurred,
 pale, noisy or wrong.
 
 python examples/make.py
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 
-SIDE, FINE = 320, 960  # pixels of a picture, and of the canvas it is drawn on
+SIDE, FINE = 320, 960  # pixels of an image, and of the canvas it is drawn on
 Color = tuple[int, int, int]
 PALETTE: dict[str, Color] = {
     "red": (205, 44, 40), "orange": (232, 120, 32), "yellow": (244, 205, 70), "green": (64, 150, 72), "blue": (38, 92, 168),

@@ -1,4 +1,4 @@
-"""What vision transformers share as feature maps: pictures in, patch means, patch spreads and the class token
+"""What vision transformers share as feature maps: images in, patch means, patch spreads and the class token
 out.
 """
 

@@ -1,4 +1,4 @@
-"""DINOv2 (facebook/dinov2-base) on decoded pictures: a map that knows objects better than pixels."""
+"""DINOv2 (facebook/dinov2-base) on decoded images: a map that knows objects better than pixels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class DinoV2:
         self.layer, self.size = layer, size
 
     def __call__(self, sample: Sample) -> Mapping[str, Tensor]:
-        """The summaries of every candidate's picture."""
+        """The summaries of every candidate's image."""
         self.model.to(sample.latents.device)
         seen = self.model(prepared(sample.pixels, self.size), output_hidden_states=True)
         return summaries(seen.hidden_states, (self.layer,))

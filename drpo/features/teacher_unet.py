@@ -23,7 +23,7 @@ class TeacherUNet:
     """One key per block: (K, pool², C), the block's output averaged over a pool×pool grid.
 
     `generator` lends its U-Net with the adapters off, so there is no second copy. `noise` is added to the
-    latents, the same for every candidate, because features of equal pictures must be equal; `timestep` is
+    latents, the same for every candidate, because features of equal images must be equal; `timestep` is
     what the U-Net is told. The pass ends at the last block.
     """
 

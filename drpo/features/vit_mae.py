@@ -1,4 +1,4 @@
-"""ViT-MAE (facebook/vit-mae-base), layer 12: the paper's picture map for SDXL-Turbo, on whole pictures.
+"""ViT-MAE (facebook/vit-mae-base), layer 12: the paper's image map for SDXL-Turbo, on whole images.
 
 transformers' ViTMAE hides a random 75 % of the patches unless told otherwise, also in evaluation; here none
 are hidden, and the patches stay in order.
@@ -29,7 +29,7 @@ class VitMae:
         self.layer = layer
 
     def __call__(self, sample: Sample) -> Mapping[str, Tensor]:
-        """The summaries of every candidate's picture."""
+        """The summaries of every candidate's image."""
         self.model.to(sample.latents.device)
         pixels = prepared(sample.pixels, self.model.config.image_size)
         patches = (self.model.config.image_size // self.model.config.patch_size) ** 2

@@ -30,7 +30,7 @@ class OneStep:
     `pipe` is any pipeline with ``unet``, ``vae``, ``scheduler`` and ``encode_prompt``; the LoRA's alpha
     equals its rank. Its weights are float32 whatever the pipeline's dtype, so that small updates are not
     lost. With `checkpointing` U-Net and autoencoder keep few activations and repeat the others in backward,
-    and the autoencoder takes one picture at a time.
+    and the autoencoder takes one image at a time.
     """
 
     added: str | None = None  # which conditions the U-Net takes beside the tokens, by diffusers' name
@@ -66,7 +66,7 @@ class OneStep:
 
     @property
     def size(self) -> int:
-        """Side of a picture in pixels."""
+        """Side of an image in pixels."""
         return int(self.pipe.unet.config.sample_size * self.pipe.vae_scale_factor)
 
     def noise(self, count: int, seed: int) -> Tensor:
@@ -104,7 +104,7 @@ class OneStep:
         return decoded
 
     def encode_pixels(self, pixels: Tensor) -> Tensor:
-        """Latents (K,C,h,w), in the scale the U-Net sees, of pictures (K,3,H,W) in [-1, 1]; the mean where
+        """Latents (K,C,h,w), in the scale the U-Net sees, of images (K,3,H,W) in [-1, 1]; the mean where
         the autoencoder is random.
         """
         vae = self.autoencoder()

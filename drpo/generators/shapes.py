@@ -2,7 +2,7 @@
 without a download.
 
 Its weights ship with the package (trained by ``benchmarks/train_shapes.py``). It is misaligned by design:
-about half of its pictures contradict their prompt, and the noise decides which; repairing it is what training
+about half of its images contradict their prompt, and the noise decides which; repairing it is what training
 is for.
 """
 

@@ -1,4 +1,4 @@
-"""A trained picture against the base's from the same noise: the pair, and who won."""
+"""A trained image against the base's from the same noise: the pair, and who won."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rankkit import Group, Ranking
 
 
 def duels(after: Sample, before: Sample) -> list[Group]:
-    """One group of two per noise: the trained picture first, the base's second."""
+    """One group of two per noise: the trained image first, the base's second."""
     pairs = zip(after.images(), before.images(), strict=True)
     return [Group(after.prompt, pair, id=f"duel/{index}") for index, pair in enumerate(pairs)]
 
 
 def outcome(ranking: Ranking) -> float:
-    """1 when the trained picture won, 0.5 for a tie, 0 when it lost, NaN when either abstained."""
+    """1 when the trained image won, 0.5 for a tie, 0 when it lost, NaN when either abstained."""
     after, before = ranking.scores
     return math.nan if math.isnan(after + before) else 0.5 * ((after > before) + (after >= before))

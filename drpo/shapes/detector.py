@@ -24,7 +24,7 @@ from rankkit import Pointwise, RankkitError, Scored
 
 Mode = Literal["strict", "graded"]
 
-AREA_MIN = 12  # pixels of a 32×32 picture; smaller blobs are not objects
+AREA_MIN = 12  # pixels of a 32×32 image; smaller blobs are not objects
 SIDE_MAX = 16  # pixels; larger ones are backgrounds
 ASPECT_MAX = 1.5
 NEAR = 100  # RGB distance (root of summed squares) beyond which a pixel has no colour of this world
@@ -47,10 +47,10 @@ class Found:
 
 
 class Shapes(Pointwise):
-    """Prefer pictures of the shapes world that show what their prompt asks for.
+    """Prefer images of the shapes world that show what their prompt asks for.
 
     ``mode="strict"`` scores 1 or 0. ``mode="graded"`` scores in [0, 1]: half for being right, half for the
-    share of the clauses met, how clean the shapes are, and nothing else being there, so a right picture beats
+    share of the clauses met, how clean the shapes are, and nothing else being there, so a right image beats
     every wrong one. A prompt of another world is an error.
     """
 
@@ -71,22 +71,22 @@ class Shapes(Pointwise):
 
 
 def detect(image: Image.Image) -> list[Found]:
-    """Every object of the picture that has a shape, most confident first.
+    """Every object of the image that has a shape, most confident first.
 
-    Pictures of other sizes are resized to 32×32.
+    Images of other sizes are resized to 32×32.
     """
-    picture = image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.Resampling.BOX)
-    names = _name_pixels(np.asarray(picture.convert("RGB"), np.float32))
+    image = image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    names = _name_pixels(np.asarray(image.convert("RGB"), np.float32))
     found = [thing for index, color in enumerate(COLORS) for thing in _things(names == index, color)]
     return sorted(found, key=lambda thing: -thing.confidence)
 
 
 def judge(found: Sequence[Found], request: Request) -> tuple[bool, float]:
     """Whether the objects are what was asked for, and the credit in [0, 1] for it (1 only for clean, right
-    pictures of nothing else).
+    images of nothing else).
 
-    Further objects make a picture wrong in counting alone, as in GenEval, but they cost credit in every task.
-    Without that a generator trained on the credit adds them: two circles are the safer picture of one.
+    Further objects make an image wrong in counting alone, as in GenEval, but they cost credit in every task.
+    Without that a generator trained on the credit adds them: two circles are the safer image of one.
     """
     right, credits, earlier, used = True, [], None, 0
     for clause in request.clauses:

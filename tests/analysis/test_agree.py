@@ -13,7 +13,7 @@ from rankkit import Group, Ranking, Scored, build, mean_rank, pairwise, pointwis
 from rankkit.analysis.agree import BATCH, agree, lines, table, to_dict
 from rankkit.errors import BadSource, UsageError
 
-# The quality of a picture is its red value: a ranker that reads it knows the truth.
+# The quality of an image is its red value: a ranker that reads it knows the truth.
 
 
 def picture(quality, green=0):
@@ -191,7 +191,7 @@ def test_pickapic_parquet_is_read_with_ties_and_unlabelled_rows(tmp_path):
     assert not report.abstained
 
 
-def test_an_embedded_picture_that_is_broken_or_missing_abstains_by_row(tmp_path):
+def test_an_embedded_image_that_is_broken_or_missing_abstains_by_row(tmp_path):
     report = agree(
         pickapic(tmp_path / "x.parquet", [{}, {"jpg_1": b"no"}, {"jpg_0": None}]), {"truth": truth()}
     )
@@ -224,7 +224,7 @@ def test_plain_choices_are_words_or_the_index_of_the_chosen_image(tmp_path, suff
     )
 
 
-def test_chosen_and_rejected_columns_are_read_from_parquet_with_pictures_of_the_datasets_library(tmp_path):
+def test_chosen_and_rejected_columns_are_read_from_parquet_with_images_of_the_datasets_library(tmp_path):
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     put(tmp_path, "b.png", 10)
     columns = {
@@ -506,7 +506,7 @@ def test_a_group_larger_than_a_call_is_ranked_whole(tmp_path):
     assert watching.calls == [[len(ranks)]] and report.rankers[0].pairs == math.comb(len(ranks), 2)
 
 
-def test_pictures_do_not_pile_up(tmp_path):
+def test_images_do_not_pile_up(tmp_path):
     alive, most = [], 0
 
     class Counting:
@@ -524,7 +524,7 @@ def test_pictures_do_not_pile_up(tmp_path):
     assert most <= 2 * BATCH + 2
 
 
-def test_entries_without_a_picture_to_rank_do_not_pile_up_either(tmp_path):
+def test_entries_without_a_image_to_rank_do_not_pile_up_either(tmp_path):
     seen = []
     rows = [{"has_label": False}] * 200 + [{}]
     report = agree(
@@ -536,7 +536,7 @@ def test_entries_without_a_picture_to_rank_do_not_pile_up_either(tmp_path):
     assert seen == [64, 128, 192, 201]
 
 
-def test_limit_takes_the_first_entries_and_looks_no_further(tmp_path):
+def test_limit_takes_the_first_entries_and_evaluations_no_further(tmp_path):
     path = plain_pairs(tmp_path, 5)
     path.write_text(path.read_text() + "\nthis is not JSON")
     report = agree(path, {"truth": truth()}, limit=3)

@@ -107,7 +107,7 @@ def test_folders_with_nothing_in_common_are_refused_with_the_next_step():
 # --- verdicts ---
 
 
-def test_a_wins_loses_and_ties_as_its_pictures_do():
+def test_a_wins_loses_and_ties_as_its_images_do():
     put({f"a/{i}.png": value for i, value in enumerate([9, 5, 1, 8])})
     put({f"b/{i}.png": value for i, value in enumerate([1, 5, 9, 2])})
     found = judged()
@@ -204,7 +204,7 @@ def brighter(bias=0.0, fails=lambda first, second: False):
     return rankkit.build(judge)
 
 
-def test_a_judges_liking_for_a_seat_decides_nothing():
+def test_a_judges_liking_for_a_position_decides_nothing():
     put({f"a/{i}.png": 100 + i for i in range(8)} | {f"b/{i}.png": 107 - i for i in range(8)})
     for bias in (-2.0, 0.0, 2.0):
         assert judged(ranker=brighter(bias)).outcomes == [0, 0, 0.5, 0.5, 0.5, 0.5, 1, 1]
@@ -217,7 +217,7 @@ def test_a_pair_that_a_judge_finds_about_equal_is_a_tie():
     assert aggregate.sigmoid(3 / 20) - 0.5 < 0.05 < aggregate.sigmoid(5 / 20) - 0.5
 
 
-def test_a_pair_of_which_one_seat_failed_has_no_verdict_because_the_seat_could_have_decided_it():
+def test_a_pair_of_which_one_position_failed_has_no_verdict_because_the_position_could_have_decided_it():
     put({f"{side}/{i}.png": 100 + i + 9 * (side == "b") for side in "ab" for i in range(5)})
     found = judged(ranker=brighter(3.0, fails=lambda first, second: first - second == 9))
     assert (

@@ -94,7 +94,7 @@ def test_connected_says_whether_every_item_reaches_every_other(n, pairs):
 
 
 @given(st.floats(-4, 4), st.floats(-4, 4))
-def test_a_constant_liking_for_one_seat_cancels_exactly(difference, bias):
+def test_a_constant_liking_for_one_position_cancels_exactly(difference, bias):
     p, found = both_orders(sigmoid(difference + bias), sigmoid(difference - bias))
     assert p == pytest.approx(sigmoid(difference), abs=1e-9)
     assert found == pytest.approx(bias, abs=1e-9)

@@ -54,7 +54,7 @@ REFERENCE = {
 # --- known answers ---
 
 
-def test_a_flat_picture_has_no_sharpness_no_contrast_and_its_own_colour():
+def test_a_flat_image_has_no_sharpness_no_contrast_and_its_own_colour():
     for color in ((0, 0, 0), (255, 255, 255), (200, 30, 40)):
         assert builtin.sharpness(flat(*color)) == builtin.contrast(flat(*color)) == 0
     assert builtin.saturation(flat(200, 100, 50)) == pytest.approx(0.75)
@@ -123,7 +123,7 @@ def test_strips_do_not_change_the_colour_of_a_prompt():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 700), (700, 1), (2, 3)])
-def test_pictures_too_small_for_a_measure_are_zero_not_an_error(size):
+def test_images_too_small_for_a_measure_are_zero_not_an_error(size):
     image = flat(10, 200, 30, size=size)
     assert builtin.sharpness(image) == builtin.contrast(image) == 0
     assert builtin.saturation(image) == pytest.approx(0.95)
@@ -207,7 +207,7 @@ def test_every_pixel_has_exactly_one_colour(seed):
         "prompt-color",
     ],
 )
-def test_each_is_loaded_by_name_scores_pointwise_and_leaves_pictures_untouched(name):
+def test_each_is_loaded_by_name_scores_pointwise_and_leaves_images_untouched(name):
     images = (Image.fromarray(NOISE), flat(220, 20, 30))
     before = [image.tobytes() for image in images]
     (ranking,) = rankkit.load(name).rank([Group("a red car", images)])

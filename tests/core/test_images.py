@@ -41,7 +41,7 @@ def oriented(image, orientation, form="JPEG"):
 
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "PPM", "TGA"])
-def test_a_plain_picture_keeps_every_pixel_and_gets_no_note(form):
+def test_a_plain_image_keeps_every_pixel_and_gets_no_note(form):
     found = decode(encoded(NOISE, form))
     assert found.error is None and found.image.mode == "RGB" and found.notes == {}
     assert (pixels(found.image) == pixels(NOISE)).all()
@@ -128,7 +128,7 @@ def test_orientation_is_read_from_other_formats_too(form):
     assert found.image.size == (24, 32) and found.notes["exif_orientation"] == 6
 
 
-def test_an_upright_picture_gets_no_note_of_its_orientation():
+def test_an_upright_image_gets_no_note_of_its_orientation():
     assert dict(decode(oriented(NOISE, 1)).notes) == {}
 
 
@@ -137,7 +137,7 @@ def test_what_comes_out_carries_no_metadata_that_a_wire_would_lose():
     assert found.image.info == {} and not found.image.getexif() and type(found.image) is Image.Image
 
 
-def test_a_picture_of_one_pixel_decodes():
+def test_a_image_of_one_pixel_decodes():
     assert decode(encoded(Image.new("RGB", (1, 1), (1, 2, 3)))).image.getpixel((0, 0)) == (1, 2, 3)
 
 
@@ -146,7 +146,7 @@ def test_damaged_exif_costs_nothing_but_the_orientation():
     assert found.error is None and found.image.size == NOISE.size
 
 
-def test_to_rgb_returns_an_rgb_picture_itself():
+def test_to_rgb_returns_an_rgb_image_itself():
     assert to_rgb(NOISE) is NOISE
 
 

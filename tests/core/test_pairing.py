@@ -12,7 +12,7 @@ from PIL import Image
 from rankkit import Group, Pairwise
 from rankkit.core import aggregate
 
-VALUES = tuple(range(20, 240, 20))  # eleven pictures: more than are all compared with each other
+VALUES = tuple(range(20, 240, 20))  # eleven images: more than are all compared with each other
 
 
 def group(values=VALUES):
@@ -24,7 +24,7 @@ def level(image):
 
 
 class Ring(Pairwise):
-    """Prefers bright pictures, shows each to two others, in a ring; calls about the pairs in `broken` fail."""
+    """Prefers bright images, shows each to two others, in a ring; calls about the pairs in `broken` fail."""
 
     degree = 2
 
@@ -80,7 +80,7 @@ def test_no_pair_is_asked_twice_and_no_bridge_is_built_where_none_is_needed():
     assert len(judge.asked) == len(set(judge.asked)) == 2 * len(VALUES)
 
 
-def test_a_picture_that_nobody_judged_is_left_alone():
+def test_a_image_that_nobody_judged_is_left_alone():
     judge = Ring(*cut(0, 1))
     (ranking,) = judge.rank([group()])
     alone = VALUES.index(ORDER[1])
@@ -110,7 +110,7 @@ def test_where_no_part_is_the_largest_all_abstain():
     )
 
 
-def test_the_kinds_of_failure_are_told_of_the_pictures_they_befell():
+def test_the_kinds_of_failure_are_told_of_the_images_they_befell():
     (ranking,) = Ring((20, 40), (20, 60), (20, 80)).rank([group((20, 40, 60, 80))])
     assert [each.get("failed_calls") for each in ranking.details] == [
         {"failed": 6},

@@ -10,8 +10,8 @@ from rankkit.core.prefetch import AHEAD, prefetch
 
 
 @pytest.mark.parametrize(("side", "most"), [(64, AHEAD), (6000, 2), (12_000, 2)])
-def test_fewer_pictures_are_under_way_when_they_are_large(side, most):
-    """At most the number allowed; the first picture of a run is read alone, because nothing is known of its
+def test_fewer_images_are_under_way_when_they_are_large(side, most):
+    """At most the number allowed; the first image of a run is read alone, because nothing is known of its
     size.
     """
     asked, under_way = [], []

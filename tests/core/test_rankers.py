@@ -17,7 +17,7 @@ from rankkit.errors import BadOption, BrokenRanker
 
 
 def grey(*values, prompt="a cat", **more):
-    """A group of small grey pictures; a picture's red channel is its quality."""
+    """A group of small grey images; an image's red channel is its quality."""
     return Group(prompt, tuple(Image.new("RGB", (2, 2), (value, value, value)) for value in values), **more)
 
 
@@ -41,7 +41,7 @@ def one(ranker, group):
 
 
 def judge(bias=0.0, scale=50.0, fails=lambda first, second: False):
-    """A simulated judge: a difference of qualities plus a liking for the first seat;
+    """A simulated judge: a difference of qualities plus a position bias;
     `fails` says which calls break.
     """
 
@@ -309,7 +309,7 @@ def test_all_pairs_of_all_groups_are_asked_in_one_call_of_a_batched_judge():
     assert calls == [["a cat"] * 2 + ["a dog"] * 2]
 
 
-def test_better_pictures_score_higher_in_logits_with_standard_errors_and_evidence():
+def test_better_images_score_higher_in_logits_with_standard_errors_and_evidence():
     ranking = one(judge(), grey(50, 200, 100))
     assert ranking.kind == "pairwise" and ranking.ranks == (3, 1, 2)
     assert sum(ranking.scores) == pytest.approx(0, abs=1e-8)
@@ -339,7 +339,7 @@ def test_the_scores_are_the_bradley_terry_utilities_of_the_answers():
 
 @given(st.lists(st.integers(0, 255), min_size=2, max_size=6), st.floats(-1.5, 1.5))
 @settings(deadline=None)
-def test_a_liking_for_one_seat_cancels_and_is_reported(values, bias):
+def test_a_liking_for_one_position_cancels_and_is_reported(values, bias):
     fair, biased = one(judge(), grey(*values)), one(judge(bias), grey(*values))
     assert biased.scores == pytest.approx(fair.scores, abs=1e-7)
     assert biased.ranks == fair.ranks
@@ -347,7 +347,7 @@ def test_a_liking_for_one_seat_cancels_and_is_reported(values, bias):
         assert biased.details[0]["judge"]["position_bias"] == pytest.approx(bias, abs=1e-6)
 
 
-def test_a_judge_that_always_takes_the_first_seat_ties_everything():
+def test_a_judge_that_always_takes_the_first_position_ties_everything():
     ranking = one(build(rankkit.pairwise(lambda first, second: 1.0)), grey(1, 2, 3))
     assert ranking.scores == (0, 0, 0)
     assert ranking.details[0]["judge"]["swap_consistency"] == 0
@@ -365,7 +365,7 @@ def test_a_failed_call_is_a_missing_edge_and_never_a_tie():
     assert failed.details[0]["judge"]["failed_calls"] == 2
 
 
-def test_a_pair_heard_from_one_seat_counts_half_and_without_the_usual_liking():
+def test_a_pair_heard_from_one_position_counts_half_and_without_the_usual_liking():
     bias = 0.7
     ranking = one(judge(bias, fails=lambda first, second: (first, second) == (200, 10)), grey(10, 100, 200))
     W = aggregate.wins(
@@ -381,7 +381,7 @@ def test_a_pair_heard_from_one_seat_counts_half_and_without_the_usual_liking():
 
 
 @pytest.mark.parametrize("bias", [3.0, -3.0])
-def test_a_pair_heard_from_one_seat_is_no_verdict_where_nothing_tells_how_the_judge_likes_that_seat(bias):
+def test_a_pair_heard_from_one_position_is_no_verdict_where_nothing_tells_how_the_judge_likes_that_seat(bias):
     ranking = one(judge(bias, fails=lambda first, second: first == 200), grey(100, 200))
     assert (
         all(map(math.isnan, ranking.scores))
@@ -425,7 +425,7 @@ def test_where_a_batch_of_pairs_fails_only_the_culprit_is_missing():
     assert errors(ranking)[1] == "ValueError: unlucky"
 
 
-def test_byte_identical_pictures_tie_and_are_asked_about_once():
+def test_byte_identical_images_tie_and_are_asked_about_once():
     asked = []
 
     def compare(first, second):
@@ -437,7 +437,7 @@ def test_byte_identical_pictures_tie_and_are_asked_about_once():
     assert ranking.ranks == (4.5, 2, 4.5, 2, 2)
 
 
-def test_pictures_that_are_all_alike_tie_without_being_asked_about():
+def test_images_that_are_all_alike_tie_without_being_asked_about():
     ranking = one(judge(fails=lambda first, second: True), grey(7, 7, 7))
     assert ranking.scores == (0, 0, 0) and errors(ranking) == [None] * 3
     assert one(judge(), grey(7)).scores == (0,)
@@ -482,7 +482,7 @@ def test_what_a_judge_says_of_one_group_does_not_depend_on_the_others(values):
         assert ranking == one(ranker, group)
 
 
-def test_above_eight_pictures_each_meets_as_many_others_as_the_degree_says():
+def test_above_eight_images_each_meets_as_many_others_as_the_degree_says():
     class Sparse(Pairwise):
         degree = 4
 

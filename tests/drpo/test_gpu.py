@@ -63,7 +63,7 @@ def test_updates_in_half_precision_go_where_those_in_float32_go_on_a_gpu(
     half_precision_goes_where_float32_goes(family, features, tmp_path, "cuda")
 
 
-def test_the_same_noise_gives_the_same_picture_on_a_gpu_as_on_the_cpu() -> None:
+def test_the_same_noise_gives_the_same_image_on_a_gpu_as_on_the_cpu() -> None:
     from drpo.generators import shapes
 
     pixels = []

@@ -54,7 +54,7 @@ MAPS: dict[str, Callable[[OneStep], FeatureMap]] = {
 
 
 class Red:
-    """Scores the mean of the red channel; counts the pictures it is shown."""
+    """Scores the mean of the red channel; counts the images it is shown."""
 
     seen = 0
 
@@ -67,7 +67,7 @@ class Red:
 
 
 class Passes(Red):
-    """Passes what half of the pictures pass: 0 or 1."""
+    """Passes what half of the images pass: 0 or 1."""
 
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
         (ranking,) = super().rank(groups)
@@ -136,7 +136,7 @@ def counted(generator: OneStep, features: Any) -> dict[str, int]:
 
 # rows per prompt with K candidates: the base's K samples come on top of the K candidates, through the U-Net
 # and, where the map looks
-# at pictures, through the decoder; the ranker's pictures are those the map sees
+# at images, through the decoder; the ranker's images are those the map sees
 ONCE = {
     "latent": {"unet": 2 * K, "decoder": K, "features": 0},
     "latent_mae": {"unet": 2 * K, "decoder": K, "features": 2 * K},
@@ -168,7 +168,7 @@ def test_without_a_reference_nothing_of_the_base_is_made(name: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["latent_mae", "vit_mae"])
-def test_a_search_decodes_what_it_judges_and_then_only_the_chosen_where_the_map_needs_pictures(
+def test_a_search_decodes_what_it_judges_and_then_only_the_chosen_where_the_map_needs_images(
     name: str, tmp_path: Path
 ) -> None:
     generator = sd_turbo.load(str(tiny_pipelines.sd(tmp_path)), rank=4, checkpointing=False)

@@ -16,7 +16,7 @@ from rankkit import Group, Ranking
 
 
 class Rare:
-    """1 for the few pictures that are very red, else 0; counts what it saw."""
+    """1 for the few images that are very red, else 0; counts what it saw."""
 
     def __init__(self, above: float) -> None:
         self.above, self.seen = above, 0

@@ -1,4 +1,4 @@
-"""What the gallery's tests share: the page as a tree, rows from scores, and some pictures."""
+"""What the gallery's tests share: the page as a tree, rows from scores, and some images."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def rows_of(
 
 
 def pictures(folder: Path, n: int, size: int = 64) -> list[str]:
-    """n different pictures in a folder; their names."""
+    """n different images in a folder; their names."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(n):
         hue = Image.new("HSV", (size, size), (37 * i % 256, 200, 220))

@@ -1,4 +1,4 @@
-"""What the tests of `rankkit score` share: pictures, the command as a real process, and rows as dictionaries."""
+"""What the tests of `rankkit score` share: images, the command as a real process, and rows as dictionaries."""
 
 import os
 import struct
@@ -45,7 +45,7 @@ class Darker:
 
 
 def picture(path: Path, seed: int = 0, size: tuple[int, int] = (24, 16), **options) -> Path:
-    """A small picture of its own for each seed."""
+    """A small image of its own for each seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, **options)
@@ -53,7 +53,7 @@ def picture(path: Path, seed: int = 0, size: tuple[int, int] = (24, 16), **optio
 
 
 def folder(path: Path, names: Iterable[str] = "abcd", prompt: str = "") -> Path:
-    """A folder of small pictures, all under one prompt, or under none."""
+    """A folder of small images, all under one prompt, or under none."""
     for seed, name in enumerate(names):
         picture(path / f"{name}.png", seed)
         if prompt:

@@ -69,7 +69,7 @@ class ToyGenerator:
 
 
 def redness(group: Group) -> list[float]:
-    """Red minus the other two, per picture, in grey levels."""
+    """Red minus the other two, per image, in grey levels."""
     means = [np.asarray(image, np.float64).mean((0, 1)) for image in group.images]
     return [float(mean[0] - (mean[1] + mean[2]) / 2) for mean in means]
 
@@ -82,7 +82,7 @@ class Scorer:
 
 
 class Judge:
-    """The share of the other pictures that a pairwise judge, who sees only which of two is redder, finds
+    """The share of the other images that a pairwise judge, who sees only which of two is redder, finds
     worse.
     """
 
@@ -92,7 +92,7 @@ class Judge:
 
 
 class Detector:
-    """1 for pictures that are red at all, else 0."""
+    """1 for images that are red at all, else 0."""
 
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
         return [Ranking(tuple(float(red > 20) for red in redness(group))) for group in groups]

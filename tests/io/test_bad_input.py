@@ -301,7 +301,7 @@ def test_an_archive_that_breaks_off_is_scored_as_far_as_it_goes(tmp_path):
     }
 
 
-def test_every_cut_of_a_file_is_an_error_or_the_whole_picture(tmp_path):
+def test_every_cut_of_a_file_is_an_error_or_the_whole_image(tmp_path):
     for name in ("x.png", "x.jpg", "x.webp", "x.gif", "x.bmp", "x.tif"):
         data = picture(tmp_path / name, 1, (13, 11)).read_bytes()
         whole = decode(data).image

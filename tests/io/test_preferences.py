@@ -132,7 +132,7 @@ def test_a_truncated_parquet_file_is_named(tmp_path):
         entries(written(tmp_path / "t.parquet", data[: len(data) // 2]))
 
 
-def test_embedded_pictures_are_left_out_when_only_counting(tmp_path):
+def test_embedded_images_are_left_out_when_only_counting(tmp_path):
     row = {"caption": "p", "jpg_0": b"x", "jpg_1": b"y", "label_0": 1.0}
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "t.parquet")
     choices = open_preferences(tmp_path / "t.parquet")

@@ -137,7 +137,7 @@ def test_a_prompt_of_10_000_characters_folds(tmp_path):
     assert (tmp_path / "page.html").stat().st_size < 200_000
 
 
-def test_pictures_that_cannot_be_shown_say_why_and_changed_ones_are_marked(tmp_path):
+def test_images_that_cannot_be_shown_say_why_and_changed_ones_are_marked(tmp_path):
     names = pictures(tmp_path / "images", 4)
     digests = [digest(name) for name in names]
     Path(names[0]).unlink()
@@ -247,7 +247,7 @@ def test_a_group_of_40_000_shows_both_ends_and_counts_what_lies_between(tmp_path
     assert (tmp_path / "page.html").stat().st_size < 500_000
 
 
-def test_only_the_most_telling_prompts_get_pictures_and_the_page_says_so(tmp_path):
+def test_only_the_most_telling_prompts_get_images_and_the_page_says_so(tmp_path):
     rows: list[Row] = []
     for i in range(50):
         text, scores = f"prompt number {i}", [1.0 + i / 100, 2.0 + i / 100]
@@ -271,7 +271,7 @@ def test_only_the_most_telling_prompts_get_pictures_and_the_page_says_so(tmp_pat
     assert "499 more prompts can be found in the rows" in text
 
 
-def test_many_large_groups_share_a_bounded_number_of_pictures(tmp_path, monkeypatch):
+def test_many_large_groups_share_a_bounded_number_of_images(tmp_path, monkeypatch):
     monkeypatch.setattr("rankkit.report.gallery.MOST_PICTURES", 40)
     rows = [
         row for g in range(4) for row in rows_of([float(i) for i in range(30)], group=str(g), prompt=str(g))

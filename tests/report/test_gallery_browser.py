@@ -1,4 +1,4 @@
-"""The gallery in a real browser: it fits a telephone, answers keys, shows its pictures, and runs nothing but
+"""The gallery in a real browser: it fits a telephone, answers keys, shows its images, and runs nothing but
 its own script.
 """
 
@@ -94,7 +94,7 @@ KEYS = """const look = (page, its, seen, press) => {
 
 
 def drawn(folder: Path, at: int) -> str:
-    """The name of a new picture with something on it."""
+    """The name of a new image with something on it."""
     image = Image.new("RGB", (300, 200 + 40 * at), (40 * at % 256, 120, 200 - 30 * at))
     ImageDraw.Draw(image).ellipse((40, 40, 200, 160), fill=(240, 220, 60))
     image.save(folder / f"{at}.png")
@@ -103,7 +103,7 @@ def drawn(folder: Path, at: int) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with page.html: hostile prompts, hostile extras, long names, a lost picture, abstentions."""
+    """A folder with page.html: hostile prompts, hostile extras, long names, a lost image, abstentions."""
     folder = tmp_path_factory.mktemp("gallery")
     found: list[Row] = []
     names = [*(drawn(folder, i) for i in range(4)), str(folder / ("lost" * 40 + "<b>.png"))]
@@ -150,7 +150,7 @@ def look(folder: Path, width: int, script: str, how: str = "") -> dict:
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_the_page_fits_its_width_shows_its_pictures_and_runs_only_its_own_script(folder: Path, width: int):
+def test_the_page_fits_its_width_shows_its_images_and_runs_only_its_own_script(folder: Path, width: int):
     seen = look(folder, width, LAYOUT)
     assert seen["width"] == width and seen["scroll"] <= seen["width"], (
         "no sideways scrolling, with everything unfolded"

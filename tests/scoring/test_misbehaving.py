@@ -160,7 +160,7 @@ class Blackening(rankkit.Pairwise):
 """
 
 
-def test_what_a_ranker_does_to_its_pictures_no_other_ranker_sees(bad):
+def test_what_a_ranker_does_to_its_images_no_other_ranker_sees(bad):
     (bad / "meddling.py").write_text(
         MEDDLER.replace("ImageFile.LOAD_TRUNCATED_IMAGES = True\nImage.MAX_IMAGE_PIXELS = None\n", "")
     )

@@ -32,7 +32,7 @@ from rankkit.scoring.journal import Journal
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A current folder with four pictures in `in` and modules of rankers."""
+    """A current folder with four images in `in` and modules of rankers."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     folder(tmp_path / "in", "abcd")

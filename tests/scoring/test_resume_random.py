@@ -60,7 +60,7 @@ def test_any_sequence_of_edits_and_runs_ends_with_the_rows_of_a_fresh_run(place,
     found, fresh = keyed(rows(f"out.{suffix}")), keyed(rows("fresh.jsonl"))
     assert fresh.keys() <= found.keys()
     gone = {key for key in found if key not in fresh}
-    assert all(found[key]["kind"] == "pointwise" for key in gone)  # rows of pictures that are no longer there
+    assert all(found[key]["kind"] == "pointwise" for key in gone)  # rows of images that are no longer there
     for key, row in fresh.items():
         ranks = () if gone else ("rank", "of")
         for field in ("prompt", "sha256", "version", "kind", "score", "stderr", "error", "details", *ranks):

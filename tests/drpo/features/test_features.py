@@ -60,7 +60,7 @@ def reaches(features: FeatureMap, sample: Sample, latents: Tensor) -> bool:
 
 
 @pytest.mark.parametrize("features", [vit_mae(), dinov2()], ids=["vit_mae", "dinov2"])
-def test_picture_maps_give_mean_std_and_class_token_with_a_gradient(features: FeatureMap) -> None:
+def test_image_maps_give_mean_std_and_class_token_with_a_gradient(features: FeatureMap) -> None:
     sample = picture()
     found = features(sample)
     assert sorted(found) == ["layer2_cls", "layer2_patch_mean", "layer2_patch_std"]
@@ -70,7 +70,7 @@ def test_picture_maps_give_mean_std_and_class_token_with_a_gradient(features: Fe
 
 
 @pytest.mark.parametrize("features", [vit_mae(), dinov2(), Latent()], ids=["vit_mae", "dinov2", "latent"])
-def test_equal_pictures_have_equal_features_at_every_call(features: FeatureMap) -> None:
+def test_equal_images_have_equal_features_at_every_call(features: FeatureMap) -> None:
     one, other = features(picture()), features(picture())
     assert all(torch.equal(one[key], other[key]) for key in one)
 
@@ -105,7 +105,7 @@ def test_a_layers_tokens_are_those_that_leave_that_layer_of_transformers_model(
 
 @pytest.mark.parametrize("make", [vit_mae, dinov2])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_pictures_are_seen_in_float32(make: Callable[[], Any], dtype: torch.dtype) -> None:
+def test_half_precision_images_are_seen_in_float32(make: Callable[[], Any], dtype: torch.dtype) -> None:
     features = make()
     pixels = picture().latents.detach().to(dtype).requires_grad_()
     found, full = (
@@ -122,7 +122,7 @@ def test_half_precision_pictures_are_seen_in_float32(make: Callable[[], Any], dt
 @pytest.mark.parametrize(
     ("make", "load"), [(vit_mae, load_vit_mae), (dinov2, load_dinov2)], ids=["vit_mae", "dinov2"]
 )
-def test_picture_maps_load_in_float32_from_a_folder_whatever_it_holds_and_say_what_is_missing(
+def test_image_maps_load_in_float32_from_a_folder_whatever_it_holds_and_say_what_is_missing(
     make: Callable[[], Any], load: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = make()

@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def test_the_page_shows_gains_curve_pictures_and_settings_and_loads_nothing(folder: Path) -> None:
+def test_the_page_shows_gains_curve_images_and_settings_and_loads_nothing(folder: Path) -> None:
     page = report.write(folder).read_text("utf-8")
     assert "toy (what was trained on)" in page and "<polyline" in page and "data:image/png;base64," in page
     assert "&lt;b&gt;&amp;.txt" in page and "<b>" not in page
@@ -55,7 +55,7 @@ def test_an_evaluation_is_shown_where_one_was_made(folder: Path) -> None:
     assert "held-out.txt" in page and "toy: mean 0.25 -&gt; 0.75, wins 90.0% of 40 pairs" in page
 
 
-def test_a_run_without_looks_or_rows_has_a_page_all_the_same(folder: Path) -> None:
+def test_a_run_without_evaluations_or_rows_has_a_page_all_the_same(folder: Path) -> None:
     for name in (
         "log.jsonl",
         "evaluations.jsonl",

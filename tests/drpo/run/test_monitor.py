@@ -17,7 +17,7 @@ def look(step: int, target: float, one: float, two: float, diversity: float = 1.
     return Evaluation(step, {"target": target, "one": one, "two": two}, diversity)
 
 
-def test_two_looks_at_the_same_weights_are_equal() -> None:
+def test_two_evaluations_at_the_same_weights_are_equal() -> None:
     made, toy = monitor(), ToyGenerator()
     first, second = (made.evaluate(step, made.samples(toy), made.base(toy)) for step in (0, 1))
     assert first.scores == second.scores and first.diversity == second.diversity > 0
@@ -38,5 +38,5 @@ def test_lost_diversity_raises_the_alarm() -> None:
     )
 
 
-def test_the_best_look_is_chosen_by_the_held_out_rankers_alone() -> None:
+def test_the_best_evaluation_is_chosen_by_the_held_out_rankers_alone() -> None:
     assert monitor(look(0, 1, 1, 1), look(1, 2, 9, 8), look(2, 99, 3, 3)).best().step == 1

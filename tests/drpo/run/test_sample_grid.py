@@ -1,4 +1,4 @@
-"""The sheet of pictures before and after: the same noises above each other, few prompts, large enough to look
+"""The sheet of images before and after: the same noises above each other, few prompts, large enough to look
 at.
 """
 

@@ -38,7 +38,7 @@ def drawn(task: Task, rng: np.random.Generator, *, mistakes: float) -> tuple[str
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_detector_passes_at_least_98_percent_of_right_pictures(task: Task) -> None:
+def test_the_detector_passes_at_least_98_percent_of_right_images(task: Task) -> None:
     rng = np.random.default_rng(0)
     cases = [drawn(task, rng, mistakes=1e-9) for _ in range(400)]
     scored = STRICT.score(images([things for _, things in cases]), [prompt for prompt, _ in cases])
@@ -46,7 +46,7 @@ def test_the_detector_passes_at_least_98_percent_of_right_pictures(task: Task) -
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_detector_passes_at_most_2_percent_of_pictures_of_something_else(task: Task) -> None:
+def test_the_detector_passes_at_most_2_percent_of_images_of_something_else(task: Task) -> None:
     rng = np.random.default_rng(1)
     cases = [
         (prompt, drawn(TASKS[rng.integers(6)], rng, mistakes=0.5)[1])
@@ -69,7 +69,7 @@ def test_the_corpus_is_wrong_as_often_as_it_says_and_the_noise_decides(task: Tas
     assert scenes == [scene(request, u) for request, u in zip(asked, draws(noise.copy()), strict=True)]
 
 
-def test_a_right_picture_beats_every_wrong_one_in_graded_mode() -> None:
+def test_a_right_image_beats_every_wrong_one_in_graded_mode() -> None:
     rng = np.random.default_rng(3)
     cases = [drawn(task, rng, mistakes=0.5) for task in TASKS for _ in range(100)]
     pictures, asked = images([things for _, things in cases]), [prompt for prompt, _ in cases]
@@ -109,7 +109,7 @@ def test_extra_objects_fail_counting_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     "prompt", ["a circle", "a red circle", "a circle and a square", "a circle left of a square"]
 )
-def test_what_nobody_asked_for_costs_credit_but_does_not_make_a_picture_wrong(prompt: str) -> None:
+def test_what_nobody_asked_for_costs_credit_but_does_not_make_a_image_wrong(prompt: str) -> None:
     asked = [Thing("circle", "red", 8, 8)] + [Thing("square", "blue", 24, 8)] * ("square" in prompt)
     extras: list[list[Thing]] = [
         [],
@@ -122,7 +122,7 @@ def test_what_nobody_asked_for_costs_credit_but_does_not_make_a_picture_wrong(pr
     assert alone > 0.9 and alone - 0.2 > one > two > 0.5
 
 
-def test_an_empty_or_noisy_picture_shows_nothing() -> None:
+def test_an_empty_or_noisy_image_shows_nothing() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     assert detect(Image.new("RGB", (32, 32))) == [] and detect(Image.fromarray(noise)) == []
 
