@@ -213,7 +213,7 @@ def _load(entry: Preference, choices: PreferenceFile) -> RankedEntry:
 
 
 def _batches(trials: Iterable[RankedEntry]) -> Iterator[list[RankedEntry]]:
-    """Trials of at most `BATCH` images together, so that the pictures held do not grow with the file."""
+    """Trials of at most `BATCH` images together, so that the images held do not grow with the file."""
     batch: list[RankedEntry] = []
     for trial in trials:
         if batch and (len(batch) == BATCH or sum(held.size for held in batch) + trial.size > BATCH):

@@ -1,4 +1,4 @@
-"""Two folders, image against image: how often A's picture is preferred to B's, and whether that could be
+"""Two folders, image against image: how often A's image is preferred to B's, and whether that could be
 chance.
 """
 
@@ -34,7 +34,7 @@ OF_MORE = (
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The picture of A and the picture of B for one prompt."""
+    """The image of A and the image of B for one prompt."""
 
     a: Item
     b: Item
@@ -230,16 +230,16 @@ def _diagnostics(ranking: Ranking) -> Mapping[str, Any]:
 
 
 def _open(each: Pair) -> Group | str:
-    pictures = []
+    shown = []
     for item in (each.a, each.b):
         data = item.read()
         decoded = images.Decoded(None, data) if isinstance(data, str) else images.decode(data)
         if decoded.image is None:
             return f"{item.name}: {decoded.error}"
-        pictures.append(decoded.image)
+        shown.append(decoded.image)
     return Group(
         each.a.prompt or each.b.prompt,
-        tuple(pictures),
+        tuple(shown),
         each.a.group,
         (each.a.name, each.b.name),
         each.a.metadata or each.b.metadata,

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 SUMS = ("calls", "failed_calls", "pairs", "ties", "triads", "circular_triads", "tokens")
-MEANS = ("swap_consistency", "position_bias")  # over the pairs judged in both seats
+MEANS = ("swap_consistency", "position_bias")  # over the pairs judged in both orders
 
 
 def total(groups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The diagnostics of a run, with the keys of a group's: counts are summed, shares are means over all
-    pairs judged in both seats.
+    pairs judged in both orders.
 
     `zeta` is the mean over the groups that have one; `groups`, `apart` and `degraded` count groups: all,
     those whose comparisons do not connect all images, and those of which more than a fifth of the calls
@@ -56,9 +56,9 @@ def words(run: Mapping[str, Any]) -> dict[str, str]:
     told = {"calls": f"{calls}, {failed} failed" + (f" ({kinds})" if kinds else "")}
     if run["swap_consistency"] is not None:
         of = f" of {pairs} {'pair' if run['pairs'] == 1 else 'pairs'}" if run["pairs"] else ""
-        told["same verdict in both seats"] = f"{100 * run['swap_consistency']:.0f} %{of}"
+        told["same answer in both orders"] = f"{100 * run['swap_consistency']:.0f} %{of}"
     if run["position_bias"] is not None:
-        told["liking for the first seat"] = f"{run['position_bias']:+.2f} logits, cancelled".replace("-", "−")
+        told["position bias towards the first shown"] = f"{run['position_bias']:+.2f} logits, cancelled".replace("-", "−")
     if run["pairs"]:
         told["near ties"] = f"{run['ties']:,.0f} of {pairs}"
     if run["triads"]:

@@ -1,4 +1,4 @@
-"""Rankers without weights: plain measurements of a picture.
+"""Rankers without weights: plain measurements of an image.
 
 Registered like any plugin's, and a place to see how one is written.
 """
@@ -16,12 +16,12 @@ from PIL import Image
 from rankkit.core.rankers import pointwise
 from rankkit.core.types import Scored
 
-ROWS = 256  # pictures are read in strips of this many rows, so that a large one needs no large arrays
+ROWS = 256  # images are read in strips of this many rows, so that a large one needs no large arrays
 
 
 @pointwise
 def compressibility(image: Image.Image, *, quality: int = 95) -> float:
-    """Prefer pictures that compress well: minus the size of the JPEG in bytes, so below 0.
+    """Prefer images that compress well: minus the size of the JPEG in bytes, so below 0.
 
     The reward of DDPO's compressibility task (Black et al., arXiv 2305.13301, section 4.1), there in
     kilobytes.
@@ -33,7 +33,7 @@ def compressibility(image: Image.Image, *, quality: int = 95) -> float:
 
 @pointwise
 def incompressibility(image: Image.Image, *, quality: int = 95) -> float:
-    """Prefer pictures that compress badly, rich in detail or noise: the size of the JPEG in bytes (arXiv
+    """Prefer images that compress badly, rich in detail or noise: the size of the JPEG in bytes (arXiv
     2305.13301, section 4.1).
     """
     return -compressibility(image, quality=quality)
@@ -41,7 +41,7 @@ def incompressibility(image: Image.Image, *, quality: int = 95) -> float:
 
 @pointwise
 def sharpness(image: Image.Image) -> float:
-    """Prefer pictures in focus: variance of the Laplacian of luma, in squared grey levels, 0 and up
+    """Prefer images in focus: variance of the Laplacian of luma, in squared grey levels, 0 and up
     (Pech-Pacheco et al., ICPR 2000).
     """
     moments = np.zeros(3)
@@ -54,7 +54,7 @@ def sharpness(image: Image.Image) -> float:
 
 @pointwise
 def colorfulness(image: Image.Image) -> float:
-    """Prefer vivid pictures: the measure M of Hasler and Süsstrunk (SPIE 2003): 0 is grey, 59 quite and 109
+    """Prefer vivid images: the measure M of Hasler and Süsstrunk (SPIE 2003): 0 is grey, 59 quite and 109
     extremely colourful.
     """
     red_green, yellow_blue = np.zeros(3), np.zeros(3)
@@ -90,7 +90,7 @@ def saturation(image: Image.Image) -> float:
 
 @pointwise
 def prompt_color(image: Image.Image, prompt: str) -> Scored:
-    """Prefer pictures dominated by a colour that the prompt names: the share of pixels that bear one of its
+    """Prefer images dominated by a colour that the prompt names: the share of pixels that bear one of its
     colour words, 0 to 1.
 
     The words are the eleven basic colour terms of English (Berlin & Kay 1969); each pixel gets one of them by
@@ -141,7 +141,7 @@ def _color_names(hsv: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def _crops(image: Image.Image, overlap: int = 0) -> Iterator[Image.Image]:
-    """The picture in strips of `ROWS` rows, each reaching `overlap` rows into its neighbours."""
+    """The image in strips of `ROWS` rows, each reaching `overlap` rows into its neighbours."""
     for start in range(0, image.height, ROWS):
         yield image.crop((0, max(start - overlap, 0), image.width, min(start + ROWS + overlap, image.height)))
 

@@ -1,4 +1,4 @@
-"""Bytes to an RGB picture, or the reason why not: the one place where files become images.
+"""Bytes to an RGB image, or the reason why not: the one place where files become images.
 
 Every source and every command goes through `decode`; nothing else in rankkit opens an image.
 """
@@ -48,7 +48,7 @@ class Decoded:
     """What a file held: an 8-bit RGB `image`, or an `error` that says why there is none.
 
     `notes` names what had to be changed on the way (orientation, mode, frames); it is empty for a plain RGB
-    picture.
+    image.
     """
 
     image: Image.Image | None
@@ -90,7 +90,7 @@ def decode(data: bytes) -> Decoded:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The picture as 8-bit RGB; the same object when it already is.
+    """The image as 8-bit RGB; the same object when it already is.
 
     Raises ValueError where no agreed mapping exists.
     """
@@ -99,7 +99,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("32-bit float pixels have no agreed range; convert the file to 8 bits")
     if image.mode.startswith("I"):  # 16-bit grey arrives as I;16 or, from some writers, as I
-        import numpy as np  # late: only these pictures need it
+        import numpy as np  # late: only these images need it
 
         pixels = np.asarray(image).astype(np.int64)
         if pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
@@ -148,7 +148,7 @@ def _to_decoded(image: Image.Image) -> Decoded:
         notes["frames"] = frames
     orientation = image.getexif().get(0x0112, 1)
     ImageFile.LOAD_TRUNCATED_IMAGES = (
-        False  # many a plugin sets it for the whole process: half a picture would be scored as a whole one
+        False  # many a plugin sets it for the whole process: half an image would be scored as a whole one
     )
     image.load()
     if orientation not in (0, 1):
@@ -157,7 +157,7 @@ def _to_decoded(image: Image.Image) -> Decoded:
     rgb = to_rgb(image)
     plain = Image.new(
         "RGB", rgb.size
-    )  # a fresh picture: no file handle, no metadata that would differ over a wire
+    )  # a fresh image: no file handle, no metadata that would differ over a wire
     plain.paste(rgb)
     return Decoded(plain, None, notes)
 

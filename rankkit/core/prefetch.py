@@ -1,4 +1,4 @@
-"""Work done ahead in threads, in order: pictures are read and decoded while the ranker is busy with those
+"""Work done ahead in threads, in order: images are read and decoded while the ranker is busy with those
 before them.
 
 Threads and queues that are one C call each, not `threading` and `concurrent.futures`: there Ctrl-C can strike

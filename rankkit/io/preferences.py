@@ -30,7 +30,7 @@ class Preference:
     """One prompt, its images, and how humans ordered them: `human` is higher for the better image, equal for
     a tie, NaN for no opinion.
 
-    `where` names the entry in its file ("line 3"), `names` each image. No image is read before `picture` is
+    `where` names the entry in its file ("line 3"), `names` each image. No image is read before `image` is
     asked for it.
     """
 

@@ -35,7 +35,7 @@ import rankkit
 
 @rankkit.pointwise
 def {function}(image, *, target=128):
-    """Prefer pictures whose mean grey level is near `target`: minus the distance, in grey levels from -255 to 0.
+    """Prefer images whose mean grey level is near `target`: minus the distance, in grey levels from -255 to 0.
 
     `image` is an 8-bit RGB Pillow image. Ask for `prompt` or `metadata` too by naming them here; use `images`, `prompts`
     to be given a whole batch at once. What follows the * is an option: {name}:target=200.
@@ -48,7 +48,7 @@ import rankkit
 from rankkit.testing import check_ranker
 
 
-def test_{function}_keeps_every_promise_of_a_ranker():
+def test_{function}_passes_every_check_of_a_ranker():
     check_ranker(rankkit.load("{name}"), reload=lambda **options: rankkit.load("{name}", **options))
 """
 

@@ -34,7 +34,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """One candidate of a slope chart: its picture (a data URI or nothing), its place and its rank on either
+    """One candidate of a slope chart: its image (a data URI or nothing), its place and its rank on either
     side, what to call it.
     """
 

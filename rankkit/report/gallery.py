@@ -18,12 +18,12 @@ from rankkit.report import overview, page, prompts
 from rankkit.report.html import Html, h
 from rankkit.report.model import Study, study
 from rankkit.report.sections import Section
-from rankkit.report.thumbnails import Picture, picture
+from rankkit.report.thumbnails import Thumbnail, thumbnail_of
 
 __all__ = ["Section", "gallery"]
 
-MOST_PICTURES = 3000  # in one page: about 40 MB of 256-pixel thumbnails
-WORKERS = 4  # pictures that are decoded at a time
+MOST_IMAGES = 3000  # in one page: about 40 MB of 256-pixel thumbnails
+WORKERS = 4  # images that are decoded at a time
 
 
 def gallery(
@@ -42,7 +42,7 @@ def gallery(
     The file replaces an older one only when it is complete. Images are looked for as their rows name them,
     then in the folder of `beside` (the row file; `out` when it is None). One that cannot be found or decoded
     becomes a placeholder with the reason; one whose sha256 differs from its row's is marked as changed.
-    `parameters` are shown as the run's own. Pictures, at most `thumbnail` pixels wide and high, are embedded
+    `parameters` are shown as the run's own. Images, at most `thumbnail` pixels wide and high, are embedded
     for the `max_groups` most telling prompts and at most 12 candidates from either end of each; the page says
     in words what it leaves out. `extras` are put above the rankers as they are.
 
@@ -73,18 +73,18 @@ def write_page(out: str | os.PathLike[str], title: str, sections: Sequence[Secti
 
 
 class Album:
-    """The pictures beside one row file; none is kept."""
+    """The images beside one row file; none is kept."""
 
     def __init__(self, beside: str | os.PathLike[str], size: int, pool: ThreadPoolExecutor):
         self._beside, self._size, self._pool = beside, size, pool
 
-    def many(self, names: Sequence[str]) -> Iterator[Picture]:
+    def many(self, names: Sequence[str]) -> Iterator[Thumbnail]:
         """The thumbnails of these images, in order, several decoded at a time."""
-        return self._pool.map(lambda name: picture(name, self._beside, self._size), names)
+        return self._pool.map(lambda name: thumbnail_of(name, self._beside, self._size), names)
 
-    def one(self, name: str, size: int) -> Picture:
+    def one(self, name: str, size: int) -> Thumbnail:
         """A thumbnail for the overview, no larger than the others."""
-        return picture(name, self._beside, min(size, self._size))
+        return thumbnail_of(name, self._beside, min(size, self._size))
 
 
 def _page(
@@ -114,7 +114,7 @@ def _page(
     for prompt in shown:
         yield from prompts.article(found, prompt, album.many, each_end)
     yield Html("</div>")
-    yield from prompts.without_pictures(
+    yield from prompts.without_images(
         found, [prompt for prompt in found.prompts if prompt.number not in numbers]
     )
     yield Html("</section>")
@@ -126,10 +126,10 @@ def _page(
 
 def _each_end(sizes: Sequence[int]) -> int:
     """How many candidates to show from either end of a group, so that the page stays within its number of
-    pictures.
+    images.
     """
     fits = (
-        n for n in range(prompts.EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_PICTURES
+        n for n in range(prompts.EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_IMAGES
     )
     return next(fits, 2)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from rankkit.core.text import plain, printable
 
 VOID = frozenset(("br", "hr", "img", "input", "meta"))
-# HTML cannot hold control characters: they become their pictures (␀ ␁ …); a carriage return is kept as a
+# HTML cannot hold control characters: they become their images (␀ ␁ …); a carriage return is kept as a
 # reference.
 CONTROLS = {code: chr(0x2400 + code) for code in range(32) if code not in (9, 10, 13)} | {
     127: "\u2421",

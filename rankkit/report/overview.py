@@ -15,9 +15,9 @@ from rankkit.analysis.stats import Mean, clustered_mean, win_share
 from rankkit.report.charts import Slope, distribution, slopes
 from rankkit.report.html import Html, clipped, count, folded, h, middle, number, rank, said, signed
 from rankkit.report.model import Candidate, Column, Prompt, Study
-from rankkit.report.thumbnails import Picture
+from rankkit.report.thumbnails import Thumbnail
 
-Look = Callable[[str, int], Picture]  # an image's name and a size in pixels to its picture
+Show = Callable[[str, int], Thumbnail]  # an image's name and a size in pixels to its thumbnail
 
 ENDS = 4  # images shown as a ranker's highest and lowest
 SLOPES = 8  # candidates in one slope chart
@@ -35,7 +35,7 @@ def dot(at: int) -> Html:
     return h("i", class_=f"dot c{at % 8}", aria_hidden="true")
 
 
-def rankers(study: Study, look: Look, shown: set[int]) -> Iterator[Html]:
+def rankers(study: Study, look: Show, shown: set[int]) -> Iterator[Html]:
     """The section with one card per ranker."""
     yield Html('<section id="rankers"><h2>Rankers</h2><div class="cards">')
     for at, column in enumerate(study.columns):
@@ -49,7 +49,7 @@ def rankers(study: Study, look: Look, shown: set[int]) -> Iterator[Html]:
     yield Html("</section>")
 
 
-def _card(study: Study, at: int, column: Column, look: Look, shown: set[int]) -> Html:
+def _card(study: Study, at: int, column: Column, look: Show, shown: set[int]) -> Html:
     groups = [prompt.scores(at) for prompt in study.prompts]
     scores = [score for group in groups for score in group]
     cells = [c.cells[at] for prompt in study.prompts for c in prompt.candidates.values() if at in c.cells]
@@ -99,7 +99,7 @@ def _mean(study: Study, at: int, groups: Sequence[Sequence[float]]) -> Html:
     )
 
 
-def _ends(study: Study, at: int, look: Look, shown: set[int]) -> list[Html]:
+def _ends(study: Study, at: int, look: Show, shown: set[int]) -> list[Html]:
     high, low = study.extremes(at, ENDS)
     pairs = [("Highest", high), ("Lowest", low)]
     return [
@@ -114,14 +114,14 @@ def _ends(study: Study, at: int, look: Look, shown: set[int]) -> list[Html]:
     ]
 
 
-def _end(study: Study, at: int, prompt: Prompt, candidate: Candidate, look: Look, shown: set[int]) -> Html:
+def _end(study: Study, at: int, prompt: Prompt, candidate: Candidate, look: Show, shown: set[int]) -> Html:
     seen = look(candidate.name, 128)
     score = number(candidate.cells[at].score or 0.0)
     about = clipped(f"{study.short(candidate.name)} — {prompt.text}".removesuffix(" — "), 160)
     image = (
         h("img", src=seen.uri, alt=about, width=seen.width, height=seen.height)
         if seen.uri
-        else h("span", "no picture", class_="none", title=about)
+        else h("span", "no image", class_="none", title=about)
     )
     body = [image, h("span", score)]
     return h(
@@ -288,7 +288,7 @@ def _rate(rate: Mean | None) -> Html:
     )
 
 
-def disagreement(study: Study, look: Look, shown: set[int]) -> Iterator[Html]:
+def disagreement(study: Study, look: Show, shown: set[int]) -> Iterator[Html]:
     """The section on the prompts whose rankers differ most; nothing with fewer than two rankers."""
     if len(study.columns) < 2:
         return
@@ -311,7 +311,7 @@ def disagreement(study: Study, look: Look, shown: set[int]) -> Iterator[Html]:
     yield Html("</section>")
 
 
-def _dispute(study: Study, prompt: Prompt, look: Look, shown: set[int]) -> Html:
+def _dispute(study: Study, prompt: Prompt, look: Show, shown: set[int]) -> Html:
     (i, j), value = min(prompt.taus.items(), key=lambda item: item[1])
     both = [c for c in prompt.ordered if all(at in c.cells and c.cells[at].rank is not None for at in (i, j))]
     moved = sorted(both, key=lambda c: -abs(_gap(c, i, j)))[:SLOPES]
@@ -355,7 +355,7 @@ def _dispute(study: Study, prompt: Prompt, look: Look, shown: set[int]) -> Html:
     )
 
 
-def _slopes(candidates: Sequence[Candidate], i: int, j: int, look: Look) -> list[Slope]:
+def _slopes(candidates: Sequence[Candidate], i: int, j: int, look: Show) -> list[Slope]:
     left = sorted(candidates, key=lambda c: c.cells[i].rank or 0)
     right = sorted(candidates, key=lambda c: c.cells[j].rank or 0)
     return [

@@ -133,7 +133,7 @@ def prompts_head(study: Study, shown: int, each_end: int) -> Html:
     left_out = None
     if shown < len(study.prompts):
         left_out = (
-            f"Pictures are shown for {shown:,} of {len(study.prompts):,} prompts: those with the most disagreement, the most abstentions, "
+            f"Images are shown for {shown:,} of {len(study.prompts):,} prompts: those with the most disagreement, the most abstentions, "
             f"and each ranker’s best and worst images. The other {len(study.prompts) - shown:,} are listed in words below them."
         )
     large = sum(len(prompt.candidates) > 2 * each_end for prompt in study.prompts)
@@ -255,7 +255,7 @@ def run(study: Study, parameters: Mapping[str, Any]) -> Html:
 
 
 def foot() -> Html:
-    """The keys, the place where pictures are enlarged, and the script."""
+    """The keys, the place where images are enlarged, and the script."""
     keys = [("j", "k"), ("/",), ("Enter",), ("Esc",)]
     words = ["next and previous prompt (arrows too)", "filter", "enlarge", "close"]
     hints = [
@@ -267,7 +267,7 @@ def foot() -> Html:
         h("div", class_="stage"),
         h("button", "Close", type="button", class_="close", autofocus=True),
         id="lightbox",
-        aria_label="Enlarged picture",
+        aria_label="Enlarged image",
     )
     made = h("p", "One file, made by rankkit. It loads nothing from anywhere.")
     return Html(

@@ -1,4 +1,4 @@
-"""The lower half of the page: one article per prompt with its candidates, then the prompts without pictures."""
+"""The lower half of the page: one article per prompt with its candidates, then the prompts without images."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rankkit.report.charts import bar
 from rankkit.report.html import Html, clipped, count, folded, h, join, middle, number, opening, rank, said
 from rankkit.report.model import Candidate, Cell, Column, Prompt, Study
 from rankkit.report.overview import HOT, diagnostics, dot
-from rankkit.report.thumbnails import Picture, changed
+from rankkit.report.thumbnails import Thumbnail, changed
 
 EACH_END = 12  # candidates shown from either end of a large group
 ABSTAINED = 4  # candidates of a large group shown although no ranker ranked them
-LISTED = 1000  # prompts without pictures that are still listed by their words
+LISTED = 1000  # prompts without images that are still listed by their words
 
 Told = Mapping[int, Mapping[str, Any]]  # by column: what a pairwise ranker says of the group as a whole
-Pictures = Callable[[Sequence[str]], Iterator[Picture]]  # the thumbnails of these images, in order
+Thumbnails = Callable[[Sequence[str]], Iterator[Thumbnail]]  # the thumbnails of these images, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def cut(prompt: Prompt, each_end: int = EACH_END) -> Cut:
     )
 
 
-def article(study: Study, prompt: Prompt, pictures: Pictures, each_end: int = EACH_END) -> Iterator[Html]:
-    """One prompt with its candidates from best to worst; yields piece by piece, one picture each."""
+def article(study: Study, prompt: Prompt, thumbnails: Thumbnails, each_end: int = EACH_END) -> Iterator[Html]:
+    """One prompt with its candidates from best to worst; yields piece by piece, one image each."""
     seen = cut(prompt, each_end)
     single = len(prompt.candidates) == 1
     best, worst = _ends(prompt)
@@ -71,7 +71,7 @@ def article(study: Study, prompt: Prompt, pictures: Pictures, each_end: int = EA
     yield _heading(study, prompt, told)
     places = count_from(0)
     shown = iter(
-        pictures([candidate.name for part in (seen.top, seen.bottom, seen.unranked) for candidate in part])
+        thumbnails([candidate.name for part in (seen.top, seen.bottom, seen.unranked) for candidate in part])
     )
     for part, words in (
         (seen.top, None),
@@ -128,7 +128,7 @@ def _places(study: Study, prompt: Prompt) -> dict[str, float]:
 
 
 def _columns(n: int) -> str:
-    """How many pictures stand side by side on a wide screen, so that few are large and rows come out full."""
+    """How many images stand side by side on a wide screen, so that few are large and rows come out full."""
     return "by4" if n <= 4 or n in (7, 8) else "by5" if n in (5, 9, 10) else "by6"
 
 
@@ -230,7 +230,7 @@ def _unranked(seen: Cut) -> str | None:
 
 
 def _figure(
-    study: Study, prompt: Prompt, candidate: Candidate, picture: Picture, told: Told, tag: str, place: int
+    study: Study, prompt: Prompt, candidate: Candidate, thumbnail: Thumbnail, told: Told, tag: str, place: int
 ) -> Html:
     columns, name = study.columns, study.short(candidate.name)
     ranks = {
@@ -238,10 +238,10 @@ def _figure(
         for at, cell in candidate.cells.items()
         if cell.rank is not None
     }
-    stale = changed(picture, (cell.sha256 for cell in candidate.cells.values()))
+    stale = changed(thumbnail, (cell.sha256 for cell in candidate.cells.values()))
     return h(
         "figure",
-        _frame(prompt, name, picture),
+        _frame(prompt, name, thumbnail),
         h("span", tag, class_=f"tag {tag}", title=f"{tag} mean rank over the rankers") if tag else None,
         h(
             "figcaption",
@@ -261,21 +261,21 @@ def _figure(
     )
 
 
-def _frame(prompt: Prompt, name: str, picture: Picture) -> Html:
+def _frame(prompt: Prompt, name: str, thumbnail: Thumbnail) -> Html:
     name = middle(name, 80)
-    if picture.problem is not None:
-        words = [h("b", "no picture"), h("span", clipped(picture.problem, 200))]
+    if thumbnail.problem is not None:
+        words = [h("b", "no image"), h("span", clipped(thumbnail.problem, 200))]
         return h(
             "div",
             words,
             class_="pic none",
             role="img",
-            aria_label=f"no picture of {name}: {clipped(picture.problem, 200)}",
+            aria_label=f"no image of {name}: {clipped(thumbnail.problem, 200)}",
         )
     alt = f"{name}, a candidate for: {clipped(prompt.text, 120)}" if prompt.text else name
     return h(
         "div",
-        h("img", src=picture.uri, alt=alt, width=picture.width, height=picture.height, decoding="async"),
+        h("img", src=thumbnail.uri, alt=alt, width=thumbnail.width, height=thumbnail.height, decoding="async"),
         class_="pic",
     )
 
@@ -325,12 +325,12 @@ def _evidence(columns: Sequence[Column], candidate: Candidate, told: Told) -> Ht
     return h("details", h("summary", "evidence"), found, class_="evidence") if found else None
 
 
-def without_pictures(study: Study, prompts: Sequence[Prompt]) -> Iterator[Html]:
-    """The prompts that got no pictures, in words: the first thousand by name, the others by number."""
+def without_images(study: Study, prompts: Sequence[Prompt]) -> Iterator[Html]:
+    """The prompts that got no images, in words: the first thousand by name, the others by number."""
     if not prompts:
         return
     yield Html('<details class="left-out"><summary>')
-    yield h("span", f"{count(len(prompts), 'prompt')} without pictures")
+    yield h("span", f"{count(len(prompts), 'prompt')} without images")
     yield Html('</summary><div class="scroll"><table><thead><tr><th scope="col">prompt</th><th scope="col">candidates</th>'
                '<th scope="col">best</th><th scope="col">disagreement</th></tr></thead><tbody>')  # fmt: skip
     for prompt in prompts[:LISTED]:

@@ -1,4 +1,4 @@
-// The page is complete without this: it adds filtering, sorting, keys, and enlarged pictures.
+// The page is complete without this: it adds filtering, sorting, keys, and enlarged images.
 (() => {
   "use strict";
   const all = (query, within = document) => [...within.querySelectorAll(query)];
@@ -11,7 +11,7 @@
   const stage = lightbox.querySelector(".stage");
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   let here = null;
-  let picture = null;
+  let shown = null;
 
   all(".filter, .sorts, .keys").forEach((element) => { element.hidden = false; });
 
@@ -69,16 +69,16 @@
     select(open[next < 0 ? open.length - 1 : by > 0 ? next : Math.max(0, next - 1)]);
   };
 
-  // Enlarge: the picture and its verdicts, copied as they stand.
-  const pictures = all(".pic").filter((frame) => frame.querySelector("img"));
-  pictures.forEach((frame) => {
+  // Enlarge: the image and its scores, copied as they stand.
+  const frames = all(".pic").filter((frame) => frame.querySelector("img"));
+  frames.forEach((frame) => {
     frame.tabIndex = 0;
     frame.setAttribute("role", "button");
     frame.setAttribute("aria-label", `Enlarge ${frame.firstChild.alt}`);
     frame.addEventListener("click", () => enlarge(frame));
   });
   const enlarge = (frame) => {
-    picture = frame;
+    shown = frame;
     const image = frame.firstChild.cloneNode();
     const words = document.createElement("div");
     words.append(...[...frame.parentElement.querySelector("figcaption").children].map((child) => child.cloneNode(true)));
@@ -87,13 +87,13 @@
     if (!lightbox.open) lightbox.showModal();
   };
   const turn = (by) => {
-    const open = all(".pic[role=button]", picture.closest(".group"));
-    enlarge(open[(open.indexOf(picture) + by + open.length) % open.length]);
+    const open = all(".pic[role=button]", shown.closest(".group"));
+    enlarge(open[(open.indexOf(shown) + by + open.length) % open.length]);
   };
   lightbox.addEventListener("click", (event) => {
     if (event.target === lightbox || event.target.closest(".close")) lightbox.close();
   });
-  lightbox.addEventListener("close", () => { stage.replaceChildren(); picture?.focus(); });
+  lightbox.addEventListener("close", () => { stage.replaceChildren(); shown?.focus(); });
 
   const back = { ArrowLeft: -1, k: -1, ArrowRight: 1, j: 1 };
   document.addEventListener("keydown", (event) => {

@@ -15,7 +15,7 @@ from rankkit.io.rows import locate
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Thumbnail:
     """A thumbnail as a data URI with its size in pixels, or the `problem`;
     `sha256` is that of the file as it is now.
     """
@@ -27,20 +27,20 @@ class Picture:
     sha256: str = ""
 
 
-def picture(name: str, beside: str | os.PathLike[str], size: int) -> Picture:
+def thumbnail_of(name: str, beside: str | os.PathLike[str], size: int) -> Thumbnail:
     """The image that a row names, found as the row file finds it, no longer than `size` pixels on either
     side. Never raises for a file.
     """
     found = locate(name, beside)
     data: bytes | str = "does not exist" if found is None else read(found)
     if isinstance(data, str):
-        return Picture(problem=f"the file {data}")
+        return Thumbnail(problem=f"the file {data}")
     decoded = decode(data)
     if decoded.image is None:
-        return Picture(problem=decoded.error or "cannot be decoded", sha256=fingerprint(data))
+        return Thumbnail(problem=decoded.error or "cannot be decoded", sha256=fingerprint(data))
     small = decoded.image
     small.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    return Picture(data_uri(small), small.width, small.height, None, fingerprint(data))
+    return Thumbnail(data_uri(small), small.width, small.height, None, fingerprint(data))
 
 
 def data_uri(image: Image.Image) -> str:
@@ -50,7 +50,7 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def changed(now: Picture, then: Iterable[str]) -> bool:
+def changed(now: Thumbnail, then: Iterable[str]) -> bool:
     """Whether the file is another one than at least one of the rows was made from; rows without a digest say
     nothing.
     """

@@ -182,18 +182,18 @@ def _group(members: Sequence[Candidate]) -> Group:
     """
     items = [candidate.work.item for candidate in members]
     first = items[0]
-    pictures = tuple(_picture(candidate) for candidate in members)
+    shown = tuple(_own_image(candidate) for candidate in members)
     prompt = first.prompt if all(item.prompt == first.prompt for item in items) else ""
     metadata = {
         key: value
         for key, value in first.metadata.items()
         if all(item.metadata.get(key) == value for item in items)
     }
-    return Group(prompt, pictures, first.group, tuple(item.name for item in items), metadata)
+    return Group(prompt, shown, first.group, tuple(item.name for item in items), metadata)
 
 
-def _picture(candidate: Candidate) -> Image.Image:
-    """The picture, to do with as the ranker likes (some shrink it in place): a copy where another ranker sees
+def _own_image(candidate: Candidate) -> Image.Image:
+    """The image, to do with as the ranker likes (some shrink it in place): a copy where another ranker sees
     it too.
     """
     image = candidate.decoded.image

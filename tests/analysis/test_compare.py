@@ -236,8 +236,8 @@ def test_how_far_to_trust_a_judge_is_told_below_its_verdict():
     verdict, judge = render([found], "ours", "theirs").splitlines()
     assert verdict.endswith("(1 pair without a verdict)") and "ours wins 100.0 % of 4 pairs" in verdict
     assert judge == (
-        "  its judge: calls 10, 2 failed (failed 2); same verdict in both seats 0 % of 4 pairs; "
-        "liking for the first seat +1.00 logits, cancelled; near ties 0 of 4"
+        "  its judge: calls 10, 2 failed (failed 2); same answer in both orders 0 % of 4 pairs; "
+        "position bias towards the first shown +1.00 logits, cancelled; near ties 0 of 4"
     )
     assert json.loads(json.dumps(found.as_json()))["judge"]["failures"] == {"failed": 2}
 

@@ -52,8 +52,8 @@ def test_a_run_is_told_in_words():
     )
     assert words(run) == {
         "calls": "24, 3 failed (refused 2, timeout 1)",
-        "same verdict in both seats": "50 % of 12 pairs",
-        "liking for the first seat": "−0.35 logits, cancelled",
+        "same answer in both orders": "50 % of 12 pairs",
+        "position bias towards the first shown": "−0.35 logits, cancelled",
         "near ties": "2 of 12",
         "circular triads": "2 of 8, zeta 0.50",
         "tokens": "2,400",

@@ -146,7 +146,7 @@ def test_images_that_cannot_be_shown_say_why_and_changed_ones_are_marked(tmp_pat
     rows = rows_of([4.0, 3.0, 2.0, 1.0], names=names, sha256=digests)
     figures = Page(gallery(rows, tmp_path / "page.html")).all("figure")
     assert "the file does not exist" in figures[0].text and not figures[0].all("img")
-    assert "no picture" in figures[1].text and "changed since it was scored" in figures[1].text
+    assert "no image" in figures[1].text and "changed since it was scored" in figures[1].text
     assert figures[2].all("img") and "changed since it was scored" in figures[2].text
     assert figures[3].all("img") and "changed" not in figures[3].text
     for figure in figures:
@@ -262,8 +262,8 @@ def test_only_the_most_telling_prompts_get_images_and_the_page_says_so(tmp_path)
         "prompt number 0",
     } <= set(shown)
     assert (
-        "Pictures are shown for 6 of 50 prompts" in page.root.text
-        and "44 prompts without pictures" in page.root.text
+        "Images are shown for 6 of 50 prompts" in page.root.text
+        and "44 prompts without images" in page.root.text
     )
     assert len(page.one("details", "left-out").all("tr")) == 1 + 44
     many = [r for i in range(1500) for r in rows_of([1.0], group=str(i), prompt=str(i))]
@@ -272,7 +272,7 @@ def test_only_the_most_telling_prompts_get_images_and_the_page_says_so(tmp_path)
 
 
 def test_many_large_groups_share_a_bounded_number_of_images(tmp_path, monkeypatch):
-    monkeypatch.setattr("rankkit.report.gallery.MOST_PICTURES", 40)
+    monkeypatch.setattr("rankkit.report.gallery.MOST_IMAGES", 40)
     rows = [
         row for g in range(4) for row in rows_of([float(i) for i in range(30)], group=str(g), prompt=str(g))
     ]
@@ -347,7 +347,7 @@ def test_how_far_a_judge_can_be_trusted_is_added_up_in_its_card_and_told_of_ever
     card = page.one(cls="diagnostics").text
     assert (
         "calls4, 2 failed (timeout 2)" in card
-        and "same verdict in both seats100 % of 1 pair" in card
+        and "same answer in both orders100 % of 1 pair" in card
         and "+0.50 logits" in card
     )
     first, second = (prompt.one("p", "told").text for prompt in page.all("article", "group"))
