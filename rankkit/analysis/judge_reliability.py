@@ -58,7 +58,9 @@ def words(run: Mapping[str, Any]) -> dict[str, str]:
         of = f" of {pairs} {'pair' if run['pairs'] == 1 else 'pairs'}" if run["pairs"] else ""
         told["same answer in both orders"] = f"{100 * run['swap_consistency']:.0f} %{of}"
     if run["position_bias"] is not None:
-        told["position bias towards the first shown"] = f"{run['position_bias']:+.2f} logits, cancelled".replace("-", "−")
+        told["position bias towards the first shown"] = (
+            f"{run['position_bias']:+.2f} logits, cancelled".replace("-", "−")
+        )
     if run["pairs"]:
         told["near ties"] = f"{run['ties']:,.0f} of {pairs}"
     if run["triads"]:

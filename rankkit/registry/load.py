@@ -32,7 +32,7 @@ class Prepared:
     """A ranker found, imported and its options checked, but not built: weights are loaded by `load` only.
 
     `identity` is what its rows will say: the version of the distribution and what the ranker states beside
-    it, before it is built. `alone` says that an image can be scored without the others of its group, so that
+    it, before it is built. `independent` says that an image can be scored without the others of its group, so that
     a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
     combined when the group is complete.
     """
@@ -42,7 +42,7 @@ class Prepared:
     kind: Kind
     needs_prompt: bool
     load: Callable[[], Ranker]
-    alone: bool
+    independent: bool
 
 
 One = Callable[[Spec, Mapping[str, Any]], Prepared]
@@ -102,7 +102,7 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], one: One
         "listwise",
         any(part.needs_prompt for part in parts.values()),
         lambda: mean_rank({name: part.load() for name, part in parts.items()}, weights),
-        all(part.alone for part in parts.values()),
+        all(part.independent for part in parts.values()),
     )
 
 

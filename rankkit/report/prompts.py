@@ -275,7 +275,14 @@ def _frame(prompt: Prompt, name: str, thumbnail: Thumbnail) -> Html:
     alt = f"{name}, a candidate for: {clipped(prompt.text, 120)}" if prompt.text else name
     return h(
         "div",
-        h("img", src=thumbnail.uri, alt=alt, width=thumbnail.width, height=thumbnail.height, decoding="async"),
+        h(
+            "img",
+            src=thumbnail.uri,
+            alt=alt,
+            width=thumbnail.width,
+            height=thumbnail.height,
+            decoding="async",
+        ),
         class_="pic",
     )
 

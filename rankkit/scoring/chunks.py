@@ -118,26 +118,26 @@ def score_chunk(chunk: Sequence[Candidate], rankers: Sequence[RunRanker]) -> lis
     """The rows of a chunk by every ranker that wants it. A failure of the ranker is a row with its reason."""
     found: list[tuple[Key, Row]] = []
     for i, ranker in enumerate(rankers):
-        for candidate, verdict, place in _verdicts(
+        for candidate, verdict, place in _rankings(
             [candidate for candidate in chunk if i in candidate.work.wanted], ranker
         ):
             found.append((candidate.work.key, _row(candidate, ranker.prepared, verdict, place)))
     return found
 
 
-def _verdicts(candidates: Sequence[Candidate], ranker: RunRanker) -> Iterator[tuple[Candidate, Ranking, int]]:
+def _rankings(candidates: Sequence[Candidate], ranker: RunRanker) -> Iterator[tuple[Candidate, Ranking, int]]:
     """Each candidate with the ranking it is part of and its place there."""
-    together = _seen_alike if ranker.prepared.alone else _rivals
+    together = _prompt_key if ranker.prepared.independent else _group_key
     members: list[list[Candidate]] = []
     for _, group in itertools.groupby(candidates, key=together):
         fit = []
         for candidate in group:
-            reason = _unfit(candidate, ranker.prepared)
+            reason = _why_not_ranked(candidate, ranker.prepared)
             if reason is None:
                 fit.append(candidate)
             else:
                 yield candidate, _one_abstention(ranker.prepared, reason), 0
-        reason = _unfair(fit, ranker.prepared)
+        reason = _mixed_prompts(fit, ranker.prepared)
         if reason is not None:
             yield from ((candidate, _one_abstention(ranker.prepared, reason), 0) for candidate in fit)
         elif fit:
@@ -150,7 +150,7 @@ def _one_abstention(ranker: Prepared, reason: str) -> Ranking:
     return Ranking((math.nan,), ranker.kind, None, ({"error": reason},))
 
 
-def _unfit(candidate: Candidate, ranker: Prepared) -> str | None:
+def _why_not_ranked(candidate: Candidate, ranker: Prepared) -> str | None:
     if candidate.decoded.image is None:
         return candidate.decoded.error
     if ranker.needs_prompt and not candidate.work.item.prompt:
@@ -158,18 +158,18 @@ def _unfit(candidate: Candidate, ranker: Prepared) -> str | None:
     return None
 
 
-def _unfair(members: Sequence[Candidate], ranker: Prepared) -> str | None:
+def _mixed_prompts(members: Sequence[Candidate], ranker: Prepared) -> str | None:
     prompts = {candidate.work.item.prompt for candidate in members}
     if ranker.needs_prompt and len(prompts) > 1:
         return f"{ranker.identity.ranker} compares images of one prompt, and this group has more than one prompt: {len(prompts)}"
     return None
 
 
-def _rivals(candidate: Candidate) -> object:
+def _group_key(candidate: Candidate) -> object:
     return candidate.work.key[0]
 
 
-def _seen_alike(candidate: Candidate) -> object:
+def _prompt_key(candidate: Candidate) -> object:
     """A manifest may give each image of a group a prompt and metadata of its own: whoever judges one image is
     to see just these.
     """

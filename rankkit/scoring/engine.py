@@ -69,7 +69,7 @@ def score(
     with Ledger() as ledger, Journal(output) as journal:
         _plan(ledger, surveys, prompt, limit, say)
         _need_prompts(ledger, rankers, say)
-        earlier = _remember(ledger, journal, output, overwrite, say)
+        earlier = _load_previous(ledger, journal, output, overwrite, say)
         outcome = Outcome(ledger.planned(), ledger.groups())
         with (
             progress(outcome.images * len(rankers))
@@ -77,12 +77,12 @@ def score(
             else contextlib.nullcontext(lambda count: None) as advance
         ):
             run = _ray if engine == "ray" else local
-            for alone in (True, False):
-                lane = tuple(i for i, ranker in enumerate(rankers) if ranker.alone is alone)
+            for independent in (True, False):
+                lane = tuple(i for i, ranker in enumerate(rankers) if ranker.independent is independent)
                 if lane:
-                    pending = (_unscored if alone else _unranked)(ledger, rankers, lane, earlier)
+                    pending = (_unscored if independent else _unranked)(ledger, rankers, lane, earlier)
                     works = _counted(pending, outcome, len(lane), advance)
-                    for found in run(works, rankers, whole=not alone):
+                    for found in run(works, rankers, whole=not independent):
                         journal.append(row for _, row in found)
                         ledger.put(found)
                         outcome.scored += len(found)
@@ -126,13 +126,13 @@ def _need_prompts(ledger: Ledger, rankers: Sequence[Prepared], say: Say) -> None
     say(f"{who}, and {missing} images have none: {names}")
 
 
-def _remember(ledger: Ledger, journal: Journal, output: Path, overwrite: bool, say: Say) -> bool:
+def _load_previous(ledger: Ledger, journal: Journal, output: Path, overwrite: bool, say: Say) -> bool:
     """Take in what earlier runs scored. Returns whether there was anything."""
     if overwrite:
         journal.forget()
         return False
-    count = ledger.remember(read_rows(output)) if output.exists() else 0
-    interrupted = ledger.remember(journal.rows())
+    count = ledger.load_previous(read_rows(output)) if output.exists() else 0
+    interrupted = ledger.load_previous(journal.rows())
     if interrupted:
         say(f"{journal.path}: going on with {interrupted} scores of a run that was interrupted")
     return count + interrupted > 0
@@ -148,7 +148,7 @@ def _unscored(
         )
         for i in lane:
             if i not in wanted:
-                ledger.keep(rankers[i].identity, item, key)
+                ledger.mark_current(rankers[i].identity, item, key)
         yield Work(key, item, wanted)
 
 
@@ -174,7 +174,7 @@ def _unranked(
         for key, item, _ in group:
             for i in lane:
                 if i not in wanted:
-                    ledger.keep(rankers[i].identity, item, key)
+                    ledger.mark_current(rankers[i].identity, item, key)
             yield Work(key, item, wanted)
 
 
@@ -217,10 +217,12 @@ def _ray(
 def _write(ledger: Ledger, rankers: Sequence[Prepared], output: Path, outcome: Outcome) -> None:
     """Replace the output: this run's verdicts with ranks filled in, then whatever else it held."""
     with replacing(output) as write:
-        for found, planned in ledger.verdicts([(ranker.identity, ranker.alone) for ranker in rankers]):
+        for found, planned in ledger.ranked_rows(
+            [(ranker.identity, ranker.independent) for ranker in rankers]
+        ):
             write(found)
             if planned and found["error"]:
                 outcome.abstained += 1
                 outcome.reasons[f"{found['ranker']}: {found['error']}"] += 1
-        for found in ledger.others():
+        for found in ledger.untouched_rows(ranker.identity for ranker in rankers):
             write(found)

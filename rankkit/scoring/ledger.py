@@ -10,7 +10,7 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -28,8 +28,14 @@ CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE items (id INTEGER PRIMARY KEY, grp INTEGER, name TEXT, path BLOB, start INTEGER, size INTEGER,
                     prompt TEXT, metadata TEXT, error TEXT, UNIQUE (grp, name));
 CREATE INDEX by_group ON items (grp, id);
-CREATE TABLE rows (id INTEGER PRIMARY KEY, scope TEXT, image TEXT, proof TEXT, score REAL, place INTEGER, row TEXT, UNIQUE (scope, image));
+CREATE TABLE rows (id INTEGER PRIMARY KEY, scope TEXT, grp TEXT, ranker TEXT, image TEXT, cache_key TEXT, score REAL,
+                   status TEXT, place INTEGER, row TEXT, UNIQUE (scope, image));
 """
+
+PLANNED = "SELECT grp FROM items"  # the groups that have images in this run
+
+# What a row is: of an earlier run and not (yet) part of this one, or part of this run's result.
+EARLIER, CURRENT = "earlier", "current"
 
 Key = tuple[int, int]  # (group, item): the order in which everything is scored and written
 
@@ -135,15 +141,12 @@ class Ledger:
 
     # --- rows ----------------------------------------------------------------------------------------------------------------
 
-    def remember(self, rows: Iterable[Row]) -> int:
-        """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one.
-
-        Returns how many.
-        """
+    def load_previous(self, rows: Iterable[Row]) -> int:
+        """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one. Returns how many."""
         count = 0
         self._db.execute("BEGIN")
         for row in rows:
-            self._put(row, None)
+            self._put(row, EARLIER, None)
             count += 1
         self._db.execute("COMMIT")
         return count
@@ -152,7 +155,7 @@ class Ledger:
         """Take in rows that were scored now."""
         self._db.execute("BEGIN")
         for key, row in rows:
-            self._put(row, key[1])
+            self._put(row, CURRENT, key[1])
         self._db.execute("COMMIT")
 
     def known(self, identity: Identity, item: Item, sha256: str) -> float | None:
@@ -160,65 +163,67 @@ class Ledger:
         NaN where it abstained, None where the ledger knows nothing of it.
         """
         found = self._db.execute(
-            "SELECT score FROM rows WHERE scope = ? AND image = ? AND proof = ?",
-            (scope(identity, item.group), item.name, proof(sha256, item.prompt, identity.version)),
+            "SELECT score FROM rows WHERE scope = ? AND image = ? AND cache_key = ?",
+            (scope(identity, item.group), item.name, cache_key(sha256, item.prompt, identity.version)),
         ).fetchone()
         return None if found is None else math.nan if found[0] is None else found[0]
 
-    def keep(self, identity: Identity, item: Item, key: Key) -> None:
-        """An earlier row stands; it belongs to this run's result."""
+    def mark_current(self, identity: Identity, item: Item, key: Key) -> None:
+        """An earlier row stands: it is part of this run's result."""
         self._db.execute(
-            "UPDATE rows SET place = ? WHERE scope = ? AND image = ?",
-            (key[1], scope(identity, item.group), item.name),
+            "UPDATE rows SET status = ?, place = ? WHERE scope = ? AND image = ?",
+            (CURRENT, key[1], scope(identity, item.group), item.name),
         )
 
     def members(self, identity: Identity, group: str) -> int:
         """How many images earlier runs ranked together in this scope."""
         return int(self._one("SELECT count(*) FROM rows WHERE scope = ?", scope(identity, group)))
 
-    def verdicts(self, rankers: list[tuple[Identity, bool]]) -> Iterator[tuple[Row, bool]]:
-        """The rows of every planned group by each ranker, with `rank` and `of` filled in, and whether their
-        image was planned.
+    def ranked_rows(self, rankers: list[tuple[Identity, bool]]) -> Iterator[tuple[Row, bool]]:
+        """The rows of every planned group by each ranker, with `rank` and `of` filled in, and whether their image was planned.
 
-        The flag says whether scores stand alone (pointwise): such a group keeps the rows of images that were
-        not planned this time; any other verdict holds for the images it was made of only.
+        The flag beside an identity says whether images are scored independently of each other (pointwise): such a group keeps the
+        rows of images that were not planned this time; any other ranking holds for the images it was made of only.
         """
-        for (group,) in self._db.execute(
-            "SELECT name FROM groups WHERE id IN (SELECT grp FROM items) ORDER BY id"
-        ):
-            for identity, alone in rankers:
-                where = scope(identity, group)
-                if not alone:
-                    self._db.execute("DELETE FROM rows WHERE scope = ? AND place IS NULL", (where,))
-                yield from self._ranked(where)
-                self._db.execute("UPDATE rows SET place = -1 WHERE scope = ?", (where,))
+        for (group,) in self._db.execute(f"SELECT name FROM groups WHERE id IN ({PLANNED}) ORDER BY id"):
+            for identity, independent in rankers:
+                yield from self._ranked(
+                    scope(identity, group), (EARLIER, CURRENT) if independent else (CURRENT,)
+                )
 
-    def others(self) -> Iterator[Row]:
-        """The rows that no verdict replaced: other groups, other rankers.
+    def untouched_rows(self, rankers: Iterable[Identity]) -> Iterator[Row]:
+        """The rows of other groups and of other rankers. What a killed run left of them is ranked as well."""
+        named = [_ranker(identity) for identity in rankers]
+        scopes = self._db.execute(
+            f"SELECT scope FROM rows WHERE NOT (grp IN (SELECT name FROM groups WHERE id IN ({PLANNED})) "
+            f"AND ranker IN ({', '.join('?' * len(named))})) GROUP BY scope ORDER BY min(id)",
+            named,
+        )
+        for (where,) in scopes:
+            yield from (row for row, _ in self._ranked(where, (EARLIER, CURRENT)))
 
-        What a killed run left of them is ranked as well.
-        """
-        for (where,) in self._db.execute(
-            "SELECT scope FROM rows WHERE place IS NOT -1 GROUP BY scope ORDER BY min(id)"
-        ):
-            yield from (row for row, _ in self._ranked(where))
-
-    def _ranked(self, where: str) -> Iterator[tuple[Row, bool]]:
+    def _ranked(self, where: str, statuses: Sequence[str]) -> Iterator[tuple[Row, bool]]:
         weights = panel_weights(json.loads(where)[1])
         if weights is not None:
-            yield from self._combined(where, weights)
+            yield from self._combined(where, statuses, weights)
             return
-        scores = [math.nan if score is None else score for (score,) in self._in_scope("score", where)]
+        scores = [
+            math.nan if score is None else score for (score,) in self._in_scope("score", where, statuses)
+        ]
         of = sum(not math.isnan(score) for score in scores)
-        for rank, (text, place) in zip(ranks(scores), self._in_scope("row, place", where), strict=True):
+        for rank, (text, status) in zip(
+            ranks(scores), self._in_scope("row, status", where, statuses), strict=True
+        ):
             row = from_json(text)
             row["rank"], row["of"] = plain(rank), of
-            yield row, place is not None
+            yield row, status == CURRENT
 
-    def _combined(self, where: str, weights: Mapping[str, float]) -> Iterator[tuple[Row, bool]]:
+    def _combined(
+        self, where: str, statuses: Sequence[str], weights: Mapping[str, float]
+    ) -> Iterator[tuple[Row, bool]]:
         """A panel's rows hold its members' scores; what they add up to is known when the whole group is."""
         members: dict[str, list[float]] = {name: [] for name in weights}
-        for (text,) in self._in_scope("row", where):
+        for (text,) in self._in_scope("row", where, statuses):
             found = from_json(text)["details"].get("members", {})
             for name, scores in members.items():
                 score = found.get(name, {}).get("score")
@@ -226,35 +231,39 @@ class Ledger:
         combined = combine_scores(members, weights)
         places, places_of = ranks(combined), {name: ranks(scores) for name, scores in members.items()}
         of = sum(not math.isnan(score) for score in combined)
-        for i, (text, place) in enumerate(self._in_scope("row, place", where)):
+        for i, (text, status) in enumerate(self._in_scope("row, status", where, statuses)):
             row = from_json(text)
             for name, found in row["details"].get("members", {}).items():
                 found["rank"] = plain(places_of[name][i])
             row["score"], row["rank"], row["of"] = plain(combined[i]), plain(places[i]), of
-            yield row, place is not None
+            yield row, status == CURRENT
 
-    def _in_scope(self, columns: str, where: str) -> sqlite3.Cursor:
+    def _in_scope(self, columns: str, where: str, statuses: Sequence[str]) -> sqlite3.Cursor:
+        marks = ", ".join("?" * len(statuses))
         return self._db.execute(
-            f"SELECT {columns} FROM rows WHERE scope = ? ORDER BY place IS NULL, place, id", (where,)
+            f"SELECT {columns} FROM rows WHERE scope = ? AND status IN ({marks}) ORDER BY place IS NULL, place, id",
+            (where, *statuses),
         )
 
-    def _put(self, row: Row, place: int | None) -> None:
+    def _put(self, row: Row, status: str, place: int | None) -> None:
         identity = Identity(row["ranker"], row["version"], row["options"])
         self._db.execute(
-            "INSERT INTO rows (scope, image, proof, score, place, row) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (scope, image) "
-            "DO UPDATE SET proof = excluded.proof, score = excluded.score, place = excluded.place, row = excluded.row",
+            "INSERT INTO rows (scope, grp, ranker, image, cache_key, score, status, place, row) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (scope, image) DO UPDATE SET cache_key = excluded.cache_key, score = excluded.score, "
+            "status = excluded.status, place = excluded.place, row = excluded.row",
             (
-                scope(identity, row["group"]),
-                row["image"],
-                proof(row["sha256"], row["prompt"], row["version"]),
-                row["score"],
-                place,
-                to_json(row),
+                *(scope(identity, row["group"]), printable(row["group"]), _ranker(identity), row["image"]),
+                cache_key(row["sha256"], row["prompt"], row["version"]),
+                *(row["score"], status, place, to_json(row)),
             ),
         )
 
     def _one(self, query: str, *values: Any) -> Any:
         return self._db.execute(query, values).fetchone()[0]
+
+
+def _ranker(identity: Identity) -> str:
+    return json.dumps([identity.ranker, plain(identity.options)], sort_keys=True)
 
 
 def scope(identity: Identity, group: str) -> str:
@@ -265,6 +274,6 @@ def scope(identity: Identity, group: str) -> str:
     return json.dumps([printable(group), identity.ranker, plain(identity.options)], sort_keys=True)
 
 
-def proof(sha256: str, prompt: str, version: str) -> str:
+def cache_key(sha256: str, prompt: str, version: str) -> str:
     """What must be unchanged for an earlier score to stand."""
     return json.dumps([sha256, prompt, version])
