@@ -13,7 +13,8 @@ from rankkit_torch import golden
 
 EARLY = "made RGB before resizing"
 WHY = {
-    "turned": "EXIF orientation applied", "grey16": "scaled to 8 bits", "rgba": "alpha dropped", "la": "alpha dropped",
+    "turned": ("EXIF orientation "
+        "applied"), "grey16": "scaled to 8 bits", "rgba": "alpha dropped", "la": "alpha dropped",
     "palette-clear": "alpha dropped", "palette": EARLY, "bits": EARLY, "cmyk": EARLY,
 }  # fmt: skip
 
@@ -25,9 +26,8 @@ def sentences(found: dict[str, Any], case: ModuleType) -> dict[str, str]:
         made["precision"] = _precision(found["tiny"])
     if "files" in found:
         size = found["files"]["size"]
-        made["files"] = (
-            f"{'at full size' if size == 'full' else 'by a tiny model'}, {_files(found['files']['rows'], found[size]['spread'])}"
-        )
+        by = "at full size" if size == "full" else "by a tiny model"
+        made["files"] = f"{by}, {_files(found['files']['rows'], found[size]['spread'])}"
     return made
 
 
@@ -54,7 +54,10 @@ def _parity(found: dict[str, Any], case: ModuleType) -> str:
         against.append(
             f"{case.REFERENCE} on a tiny model to {_of_spread(found['tiny']['against_reference'])}"
         )
-    return f"equal to {', to '.join(against)}, of the spread of the scores; same order; weights drawn by name (golden.json)"
+    return (
+        f"equal to {', to '.join(against)}, of the spread of the scores; same order; weights drawn by "
+        f"name (golden.json)"
+    )
 
 
 def _precision(block: dict[str, Any]) -> str:
@@ -63,7 +66,10 @@ def _precision(block: dict[str, Any]) -> str:
         f"(Kendall's tau at least {each['kendall_min']:.3f}, mean {each['kendall_mean']:.3f})"
         for dtype, each in block["against_float32"].items()
     }
-    return f"default {block['default_dtype']}. Against float32, on a tiny model with drawn weights: {', '.join(lost.values())}"
+    return (
+        f"default {block['default_dtype']}. Against float32, on a tiny model with drawn "
+        f"weights: {', '.join(lost.values())}"
+    )
 
 
 def _files(rows: dict[str, dict[str, Any]], spread: float) -> str:
@@ -74,8 +80,10 @@ def _files(rows: dict[str, dict[str, Any]], spread: float) -> str:
         why = f" ({WHY[name]}{apart})" if verdict in (golden.RGB, golden.FAILS) else ""
         groups.setdefault(verdict, []).append(name + why)
     words = {
-        golden.SAME: "scored as the reference does", golden.FAILS: "it fails, and ours is its score of the RGB image",
-        golden.RGB: "as it scores the RGB image, not the file (how far from that, in % of the spread)", golden.BOTH: "both refuse",
+        golden.SAME: ("scored as the reference "
+            "does"), golden.FAILS: "it fails, and ours is its score of the RGB image",
+        golden.RGB: ("as it scores the RGB image, not the file (how far from that, in % of the "
+            "spread)"), golden.BOTH: "both refuse",
     }  # fmt: skip
     return "; ".join(
         f"{words[verdict]}: {', '.join(groups[verdict])}" for verdict in words if verdict in groups

@@ -84,5 +84,6 @@ if __name__ == "__main__":
     else:
         for each in record("drift", "drift", "python -m benchmarks.drift_memory", measure)["rows"]:
             print(
-                f"{each['points']:>6} points  {each['peak MiB beyond']} MiB beyond {each['inputs MiB']} of inputs  {each['seconds']} s"
+                f"{each['points']:>6} points  {each['peak MiB beyond']} MiB beyond {each['inputs MiB']} of "
+                f"inputs  {each['seconds']} s"
             )

@@ -7,8 +7,10 @@ To be run in an environment that has both: rankkit with its geneval plugin, and 
 part of mmcv, so that neither a compiler nor a GPU is needed (the one compiled operation, deformable
 attention, has a Python version in mmcv for CPUs):
 
-    pip install 'setuptools<70' wheel addict yapf==0.40.1 terminaltables pycocotools pyyaml packaging matplotlib scipy
-    MMCV_WITH_OPS=0 pip install --no-build-isolation --no-deps mmcv==1.7.2 && pip install --no-deps mmdet==2.28.2
+    pip install 'setuptools<70' wheel addict yapf==0.40.1 terminaltables pycocotools pyyaml \\
+        packaging matplotlib scipy
+    MMCV_WITH_OPS=0 pip install --no-build-isolation --no-deps mmcv==1.7.2
+    pip install --no-deps mmdet==2.28.2
 """
 
 from __future__ import annotations
@@ -48,7 +50,9 @@ class _Compiled(types.ModuleType):
 
 
 def original(generator: torch.Generator) -> Any:
-    """mmdet's own model with drawn weights; nothing is left at 0 or 1, where a mistaken place would not show."""
+    """mmdet's own model with drawn weights; nothing is left at 0 or 1, where a mistaken place would not
+    show.
+    """
     extension = _Compiled("mmcv._ext")
     extension.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", None)
     sys.modules["mmcv._ext"] = extension

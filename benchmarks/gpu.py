@@ -220,10 +220,19 @@ def train(name: str, prompts: int = 2, updates: int = 3) -> dict[str, Any]:
         seconds = (time.perf_counter() - started) / updates / prompts
     assert all(math.isfinite(row["loss"]) and row["skipped"] == 0 for row in logged), logged
     row = {
-        "recipe": name, "features": features, "ranker": judge, "candidates": config.group_size, "seconds per prompt": round(seconds, 3),
-        "phases": {phase: round(statistics.mean(row[f"s_{phase}"] for row in logged) / prompts, 3) for phase in PHASES},
-        "seconds per step of 8 prompts": round(8 * seconds, 1), "peak MiB": peak(), "updates": updates,
-    }  # fmt: skip
+        "recipe": name,
+        "features": features,
+        "ranker": judge,
+        "candidates": config.group_size,
+        ("seconds per prompt"): round(seconds, 3),
+        "phases": {
+            phase: round(statistics.mean(row[f"s_{phase}"] for row in logged) / prompts, 3)
+            for phase in PHASES
+        },
+        "seconds per step of 8 prompts": round(8 * seconds, 1),
+        "peak MiB": peak(),
+        "updates": updates,
+    }
     print(json.dumps(row), flush=True)
     return {"rows": [row]}
 
@@ -239,10 +248,16 @@ def drift(field: Field) -> dict[str, Any]:
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         times = [1000 * each for each in repeated(partial(work, sets, field))]
-        rows.append({
-            "field": field, "points": points, "ms": round(statistics.median(times), 1), "least": round(min(times), 1),
-            "most": round(max(times), 1), "peak MiB beyond": round((torch.cuda.max_memory_allocated() - before) / 2**20),
-        })  # fmt: skip
+        rows.append(
+            {
+                "field": field,
+                "points": points,
+                "ms": round(statistics.median(times), 1),
+                "least": round(min(times), 1),
+                "most": round(max(times), 1),
+                ("peak MiB beyond"): round((torch.cuda.max_memory_allocated() - before) / 2**20),
+            }
+        )
         print(json.dumps(rows[-1]), flush=True)
     return {"dimensions": DIMENSIONS, "rows": rows}
 

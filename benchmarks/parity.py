@@ -1,7 +1,7 @@
 """Compare rankers with their references on the same drawn weights; write what was found to golden.json, and
 say it in the cards.
 
-python -m benchmarks.parity [NAME ...]       on tiny models; every plugin that has a tiny case and can be imported here, if none is named
+python -m benchmarks.parity [NAME ...]       on tiny models; every plugin with a tiny case, if none is named
 python -m benchmarks.parity NAME --full      at the published size, against the original package
 
 Original packages are compared with where `rankkit install NAME-official` has made their environment, or in
@@ -81,7 +81,8 @@ def beside_original(name: str, python: str | None, size: str) -> int:
     place = config.find(module.ORIGINAL)
     if python is None and (place is None or not place.command):
         print(
-            f"{name}: not compared with {module.PACKAGE}; rankkit install {module.ORIGINAL} makes its environment",
+            f"{name}: not compared with {module.PACKAGE}; rankkit install {module.ORIGINAL} makes its "
+            f"environment",
             flush=True,
         )
         return 0
@@ -138,7 +139,10 @@ def table_of(answer: bytes) -> np.ndarray[Any, Any]:
 
 
 def installed(python: str, package: str) -> str:
-    code = f"from importlib.metadata import version as v; print({package!r}, v({package!r}), 'torch', v('torch'))"
+    code = (
+        f"from importlib.metadata import version as v; print({package!r}, v({package!r}), 'torch', "
+        f"v('torch'))"
+    )
     return subprocess.run(
         [python, "-I", "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()

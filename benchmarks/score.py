@@ -53,7 +53,9 @@ def startup(rounds: int = 21) -> dict[str, Any]:
 
 
 def memory(rounds: int = 3) -> dict[str, Any]:
-    """Peak memory for 400 and for 40 000 small images: one prompt each (a manifest), and one prompt for all."""
+    """Peak memory for 400 and for 40 000 small images: one prompt each (a manifest), and one prompt for
+    all.
+    """
     peaks: dict[str, dict[str, list[float]]] = {"one prompt each": {}, "one prompt for all": {}}
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
@@ -141,7 +143,7 @@ def kills(rounds: int = 50, seed: int = 0) -> dict[str, Any]:
     }
 
 
-# --- processes ---------------------------------------------------------------------------------------------------------------
+# --- processes ---
 
 
 def _run(
@@ -182,7 +184,7 @@ def _environment() -> dict[str, str]:
     }
 
 
-# --- numbers -----------------------------------------------------------------------------------------------------------------
+# --- numbers ---
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -201,7 +203,7 @@ def _ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
     return {"median": round(middle, 3), "min": round(min(pairs), 3), "max": round(max(pairs), 3)}
 
 
-# --- images ----------------------------------------------------------------------------------------------------------------
+# --- images ---
 
 
 def _small_pictures(folder: Path, count: int) -> None:

@@ -108,7 +108,10 @@ def equals(row: Row) -> str:
             f"{min(each[name]):.3f}–{max(each[name]):.3f}" for name in ("win rates", "first shown first")
         ]
         lines.append((f"{each['bias']:g}", each["answers"], *rates))
-    verdict = f"\nTarget: all within 3 points of one half; {'met' if row['within 3 points'] else 'missed'}. {row['trials']} groups.\n"
+    verdict = (
+        f"\nTarget: all within 3 points of one "
+        f"half; {'met' if row['within 3 points'] else 'missed'}. {row['trials']} groups.\n"
+    )
     return (
         _table(
             ("liking for the first seat, logits", "answers", "both seats", "the first always shown first"),
@@ -177,7 +180,10 @@ def _step(row: Row) -> str:
     phases = ", ".join(
         f"{name.removeprefix('s_')} {seconds:.2f}" for name, seconds in row["seconds_per_step"].items()
     )
-    return f"Seconds of one step (seed {row['seed']}, load {row['load']}): {phases}; peak memory {row['peak_mb']} MiB.\n"
+    return (
+        f"Seconds of one step (seed {row['seed']}, load {row['load']}): {phases}; peak "
+        f"memory {row['peak_mb']} MiB.\n"
+    )
 
 
 def _others(rows: Sequence[Row]) -> str:
@@ -239,9 +245,11 @@ def drift(row: Row) -> str:
         for each in row["rows"]
     ]
     met = row["rows"][-1]["peak MiB beyond"] <= 2048
-    return (
-        _table(("generated points", "inputs, MiB", "peak beyond them, MiB", "seconds, one thread"), lines)
-        + f"\nTarget: at most 2048 MiB beyond the inputs at {row['rows'][-1]['points']:,} points; {'met' if met else 'missed'}.\n"
+    return _table(
+        ("generated points", "inputs, MiB", "peak beyond them, MiB", "seconds, one thread"), lines
+    ) + (
+        f"\nTarget: at most 2048 MiB beyond the inputs at {row['rows'][-1]['points']:,} "
+        f"points; {'met' if met else 'missed'}.\n"
     )
 
 
@@ -262,10 +270,17 @@ def _rate(each: Row | None) -> str:
 def gpu_train(rows: Sequence[Row]) -> str:
     latest = {each["recipe"]: each for row in rows for each in row["rows"]}
     lines = [
-        (f"`{name}`", each["features"], each["ranker"], str(each["candidates"]), f"{each['seconds per prompt']:.2f}",
-         ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in each["phases"].items()), f"{each['peak MiB'] / 1024:.0f}")
+        (
+            f"`{name}`",
+            each["features"],
+            each["ranker"],
+            str(each["candidates"]),
+            f"{each['seconds per prompt']:.2f}",
+            ", ".join(f"{phase} {seconds:.2f}" for phase, seconds in each["phases"].items()),
+            f"{each['peak MiB'] / 1024:.0f}",
+        )
         for name, each in latest.items()
-    ]  # fmt: skip
+    ]
     head = ("recipe", "features", "ranker", "candidates", "seconds a prompt", "of them", "peak, GiB")
     return _table(head, lines) + _cards(rows)
 
@@ -289,7 +304,8 @@ def gpu_drift(rows: Sequence[Row]) -> str:
 def _cards(rows: Sequence[Row]) -> str:
     """Where each row was measured, and what is to be known of it."""
     said = (
-        f"{row['gpu']}, torch {row['torch']}; `{row['command']}`, {row['date']}. {row.get('note', '')}".strip()
+        f"{row['gpu']}, torch {row['torch']}; "
+        f"`{row['command']}`, {row['date']}. {row.get('note', '')}".strip()
         for row in rows
     )
     return "".join(f"\n{line}\n" for line in dict.fromkeys(said))
@@ -333,7 +349,10 @@ def detector(row: Row) -> str:
         "seconds",
         "mmdet’s",
     )
-    note = f"\nLargest differences; of logits beside their standard deviation. Peak memory of both models together {row['peak MiB']:,} MiB.\n"
+    note = (
+        f"\nLargest differences; of logits beside their standard deviation. Peak memory of both models "
+        f"together {row['peak MiB']:,} MiB.\n"
+    )
     return _table(head, lines) + note
 
 
@@ -363,9 +382,8 @@ def parity(row: Row) -> str:
             )
     head = ("ranker", "compared with", "size", "largest difference", "in units of the spread", "order")
     worst = max(float(line[4]) for line in lines)
-    return (
-        _table(head, lines)
-        + f"\nTarget: at most 1e-4 of the spread and the same order; {'met' if worst <= 1e-4 else 'missed'}.\n"
+    return _table(head, lines) + (
+        f"\nTarget: at most 1e-4 of the spread and the same order; {'met' if worst <= 1e-4 else 'missed'}.\n"
     )
 
 
@@ -429,17 +447,24 @@ def _number(value: float) -> str:
 
 def _verdict(ratio: Row, target: str, met: bool, more: str = "") -> str:
     spread = f"{more}pairs measured side by side: {ratio['min']:.1f}–{ratio['max']:.1f}"
-    return f"\nRatio of medians {ratio['median']:.2f}× ({spread}). Target: {target}; {'met' if met else 'missed'}.\n"
+    return (
+        f"\nRatio of medians {ratio['median']:.2f}× ({spread}). "
+        f"Target: {target}; {'met' if met else 'missed'}.\n"
+    )
 
 
 def _origin(row: Row) -> str:
     if "golden" in row:
-        return "`python -m benchmarks.parity`, with `--full` for the published sizes; versions and scores are in golden.json."
+        return (
+            "`python -m benchmarks.parity`, with `--full` for the published sizes; versions and scores "
+            "are in golden.json."
+        )
     machine = row["machine"]
     versions = ", ".join(f"{name} {machine[name]}" for name in ("numpy", "Pillow", "typer"))
     busy = f"load {machine['load before']} before, {machine['load after']} after"
     return (
-        f"`{row['command']}` · {row['date']} · {machine['cores']} cores, {machine['GiB']} GiB, {machine['system']}, "
+        f"`{row['command']}` · {row['date']} · {machine['cores']} cores, {machine['GiB']} "
+        f"GiB, {machine['system']}, "
         f"Python {machine['python']}, {versions}; {busy}."
     )
 

@@ -1,7 +1,8 @@
 """Trains the generator of the shapes world from nothing, in one run, and writes it into the package; one
 thread, under an hour.
 
-    python benchmarks/train_shapes.py [--out drpo/shapes/weights] [--vae-steps 4000 3000] [--steps 5500] [--squared 0.6] [--seed 0]
+    python benchmarks/train_shapes.py [--out drpo/shapes/weights] [--vae-steps 4000 3000] [--steps 5500]
+        [--squared 0.6] [--seed 0]
 
 First an autoencoder of rendered scenes, then text encoder and U-Net together, by regression from (noise,
 prompt) to the latent of the scene that the corpus, wrong on purpose, gives that pair; last a small masked
@@ -87,10 +88,18 @@ def new_unet() -> UNet2DConditionModel:
     anything.
     """
     unet = UNet2DConditionModel(
-        sample_size=4, in_channels=16, out_channels=16, layers_per_block=1, block_out_channels=(WIDTH, 2 * WIDTH), norm_num_groups=8,
-        down_block_types=("CrossAttnDownBlock2D",) * 2, up_block_types=("CrossAttnUpBlock2D",) * 2, conv_in_kernel=7,
-        cross_attention_dim=64, attention_head_dim=4,
-    )  # fmt: skip
+        sample_size=4,
+        in_channels=16,
+        out_channels=16,
+        layers_per_block=1,
+        block_out_channels=(WIDTH, 2 * WIDTH),
+        norm_num_groups=8,
+        down_block_types=("CrossAttnDownBlock2D",) * 2,
+        up_block_types=("CrossAttnUpBlock2D",) * 2,
+        conv_in_kernel=7,
+        cross_attention_dim=64,
+        attention_head_dim=4,
+    )
     with torch.no_grad():
         filters, constants = unet.conv_in.weight.zero_(), unet.conv_in.bias.zero_()
         for group, means in enumerate(
@@ -113,9 +122,17 @@ def new_pipeline(vae: AutoencoderTiny) -> StableDiffusionPipeline:
     )  # fmt: skip
     tokenizer = new_tokenizer()
     text = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        max_position_embeddings=TOKENS, bos_token_id=0, eos_token_id=1, pad_token_id=1, projection_dim=64,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=TOKENS,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+        projection_dim=64,
+    )
     parts = vae, CLIPTextModel(text), tokenizer, new_unet(), scheduler
     return StableDiffusionPipeline(
         *parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False

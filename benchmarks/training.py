@@ -1,7 +1,8 @@
 """What training does to the shapes generator, on held-out prompts, over seeds, beside controls that must not
 learn or must unlearn.
 
-    python benchmarks/training.py [--arms reward random reversed] [--seeds 1 2 3 4 5] [--split tuning] [--every N] [field=value ...]
+    python benchmarks/training.py [--arms reward random reversed] [--seeds 1 2 3 4 5] [--split tuning]
+        [--every N] [field=value ...]
 
 Each run trains the recipe ``shapes`` with the settings given, then samples the final prompts (disjoint from
 the training ones, 48 prompts with 10 fixed noises each) with the averaged weights, and appends one row to

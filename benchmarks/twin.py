@@ -2,7 +2,7 @@
 environment.
 
 PYTHON -I benchmarks/twin.py SPEC OPTIONS.json < groups > rankings
-PYTHON -I benchmarks/twin.py SPEC OPTIONS.json --files FOLDER PROMPT > JSON        every image file there, as `look` sees it
+PYTHON -I benchmarks/twin.py SPEC OPTIONS.json --files FOLDER PROMPT > JSON    every image file there
 
 OPTIONS.json may hold `once`: methods of the package (MODULE:CLASS.METHOD) that embed an image or a prompt,
 and are asked once for each.

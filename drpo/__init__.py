@@ -1,1 +1,3 @@
-"""drpo finetunes one-step text-to-image generators from rankings alone (Jiang, Wen, Liu; arXiv 2606.02521)."""
+"""drpo finetunes one-step text-to-image generators from rankings alone (Jiang, Wen, Liu; arXiv
+2606.02521).
+"""

@@ -52,7 +52,8 @@ def features(config: Config, generator: Generator) -> FeatureMap:
         )
     if config.features_model and len(weighted) > 1:
         raise UsageError(
-            f"features_model names the weights of one map, and {' and '.join(weighted)} have some each; take one of them"
+            f"features_model names the weights of one map, and {' and '.join(weighted)} have some each; take "
+            f"one of them"
         )
     model = {"model": config.features_model} if config.features_model else {}
     maps: dict[str, FeatureMap] = {

@@ -125,7 +125,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.anchors < 1 or self.group_size < 2 * self.anchors:
             raise UsageError(
-                f"group_size={self.group_size} is less than twice anchors={self.anchors}; best and worst would overlap"
+                f"group_size={self.group_size} is less than twice anchors={self.anchors}; best and worst "
+                f"would overlap"
             )
         for name in (
             "steps",
@@ -195,7 +196,8 @@ def with_settings(config: Config, settings: Iterable[str]) -> Config:
         name, value = up_to_date(name, value)
         if name not in hints:
             raise UsageError(
-                f"unknown field {name!r}{near(name, [*hints, *PLACES])}; the fields are {', '.join([*hints, *PLACES])}"
+                f"unknown field {name!r}{near(name, [*hints, *PLACES])}; the fields "
+                f"are {', '.join([*hints, *PLACES])}"
             )
         read = _read(name, value, hints[name])
         changes[name] = changes.get(name, ()) + read if hints[name] == tuple[str, ...] else read

@@ -142,7 +142,8 @@ def _check(generated: Tensor, positive: Tensor, negative: Tensor, kernel: str, f
         for shape in shapes
     ):
         raise ValueError(
-            f"generated, positive and negative are (B,N,D), (B,P,D) and (B,M,D), none empty; they are {shapes}"
+            f"generated, positive and negative are (B,N,D), (B,P,D) and (B,M,D), none empty; they "
+            f"are {shapes}"
         )
     for name, value, known in (("kernel", kernel, get_args(Kernel)), ("field", field, get_args(Field))):
         if value not in known:
@@ -161,7 +162,8 @@ def _problem(
     g_BND, p_BPD, m_BMD = (points.detach().float() for points in (generated, positive, negative))
     if masked and m_BMD.shape != g_BND.shape:
         raise ValueError(
-            f"mask_negative_self needs the generated points as negatives, {tuple(g_BND.shape)}, not {tuple(m_BMD.shape)}"
+            f"mask_negative_self needs the generated points as negatives, {tuple(g_BND.shape)}, "
+            f"not {tuple(m_BMD.shape)}"
         )
     weights = [_per_point(1.0, g_BND), _per_point(negative_weight, m_BMD), _per_point(positive_weight, p_BPD)]
     t_BTD = torch.cat([g_BND, m_BMD, p_BPD], dim=1)

@@ -22,8 +22,10 @@ def pretrained(kind: Any, model: str, *, setting: str = "model", **options: Any)
     except Exception as error:  # these libraries raise whatever the layer below raised
         where = "a folder here" if folder.is_dir() else "no folder here, so the hub and its cache were asked"
         raise RankkitError(
-            f"no {kind.__name__} could be loaded from {model!r} ({where}): {' '.join(str(error).split())[:300]}; check the name; without "
-            f"network give {setting}=FOLDER with a downloaded copy, or set HF_HUB_OFFLINE=1 if it is in the cache already"
+            f"no {kind.__name__} could be loaded from {model!r} "
+            f"({where}): {' '.join(str(error).split())[:300]}; check the name; without "
+            f"network give {setting}=FOLDER with a downloaded copy, or set HF_HUB_OFFLINE=1 if it is in the "
+            f"cache already"
         ) from error
 
 

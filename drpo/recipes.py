@@ -19,10 +19,22 @@ Recipe = Callable[[], Config]
 def shapes() -> Config:
     """The built-in shapes world: learns on a CPU in minutes, nothing to download."""
     return Config(
-        generator="shapes", ranker="shapes", prompts="shapes", features="latent_mae", steps=160, prompts_per_step=4, group_size=32,
-        anchors=12, learning_rate=3e-3, beta2=0.99, ema=0.98, checkpoint_every=40,
-        held_out=("shapes:mode=strict",), validation="shapes-tuning", eval_every=40,
-    )  # fmt: skip
+        generator="shapes",
+        ranker="shapes",
+        prompts="shapes",
+        features="latent_mae",
+        steps=160,
+        prompts_per_step=4,
+        group_size=32,
+        anchors=12,
+        learning_rate=3e-3,
+        beta2=0.99,
+        ema=0.98,
+        checkpoint_every=40,
+        held_out=("shapes:mode=strict",),
+        validation="shapes-tuning",
+        eval_every=40,
+    )
 
 
 def sd_turbo() -> Config:
@@ -55,9 +67,16 @@ def hpsv3() -> Config:
 def sdxl_turbo_mae() -> Config:
     """SDXL-Turbo with ViT-MAE features of the decoded images."""
     return Config(
-        generator="sdxl_turbo", ranker="pickscore", prompts="prompts.txt", features="vit_mae", group_size=16, reduce="mean",
-        learning_rate=1e-5, steps=5000, held_out=("clip",),
-    )  # fmt: skip
+        generator="sdxl_turbo",
+        ranker="pickscore",
+        prompts="prompts.txt",
+        features="vit_mae",
+        group_size=16,
+        reduce="mean",
+        learning_rate=1e-5,
+        steps=5000,
+        held_out=("clip",),
+    )
 
 
 def sdxl_turbo_unet() -> Config:

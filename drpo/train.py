@@ -173,8 +173,10 @@ class Trainer:
         except torch.OutOfMemoryError as error:
             config = self.config
             raise RankkitError(
-                f"no memory is left on {self.weights[0].device} for {config.group_size} candidates of {prompt!r}: lower "
-                f"group_size= (at least twice anchors={config.anchors}), give the ranker another device, or take precision=bf16"
+                f"no memory is left on {self.weights[0].device} for {config.group_size} candidates "
+                f"of {prompt!r}: lower "
+                f"group_size= (at least twice anchors={config.anchors}), give the ranker another device, or "
+                f"take precision=bf16"
             ) from error
 
 

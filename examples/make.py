@@ -17,9 +17,17 @@ from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter
 SIDE, FINE = 320, 960  # pixels of an image, and of the canvas it is drawn on
 Color = tuple[int, int, int]
 PALETTE: dict[str, Color] = {
-    "red": (205, 44, 40), "orange": (232, 120, 32), "yellow": (244, 205, 70), "green": (64, 150, 72), "blue": (38, 92, 168),
-    "purple": (116, 62, 150), "pink": (236, 120, 168), "brown": (122, 78, 44), "black": (20, 20, 24), "white": (244, 244, 240),
-}  # fmt: skip
+    "red": (205, 44, 40),
+    "orange": (232, 120, 32),
+    "yellow": (244, 205, 70),
+    "green": (64, 150, 72),
+    "blue": (38, 92, 168),
+    "purple": (116, 62, 150),
+    "pink": (236, 120, 168),
+    "brown": (122, 78, 44),
+    "black": (20, 20, 24),
+    "white": (244, 244, 240),
+}
 
 
 def gradient(top: Color, bottom: Color) -> Image.Image:

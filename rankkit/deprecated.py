@@ -1,4 +1,6 @@
-"""How a public name is retired: for two minor versions it still works, under a `DeprecationWarning` that says its present name."""
+"""How a public name is retired: for two minor versions it still works, under a `DeprecationWarning` that says
+its present name.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from typing import Any
 
 
 def retired(module: str, names: Mapping[str, tuple[str, str]]) -> Callable[[str], Any]:
-    """A module's ``__getattr__`` for names that it had: each maps to where it is now, as ``module:name``, and the version that drops it.
+    """A module's ``__getattr__`` for names that it had: each maps to where it is now, as ``module:name``, and
+    the version that drops it.
 
     ``__getattr__ = retired(__name__, {"old": ("rankkit.plugin:new", "0.4")})``
     """

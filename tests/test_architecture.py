@@ -225,7 +225,10 @@ def test_importing_rankkit_brings_no_torch_and_nothing_that_is_not_needed():
 
 @pytest.mark.parametrize("command", [["list"], ["list", "--verbose"], ["list", "--json"]])
 def test_listing_brings_no_torch_and_no_plugin(command):
-    code = f"from rankkit.cli import main\nsys.argv = ['rankkit', *{command!r}]\ntry: main()\nexcept SystemExit as end: assert not end.code"
+    code = (
+        f"from rankkit.cli import main\nsys.argv = ['rankkit', *{command!r}]\ntry: main()\nexcept "
+        f"SystemExit as end: assert not end.code"
+    )
     loaded = modules_after(code)
     assert not loaded & (HEAVY | {"rankkit.core.builtin"})
     assert not [name for name in loaded if name.startswith(("rankkit_", "shapes"))]

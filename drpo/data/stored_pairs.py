@@ -45,7 +45,8 @@ class StoredAnchors:
     ) -> None:
         if not isinstance(generator, ImageGenerator):
             raise RankkitError(
-                f"generator={config.generator} cannot encode images, so it cannot learn from preferences=; give ranker="
+                f"generator={config.generator} cannot encode images, so it cannot learn from preferences=; "
+                f"give ranker="
             )
         self.file, self.config, self.generator, self.features = file, config, generator, features
         self.reason = ""
@@ -112,7 +113,9 @@ class StoredAnchors:
 
 
 def shuffled(entries: Iterator[Preference], seed: str) -> Iterator[Preference]:
-    """The entries of a stream in an order decided by the seed, by drawing from a buffer of `BUFFER` entries."""
+    """The entries of a stream in an order decided by the seed, by drawing from a buffer of `BUFFER`
+    entries.
+    """
     rng = random.Random(seed)
     buffer = list(islice(entries, BUFFER))
     for entry in entries:

@@ -1,16 +1,16 @@
 """Files of ResNet-MAE encoders: ours, and those that the drifting papers' authors publish, by one key map.
 
-========================================  =======================================  ==============================
+========================================  =======================================  ==========================
 theirs (flax: H,W,in,out kernels)         ours                                     what
-========================================  =======================================  ==============================
+========================================  =======================================  ==========================
 ``encoder.conv1.kernel``                  ``conv1.weight``, as out,in,H,W          the stem
 ``encoder.gn1.scale``, ``.bias``          ``gn1.weight``, ``.bias``                its norm
-``encoder.stages_S.layers_B.…``           ``stages.S.B.…``                         block B of stage S, from 0
-``…conv1``, ``gn1``, ``conv2``, ``gn2``   the same                                 its two convolutions and norms
-``…proj_conv``, ``proj_gn``               the same                                 its shortcut, where the shape changes
-``encoder.layerN_norm``                   ``norms.(N-1)``                          the norm that ends stage N, from 1
-``decoder.…``, ``fc.…``                   left out                                 only training needs them
-========================================  =======================================  ==============================
+``encoder.stages_S.layers_B.…``           ``stages.S.B.…``                         block B of stage S
+``…conv1``, ``gn1``, ``conv2``, ``gn2``   the same                                 convolutions and norms
+``…proj_conv``, ``proj_gn``               the same                                 shortcut of a new shape
+``encoder.layerN_norm``                   ``norms.(N-1)``                          norm ending stage N
+``decoder.…``, ``fc.…``                   left out                                 of training only
+========================================  =======================================  ==========================
 
 `read` takes ``ema_params.msgpack`` (Deng et al., arXiv 2602.04770), ``mae_latent_256_torch.pth`` (Jiang et
 al., arXiv 2606.02521: the same weights and names) and our own ``.safetensors``.
@@ -54,7 +54,8 @@ def read(path: Path) -> dict[str, Tensor]:
         raise RankkitError(f"{path} cannot be read as the weights of a ResNet MAE: {error}") from None
     if "conv1.weight" not in weights:
         raise RankkitError(
-            f"{path} holds no ResNet MAE: it has no encoder.conv1.kernel; its first names are {list(weights)[:3]}"
+            f"{path} holds no ResNet MAE: it has no encoder.conv1.kernel; its first names "
+            f"are {list(weights)[:3]}"
         )
     return weights
 

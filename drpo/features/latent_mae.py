@@ -95,8 +95,10 @@ def load(generator: Any, *, model: str = "") -> LatentMae:
     path = Path(name)
     if not path.is_file():
         raise RankkitError(
-            f"latent_mae needs weights for this generator's latents, and {f'{name!r} is no file' if name else 'none are named'}; give "
-            "features_model=FILE: for SD-Turbo models/mae/jax/mae_latent_256/ema_params.msgpack of Goodeat/drifting on the hub; for "
+            f"latent_mae needs weights for this generator's latents, "
+            f"and {f'{name!r} is no file' if name else 'none are named'}; give "
+            "features_model=FILE: for SD-Turbo models/mae/jax/mae_latent_256/ema_params.msgpack of "
+            "Goodeat/drifting on the hub; for "
             "other latents train them with drpo.features.latent_mae.fit"
         )
     weights = _resnet_weights.read(path)

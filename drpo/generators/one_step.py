@@ -38,8 +38,10 @@ class OneStep:
     def __init__(self, pipe: Any, *, rank: int = 16, checkpointing: bool = False) -> None:
         if pipe.unet.config.addition_embed_type != self.added:
             raise RankkitError(
-                f"the U-Net of {pipe.name_or_path!r} takes added conditions {pipe.unet.config.addition_embed_type!r}, not {self.added!r}: "
-                "it is of another family; generator=sdxl_turbo is for SDXL, generator=sd_turbo for Stable Diffusion 1 and 2"
+                f"the U-Net of {pipe.name_or_path!r} takes added "
+                f"conditions {pipe.unet.config.addition_embed_type!r}, not {self.added!r}: "
+                "it is of another family; generator=sdxl_turbo is for SDXL, generator=sd_turbo for Stable "
+                "Diffusion 1 and 2"
             )
         self.pipe = pipe
         for part in (pipe.unet, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
@@ -157,7 +159,9 @@ class OneStep:
         set_peft_model_state_dict(self.pipe.unet, unet)
 
     def _condition(self, prompt: str) -> Mapping[str, Any]:
-        """The U-Net's arguments for one prompt, encoded once and kept; of many prompts, those that came last."""
+        """The U-Net's arguments for one prompt, encoded once and kept; of many prompts, those that came
+        last.
+        """
         if prompt not in self._conditions:
             if len(self._conditions) == PROMPTS_KEPT:
                 self._conditions.pop(next(iter(self._conditions)))

@@ -18,7 +18,9 @@ MODEL = "stabilityai/sdxl-turbo"
 
 
 class SDXLTurbo(OneStep):
-    """As `OneStep`, with SDXL's added conditions, made as its pipeline makes them when nobody gives a size."""
+    """As `OneStep`, with SDXL's added conditions, made as its pipeline makes them when nobody gives a
+    size.
+    """
 
     added = "text_time"
 

@@ -60,7 +60,8 @@ def _gains(run: Path) -> Section | None:
         for field in [field for field in first if "/" in field] + ["diversity"]
     ]
     note = (
-        "Means over the same prompts, none of them trained on where the run names its own, and the same noises; "
+        "Means over the same prompts, none of them trained on where the run names its own, and the same "
+        "noises; "
         f"{last['step']:.0f} steps."
     )
     return Section("What changed", table(["", "before", "after"], cells) + h("p", note, class_="note"))

@@ -93,7 +93,8 @@ def check(run: Path, config: Mapping[str, Any]) -> None:
     ]
     if changed:
         raise RankkitError(
-            f"{run} belongs to a run with another config ({', '.join(changed)}); choose another out=, or delete it"
+            f"{run} belongs to a run with another config ({', '.join(changed)}); choose another out=, or "
+            f"delete it"
         )
 
 

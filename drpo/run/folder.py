@@ -110,7 +110,9 @@ class RunFolder:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """When what is inside fails in words, what was trained so far is saved first, and the words say so."""
+        """When what is inside fails in words, what was trained so far is saved first, and the words say
+        so.
+        """
         try:
             yield
         except RankkitError as error:

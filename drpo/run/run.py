@@ -113,5 +113,6 @@ def _written(out: Path) -> Iterator[None]:
     except OSError as error:
         what = error.strerror or error
         raise RankkitError(
-            f"the run folder {out} cannot be written: {what}; free space or choose another out=, and give the command again"
+            f"the run folder {out} cannot be written: {what}; free space or choose another out=, and give "
+            f"the command again"
         ) from error

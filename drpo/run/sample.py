@@ -57,7 +57,8 @@ def trained(config: Config, run: Path | None) -> Generator:
     if run is not None:
         if not (run / LORA).is_file():
             raise RankkitError(
-                f"{run} has no {LORA} yet; it is written when training ends: `drpo train` again with out={run}"
+                f"{run} has no {LORA} yet; it is written when training ends: `drpo train` again with "
+                f"out={run}"
             )
         generator.load(run)
     return generator

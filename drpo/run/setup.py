@@ -29,7 +29,8 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     file = open_preferences(config.preferences) if config.preferences else None
     if judge is None and file is None:
         raise RankkitError(
-            "there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected images"
+            "there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected "
+            "images"
         )
     torch.manual_seed(config.seed)  # the adapters' first weights
     made = build.generator(config)

@@ -68,7 +68,9 @@ def parse(prompt: str) -> Request:
 
 
 def prompts(split: Split) -> list[str]:
-    """The prompts of one split, the same in every process; the three splits are disjoint and hold every task."""
+    """The prompts of one split, the same in every process; the three splits are disjoint and hold every
+    task.
+    """
     return [prompt for task in TASKS for prompt in _split(task)[split]]
 
 

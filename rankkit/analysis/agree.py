@@ -142,7 +142,7 @@ def table(report: Report) -> list[list[str]]:
     return rows
 
 
-# --- one pass to check and count ---------------------------------------------------------------------------------------------
+# --- one pass to check and count ---
 
 
 @dataclass
@@ -186,12 +186,13 @@ def _survey(choices: PreferenceFile, limit: int | None) -> _Survey:
         survey.prompts.add(cluster_of(entry))
     if not survey.pairs:
         raise BadSource(
-            f"{choices.path}: humans decided none of the pairs in its {survey.entries} entries; give a file with choices"
+            f"{choices.path}: humans decided none of the pairs in its {survey.entries} entries; give a file "
+            f"with choices"
         )
     return survey
 
 
-# --- one pass to rank --------------------------------------------------------------------------------------------------------
+# --- one pass to rank ---
 
 
 def _load(entry: Preference, choices: PreferenceFile) -> RankedEntry:
@@ -243,7 +244,7 @@ def _judge(batch: Sequence[RankedEntry], rankers: Mapping[str, Ranker], tally: T
         tally.add(trial)
 
 
-# --- in words ----------------------------------------------------------------------------------------------------------------
+# --- in words ---
 
 
 def _preamble(report: Report) -> Iterator[str]:
@@ -252,12 +253,24 @@ def _preamble(report: Report) -> Iterator[str]:
         if report.limit == report.entries
         else f"{report.entries} entries"
     )
-    yield f"{report.path}: {report.format}, {first}, {report.prompts} prompts, {report.pairs} pairs decided by humans"
-    yield f"left out: {report.human_ties} pairs that humans called a tie, {report.undecided} entries without a choice"
-    yield f"equal scores of a ranker {POLICY[report.ties]} (ties={report.ties}); pairs of one prompt are one cluster"
+    yield (
+        f"{report.path}: {report.format}, {first}, {report.prompts} prompts, {report.pairs} pairs decided "
+        f"by humans"
+    )
+    yield (
+        f"left out: {report.human_ties} pairs that humans called a tie, {report.undecided} entries without "
+        f"a choice"
+    )
+    yield (
+        f"equal scores of a ranker {POLICY[report.ties]} (ties={report.ties}); pairs of one prompt are one "
+        f"cluster"
+    )
     if report.unreadable_images:
         where = f"in {report.images} (another folder: --images FOLDER)"
-        yield f"{report.unreadable_pairs} pairs abstain, because {report.unreadable_images} images cannot be read {where}:"
+        yield (
+            f"{report.unreadable_pairs} pairs abstain, because {report.unreadable_images} images cannot be "
+            f"read {where}:"
+        )
         yield from (f"  {bad.where}: {bad.image}: {bad.reason}" for bad in report.unreadable)
         if report.unreadable_images > len(report.unreadable):
             yield f"  and {report.unreadable_images - len(report.unreadable)} more"

@@ -103,7 +103,9 @@ class _Score:
 
 
 class Tally:
-    """The sums of a run. `humans` says whether their choices are rankings, to be correlated like a ranker's."""
+    """The sums of a run. `humans` says whether their choices are rankings, to be correlated like a
+    ranker's.
+    """
 
     def __init__(self, needs_prompt: Mapping[str, bool], ties: Ties, *, humans: bool) -> None:
         self.needs_prompt, self.ties = needs_prompt, ties

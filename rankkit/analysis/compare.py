@@ -127,7 +127,8 @@ def pair(
                 pairs, words, *([item.name for _, item in side if id(item) not in paired] for side in sides)
             )
     raise BadSource(
-        f"{a} and {b}: no image of one matches an image of the other by relative path or by prompt; name files alike, or give --prompts"
+        f"{a} and {b}: no image of one matches an image of the other by relative path or by prompt; name "
+        f"files alike, or give --prompts"
     )
 
 
@@ -177,7 +178,10 @@ def _numbers(found: Comparison, a: str, b: str) -> str:
     rate = found.rate
     interval = f"95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f}"
     ties = f"{_count(found.ties, 'tie')}, half a win to each" if found.ties else "0 ties"
-    return f"{a} wins {100 * rate.rate:.1f} % of {_count(len(found.outcomes), 'pair')} ({interval}, {ties}, p = {found.p_value:.2g}): "
+    return (
+        f"{a} wins {100 * rate.rate:.1f} % of {_count(len(found.outcomes), 'pair')} ({interval}, {ties}, "
+        f"p = {found.p_value:.2g}): "
+    )
 
 
 def _count(n: int, what: str) -> str:
@@ -193,7 +197,8 @@ def _judge(
             result.failures[each.a.name] = group
         elif needs_prompt(ranker) and not group.prompt:
             result.failures[each.a.name] = (
-                f"{result.ranker} needs a prompt, and this pair has none; give --prompt TEXT or --prompts FILE"
+                f"{result.ranker} needs a prompt, and this pair has none; give --prompt TEXT or --prompts "
+                f"FILE"
             )
         else:
             ready.append((each, group))

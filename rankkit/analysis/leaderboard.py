@@ -185,7 +185,9 @@ def plus_minus(mean: Mean) -> str:
 
 
 def _wins(entry: str, contests: Iterable[Mapping[str, list[float]]]) -> Rate:
-    """How often this entry's mean score on a prompt beats another entry's, ties half; prompts are clusters."""
+    """How often this entry's mean score on a prompt beats another entry's, ties half; prompts are
+    clusters.
+    """
     outcomes: list[float] = []
     clusters: list[int] = []
     for number, contest in enumerate(contests):

@@ -104,7 +104,8 @@ def bind(function: Callable[..., Any], kind: str) -> Call:
     strange += [each for each in asked if each not in singular + plural and each not in ignored]
     if strange:
         raise BrokenRanker(
-            f"{name}() takes {strange[0]!r}, which rankkit cannot give: the arguments of a {kind} function are "
+            f"{name}() takes {strange[0]!r}, which rankkit cannot give: the arguments of a {kind} function "
+            f"are "
             f"{', '.join(singular)} (or {', '.join(plural)}); options come after a bare *"
         )
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -127,7 +128,8 @@ def refuse_reserved(name: str, options: object) -> None:
     for option in options:
         if option in RESERVED_OPTIONS:
             raise BadOption(
-                f"{name} has an option named {option!r}, which is the name of an input; give the option another name, or "
+                f"{name} has an option named {option!r}, which is the name of an input; give the option "
+                f"another name, or "
                 f"take {option} as an ordinary parameter, before the bare *"
             )
 

@@ -80,7 +80,9 @@ def contrast(image: Image.Image) -> float:
 
 @pointwise
 def saturation(image: Image.Image) -> float:
-    """Prefer saturated colours: mean S of HSV over all pixels, between 0 (grey) and 1 (Smith, SIGGRAPH 1978)."""
+    """Prefer saturated colours: mean S of HSV over all pixels, between 0 (grey) and 1 (Smith, SIGGRAPH
+    1978).
+    """
     moments = np.zeros(3)
     for rgb in _strips(image):
         high, low = rgb.max(-1), rgb.min(-1)

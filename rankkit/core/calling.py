@@ -46,7 +46,8 @@ def check_rankings(rankings: object, groups: Sequence[Group], name: str) -> list
     for ranking, group in zip(rankings, groups, strict=True):
         if len(ranking.scores) != len(group.images):
             raise BrokenRanker(
-                f"{name} returned {len(ranking.scores)} scores for {len(group.images)} images; try: rankkit check {name}"
+                f"{name} returned {len(ranking.scores)} scores for {len(group.images)} images; try: rankkit "
+                f"check {name}"
             )
     return list(rankings)
 

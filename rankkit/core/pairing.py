@@ -18,7 +18,10 @@ from rankkit.core.types import Group, Ranking
 
 # Reports call a pair a tie where P(i better) is this near to one half; utilities use P itself.
 TIE_BAND = 0.05
-APART = "failed comparisons left this image in a part of the group that never met the rest, so its score cannot be put beside theirs"
+APART = (
+    "failed comparisons left this image in a part of the group that never met the rest, so its score "
+    "cannot be put beside theirs"
+)
 
 OrderedPair = tuple[int, int]
 """Two images, by their number: the first and the second shown in a call."""
@@ -116,7 +119,9 @@ class Comparisons:
         return found
 
     def _diagnostics(self, outcomes: Outcomes) -> dict[str, Any]:
-        """How the judge did over the whole group: consistency, position bias, ties, cycles, failures, tokens."""
+        """How the judge did over the whole group: consistency, position bias, ties, cycles, failures,
+        tokens.
+        """
         both = outcomes.both
         agreed = [(self.answers[i, j] - 0.5) * (0.5 - self.answers[j, i]) >= 0 for i, j in both]
         found = {

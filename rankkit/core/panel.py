@@ -79,7 +79,8 @@ def mean_rank(rankers: Mapping[str, Ranker], weights: Mapping[str, float] | None
     for name, weight in weights.items():
         if not (math.isfinite(weight) and weight > 0):
             raise UsageError(
-                f"the weight of {name} is {weight}; weights are positive numbers (to prefer less of something, write a ranker that says so)"
+                f"the weight of {name} is {weight}; weights are positive numbers (to prefer less of "
+                f"something, write a ranker that says so)"
             )
     return MeanRank(rankers, weights)
 

@@ -61,7 +61,9 @@ class Pointwise:
         return bind(self.score, "pointwise")
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """All images of all groups go to `score` in one call; the numbers come back as one ranking per group."""
+        """All images of all groups go to `score` in one call; the numbers come back as one ranking per
+        group.
+        """
         columns: Columns = {
             "image": [image for group in groups for image in group.images],
             "prompt": [group.prompt for group in groups for _ in group.images],
@@ -143,7 +145,8 @@ def build(target: object, /, **options: Any) -> Ranker:
         raise BrokenRanker(f"{target!r} is built already and takes no options ({', '.join(options)})")
     if not isinstance(ranker, Ranker):
         raise BrokenRanker(
-            f"{target!r} has no rank(groups); subclass rankkit.Pointwise or Pairwise, or mark a function with @rankkit.pointwise"
+            f"{target!r} has no rank(groups); subclass rankkit.Pointwise or Pairwise, or mark a function "
+            f"with @rankkit.pointwise"
         )
     return ranker
 
@@ -167,7 +170,8 @@ def check_target(target: object) -> None:
         for base, method in ((Pointwise, "score"), (Pairwise, "compare")):
             if issubclass(target, base) and inspect.iscoroutinefunction(getattr(target, method)):
                 raise BrokenRanker(
-                    f"{target.__name__}.{method} is an async function, which rankkit does not await; make it an ordinary one"
+                    f"{target.__name__}.{method} is an async function, which rankkit does not await; make it "
+                    f"an ordinary one"
                 )
     elif callable(target) and not hasattr(target, "rank"):
         bind(target, _function_kind(target))
@@ -235,7 +239,8 @@ def _function_kind(function: Callable[..., Any]) -> Kind:
     if kind is None:
         name = getattr(function, "__name__", repr(function))
         raise BrokenRanker(
-            f"{name}{inspect.signature(function)} is no ranker: name its arguments image, prompt, metadata (or first, second, …)"
+            f"{name}{inspect.signature(function)} is no ranker: name its arguments image, prompt, metadata "
+            f"(or first, second, …)"
         )
     return kind
 

@@ -1,4 +1,6 @@
-"""Text and values made safe to show and to store: valid Unicode, one line for a terminal, plain JSON values."""
+"""Text and values made safe to show and to store: valid Unicode, one line for a terminal, plain JSON
+values.
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ class Group:
     def __post_init__(self) -> None:
         if not isinstance(self.prompt, str):
             raise RankkitError(
-                f"a group's prompt is a string, not {type(self.prompt).__name__}; are prompt and images swapped?"
+                f"a group's prompt is a string, not {type(self.prompt).__name__}; are prompt and images "
+                f"swapped?"
             )
         if isinstance(self.images, (str, bytes)) or not isinstance(self.images, Sequence):
             raise RankkitError(
@@ -45,7 +46,8 @@ class Group:
         for index, image in enumerate(self.images):
             if not isinstance(image, Image.Image):
                 raise RankkitError(
-                    f"image {index} of a group is {type(image).__name__}, not a Pillow image; open it with PIL.Image.open"
+                    f"image {index} of a group is {type(image).__name__}, not a Pillow image; open it with "
+                    f"PIL.Image.open"
                 )
         object.__setattr__(
             self, "images", tuple(_rgb(index, image) for index, image in enumerate(self.images))
@@ -53,7 +55,8 @@ class Group:
         object.__setattr__(self, "names", tuple(self.names))
         if self.names and len(self.names) != len(self.images):
             raise RankkitError(
-                f"a group has {len(self.images)} images and {len(self.names)} names; give one name per image, or none"
+                f"a group has {len(self.images)} images and {len(self.names)} names; give one name per "
+                f"image, or none"
             )
 
 
@@ -92,11 +95,13 @@ class Ranking:
                 raise RankkitError(f"score {index} is {score}; scores are finite, or NaN to abstain")
         if self.stderr is not None and len(self.stderr) != len(self.scores):
             raise RankkitError(
-                f"a ranking has {len(self.scores)} scores and {len(self.stderr)} standard errors; give one each, or None"
+                f"a ranking has {len(self.scores)} scores and {len(self.stderr)} standard errors; give one "
+                f"each, or None"
             )
         if self.details and len(self.details) != len(self.scores):
             raise RankkitError(
-                f"a ranking has {len(self.scores)} scores and {len(self.details)} details; give one each, or none"
+                f"a ranking has {len(self.scores)} scores and {len(self.details)} details; give one each, or "
+                f"none"
             )
 
     @property

@@ -6,12 +6,16 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 AGGREGATION = 1
-"""Raised whenever comparisons or ranks are combined into other scores: both ends of a wire must agree on it."""
+"""Raised whenever comparisons or ranks are combined into other scores: both ends of a wire must agree on it.
+"""
 
 
 @lru_cache
 def installed_version() -> str:
-    """The version of the installed distribution; `unknown` where rankkit runs without having been installed."""
+    """The version of the installed distribution;
+
+    `unknown` where rankkit runs without having been installed.
+    """
     try:
         return version("rankkit-t2i")
     except PackageNotFoundError:

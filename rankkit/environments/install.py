@@ -2,8 +2,8 @@
 makes.
 
     $RANKKIT_HOME, else ~/.local/share/rankkit
-      environments/NAME/        a virtual environment: the pins of the plugin's official.txt, rankkit and the plugin beside them
-      environments/NAME/rankkit.json      the marker, written last: without it the environment is half-built, and is removed
+      environments/NAME/        a virtual environment: the pins of official.txt, rankkit, the plugin
+      environments/NAME/rankkit.json      the marker, written last: without it the rest is removed
 
 rankkit itself, and a plugin that is installed, are copied from here and never come from an index. If the
 plugin brings an official_setup.py beside its official.txt, that is run in the new environment, to mend what
@@ -93,7 +93,8 @@ def install(
         _clear(folder, say)
         if not force and _marker(folder) == about:
             say(
-                f"{folder} is there already ({found.title}, rankkit {installed_version()}); --force makes it anew"
+                f"{folder} is there already ({found.title}, rankkit {installed_version()}); --force makes it "
+                f"anew"
             )
         else:
             with _anew(folder):
@@ -105,13 +106,17 @@ def install(
     say(f"{_remember(name, command)} names it: rankkit score FOLDER -r {name}")
     if config.places()[name].command != tuple(command):
         say(
-            f"{config.path()} has an entry {name} of its own, which comes first; remove it there to use the new environment"
+            f"{config.path()} has an entry {name} of its own, which comes first; remove it there to use the "
+            f"new environment"
         )
     return folder
 
 
 def _remember(name: str, command: list[str]) -> Path:
-    """Write the ranker's own file of rankers.d, beside rankkit.toml, which stays the user's. Returns the file."""
+    """Write the ranker's own file of rankers.d, beside rankkit.toml, which stays the user's.
+
+    Returns the file.
+    """
     file = config.owned_file(name)
     words = ", ".join(json.dumps(word, ensure_ascii=False) for word in command)
     entry = f"# written by rankkit install {name}\n[rankers.{json.dumps(name)}]\ncommand = [{words}]\n"
@@ -125,7 +130,7 @@ def _remember(name: str, command: list[str]) -> Path:
     return file
 
 
-# --- what goes in ------------------------------------------------------------------------------------------------------------
+# --- what goes in ---
 
 
 def _plugin(name: str, folder: Path | None) -> Plugin:
@@ -137,18 +142,21 @@ def _plugin(name: str, folder: Path | None) -> Plugin:
         ]
         if not pins:
             raise UsageError(
-                f"{folder} holds no official.txt, which lists what the original package needs; is it a plugin's folder?"
+                f"{folder} holds no official.txt, which lists what the original package needs; is it a "
+                f"plugin's folder?"
             )
         return Plugin(str(folder.absolute()), pins[0], None, folder)
     owner = next((point.dist for point in entry_points(group="rankkit.rankers") if point.name == name), None)
     if owner is None:
         raise UnknownRanker(
-            f"no installed plugin offers {name!r}; install the plugin first (pip install), or name its folder with --plugin"
+            f"no installed plugin offers {name!r}; install the plugin first (pip install), or name its "
+            f"folder with --plugin"
         )
     title, found = f"{owner.metadata['Name']} {owner.version}", shipped(owner, "official.txt")
     if not found:
         raise UsageError(
-            f"{name} ({title}) needs no environment of its own: its plugin brings no official.txt; rankkit check {name}"
+            f"{name} ({title}) needs no environment of its own: its plugin brings no official.txt; rankkit "
+            f"check {name}"
         )
     return Plugin(title, found[0], owner)
 
@@ -223,7 +231,7 @@ def _run(command: Sequence[str], failing: str) -> str:
     return result.stdout
 
 
-# --- whole or not at all -----------------------------------------------------------------------------------------------------
+# --- whole or not at all ---
 
 
 def _marker(folder: Path) -> object:

@@ -16,7 +16,8 @@ except ImportError:  # Windows, where nothing is locked
 
 @contextmanager
 def replacing_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the place of `path` when the block ends well, else it is removed.
+    """Yield a path beside `path` to write to; it takes the place of `path` when the block ends well, else it
+    is removed.
 
     A link stays one: the file that it names is replaced. The permissions of a file that was there stay.
     """
@@ -46,7 +47,10 @@ def settle(file: IO[Any]) -> None:
 
 
 def try_lock(file: IO[Any]) -> bool:
-    """Lock an open file until it is closed; False where another process holds it. A file system without locks counts as locked."""
+    """Lock an open file until it is closed;
+
+    False where another process holds it. A file system without locks counts as locked.
+    """
     if fcntl is None:
         return True
     try:

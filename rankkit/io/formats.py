@@ -65,7 +65,8 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
     if not path.is_file():
         unfinished = Path(f"{path}.journal").exists()
         raise BadRows(
-            f"{path}: the run that writes it has not finished; run the same rankkit score command again to go on"
+            f"{path}: the run that writes it has not finished; run the same rankkit score command again to "
+            f"go on"
             if unfinished
             else f"{path}: no such file"
         )
@@ -109,7 +110,8 @@ class Jsonl:
                     if not line.endswith(b"\n") and (number > 1 or line[: len(START)] == START[: len(line)]):
                         return
                     raise BadRows(
-                        f"{path}, line {number}: not a row of rankkit ({error}); give another file, or score with --overwrite"
+                        f"{path}, line {number}: not a row of rankkit ({error}); give another file, or score "
+                        f"with --overwrite"
                     ) from None
 
     @contextmanager
@@ -133,7 +135,8 @@ class Csv:
             try:
                 if not {"group", "image", "ranker", "score"} <= set(lines.fieldnames or ()):
                     raise BadRows(
-                        f"{path}: the header is not that of rankkit's rows; give another file, or score with --overwrite"
+                        f"{path}: the header is not that of rankkit's rows; give another file, or score with "
+                        f"--overwrite"
                     )
                 for record in lines:
                     number = lines.line_num

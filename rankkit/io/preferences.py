@@ -132,7 +132,8 @@ def open_preferences(
             return PreferenceFile(path, known, path.parent if images is None else Path(images), records)
     known_fields = "; ".join(f"{known.name}: {', '.join(known.fields)}" for known in FORMATS)
     raise BadSource(
-        f"{path}, {where}: its fields {', '.join(map(repr, record)) or '(none)'} fit no known format ({known_fields})"
+        f"{path}, {where}: its fields {', '.join(map(repr, record)) or '(none)'} fit no known format "
+        f"({known_fields})"
     )
 
 
@@ -149,7 +150,7 @@ def _fault(text: str) -> str | None:
     return None
 
 
-# --- formats: each `read` raises ValueError in words ------------------------------------------------------------------------
+# --- formats: each `read` raises ValueError in words ---
 
 
 def _preference(where: str, record: Record, known: PreferenceFormat) -> Preference:
@@ -218,7 +219,9 @@ def _plain(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
 
 
 def _chosen(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
-    """`chosen` and `rejected` are one image each, or lists of images that are equally good and equally bad."""
+    """`chosen` and `rejected` are one image each, or lists of images that are equally good and equally
+    bad.
+    """
     sides = [_one_or_more(record, side) for side in ("chosen", "rejected")]
     human = [1.0] * len(sides[0]) + [0.0] * len(sides[1])
     return (*sides[0], *sides[1]), tuple(human)

@@ -1,4 +1,6 @@
-"""Group + ranking to flat rows: one `Row` per image and ranker, the only thing that is ever written to disk."""
+"""Group + ranking to flat rows: one `Row` per image and ranker, the only thing that is ever written to
+disk.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,9 @@ KEYS: Mapping[str, type] = {
 
 
 def problems(offer: Installed) -> list[str]:
-    """What is wrong with a ranker's card, a line each: keys that no card has, values of a wrong type, a file that cannot be read."""
+    """What is wrong with a ranker's card, a line each: keys that no card has, values of a wrong type, a file
+    that cannot be read.
+    """
     found = []
     for key, value in _cards(offer.distribution).get(offer.name, {}).items():
         if key == "error":
@@ -74,7 +76,10 @@ def clash() -> str | None:
         other = distribution("rankkit")
     except PackageNotFoundError:
         return None
-    return f"the distribution rankkit {other.version} (ranking metrics) is installed beside rankkit-t2i and shares its name; uninstall it"
+    return (
+        f"the distribution rankkit {other.version} (ranking metrics) is installed beside rankkit-t2i and "
+        f"shares its name; uninstall it"
+    )
 
 
 @lru_cache
@@ -102,7 +107,9 @@ def _cards(name: str) -> dict[str, dict[str, Any]]:
 
 
 def shipped(owner: Distribution, name: str) -> list[Path]:
-    """The files of this name that a distribution brings, as far as they are there: card.toml, official.txt."""
+    """The files of this name that a distribution brings, as far as they are there: card.toml,
+    official.txt.
+    """
     listed = [Path(str(owner.locate_file(file))) for file in owner.files or () if file.name == name]
     return [path for path in listed if path.is_file()] or _in_source(owner, name)
 

@@ -32,8 +32,8 @@ class Prepared:
     """A ranker found, imported and its options checked, but not built: weights are loaded by `load` only.
 
     `identity` is what its rows will say: the version of the distribution and what the ranker states beside
-    it, before it is built. `independent` says that an image can be scored without the others of its group, so that
-    a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
+    it, before it is built. `independent` says that an image can be scored without the others of its group, so
+    that a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
     combined when the group is complete.
     """
 
@@ -117,7 +117,8 @@ def _anywhere(spec: Spec, options: Mapping[str, Any]) -> Prepared:
 def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
     if spec.name.startswith(("http://", "https://")):
         raise UsageError(
-            f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is installed here"
+            f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is "
+            f"installed here"
         )
     target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
     check_target(target)
@@ -194,7 +195,8 @@ def _dotted(name: str) -> tuple[Any, str]:
     except ImportError as error:
         if error.name and module_name.split(".")[0] == error.name.split(".")[0]:
             raise UnknownRanker(
-                f"{name}: no module {module_name!r} here or installed; run from the folder that holds it, or install it"
+                f"{name}: no module {module_name!r} here or installed; run from the folder that holds it, or "
+                f"install it"
             ) from None
         raise BrokenRanker(f"{name}: {module_name} cannot be imported: {describe(error)}") from error
     except (Exception, SystemExit) as error:

@@ -35,10 +35,11 @@ import rankkit
 
 @rankkit.pointwise
 def {function}(image, *, target=128):
-    """Prefer images whose mean grey level is near `target`: minus the distance, in grey levels from -255 to 0.
+    """Prefer images whose mean grey level is near `target`: minus the distance, from -255 to 0.
 
-    `image` is an 8-bit RGB Pillow image. Ask for `prompt` or `metadata` too by naming them here; use `images`, `prompts`
-    to be given a whole batch at once. What follows the * is an option: {name}:target=200.
+    `image` is an 8-bit RGB Pillow image. Ask for `prompt` or `metadata` too by naming them here;
+    use `images`, `prompts` to be given a whole batch at once. What follows the * is an option:
+    {name}:target=200.
     """
     return -abs(image.convert("L").resize((1, 1)).getpixel((0, 0)) - target)
 '''
@@ -68,7 +69,8 @@ def write(name: str, folder: Path) -> Path:
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name):
         raise UsageError(
-            f"{name!r} cannot name a ranker; use small letters, digits and single dashes, such as my-reward (and no word of Python)"
+            f"{name!r} cannot name a ranker; use small letters, digits and single dashes, such as my-reward "
+            f"(and no word of Python)"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RankkitError(f"{folder} is there already and is not empty; give another --folder")

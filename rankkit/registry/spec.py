@@ -35,7 +35,8 @@ def parse(text: str) -> list[tuple[Spec, float | None]]:
         name, *factors = _split(part, "*")
         if len(factors) > 1:
             raise UsageError(
-                f"{text!r}: {part!r} has more than one weight; write name*weight, and quote values that hold *"
+                f"{text!r}: {part!r} has more than one weight; write name*weight, and quote "
+                "values that hold *"
             )
         members.append((_parse_one(name.strip(), text), _weight(factors[0], text) if factors else None))
     if len(members) > 1:
@@ -174,7 +175,8 @@ def _parse_one(text: str, whole: str) -> Spec:
         key = key.strip()
         if not equals or not key.isidentifier():
             raise UsageError(
-                f"{whole!r}: {option!r} is not key=value; write name:key=value,key=value and quote values that hold , + or *"
+                f"{whole!r}: {option!r} is not key=value; write name:key=value,key=value and quote values "
+                f"that hold , + or *"
             )
         if key in found:
             raise UsageError(f"{whole!r} gives {key} twice")

@@ -1,4 +1,5 @@
-"""Names of rankers that live elsewhere: rankkit.toml, rankers.d, and addresses. Nothing is started by reading them.
+"""Names of rankers that live elsewhere: rankkit.toml, rankers.d, and addresses. Nothing is started by reading
+them.
 
     [rankers.hpsv3-official]
     command = ["/path/to/environment/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"]
@@ -7,8 +8,9 @@
     url = "http://gpu7:8085"
     token_env = "GPU7_TOKEN"        # or token = "…"; without either, the variable RANKKIT_TOKEN
 
-The file is $RANKKIT_CONFIG, else rankkit/rankkit.toml in $XDG_CONFIG_HOME, else ~/.config/rankkit/rankkit.toml. Only the user
-writes it: `rankkit install NAME` writes a file of its own, rankers.d/NAME.toml beside it, with one entry of the same form.
+The file is $RANKKIT_CONFIG, else rankkit/rankkit.toml in $XDG_CONFIG_HOME, else
+~/.config/rankkit/rankkit.toml. Only the user writes it: `rankkit install NAME` writes a file of its own,
+rankers.d/NAME.toml beside it, with one entry of the same form.
 """
 
 from __future__ import annotations
@@ -59,12 +61,16 @@ def path() -> Path:
 
 
 def owned_file(name: str) -> Path:
-    """The file that rankkit itself writes for an installed ranker: ``rankers.d/NAME.toml`` beside rankkit.toml."""
+    """The file that rankkit itself writes for an installed ranker:
+
+    ``rankers.d/NAME.toml`` beside rankkit.toml.
+    """
     return path().parent / "rankers.d" / f"{name}.toml"
 
 
 def places() -> dict[str, Place]:
-    """Every entry of rankers.d and of rankkit.toml by name; of two with one name, that of rankkit.toml, the user's own, counts.
+    """Every entry of rankers.d and of rankkit.toml by name; of two with one name, that of rankkit.toml, the
+    user's own, counts.
 
     Raises `UsageError`, which names the file, for one that cannot be read or understood.
     """
@@ -109,7 +115,8 @@ def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
         if key not in ranker.options or str(ranker.options[key]) != str(value):
             ranker.close()
             raise BadOption(
-                f"{place.name} is served with {_shown(ranker.options)}; {key}={value} is decided there: rankkit serve NAME:{key}={value}"
+                f"{place.name} is served with {_shown(ranker.options)}; {key}={value} is decided there: "
+                f"rankkit serve NAME:{key}={value}"
             )
     return ranker
 
@@ -173,7 +180,8 @@ def _token(place: Place) -> str | None:
     if place.token_env is not None:
         if not os.environ.get(place.token_env):
             raise UsageError(
-                f"{place.name}: its token should be in the environment variable {place.token_env}, which is not set"
+                f"{place.name}: its token should be in the environment variable {place.token_env}, which is "
+                f"not set"
             )
         return os.environ[place.token_env]
     return place.token or os.environ.get("RANKKIT_TOKEN") or None
@@ -183,7 +191,8 @@ def _text(name: str, key: str, value: Any) -> str:
     if value is None or isinstance(value, (str, int, float, Path)):
         return str(value)
     raise BadOption(
-        f"{name}: {key} is {type(value).__name__}, which cannot be passed on to a worker; give a number, a text or a path"
+        f"{name}: {key} is {type(value).__name__}, which cannot be passed on to a worker; give a number, a "
+        f"text or a path"
     )
 
 

@@ -1,4 +1,5 @@
-"""The handshake: what a worker says of itself before it ranks, and how it says that something went wrong. Both are JSON.
+"""The handshake: what a worker says of itself before it ranks, and how it says that something went wrong.
+Both are JSON.
 
 Over a pipe each is a message of its own, ``RKhi`` or ``RKer`` and then JSON; over HTTP the same JSON is the
 answer to ``GET /`` and the body of an error.
@@ -34,8 +35,9 @@ _TYPES = {
 class WorkerInfo:
     """Who a worker is: the ranker as it names it, with version and options, and what it runs.
 
-    `protocol` is the version of the wire, `aggregation` that of how scores are combined, `rankkit` that of the package: only the first
-    two must be those of this side. `limit`: bytes of groups that it takes at once; None for no limit worth stating.
+    `protocol` is the version of the wire, `aggregation` that of how scores are combined, `rankkit` that of
+    the package: only the first two must be those of this side. `limit`: bytes of groups that it takes at
+    once; None for no limit worth stating.
     """
 
     name: str
@@ -83,7 +85,8 @@ def decode_handshake(data: bytes, who: str) -> WorkerInfo:
 def read_worker_info(text: bytes, who: str) -> WorkerInfo:
     """What a worker says of itself, in a piece of JSON.
 
-    Raises `BrokenRanker` for JSON that is none, and for another version of the wire or of how scores are combined.
+    Raises `BrokenRanker` for JSON that is none, and for another version of the wire or of how scores are
+    combined.
     """
     try:
         fields = json.loads(text)
@@ -94,8 +97,10 @@ def read_worker_info(text: bytes, who: str) -> WorkerInfo:
     theirs = fields["protocol"], fields.get("aggregation", 1)
     if theirs != (wire.VERSION, AGGREGATION):
         raise BrokenRanker(
-            f"{who} runs rankkit {fields['rankkit']} (wire version {theirs[0]}, aggregation {theirs[1]}), this is rankkit "
-            f"{installed_version()} (wire version {wire.VERSION}, aggregation {AGGREGATION}); install versions that agree on both sides "
+            f"{who} runs rankkit {fields['rankkit']} (wire version {theirs[0]}, aggregation {theirs[1]}), "
+            f"this is rankkit "
+            f"{installed_version()} (wire version {wire.VERSION}, aggregation {AGGREGATION}); install "
+            f"versions that agree on both sides "
             "(rankkit install NAME --force makes an environment anew)"
         )
     limit = fields.get("limit")
@@ -143,7 +148,8 @@ def bearer(token: str) -> str:
     token = token.strip()
     if not token or not all("!" <= char <= "~" for char in token):
         raise UsageError(
-            f"a token is one word of printable ASCII, this one {'has other characters' if token else 'is empty'}"
+            f"a token is one word of printable ASCII, this "
+            f"one {'has other characters' if token else 'is empty'}"
         )
     return f"Bearer {token}"
 

@@ -49,7 +49,8 @@ class Client:
             or parts.fragment
         ):
             raise UsageError(
-                f"{url!r} is no address of a server; write http://HOST:PORT, and put its token in RANKKIT_TOKEN"
+                f"{url!r} is no address of a server; write http://HOST:PORT, and put its token in "
+                f"RANKKIT_TOKEN"
             )
         self.url, self.timeout, self._path = url.rstrip("/"), timeout, parts.path.rstrip("/")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -72,7 +73,10 @@ class Client:
                 raise Unreachable(f"{self.url} did not answer within {self.timeout:g} s") from None
             except (OSError, http.client.HTTPException, UnicodeError) as error:
                 self.close()
-                reason = f"{self.url} cannot be reached: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}"
+                reason = (
+                    f"{self.url} cannot be "
+                    f"reached: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}"
+                )
                 continue
             if status == 200:
                 return answer

@@ -1,8 +1,9 @@
-"""Rankers that live elsewhere: `Pipe`, in a process of its own with an environment of its own, and `Http`, on another machine.
+"""Rankers that live elsewhere: `Pipe`, in a process of its own with an environment of its own, and `Http`, on
+another machine.
 
-Both are rankers like any other: `kind`, `needs_prompt`, `version` and `options` are what the other side said in its handshake, scores
-are equal to the bit, an exception there is a `BrokenRanker` here. Where the other side is gone, groups are abstained on with the
-reason.
+Both are rankers like any other: `kind`, `needs_prompt`, `version` and `options` are what the other side said
+in its handshake, scores are equal to the bit, an exception there is a `BrokenRanker` here. Where the other
+side is gone, groups are abstained on with the reason.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Remote:
         self.name, self.info = name, info
         if info.rankkit != installed_version():
             warnings.warn(
-                f"{name} runs rankkit {info.rankkit}, this is rankkit {installed_version()}; they agree on the wire",
+                f"{name} runs rankkit {info.rankkit}, this is rankkit {installed_version()}; they agree on "
+                f"the wire",
                 stacklevel=3,
             )
         self._lock = threading.Lock()
@@ -105,7 +107,9 @@ class State(Enum):
 
 @dataclass
 class Restarts:
-    """When a worker that died is started again: not once `most` have died in a row without a ranking in between."""
+    """When a worker that died is started again: not once `most` have died in a row without a ranking in
+    between.
+    """
 
     most: int = 5
     in_a_row: int = 0
@@ -125,10 +129,11 @@ class Restarts:
 
 
 class Pipe(Remote):
-    """A ranker in another process: a command that runs ``python -m rankkit.serving.pipe NAME`` in whatever environment it likes.
+    """A ranker in another process: a command that runs ``python -m rankkit.serving.pipe NAME`` in whatever
+    environment it likes.
 
-    A worker that dies is started once more and asked again, group by group; a group at which it dies again is abstained on. `close`
-    ends the process, and with it goes all the memory that it held.
+    A worker that dies is started once more and asked again, group by group; a group at which it dies again is
+    abstained on. `close` ends the process, and with it goes all the memory that it held.
     """
 
     def __init__(
@@ -136,8 +141,9 @@ class Pipe(Remote):
     ) -> None:
         """Start the worker and hear who it is; its weights are loaded by `open`, or with the first groups.
 
-        `timeout`: seconds it may take to answer, and to build the ranker. `start_timeout`: seconds until its handshake. Raises
-        `BrokenRanker` where it cannot be started or is no worker of this rankkit, and what it says in place of a handshake.
+        `timeout`: seconds it may take to answer, and to build the ranker. `start_timeout`: seconds until its
+        handshake. Raises `BrokenRanker` where it cannot be started or is no worker of this rankkit, and what
+        it says in place of a handshake.
         """
         if isinstance(command, str) or not command or not all(isinstance(word, str) for word in command):
             raise UsageError(f"{name}: a command is a list of words, not {command!r}")
@@ -154,7 +160,10 @@ class Pipe(Remote):
         return self._worker.pid if self._worker else None
 
     def open(self) -> Pipe:
-        """Start the worker if it is not there, and build the ranker in it. Raises whatever that raises there."""
+        """Start the worker if it is not there, and build the ranker in it.
+
+        Raises whatever that raises there.
+        """
         with self._lock:
             self._closed, self.restarts.in_a_row = False, 0
             self._build()
@@ -278,7 +287,8 @@ class Http(Remote):
             if len(groups) > 1:
                 return [ranking for group in groups for ranking in self._rank([group])]
             raise BrokenRanker(
-                f"{self.name}: a group of {len(data)} bytes is more than the {self.info.limit} that {self.url} takes at once; "
+                f"{self.name}: a group of {len(data)} bytes is more than the {self.info.limit} "
+                f"that {self.url} takes at once; "
                 "serve it with a larger --max-body"
             )
         try:

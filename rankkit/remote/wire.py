@@ -193,7 +193,8 @@ def _pack(what: bytes, header: list[dict[str, Any]], body: list[bytes]) -> bytes
         raise RankkitError(f"metadata or details cannot be written as JSON: {error}") from None
     if len(text) > MAX_HEADER:
         raise RankkitError(
-            f"prompts, metadata and details are {len(text)} bytes, the limit is {MAX_HEADER}; send fewer groups at a time"
+            f"prompts, metadata and details are {len(text)} bytes, the limit is {MAX_HEADER}; send fewer "
+            f"groups at a time"
         )
     return b"".join([_MESSAGE_HEAD.pack(what, VERSION, len(text)), text, *body])
 
@@ -206,7 +207,8 @@ def _unpack(what: bytes, data: Data) -> tuple[list[Any], memoryview]:
     _check_version(version)
     if length > min(MAX_HEADER, len(view) - start):
         raise _damaged(
-            f"they announce {length} bytes of JSON, {len(view) - start} bytes follow and the limit is {MAX_HEADER}"
+            f"they announce {length} bytes of JSON, {len(view) - start} bytes follow and the limit "
+            f"is {MAX_HEADER}"
         )
     try:
         text = str(view[start : start + length], "utf-8", "surrogatepass")
@@ -236,7 +238,8 @@ def _to_json(value: Any, where: str) -> Any:
         raise RankkitError(f"{where[:80]} … is nested too deep, or holds itself") from None
     shown = "a mapping whose keys are not all strings" if isinstance(value, Mapping) else type(value).__name__
     raise RankkitError(
-        f"{where} is {shown}, which JSON cannot hold; give numbers, strings, lists and mappings with string keys"
+        f"{where} is {shown}, which JSON cannot hold; give numbers, strings, lists and mappings with string "
+        f"keys"
     )
 
 
@@ -275,7 +278,8 @@ def _check(value: T, kind: type, where: str) -> T:
 def _check_version(version: int) -> None:
     if version != VERSION:
         raise RankkitError(
-            f"the other side speaks wire version {version}, this one {VERSION}; install the same rankkit on both"
+            f"the other side speaks wire version {version}, this one {VERSION}; install the same rankkit on "
+            f"both"
         )
 
 

@@ -47,7 +47,9 @@ class Slope:
 
 
 def bar(share: float) -> Html:
-    """A thin bar filled to `share` of its length, from 0 to 1; the numbers beside it say the same in words."""
+    """A thin bar filled to `share` of its length, from 0 to 1; the numbers beside it say the same in
+    words.
+    """
     filled = h("rect", width=round(100 * share, 1), height=4, class_="fill")
     return h(
         "svg",

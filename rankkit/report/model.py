@@ -39,7 +39,9 @@ class Column:
 
 @dataclass(slots=True)
 class Cell:
-    """What one ranker says of one candidate: a score with its rank, or the reason (`error`) why it abstained."""
+    """What one ranker says of one candidate: a score with its rank, or the reason (`error`) why it
+    abstained.
+    """
 
     score: float | None
     stderr: float | None

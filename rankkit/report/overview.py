@@ -25,7 +25,8 @@ HOT = 0.8  # the disagreement from which on it is shown in red
 DISPUTED = 6  # prompts in the section on disagreement
 DISAGREEMENT = (
     "Per prompt, 1 − Kendall’s τ between rankers: 0 is one order, 1 unrelated orders, 2 opposite ones. "
-    "Each chart joins a candidate’s place by one ranker to its place by the other; steep lines are the dispute."
+    "Each chart joins a candidate’s place by one ranker to its place by the other; steep lines are the "
+    "dispute."
 )
 SETS = 24  # folders that are still compared as sets
 
@@ -78,7 +79,8 @@ def _mean(study: Study, at: int, groups: Sequence[Sequence[float]]) -> Html:
     if not study.comparable(at):
         return h(
             "p",
-            f"Scores of a {study.columns[at].kind} ranker compare within one prompt only, so there is no mean over prompts.",
+            f"Scores of a {study.columns[at].kind} ranker compare within one prompt only, so there is no "
+            f"mean over prompts.",
             class_="note",
         )
     found = clustered_mean(
@@ -249,7 +251,10 @@ def _sets(study: Study, sets: list[str]) -> Html:
         h("tr", h("th", _set_name(study, name), scope="row"), [_rate(rate) for rate in rates[name]])
         for name in sorted(sets, key=place)
     ]
-    note = "Share of comparisons won against the other folders’ images of the same prompt ± standard error over prompts; a tie is half a win."
+    note = (
+        "Share of comparisons won against the other folders’ images of the same prompt ± standard error "
+        "over prompts; a tie is half a win."
+    )
     table = h(
         "div",
         h("table", h("thead", head), h("tbody", body)),
@@ -305,7 +310,8 @@ def disagreement(study: Study, look: Show, shown: set[int]) -> Iterator[Html]:
     else:
         yield h(
             "p",
-            "No prompt has two images that two rankers both put in an order, so there is nothing to disagree about.",
+            "No prompt has two images that two rankers both put in an order, so there is nothing to disagree "
+            "about.",
             class_="note",
         )
     yield Html("</section>")

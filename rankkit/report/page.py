@@ -25,7 +25,10 @@ def head(title: str) -> Html:
     Only the style and the script of this package may run: the policy names their hashes.
     """
     style, script = asset("style.css"), asset("script.js")
-    policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'"
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"base-uri 'none'; form-action 'none'"
+    )
     metas = [
         Html('<meta charset="utf-8">'),
         Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
@@ -34,7 +37,8 @@ def head(title: str) -> Html:
         h("meta", name="referrer", content="no-referrer"),
     ]
     return Html(
-        f'<!doctype html>\n<html lang="en"><head>{"".join(metas)}{h("title", title)}<style>{style}</style></head><body>\n'
+        f"<!doctype html>\n<html "
+        f'lang="en"><head>{"".join(metas)}{h("title", title)}<style>{style}</style></head><body>\n'
     )
 
 
@@ -115,7 +119,10 @@ def _sentence(study: Study) -> str:
         if len(names) <= 4
         else f"{len(names)} rankers"
     )
-    return f"{clipped(who, 200)} ordered {count(study.images, 'image')} of {count(len(study.prompts), 'prompt')}."
+    return (
+        f"{clipped(who, 200)} ordered {count(study.images, 'image')} "
+        f"of {count(len(study.prompts), 'prompt')}."
+    )
 
 
 def extra(number: int, section: Section) -> Html:
@@ -133,12 +140,15 @@ def prompts_head(study: Study, shown: int, each_end: int) -> Html:
     left_out = None
     if shown < len(study.prompts):
         left_out = (
-            f"Images are shown for {shown:,} of {len(study.prompts):,} prompts: those with the most disagreement, the most abstentions, "
-            f"and each ranker’s best and worst images. The other {len(study.prompts) - shown:,} are listed in words below them."
+            f"Images are shown for {shown:,} of {len(study.prompts):,} prompts: those with the most "
+            f"disagreement, the most abstentions, "
+            f"and each ranker’s best and worst images. The other {len(study.prompts) - shown:,} are listed "
+            f"in words below them."
         )
     large = sum(len(prompt.candidates) > 2 * each_end for prompt in study.prompts)
     cut = (
-        f"Of prompts with more than {2 * each_end} candidates, the {each_end} best and the {each_end} worst are shown."
+        f"Of prompts with more than {2 * each_end} candidates, the {each_end} best and the {each_end} worst "
+        f"are shown."
         if large
         else None
     )
@@ -165,7 +175,8 @@ def abstentions(study: Study, shown: set[int]) -> Iterator[Html]:
     yield h("h2", "Abstentions")
     yield h(
         "p",
-        f"{count(study.abstentions, 'verdict')} without a score. An abstention is not a low score: it takes no part in any rank.",
+        f"{count(study.abstentions, 'verdict')} without a score. An abstention is not a low score: it takes "
+        f"no part in any rank.",
         class_="note",
     )
     for (at, reason), images in reasons[:REASONS]:
@@ -270,9 +281,8 @@ def foot() -> Html:
         aria_label="Enlarged image",
     )
     made = h("p", "One file, made by rankkit. It loads nothing from anywhere.")
-    return Html(
-        f"{h('footer', h('p', hints, class_='keys', hidden=True), made)}{large}\n<script>{asset('script.js')}</script></body></html>\n"
-    )
+    footer = h("footer", h("p", hints, class_="keys", hidden=True), made)
+    return Html(f"{footer}{large}\n<script>{asset('script.js')}</script></body></html>\n")
 
 
 def _hash(text: str) -> str:

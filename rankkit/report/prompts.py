@@ -219,7 +219,10 @@ def _between(study: Study, seen: Cut, each_end: int) -> str | None:
             spans.append(f"{column.label} from {number(min(found))} to {number(max(found))}")
     scores = f" ({'; '.join(spans)})" if spans else ""
     verb = "is" if len(seen.between) == 1 else "are"
-    return f"{count(len(seen.between), 'candidate')} between these {each_end} best and these {each_end} worst {verb} not shown{scores}."
+    return (
+        f"{count(len(seen.between), 'candidate')} between these {each_end} best and these {each_end} "
+        f"worst {verb} not shown{scores}."
+    )
 
 
 def _unranked(seen: Cut) -> str | None:
@@ -338,8 +341,11 @@ def without_images(study: Study, prompts: Sequence[Prompt]) -> Iterator[Html]:
         return
     yield Html('<details class="left-out"><summary>')
     yield h("span", f"{count(len(prompts), 'prompt')} without images")
-    yield Html('</summary><div class="scroll"><table><thead><tr><th scope="col">prompt</th><th scope="col">candidates</th>'
-               '<th scope="col">best</th><th scope="col">disagreement</th></tr></thead><tbody>')  # fmt: skip
+    yield Html(
+        '</summary><div class="scroll"><table><thead><tr><th scope="col">prompt</th><th '
+        'scope="col">candidates</th>'
+        '<th scope="col">best</th><th scope="col">disagreement</th></tr></thead><tbody>'
+    )
     for prompt in prompts[:LISTED]:
         best = next(
             (study.short(candidate.name) for candidate in prompt.ordered if candidate.ranked), "all abstained"

@@ -141,7 +141,8 @@ def read_section(path: Path) -> Section:
     reader.feed(text)
     if not reader.found:
         raise UsageError(
-            f"{path}: has no <main>, so there is nothing to put into the gallery; give an HTML page such as a training report"
+            f"{path}: has no <main>, so there is nothing to put into the gallery; give an HTML page such as "
+            f"a training report"
         )
     return Section("".join(reader.title).strip() or path.stem, join(reader.pieces))
 

@@ -45,7 +45,9 @@ class Candidate:
 
 
 class RunRanker:
-    """A prepared ranker in a run: built with the first groups it ranks, and `stopped` once it cannot go on."""
+    """A prepared ranker in a run: built with the first groups it ranks, and `stopped` once it cannot go
+    on.
+    """
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
@@ -161,7 +163,10 @@ def _why_not_ranked(candidate: Candidate, ranker: Prepared) -> str | None:
 def _mixed_prompts(members: Sequence[Candidate], ranker: Prepared) -> str | None:
     prompts = {candidate.work.item.prompt for candidate in members}
     if ranker.needs_prompt and len(prompts) > 1:
-        return f"{ranker.identity.ranker} compares images of one prompt, and this group has more than one prompt: {len(prompts)}"
+        return (
+            f"{ranker.identity.ranker} compares images of one prompt, and this group has more than one "
+            f"prompt: {len(prompts)}"
+        )
     return None
 
 

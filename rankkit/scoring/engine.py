@@ -95,7 +95,7 @@ def score(
     return outcome
 
 
-# --- before ------------------------------------------------------------------------------------------------------------------
+# --- before ---
 
 
 def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: int | None, say: Say) -> None:
@@ -211,7 +211,7 @@ def _ray(
     return run(works, rankers, whole=whole)
 
 
-# --- after -------------------------------------------------------------------------------------------------------------------
+# --- after ---
 
 
 def _write(ledger: Ledger, rankers: Sequence[Prepared], output: Path, outcome: Outcome) -> None:

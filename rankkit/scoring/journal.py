@@ -69,7 +69,8 @@ class Journal:
         except OSError as error:
             self._cut(self._size)
             raise RankkitError(
-                f"{self.path}: {error.strerror or error}; the {self.written} scores of this run so far are kept there: "
+                f"{self.path}: {error.strerror or error}; the {self.written} scores of this run so far are "
+                f"kept there: "
                 "make room and give the same command again"
             ) from None
         self._size += len(data)

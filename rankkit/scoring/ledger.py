@@ -28,8 +28,8 @@ CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
 CREATE TABLE items (id INTEGER PRIMARY KEY, grp INTEGER, name TEXT, path BLOB, start INTEGER, size INTEGER,
                     prompt TEXT, metadata TEXT, error TEXT, UNIQUE (grp, name));
 CREATE INDEX by_group ON items (grp, id);
-CREATE TABLE rows (id INTEGER PRIMARY KEY, scope TEXT, grp TEXT, ranker TEXT, image TEXT, cache_key TEXT, score REAL,
-                   status TEXT, place INTEGER, row TEXT, UNIQUE (scope, image));
+CREATE TABLE rows (id INTEGER PRIMARY KEY, scope TEXT, grp TEXT, ranker TEXT, image TEXT, cache_key TEXT,
+                   score REAL, status TEXT, place INTEGER, row TEXT, UNIQUE (scope, image));
 """
 
 PLANNED = "SELECT grp FROM items"  # the groups that have images in this run
@@ -41,7 +41,9 @@ Key = tuple[int, int]  # (group, item): the order in which everything is scored 
 
 
 class Ledger:
-    """Items to score, in order of groups, and rows by scope: one scope is one ranker's verdict on one group."""
+    """Items to score, in order of groups, and rows by scope: one scope is one ranker's verdict on one
+    group.
+    """
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("", isolation_level=None)  # "": a temporary file of sqlite's own
@@ -63,7 +65,7 @@ class Ledger:
                 f"{place}, where temporary files go: {error}; make room there and give the same command again"
             ) from None
 
-    # --- items ---------------------------------------------------------------------------------------------------------------
+    # --- items ---
 
     def plan(self, items: Iterable[Item], limit: int | None = None) -> Iterator[Item]:
         """Take items in and yield those that were: one that stands twice in its group is taken once, and none
@@ -120,7 +122,8 @@ class Ledger:
         key = (-1, -1)
         while page := self._db.execute(
             "SELECT i.grp, i.id, i.path, i.name, g.name, i.prompt, i.metadata, i.start, i.size, i.error "
-            "FROM items i JOIN groups g ON g.id = i.grp WHERE (i.grp, i.id) > (?, ?) ORDER BY i.grp, i.id LIMIT 256",
+            "FROM items i JOIN groups g ON g.id = i.grp WHERE (i.grp, i.id) > (?, ?) ORDER BY i.grp, i.id "
+            "LIMIT 256",
             key,
         ).fetchall():
             for grp, number, path, name, group, prompt, metadata, start, size, error in page:
@@ -139,10 +142,13 @@ class Ledger:
                     ),
                 )
 
-    # --- rows ----------------------------------------------------------------------------------------------------------------
+    # --- rows ---
 
     def load_previous(self, rows: Iterable[Row]) -> int:
-        """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one. Returns how many."""
+        """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one.
+
+        Returns how many.
+        """
         count = 0
         self._db.execute("BEGIN")
         for row in rows:
@@ -180,10 +186,12 @@ class Ledger:
         return int(self._one("SELECT count(*) FROM rows WHERE scope = ?", scope(identity, group)))
 
     def ranked_rows(self, rankers: list[tuple[Identity, bool]]) -> Iterator[tuple[Row, bool]]:
-        """The rows of every planned group by each ranker, with `rank` and `of` filled in, and whether their image was planned.
+        """The rows of every planned group by each ranker, with `rank` and `of` filled in, and whether their
+        image was planned.
 
-        The flag beside an identity says whether images are scored independently of each other (pointwise): such a group keeps the
-        rows of images that were not planned this time; any other ranking holds for the images it was made of only.
+        The flag beside an identity says whether images are scored independently of each other (pointwise):
+        such a group keeps the rows of images that were not planned this time; any other ranking holds for the
+        images it was made of only.
         """
         for (group,) in self._db.execute(f"SELECT name FROM groups WHERE id IN ({PLANNED}) ORDER BY id"):
             for identity, independent in rankers:
@@ -241,15 +249,18 @@ class Ledger:
     def _in_scope(self, columns: str, where: str, statuses: Sequence[str]) -> sqlite3.Cursor:
         marks = ", ".join("?" * len(statuses))
         return self._db.execute(
-            f"SELECT {columns} FROM rows WHERE scope = ? AND status IN ({marks}) ORDER BY place IS NULL, place, id",
+            f"SELECT {columns} FROM rows WHERE scope = ? AND status IN ({marks}) ORDER BY place IS NULL, "
+            f"place, id",
             (where, *statuses),
         )
 
     def _put(self, row: Row, status: str, place: int | None) -> None:
         identity = Identity(row["ranker"], row["version"], row["options"])
         self._db.execute(
-            "INSERT INTO rows (scope, grp, ranker, image, cache_key, score, status, place, row) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (scope, image) DO UPDATE SET cache_key = excluded.cache_key, score = excluded.score, "
+            "INSERT INTO rows (scope, grp, ranker, image, cache_key, score, status, place, row) VALUES (?, "
+            "?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (scope, image) DO UPDATE SET cache_key = excluded.cache_key, score = "
+            "excluded.score, "
             "status = excluded.status, place = excluded.place, row = excluded.row",
             (
                 *(scope(identity, row["group"]), printable(row["group"]), _ranker(identity), row["image"]),

@@ -20,7 +20,9 @@ from rankkit.scoring.ledger import Key
 
 
 class Scorer:
-    """A worker: rankers by spec, built once; batches of works in, batches of rows out, both as lines of JSON."""
+    """A worker: rankers by spec, built once; batches of works in, batches of rows out, both as lines of
+    JSON.
+    """
 
     def __init__(self, specs: Sequence[str], whole: bool) -> None:
         self.rankers, self.whole = [prepare(spec) for spec in specs], whole

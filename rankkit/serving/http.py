@@ -1,9 +1,9 @@
 """One ranker behind HTTP, on the standard library's server: what `rankkit serve` runs, the other end of
 `rankkit.remote.rankers.Http`.
 
-``GET /`` is the handshake, as JSON. ``POST /rank`` takes groups and gives rankings, both as `wire` writes them;
-an error is JSON with `error` and `type`: 400 for bytes that are no groups, 401 without the token, 411 and 413
-for a length that is not given or too large, 422 where the ranker raised.
+``GET /`` is the handshake, as JSON. ``POST /rank`` takes groups and gives rankings, both as `wire` writes
+them; an error is JSON with `error` and `type`: 400 for bytes that are no groups, 401 without the token, 411
+and 413 for a length that is not given or too large, 422 where the ranker raised.
 """
 
 from __future__ import annotations
@@ -207,7 +207,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.secret is None or hmac.compare_digest(given, self.server.secret)
 
     def _refuse(self, status: int, why: str) -> None:
-        """Answer with an error and end the connection, whose next bytes may be a body that nobody will read."""
+        """Answer with an error and end the connection, whose next bytes may be a body that nobody will
+        read.
+        """
         self.close_connection = True
         self._send(status, to_json({"error": why, "type": "RankkitError"}), "application/json")
         with contextlib.suppress(
@@ -240,6 +242,7 @@ def _address(host: str, port: int, token: str | None) -> tuple[socket.AddressFam
     family, _, _, _, address = found[0]
     if token is None and not ipaddress.ip_address(str(address[0]).split("%")[0]).is_loopback:
         raise UsageError(
-            f"{host} can be reached from other machines; give --token-file FILE or --token-env NAME, or --host 127.0.0.1"
+            f"{host} can be reached from other machines; give --token-file FILE or --token-env NAME, or "
+            f"--host 127.0.0.1"
         )
     return family, address

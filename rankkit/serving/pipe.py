@@ -2,9 +2,9 @@
 `rankkit.remote.rankers.Pipe`.
 
 It finds its ranker as `load_here` does, so it can never forward to itself. Nothing that arrives is ever
-executed: groups come in and rankings go out as `wire` writes them. It begins with the handshake, then answers each frame of
-groups with a frame of rankings or of an error, until stdin closes. The ranker is built when the first frame
-comes, which may hold no groups. (`rankkit.serving.http`: the same by HTTP.)
+executed: groups come in and rankings go out as `wire` writes them. It begins with the handshake, then answers
+each frame of groups with a frame of rankings or of an error, until stdin closes. The ranker is built when the
+first frame comes, which may hold no groups. (`rankkit.serving.http`: the same by HTTP.)
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Does a ranker do what every ranker must? One line in a plugin's tests answers: ``check_ranker(MyRanker())``.
+"""Does a ranker do what every ranker must? One line in a plugin's tests answers:
+``check_ranker(MyRanker())``.
 
-With it come `sample_groups` to try a ranker on, and the fakes `Fixed`, `Flaky` and `Biased` to test what uses one.
+With it come `sample_groups` to try a ranker on, and the fakes `Fixed`, `Flaky` and `Biased` to test what uses
+one.
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ __all__ = [
 
 
 class CheckFailed(RankkitError, AssertionError):
-    """A ranker does not do what every ranker must. The text names the check, shows the values and offers the next step."""
+    """A ranker does not do what every ranker must.
+
+    The text names the check, shows the values and offers the next step.
+    """
 
 
 BrokenPromise = CheckFailed  # its name before 0.1
@@ -39,7 +44,9 @@ BrokenPromise = CheckFailed  # its name before 0.1
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How one check went: `failure` says what was seen instead, `skipped` why it was not run; a `warning` does not fail the ranker."""
+    """How one check went: `failure` says what was seen instead, `skipped` why it was not run; a `warning`
+    does not fail the ranker.
+    """
 
     id: str
     sentence: str
@@ -72,10 +79,11 @@ def check_ranker(
 ) -> None:
     """Raise `CheckFailed` for the first check that `ranker` fails; return quietly when it passes them all.
 
-    `groups`: what to rank, `sample_groups()` if not given; give your own where the ranker needs particular metadata. `reload`:
-    builds the ranker from keyword options; with it, an unknown option must be refused. `tolerance`: how far scores of one image may
-    lie apart where batches differ, relative to the spread of its group. `skip`: ids of checks that are not run, each with the reason
-    why. A check that came with the running minor version of rankkit warns where later versions will fail.
+    `groups`: what to rank, `sample_groups()` if not given; give your own where the ranker needs particular
+    metadata. `reload`: builds the ranker from keyword options; with it, an unknown option must be refused.
+    `tolerance`: how far scores of one image may lie apart where batches differ, relative to the spread of its
+    group. `skip`: ids of checks that are not run, each with the reason why. A check that came with the
+    running minor version of rankkit warns where later versions will fail.
     """
     for result in run_checks(ranker, groups, reload, tolerance=tolerance, skip=skip):
         if result.failure is not None and result.failed:
@@ -97,8 +105,8 @@ def run_checks(
 ) -> Iterator[CheckResult]:
     """Each check as it is run; the arguments are those of `check_ranker`.
 
-    It ends early where one of the first four fails: the others compare rankings, and mean nothing without them. Raises `UsageError`
-    for an id in `skip` that no check has.
+    It ends early where one of the first four fails: the others compare rankings, and mean nothing without
+    them. Raises `UsageError` for an id in `skip` that no check has.
     """
     skip = skip or {}
     unknown = sorted(set(skip) - {check.id for check in ALL})
@@ -109,7 +117,8 @@ def run_checks(
     context = CheckContext(ranker, sample_groups() if groups is None else list(groups), reload, tolerance)
     if not any(len(group.images) > 1 for group in context.groups):
         raise RankkitError(
-            "a ranker is checked on groups with something to order; give at least one group of two images, or none"
+            "a ranker is checked on groups with something to order; give at least one group of two images, "
+            "or none"
         )
     for check in due(context):
         if check.id in skip:
@@ -140,7 +149,8 @@ def _failure(check: Check, context: CheckContext) -> CheckFailed | None:
             else f"{type(error).__name__}: {error}"
         )
         failure = CheckFailed(
-            f"{type(context.ranker).__name__} fails the check {check.id!r} ({check.sentence}): {seen}; {check.advice}"
+            f"{type(context.ranker).__name__} fails the check {check.id!r} "
+            f"({check.sentence}): {seen}; {check.advice}"
         )
         failure.__cause__ = error
         return failure

@@ -1,6 +1,7 @@
 """What every ranker must do: a check each, with an id, a sentence, and advice for where it fails.
 
-A check raises `Unexpected` with what it saw. Every call gets fresh copies of the groups: one failure does not look like another.
+A check raises `Unexpected` with what it saw. Every call gets fresh copies of the groups: one failure does not
+look like another.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ UNKNOWN_OPTION = "an_option_no_ranker_has"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a ranker must do: `run` raises `Unexpected` where it does not, and `advice` is for its author.
+    """One thing that a ranker must do: `run` raises `Unexpected` where it does not, and `advice` is for its
+    author.
 
     `since` is the version of rankkit that brought it: through that minor version a failure only warns.
     """
@@ -53,7 +55,9 @@ class Unexpected(Exception):
 
 @dataclass
 class CheckContext:
-    """One ranker, what it is asked to rank, and its rankings; rank() is called when a ranking is first needed."""
+    """One ranker, what it is asked to rank, and its rankings; rank() is called when a ranking is first
+    needed.
+    """
 
     ranker: Ranker
     groups: list[Group]
@@ -84,7 +88,10 @@ class CheckContext:
         }
 
     def ask(self, groups: Sequence[Group], given: str) -> list[Ranking]:
-        """Rank copies of these groups, and insist that abstentions come with reasons; `given` says in words what they are."""
+        """Rank copies of these groups, and insist that abstentions come with reasons;
+
+        `given` says in words what they are.
+        """
         rankings = self.rankings(groups, given)
         _need_reasons(rankings, given)
         return rankings
@@ -101,13 +108,16 @@ class CheckContext:
             raise Unexpected(f"given {given}, {str(error).partition(';')[0]}") from error
 
     def need_same(self, expected: Sequence[float], got: Sequence[float], what: str) -> None:
-        """Scores agree to `tolerance` of their spread, and of what float32 resolves at their size; abstentions agree exactly."""
+        """Scores agree to `tolerance` of their spread, and of what float32 resolves at their size;
+        abstentions agree exactly.
+        """
         known = [score for score in expected if not math.isnan(score)] or [0.0]
         allowed = self.tolerance * (max(known) - min(known) + max(map(abs, known)) / 10)
         for i, (a, b) in enumerate(zip(expected, got, strict=True)):
             if math.isnan(a) != math.isnan(b) or abs(a - b) > allowed:
                 raise Unexpected(
-                    f"{what}, image {i} scored {a!r} and then {b!r} (allowed is a difference of {allowed:.2g})"
+                    f"{what}, image {i} scored {a!r} and then {b!r} (allowed is a difference "
+                    f"of {allowed:.2g})"
                 )
 
 
@@ -148,7 +158,8 @@ def _prompts_matter(context: CheckContext) -> None:
                     return
     if len(prompts) > 1:
         raise Unexpected(
-            f"no score of {len(context.groups)} groups changed under {len(prompts)} prompts: the prompt did not matter"
+            f"no score of {len(context.groups)} groups changed under {len(prompts)} prompts: the prompt did "
+            f"not matter"
         )
 
 
@@ -186,7 +197,8 @@ def _inputs(context: CheckContext) -> None:
         for name, value in _state(before).items():
             if now.get(name) != value:
                 raise Unexpected(
-                    f"{name} of group {before.id!r} was {str(value)[:80]} and is {str(now.get(name))[:80]} after rank()"
+                    f"{name} of group {before.id!r} was {str(value)[:80]} and is {str(now.get(name))[:80]} "
+                    f"after rank()"
                 )
 
 
@@ -324,15 +336,23 @@ FOUNDATIONS = (
     ),
 )
 EVERY = (
-    Check("images-matter", "different images get different scores", _images_matter, "see whether its weights are all zeros"),
-    Check("batches", "the other groups of a call do not matter", _batches, "rank each group by itself; see also tolerance="),
-    Check("order", "the order of the images does not matter", _order, "judge images in an order of their own; see also tolerance="),
+    Check("images-matter", ("different images get different "
+        "scores"), _images_matter, "see whether its weights are all zeros"),
+    Check("batches", ("the other groups of a call do not "
+        "matter"), _batches, "rank each group by itself; see also tolerance="),
+    Check("order", ("the order of the images does not "
+        "matter"), _order, "judge images in an order of their own; see also tolerance="),
     Check("ties", "identical images tie", _ties, "give equal images equal scores, whatever their place"),
-    Check("inputs", "the groups are left as they were", _inputs, "work on copies: image.copy(), dict(group.metadata)"),
-    Check("empty", "no groups, and groups without images, are answered", _empty, "return [] for no groups and Ranking(()) for no images"),
-    Check("single", "a group of one image is answered", _single, "one image gets one score, or NaN with a reason"),
-    Check("sizes", "images of any size are answered", _sizes, "resize them, or abstain with NaN and a reason"),
-    Check("prompts", "any prompt is answered", _prompts, "truncate it and say so in details, or abstain with NaN and a reason"),
+    Check("inputs", ("the groups are left as they "
+        "were"), _inputs, "work on copies: image.copy(), dict(group.metadata)"),
+    Check("empty", ("no groups, and groups without images, are "
+        "answered"), _empty, "return [] for no groups and Ranking(()) for no images"),
+    Check("single", ("a group of one image is "
+        "answered"), _single, "one image gets one score, or NaN with a reason"),
+    Check("sizes", ("images of any size are "
+        "answered"), _sizes, "resize them, or abstain with NaN and a reason"),
+    Check("prompts", ("any prompt is "
+        "answered"), _prompts, "truncate it and say so in details, or abstain with NaN and a reason"),
     Check(
         "wire", "scores over the wire are the same", _wire,
         "use only pixels, prompt, id, names and metadata; keep details to what JSON can hold",

@@ -62,11 +62,11 @@ class Flaky:
 
 
 class Biased:
-    """A judge that compares: P(first is better) = σ(utility of first - utility of second + `position_bias` + `noise` ·
-    ε), all in logits.
+    """A judge that compares: P(first is better) = σ(utility of first - utility of second + `position_bias` +
+    `noise` · ε), all in logits.
 
-    `position_bias` favours the image shown first. ε is standard normal and belongs to the ordered pair: the same
-    question gets the same answer. As a ranker: ``class Judge(Biased, rankkit.Pairwise)``.
+    `position_bias` favours the image shown first. ε is standard normal and belongs to the ordered pair: the
+    same question gets the same answer. As a ranker: ``class Judge(Biased, rankkit.Pairwise)``.
     """
 
     kind: ClassVar[Kind] = "pairwise"

@@ -96,7 +96,9 @@ def _noise(rng: np.random.Generator, width: float, ground: str) -> Image.Image:
 
 
 def _hills(rng: np.random.Generator, sky: str, land: str) -> Image.Image:
-    """A horizon and a surface with the spectrum of photographs, whose amplitude falls as one over frequency."""
+    """A horizon and a surface with the spectrum of photographs, whose amplitude falls as one over
+    frequency.
+    """
     frequency = np.hypot(np.fft.fftfreq(56)[:, None], np.fft.fftfreq(80)[None, :])
     rough = np.fft.ifft2(np.fft.fft2(rng.normal(size=(56, 80))) / (frequency + 1 / 80)).real
     rough /= np.abs(rough).max()

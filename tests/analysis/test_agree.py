@@ -101,7 +101,7 @@ def tau(report, first, second):
     )
 
 
-# --- formats -----------------------------------------------------------------------------------------------------------------
+# --- formats ---
 
 
 def test_hpdv2_ranks_are_read_with_1_as_the_best(tmp_path):
@@ -253,7 +253,7 @@ def test_paths_start_from_the_folder_of_the_file_or_the_one_given(tmp_path):
     assert agree(elsewhere, {"truth": truth()}, images=tmp_path / "data").rankers[0].accuracy == 1.0
 
 
-# --- accuracy, ties, Kendall -------------------------------------------------------------------------------------------------
+# --- accuracy, ties, Kendall ---
 
 
 def test_who_knows_the_truth_gets_one_and_who_guesses_about_a_half(tmp_path):
@@ -345,7 +345,7 @@ def test_a_liking_for_the_first_place_gains_nothing(tmp_path):
     assert found.low <= 0.5 <= found.high
 
 
-# --- abstentions -------------------------------------------------------------------------------------------------------------
+# --- abstentions ---
 
 
 HOSTILE = [
@@ -478,7 +478,7 @@ def test_a_ranker_that_breaks_the_protocol_is_named(tmp_path, answer):
     assert report.abstained and all("broken returned" in reason for reason in report.rankers[0].reasons)
 
 
-# --- streaming ---------------------------------------------------------------------------------------------------------------
+# --- streaming ---
 
 
 def test_rankers_see_at_most_64_images_a_call_and_every_group_once(tmp_path):
@@ -561,7 +561,7 @@ def test_the_order_of_entries_and_the_number_of_rankers_change_nothing(tmp_path)
     assert agree(path, {"guess": guess(), "sharp": truth()}).rankers[1] == alone
 
 
-# --- requests and reports ----------------------------------------------------------------------------------------------------
+# --- requests and reports ---
 
 
 def test_a_bad_request_says_what_to_do(tmp_path):

@@ -104,7 +104,8 @@ def test_one_full_size_sd_turbo_candidate_has_a_gradient_on_this_machine(
     )
     with capsys.disabled():
         print(
-            f"\nforward {forward:.0f} s, with backward {seconds:.0f} s; peak {peak():.1f} GiB, {before:.1f} before"
+            f"\nforward {forward:.0f} s, with backward {seconds:.0f} s; peak {peak():.1f} GiB, {before:.1f} "
+            f"before"
         )
 
 

@@ -79,7 +79,10 @@ class Refuse(Borrow):
     """pip finds nothing."""
 
     def install(self, folder, arguments):
-        code = "import sys; print('Collecting no-such-thing'); print('ERROR: No matching distribution', file=sys.stderr); sys.exit(3)"
+        code = (
+            "import sys; print('Collecting no-such-thing'); print('ERROR: No matching distribution', "
+            "file=sys.stderr); sys.exit(3)"
+        )
         return [sys.executable, "-c", code]
 
 
@@ -214,7 +217,10 @@ def test_an_environment_of_another_rankkit_is_made_anew(installed):
 def test_a_failure_leaves_nothing_half_built_and_shows_the_last_lines(installed):
     with pytest.raises(
         RankkitError,
-        match=r"(?s)cannot be installed \(exit code 3\).*Collecting no-such-thing\n  ERROR: No matching distribution",
+        match=(
+            r"(?s)cannot be installed \(exit code 3\).*Collecting no-such-thing\n  ERROR: No matching "
+            r"distribution"
+        ),
     ):
         install.install("tiny-official", tool=Refuse())
     assert [path.name for path in home().iterdir()] == [".tiny-official.lock"] and not config.path().exists()
@@ -270,7 +276,10 @@ def test_what_the_original_package_lacks_is_mended_by_the_plugin_in_the_new_envi
 
 
 def test_two_installations_of_one_name_do_not_meet(installed):
-    code = "import sys, rankkit.environments.install as e\nwith e._locked(e.home() / 'tiny-official'): print(flush=True); input()"
+    code = (
+        "import sys, rankkit.environments.install as e\nwith e._locked(e.home() / 'tiny-official'): "
+        "print(flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -281,7 +290,8 @@ def test_two_installations_of_one_name_do_not_meet(installed):
 
 
 @pytest.mark.parametrize("name, error, says", [
-    ("no-such-official", UnknownRanker, "no installed plugin offers 'no-such-official'; install the plugin first"),
+    ("no-such-official", UnknownRanker, ("no installed plugin offers 'no-such-official'; install the plugin "
+        "first")),
     ("sharpness", UsageError, "needs no environment of its own: its plugin brings no official.txt"),
     ("../x", UsageError, "cannot name an environment"),
 ])  # fmt: skip

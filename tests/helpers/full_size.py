@@ -1,4 +1,6 @@
-"""The turbo models at their real sizes with random weights, on any device: what their published configs say."""
+"""The turbo models at their real sizes with random weights, on any device: what their published configs
+say.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +23,24 @@ from drpo.generators.sdxl_turbo import SDXLTurbo
 TOKENS = 77
 UNETS: dict[str, dict[str, Any]] = {
     "sd": {
-        "block_out_channels": (320, 640, 1280, 1280), "attention_head_dim": (5, 10, 20, 20), "cross_attention_dim": 1024,
+        "block_out_channels": (320, 640, 1280, 1280),
+        "attention_head_dim": (5, 10, 20, 20),
+        "cross_attention_dim": 1024,
         "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
         "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
     },
     "sdxl": {
-        "block_out_channels": (320, 640, 1280), "attention_head_dim": (5, 10, 20), "cross_attention_dim": 2048,
+        "block_out_channels": (320, 640, 1280),
+        "attention_head_dim": (5, 10, 20),
+        "cross_attention_dim": 2048,
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        "transformer_layers_per_block": (1, 2, 10), "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+        "transformer_layers_per_block": (1, 2, 10),
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256,
         "projection_class_embeddings_input_dim": 2816,
     },
-}  # fmt: skip
+}
 
 
 class _Told:
@@ -65,10 +73,14 @@ def generator(family: str, device: str, dtype: torch.dtype, *, checkpointing: bo
     with torch.device(device):
         unet = UNet2DConditionModel(sample_size=64, use_linear_projection=True, **UNETS[family])
         vae = AutoencoderKL(
-            block_out_channels=(128, 256, 512, 512), layers_per_block=2, sample_size=512, force_upcast=family == "sdxl",
-            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+            block_out_channels=(128, 256, 512, 512),
+            layers_per_block=2,
+            sample_size=512,
+            force_upcast=family == "sdxl",
+            down_block_types=("DownEncoderBlock2D",) * 4,
+            up_block_types=("UpDecoderBlock2D",) * 4,
             scaling_factor=0.13025 if family == "sdxl" else 0.18215,
-        )  # fmt: skip
+        )
     scheduler = {"sd": EulerDiscreteScheduler, "sdxl": EulerAncestralDiscreteScheduler}[family](**SCHEDULE)
     for part in (unet, vae):
         torch.nn.Module.to(part, dtype)

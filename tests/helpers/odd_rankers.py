@@ -1,4 +1,6 @@
-"""Rankers that misbehave, for the tests of workers: copied to a folder, and named module:function from there."""
+"""Rankers that misbehave, for the tests of workers: copied to a folder, and named module:function from
+there.
+"""
 
 import ctypes
 import os

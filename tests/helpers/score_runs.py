@@ -1,4 +1,6 @@
-"""What the tests of `rankkit score` share: images, the command as a real process, and rows as dictionaries."""
+"""What the tests of `rankkit score` share: images, the command as a real process, and rows as
+dictionaries.
+"""
 
 import os
 import struct
@@ -40,7 +42,7 @@ from rankkit import Ranking
 class Darker:
     def rank(self, groups):
         values = [[image.getpixel((0, 0))[0] for image in group.images] for group in groups]
-        return [Ranking(tuple(float(sum(other < mine for other in each)) for mine in each)) for each in values]
+        return [Ranking(tuple(float(sum(b < a for b in each)) for a in each)) for each in values]
 """
 
 

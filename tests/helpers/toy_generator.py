@@ -20,13 +20,26 @@ from drpo.types import FeatureMap, Generator, Sample
 from rankkit import Group, Ranker, Ranking
 
 SETTINGS = Config(
-    generator="toy", ranker="toy", prompts="toy", steps=30, prompts_per_step=2, group_size=16, anchors=4, features="latent",
-    learning_rate=0.03, beta2=0.99, radii=(0.2, 0.5), ema=0.5, checkpoint_every=10,
-)  # fmt: skip
+    generator="toy",
+    ranker="toy",
+    prompts="toy",
+    steps=30,
+    prompts_per_step=2,
+    group_size=16,
+    anchors=4,
+    features="latent",
+    learning_rate=0.03,
+    beta2=0.99,
+    radii=(0.2, 0.5),
+    ema=0.5,
+    checkpoint_every=10,
+)
 
 
 class ToyGenerator:
-    """Colour = 0.3 · noise + trained matrix · noise + trained shift; the base has neither matrix nor shift."""
+    """Colour = 0.3 · noise + trained matrix · noise + trained shift; the base has neither matrix nor
+    shift.
+    """
 
     def __init__(self) -> None:
         self.shift = torch.nn.Parameter(torch.zeros(3))

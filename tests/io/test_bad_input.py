@@ -229,7 +229,7 @@ def test_memory_stays_bounded_whatever_a_file_claims_to_be(tmp_path):
     )
 
 
-# --- manifests ---------------------------------------------------------------------------------------------------------------
+# --- manifests ---
 
 
 def test_a_manifest_may_name_what_is_missing_outside_doubled_or_odd(tmp_path):

@@ -259,7 +259,8 @@ LISTING = """
     from rankkit.io.prompts import survey
     # ---
     (found,) = survey(["pics"])
-    print(json.dumps({item.name: item.read() if isinstance(item.read(), str) else None for item in found.items()}))
+    read = {item.name: item.read() for item in found.items()}
+    print(json.dumps({name: each if isinstance(each, str) else None for name, each in read.items()}))
 """
 
 
@@ -411,8 +412,15 @@ def test_images_of_a_list_in_parquet_are_items_too():
 
 def test_images_with_one_prompt_compete_unless_the_manifest_names_groups():
     put(dict.fromkeys(["a.png", "b.png", "c.png", "d.png"]))
-    put({"m.jsonl": [{"image": name, "prompt": "a cat"} for name in ("a.png", "b.png")]
-        + [{"image": "c.png", "prompt": "a cat", "group": "other"}, {"image": "d.png", "prompt": "a cat", "id": 7}]})  # fmt: skip
+    put(
+        {
+            "m.jsonl": [{"image": name, "prompt": "a cat"} for name in ("a.png", "b.png")]
+            + [
+                {"image": "c.png", "prompt": "a cat", "group": "other"},
+                {"image": "d.png", "prompt": "a cat", "id": 7},
+            ]
+        }
+    )
     found = groups(look("m.jsonl"))
     assert found["a.png"] == found["b.png"] and found["a.png"].startswith("a-cat-")
     assert (found["c.png"], found["d.png"]) == ("other", "7")

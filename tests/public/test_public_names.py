@@ -1,4 +1,6 @@
-"""The public surface: which names there are, how they are called, and what is written to files and over the wire."""
+"""The public surface: which names there are, how they are called, and what is written to files and over the
+wire.
+"""
 
 import inspect
 import json
@@ -56,15 +58,21 @@ def _parameter(parameter):
 
 
 def test_public_names_and_their_parameters_are_those_of_the_snapshot():
-    """After an addition, write the lines anew (python tests/public/test_public_names.py); a name is only retired as CONTRIBUTING says."""
+    """After an addition, write the lines anew (python tests/public/test_public_names.py); a name is only
+    retired as CONTRIBUTING says.
+    """
     assert surface() == (DATA / "public_names.txt").read_text("utf-8").splitlines()
 
 
 def test_every_public_name_is_documented():
     assert not [
-        name for module in MODULES for name in getattr(module, "__all__", ()) if not name.startswith("__")
-        and (inspect.isclass(getattr(module, name)) or inspect.isfunction(getattr(module, name))) and not getattr(module, name).__doc__
-    ]  # fmt: skip
+        name
+        for module in MODULES
+        for name in getattr(module, "__all__", ())
+        if not name.startswith("__")
+        and (inspect.isclass(getattr(module, name)) or inspect.isfunction(getattr(module, name)))
+        and not getattr(module, name).__doc__
+    ]
 
 
 def test_a_retired_name_works_and_warns_with_its_present_name():

@@ -116,9 +116,9 @@ def test_every_built_in_ranker_states_its_range_and_more():
 def test_the_unrelated_distribution_of_the_same_name_is_warned_of(distribution):
     assert cards.clash() is None
     distribution("rankkit", {})
-    assert (
-        cards.clash()
-        == "the distribution rankkit 1.0 (ranking metrics) is installed beside rankkit-t2i and shares its name; uninstall it"
+    assert cards.clash() == (
+        "the distribution rankkit 1.0 (ranking metrics) is installed beside rankkit-t2i and shares its "
+        "name; uninstall it"
     )
 
 

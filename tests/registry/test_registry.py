@@ -113,7 +113,8 @@ def test_listing_imports_no_plugin_no_torch_and_no_builtin_ranker(site):
         import json, sys
         from rankkit.registry.catalog import installed
         offers = {offer.name: offer.error for offer in installed()}
-        print(json.dumps([offers, [m for m in sys.modules if "plugin" in m.split(".")[0] or m in ("torch", "rankkit.core.builtin", "pyarrow")]]))
+        heavy = ("torch", "rankkit.core.builtin", "pyarrow")
+        print(json.dumps([offers, [m for m in sys.modules if "plugin" in m.split(".")[0] or m in heavy]]))
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site.folder), *sys.path])}
     run = subprocess.run(
@@ -194,7 +195,8 @@ def test_what_is_left_of_a_removed_distribution_does_not_fail_the_list(site):
         "if True:\n    def grey(image): return 0",
         "def __getattr__(name): return lambda image: 0",
         "try:\n    import notinstalled_xyz\nexcept ImportError:\n    pass\ndef grey(image): return 0",
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import notinstalled_xyz\ndef grey(image): return 0",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import notinstalled_xyz\ndef grey(image): "
+        "return 0",
         "def grey(image):\n    import notinstalled_xyz",
         "from . import bad_sibling\ndef grey(image): return 0",
     ],
@@ -301,7 +303,8 @@ def test_nothing_is_built_before_it_is_loaded(site):
 def test_a_ranker_that_cannot_be_built_says_why(site):
     site.module(
         "poor_plugin",
-        "class Poor:\n    def __init__(self): raise OSError('no weights')\n    def rank(self, groups): return []",
+        "class Poor:\n    def __init__(self): raise OSError('no weights')\n    def rank(self, groups): "
+        "return []",
     )
     site.distribution("rankkit-poor", {"poor": "poor_plugin:Poor", "number": "poor_plugin:__name__"})
     with pytest.raises(BrokenRanker, match="poor cannot be built: OSError: no weights"):

@@ -176,7 +176,8 @@ def test_options_of_a_server_are_decided_there(toml, served):
 def test_the_token_comes_from_the_entry_or_from_the_environment(toml, served, monkeypatch):
     url = served("sharpness", token="hush")
     toml(
-        f'[rankers.a]\nurl = "{url}"\ntoken = "hush"\n[rankers.b]\nurl = "{url}"\ntoken_env = "B_TOKEN"\n[rankers.c]\nurl = "{url}"\n'
+        f'[rankers.a]\nurl = "{url}"\ntoken = "hush"\n[rankers.b]\nurl = "{url}"\ntoken_env = '
+        f'"B_TOKEN"\n[rankers.c]\nurl = "{url}"\n'
     )
     assert prepare("a").kind == "pointwise"
     with pytest.raises(UsageError, match="B_TOKEN, which is not set"):
@@ -201,7 +202,8 @@ def test_a_panel_may_have_members_anywhere(toml, served):
 
 def test_list_shows_entries_without_starting_anything(toml, tmp_path):
     toml(
-        f'[rankers.far]\nurl = "http://gpu7:8085"\n[rankers.sharpness]\ncommand = ["touch", "{tmp_path}/started"]\n'
+        f'[rankers.far]\nurl = "http://gpu7:8085"\n[rankers.sharpness]\ncommand = ["touch", '
+        f'"{tmp_path}/started"]\n'
     )
     offers = {offer.name: offer for offer in installed()}
     assert (offers["far"].distribution, offers["far"].version) == ("url", "http://gpu7:8085")
@@ -230,18 +232,24 @@ def test_score_resumes_with_a_worker_as_with_any_ranker(toml, tmp_path):
 
 def test_an_environment_that_is_gone_stops_score_with_one_clear_message(toml, tmp_path):
     toml(
-        '[rankers.hpsv3-official]\ncommand = ["/gone/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"]\n'
+        '[rankers.hpsv3-official]\ncommand = ["/gone/bin/python", "-m", "rankkit.serving.pipe", '
+        '"hpsv3-official"]\n'
     )
     said = command_line("score", EXAMPLES, "-r", "hpsv3-official", "-o", tmp_path / "s.jsonl", code=1).stderr
     assert "/gone/bin/python: No such file or directory" in said and "rankkit install hpsv3-official" in said
 
 
 WRONG = {
-    "[rankers.x": "is no TOML", "rankers = 3": "rankers is int", "[rankers.x]": "needs either command", "[rankers]\nx = 1": "needs either",
-    '[rankers.x]\nurl = "http://a"\ncommand = ["a"]': "needs either", '[rankers.x]\nurl = 3': "url = 3 is int",
-    '[rankers.x]\ncommand = "python -m x"': "command = 'python -m x' is str", '[rankers.x]\ncommand = []': "a command is a list of words",
-    '[rankers.x]\ncommand = ["a", 1]': "a command is a list of words", '[rankers.x]\nurl = "http://a"\nulr = 1': "has 'ulr'; it may have",
-    '[rankers.x]\nurl = "http://a"\ntimeout = true': "is bool", '[rankers.x]\nurl = "http://a"\ntimeout = 0': "above 0",
+    "[rankers.x": "is no TOML", "rankers = 3": ("rankers is "
+        "int"), "[rankers.x]": "needs either command", "[rankers]\nx = 1": "needs either",
+    '[rankers.x]\nurl = "http://a"\ncommand = '
+    '["a"]': "needs either", '[rankers.x]\nurl = 3': "url = 3 is int",
+    '[rankers.x]\ncommand = "python -m '
+    'x"': "command = 'python -m x' is str", '[rankers.x]\ncommand = []': "a command is a list of words",
+    '[rankers.x]\ncommand = ["a", '
+    '1]': "a command is a list of words", '[rankers.x]\nurl = "http://a"\nulr = 1': "has 'ulr'; it may have",
+    '[rankers.x]\nurl = "http://a"\ntimeout = '
+    'true': "is bool", '[rankers.x]\nurl = "http://a"\ntimeout = 0': "above 0",
 }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def reasons(ranking):
     return {found["error"] for found in ranking.details}
 
 
-# --- Pipe --------------------------------------------------------------------------------------------------------------------
+# --- Pipe ---
 
 
 def test_a_pipe_is_what_its_worker_says_it_is(here):
@@ -114,7 +114,10 @@ def test_a_pipe_that_nobody_holds_any_more_ends_its_process():
 
 
 def test_a_program_that_ends_without_closing_leaves_no_worker_behind():
-    code = f"from rankkit.remote.rankers import Pipe; pipe = Pipe({words('sharpness')!r}, name='x'); print(pipe.pid)"
+    code = (
+        f"from rankkit.remote.rankers import Pipe; pipe = Pipe({words('sharpness')!r}, name='x'); "
+        f"print(pipe.pid)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0 and gone(int(result.stdout)) and "Traceback" not in result.stderr
 
@@ -248,7 +251,10 @@ def test_ctrl_c_in_the_middle_of_a_ranking_ends_the_worker(here):
 
 
 def test_a_worker_whose_parent_is_killed_ends(here):
-    code = f"from rankkit.remote.rankers import Pipe; pipe = Pipe({words('sharpness')!r}, name='x'); print(pipe.pid, flush=True); input()"
+    code = (
+        f"from rankkit.remote.rankers import Pipe; pipe = Pipe({words('sharpness')!r}, name='x'); "
+        f"print(pipe.pid, flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -286,13 +292,17 @@ OTHER = {
     "of another wire": (said(protocol=9), r"wire version 9.*install versions that agree"),
     "that combines scores otherwise": (
         said(rankkit="9.0", aggregation=9),
-        rf"runs rankkit 9\.0 .*aggregation 9.*this is rankkit {installed_version()}.*install versions that agree",
+        rf"runs rankkit 9\.0 .*aggregation 9.*this is rankkit {installed_version()}.*install versions that "
+        rf"agree",
     ),
 }
 
 
 def test_a_worker_of_another_release_with_the_same_wire_ranks_and_is_reported():
-    code = f"import sys; sys.stdout.buffer.write({frame(said(rankkit='0.0.1'))!r}); sys.stdout.flush(); sys.stdin.read()"
+    code = (
+        f"import sys; sys.stdout.buffer.write({frame(said(rankkit='0.0.1'))!r}); sys.stdout.flush(); "
+        f"sys.stdin.read()"
+    )
     with pytest.warns(UserWarning, match=r"x runs rankkit 0\.0\.1"):
         pipe = Pipe(fake(code), name="x")
     assert pipe.info.rankkit == "0.0.1"
@@ -384,7 +394,7 @@ def test_an_answer_that_does_not_fit_the_question_is_refused():
         pipe.rank([group()])
 
 
-# --- Http --------------------------------------------------------------------------------------------------------------------
+# --- Http ---
 
 
 @contextlib.contextmanager
@@ -420,8 +430,20 @@ def answer(status, body=b"{}"):
     return b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
 
 
-GREETING = answer(200, json.dumps({"name": "x", "version": "1", "options": {}, "kind": "pointwise", "needs_prompt": False,
-                                   "protocol": wire.VERSION, "rankkit": installed_version()}).encode())  # fmt: skip
+GREETING = answer(
+    200,
+    json.dumps(
+        {
+            "name": "x",
+            "version": "1",
+            "options": {},
+            "kind": "pointwise",
+            "needs_prompt": False,
+            "protocol": wire.VERSION,
+            "rankkit": installed_version(),
+        }
+    ).encode(),
+)
 RANKED = answer(200, wire.encode_rankings([rankkit.Ranking((1.0, 2.0))]))
 
 
@@ -547,7 +569,9 @@ def test_redirects_are_not_followed_with_the_token():
 
 
 @pytest.mark.parametrize("body, says", [
-    (b"<html>It works!</html>", "is no rankkit worker: it says b'<html>It works!"), (b"{}", "is no rankkit worker"),
+    ((b"<html>It "
+        b"works!</html>"), ("is no rankkit worker: it says b'<html>It "
+            "works!")), (b"{}", "is no rankkit worker"),
     (b'{"protocol": 9, "rankkit": "9.0"}', r"runs rankkit 9\.0 .*install versions that agree"),
 ])  # fmt: skip
 def test_a_server_of_another_kind_or_version_is_one_clear_message(body, says):

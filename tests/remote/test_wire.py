@@ -177,22 +177,65 @@ def test_a_file_cut_short_is_refused_when_it_is_sent():
 
 PLAIN = {"prompt": "", "id": "", "names": [], "metadata": {}, "sizes": []}
 DAMAGED_GROUPS = [
-    b"", b"RKgr", b"\x80\x04\x95pickled", message([], what=b"RKrk"), message([], version=2), message([], b"trailing"), message([])[:-1],
-    message({}), message(b"\xff"), message(b"[NaN]"), message(b"[1e999]"), message(b"[" * 100_000), message(b"[" + b"9" * 5000 + b"]"),
-    *(message([{**PLAIN, **entry}]) for entry in (
-        {"prompt": 1}, {"id": None}, {"names": ["a"]}, {"names": [1]}, {"metadata": {"$": 1}}, {"metadata": {"$": []}}, {"sizes": {}},
-    )),
-    *(message([{**PLAIN, "sizes": sizes}], b"123") for sizes in (
-        [[1, 2]], [[1]], [[-1, -1]], [[True, 1]], [[1.0, 1]], [[0, 10**9]], [[10**9, 10**9]], [[1, 1], [0, 5]], ["11"],
-    )),
-    message([{}]), message([[]]), message([{**PLAIN, "sizes": [[1, 1], [10**4299, 1]]}]),
-]  # fmt: skip
+    b"",
+    b"RKgr",
+    b"\x80\x04\x95pickled",
+    message([], what=b"RKrk"),
+    message([], version=2),
+    message([], b"trailing"),
+    message([])[:-1],
+    message({}),
+    message(b"\xff"),
+    message(b"[NaN]"),
+    message(b"[1e999]"),
+    message(b"[" * 100_000),
+    message(b"[" + b"9" * 5000 + b"]"),
+    *(
+        message([{**PLAIN, **entry}])
+        for entry in (
+            {"prompt": 1},
+            {"id": None},
+            {"names": ["a"]},
+            {"names": [1]},
+            {"metadata": {"$": 1}},
+            {"metadata": {"$": []}},
+            {"sizes": {}},
+        )
+    ),
+    *(
+        message([{**PLAIN, "sizes": sizes}], b"123")
+        for sizes in (
+            [[1, 2]],
+            [[1]],
+            [[-1, -1]],
+            [[True, 1]],
+            [[1.0, 1]],
+            [[0, 10**9]],
+            [[10**9, 10**9]],
+            [[1, 1], [0, 5]],
+            ["11"],
+        )
+    ),
+    message([{}]),
+    message([[]]),
+    message([{**PLAIN, "sizes": [[1, 1], [10**4299, 1]]}]),
+]
 SILENT = {"kind": "listwise", "count": 0, "stderr": False, "details": []}
-DAMAGED_RANKINGS = [message([{**SILENT, **entry} for entry in entries], body, what=b"RKrk") for entries, body in (
-    ([{"count": -1}, {"count": 1}], b""), ([{"count": 2**62}], b""), ([{"count": 10**4299}], b""), ([{"count": True}], bytes(8)),
-    ([{"count": 1, "stderr": 1}], bytes(16)), ([{"count": 1, "kind": "best"}], bytes(8)), ([{"count": 1, "details": [1]}], bytes(8)),
-    ([{"count": 1, "details": [{}, {}]}], bytes(8)), ([{"count": 1}], struct.pack("<d", math.inf)), ([{"count": 1}], bytes(7)),
-)]  # fmt: skip
+DAMAGED_RANKINGS = [
+    message([{**SILENT, **entry} for entry in entries], body, what=b"RKrk")
+    for entries, body in (
+        ([{"count": -1}, {"count": 1}], b""),
+        ([{"count": 2**62}], b""),
+        ([{"count": 10**4299}], b""),
+        ([{"count": True}], bytes(8)),
+        ([{"count": 1, "stderr": 1}], bytes(16)),
+        ([{"count": 1, "kind": "best"}], bytes(8)),
+        ([{"count": 1, "details": [1]}], bytes(8)),
+        ([{"count": 1, "details": [{}, {}]}], bytes(8)),
+        ([{"count": 1}], struct.pack("<d", math.inf)),
+        ([{"count": 1}], bytes(7)),
+    )
+]
 CASES = [(wire.decode_groups, data) for data in DAMAGED_GROUPS] + [
     (wire.decode_rankings, data) for data in DAMAGED_RANKINGS
 ]

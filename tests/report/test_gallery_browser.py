@@ -24,10 +24,14 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the PATH"
 )
 
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update
+FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
+--disable-background-networking --disable-component-update
 --disable-sync --hide-scrollbars --allow-file-access-from-files --virtual-time-budget=4000""".split()  # noqa: SIM905
 
-ATTACK = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>\"' autofocus onfocus='window.pwned = 1' </script></style>"
+ATTACK = (
+    "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>\"' autofocus "
+    "onfocus='window.pwned = 1' </script></style>"
+)
 PROMPTS = ["a red circle", f"{ATTACK}" + "W" * 2000, "", "a blue square\u202e \U0001f408 " + "long " * 2000]
 
 # A frame of the wanted width holds the page; this script looks at it from outside and leaves what it saw as
@@ -37,7 +41,8 @@ HARNESS = """<!doctype html><body style="margin:0">
 <script>onload = () => {{
   const frame = document.querySelector("iframe"), page = frame.contentDocument, its = frame.contentWindow;
   const seen = {{}};
-  const press = (key) => page.activeElement.dispatchEvent(new its.KeyboardEvent("keydown", {{ key, bubbles: true, cancelable: true }}));
+  const keydown = (key) => new its.KeyboardEvent("keydown", {{ key, bubbles: true, cancelable: true }});
+  const press = (key) => page.activeElement.dispatchEvent(keydown(key));
   try {{ look(page, its, seen, press); }} catch (error) {{ seen.error = String(error); }}
   document.querySelector("pre").textContent = JSON.stringify(seen);
   frame.remove();
@@ -123,7 +128,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     evil = Section(
         "evil",
-        "<script>window.pwned = 2</script><img src='x' onerror='window.pwned = 3'><svg viewBox='0 0 900 9' width='900'></svg>",
+        "<script>window.pwned = 2</script><img src='x' onerror='window.pwned = 3'><svg viewBox='0 0 900 9' "
+        "width='900'></svg>",
     )
     gallery(
         found, folder / "page.html", title=f"Title {ATTACK}", parameters={"command": "y" * 900}, extras=[evil]

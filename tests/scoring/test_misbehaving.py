@@ -49,7 +49,8 @@ def seeing(images, prompts, metadata):
 class Witness:
     def rank(self, groups):
         seen = [{"prompt": group.prompt, "metadata": group.metadata} for group in groups]
-        return [rankkit.Ranking((1.0,) * len(g.images), details=(s,) * len(g.images)) for g, s in zip(groups, seen)]
+        sizes = [len(group.images) for group in groups]
+        return [rankkit.Ranking((1.0,) * n, details=(s,) * n) for n, s in zip(sizes, seen)]
 
 class Judge:
     needs_prompt = True

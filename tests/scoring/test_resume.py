@@ -43,7 +43,7 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-# --- what is scored again ----------------------------------------------------------------------------------------------------
+# --- what is scored again ---
 
 
 def test_an_unchanged_second_run_scores_nothing_builds_nothing_and_changes_nothing(place):
@@ -168,7 +168,7 @@ def test_overwrite_forgets_what_the_output_held(place):
     assert len(rows("out.jsonl")) == 4
 
 
-# --- interrupted -------------------------------------------------------------------------------------------------------------
+# --- interrupted ---
 
 
 def test_a_torn_last_line_of_the_output_is_repaired(place):

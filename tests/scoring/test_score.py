@@ -103,7 +103,10 @@ def test_the_exit_code_says_how_it_ended(tmp_path, arguments, code, says):
 
 
 def test_naming_rankers_imports_nothing_heavy(tmp_path):
-    check = "import sys, rankkit.cli, rankkit.registry.catalog as r; assert r.installed(); print({'numpy', 'torch'} & set(sys.modules))"
+    check = (
+        "import sys, rankkit.cli, rankkit.registry.catalog as r; assert r.installed(); print({'numpy', "
+        "'torch'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", check], env=score_runs.ENVIRONMENT, capture_output=True)
     assert done.stdout.strip() == b"set()", done.stderr.decode()
 

@@ -199,10 +199,23 @@ SAID = {"name": "clip", "version": "1", "options": {}, "kind": "pointwise", "nee
         "protocol": wire.VERSION, "rankkit": installed_version()}  # fmt: skip
 
 
-@pytest.mark.parametrize("fields", [
-    None, [], 1, "x", {}, {**SAID, "kind": "best"}, {**SAID, "kind": None}, {**SAID, "needs_prompt": 1}, {**SAID, "options": []},
-    {**SAID, "protocol": 2}, {**SAID, "aggregation": 9}, {**SAID, "name": None},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "fields",
+    [
+        None,
+        [],
+        1,
+        "x",
+        {},
+        {**SAID, "kind": "best"},
+        {**SAID, "kind": None},
+        {**SAID, "needs_prompt": 1},
+        {**SAID, "options": []},
+        {**SAID, "protocol": 2},
+        {**SAID, "aggregation": 9},
+        {**SAID, "name": None},
+    ],
+)
 def test_a_handshake_that_is_none_is_one_clear_error(fields):
     with pytest.raises(BrokenRanker, match=r"^the worker "):
         handshake.read_worker_info(json.dumps(fields).encode(), "the worker")

@@ -263,10 +263,15 @@ def test_the_command_says_its_address_and_ctrl_c_ends_it_cleanly(tmp_path):
             process.kill()
 
 
-@pytest.mark.parametrize("options, says", [
-    (["--host", "0.0.0.0"], "give --token-file"), (["--token-env", "RANKKIT_TEST_UNSET"], "RANKKIT_TEST_UNSET"),
-    (["--token-file", "/nowhere/token"], "/nowhere/token cannot be read"), (["--host", "no such host"], "is no address"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (["--host", "0.0.0.0"], "give --token-file"),
+        (["--token-env", "RANKKIT_TEST_UNSET"], "RANKKIT_TEST_UNSET"),
+        (["--token-file", "/nowhere/token"], ("/nowhere/token cannot be read")),
+        (["--host", "no such host"], "is no address"),
+    ],
+)
 def test_a_server_that_cannot_be_safe_or_found_is_refused_with_exit_code_2(options, says):
     command = [sys.executable, "-m", "rankkit", "serve", "sharpness", "--port", "0", *options]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))

@@ -130,7 +130,9 @@ def read_text(path: str | os.PathLike[str], limit: int = 2**20) -> str | None:
 
 
 def folders(path: str | os.PathLike[str]) -> list[str]:
-    """The names of the folders in a folder, sorted; none where it may not be read (walking it will say so)."""
+    """The names of the folders in a folder, sorted; none where it may not be read (walking it will say
+    so).
+    """
     try:
         with os.scandir(path) as entries:
             return sorted(entry.name for entry in entries if _is_folder(entry))

@@ -41,7 +41,9 @@ def _metadata_files(folder: Path) -> list[Path]:
 
 
 def _has_file_names(path: Path) -> bool:
-    """GenEval folders hold a metadata.jsonl too; it names no file, and is for that source to complain about."""
+    """GenEval folders hold a metadata.jsonl too; it names no file, and is for that source to complain
+    about.
+    """
     if path.parent.name.isdigit() and os.path.isdir(path.parent / "samples"):
         return False
     first = next(manifest.records(path), None)

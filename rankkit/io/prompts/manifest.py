@@ -79,7 +79,8 @@ def _items(root: Root, manifest: Path, bases: list[str]) -> Iterator[Item]:
         names = _image_names(record)
         if not names:
             raise BadSource(
-                f"{manifest}, entry {number}: names no image; its columns are {', '.join(map(str, record)) or 'none'}, "
+                f"{manifest}, entry {number}: names no image; its columns "
+                f"are {', '.join(map(str, record)) or 'none'}, "
                 f"expected one of {', '.join(dict.fromkeys(IMAGES))}"
             )
         prompt = next((str(record[key]) for key in PROMPT if record.get(key)), "")
@@ -149,7 +150,8 @@ def _record(path: Path, number: int, line: str) -> Mapping[str, Any]:
         raise BadSource(f"{path}, line {number}: not JSON ({error})") from None
     if not isinstance(value, dict):
         raise BadSource(
-            f'{path}, line {number}: an object like {{"image": …, "prompt": …}} is expected, not {line.strip()[:60]}'
+            f'{path}, line {number}: an object like {{"image": …, "prompt": …}} is expected, '
+            f"not {line.strip()[:60]}"
         )
     return value
 
@@ -194,6 +196,7 @@ def _json(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for number, record in enumerate(value if isinstance(value, list) else [value], 1):
         if not isinstance(record, dict):
             raise BadSource(
-                f'{path}, entry {number}: an object like {{"image": …, "prompt": …}} is expected, not {str(record)[:60]}'
+                f'{path}, entry {number}: an object like {{"image": …, "prompt": …}} is expected, '
+                f"not {str(record)[:60]}"
             )
         yield number, record

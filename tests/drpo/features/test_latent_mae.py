@@ -69,7 +69,9 @@ def theirs(seed: int = 0) -> dict[str, Tensor]:
 
 
 def last_stage(weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-    """The authors' forward pass written out on their own names (arXiv 2602.04770): the oracle of the key map."""
+    """The authors' forward pass written out on their own names (arXiv 2602.04770): the oracle of the
+    key map.
+    """
 
     def conv(name: str, x: Tensor, stride: int = 1) -> Tensor:
         kernel = weights[f"encoder.{name}.kernel"].permute(3, 2, 0, 1)
@@ -135,8 +137,13 @@ def test_the_published_size_has_mean_and_std_of_the_last_stage_and_of_its_patche
     with torch.device("meta"):
         found = LatentMae()(seen(torch.empty(2, 4, 64, 64)))
     assert {name: tuple(value.shape) for name, value in found.items()} == {
-        "mean": (2, 2048), "std": (2, 2048), "mean_2": (2, 16, 2048), "std_2": (2, 16, 2048), "mean_4": (2, 4, 2048), "std_4": (2, 4, 2048)
-    }  # fmt: skip
+        "mean": (2, 2048),
+        "std": (2, 2048),
+        "mean_2": (2, 16, 2048),
+        "std_2": (2, 16, 2048),
+        "mean_4": (2, 4, 2048),
+        "std_4": (2, 4, 2048),
+    }
 
 
 def test_a_latent_mae_learns_to_restore_and_loads_as_saved(tmp_path: Path) -> None:

@@ -135,7 +135,8 @@ def test_maps_joined_by_a_plus_are_all_there_each_under_its_name(generator: OneS
         ("latent", "the feature map 'latent' has no weights of its own; leave features_model empty"),
         (
             "latent_mae+vit_mae",
-            "features_model names the weights of one map, and latent_mae and vit_mae have some each; take one of them",
+            "features_model names the weights of one map, and latent_mae and vit_mae have some each; take "
+            "one of them",
         ),
         ("latent + latent", "features=latent . latent names a map twice"),
         ("latent+", "unknown feature ''"),

@@ -111,10 +111,14 @@ def test_the_output_slot_tells_the_sides_apart():
     assert prompt(graph(sampler={"positive": ["20", 1], "negative": ["20", 0]}, n20=both)) == "a red apple"
 
 
-@pytest.mark.parametrize(("kind", "names"), [
-    ("ConditioningConcat", ("conditioning_to", "conditioning_from")), ("ConditioningCombine", ("conditioning_1", "conditioning_2")),
-    ("ConditioningAverage", ("conditioning_to", "conditioning_from")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("ConditioningConcat", ("conditioning_to", "conditioning_from")),
+        ("ConditioningCombine", ("conditioning_1", "conditioning_2")),
+        ("ConditioningAverage", ("conditioning_to", "conditioning_from")),
+    ],
+)
 def test_joined_conditionings_are_joined_texts(kind, names):
     joined = node(kind, **{names[0]: ["6", 0], names[1]: ["21", 0]})
     other = node("CLIPTextEncode", text="on a table", clip=["4", 1])
@@ -183,19 +187,61 @@ def test_encoders_of_every_kind_are_read(encoder, text):
 
 
 TEXTS = [
-    (node("PrimitiveString", value="a red apple"), "a red apple"), (node("PrimitiveStringMultiline", value="a red apple"), "a red apple"),
-    (node("StringConstantMultiline", string="a red apple", strip_newlines=True), "a red apple"), (node("Text _O", text="a red apple"), "a red apple"),
-    (node("ttN text", text="a red apple"), "a red apple"), (node("CR Text", text="a red apple"), "a red apple"),
-    (node("StringConcatenate", string_a="a red apple", string_b="on a table", delimiter=", "), "a red apple, on a table"),
+    (node("PrimitiveString", value="a red apple"), "a red apple"),
+    (node("PrimitiveStringMultiline", value="a red apple"), "a red apple"),
+    (node("StringConstantMultiline", string="a red apple", strip_newlines=True), "a red apple"),
+    (node("Text _O", text="a red apple"), "a red apple"),
+    (node("ttN text", text="a red apple"), "a red apple"),
+    (node("CR Text", text="a red apple"), "a red apple"),
+    (
+        node("StringConcatenate", string_a="a red apple", string_b="on a table", delimiter=", "),
+        ("a red apple, on a table"),
+    ),
     (node("StringConcatenate", string_a="a red", string_b="apple", delimiter=" "), "a red apple"),
-    (node("Text Concatenate", text_a="a red apple", text_b="on a table", delimiter=", ", clean_whitespace="true"), "a red apple, on a table"),
-    (node("JoinStringMulti", inputcount=2, string_1="a red apple", string_2="on a table", delimiter=" "), "a red apple on a table"),
-    (node("CR Text Concatenate", text1="a red apple", text2="on a table", separator=" "), "a red apple on a table"),
-    (node("StringFunction|pysssss", action="append", tidy_tags="yes", text_a="a red apple", text_b="on a table", text_c=""), "a red apple, on a table"),
+    (
+        node(
+            "Text Concatenate",
+            text_a="a red apple",
+            text_b="on a table",
+            delimiter=", ",
+            clean_whitespace="true",
+        ),
+        "a red apple, on a table",
+    ),
+    (
+        node("JoinStringMulti", inputcount=2, string_1="a red apple", string_2="on a table", delimiter=" "),
+        "a red apple on a table",
+    ),
+    (
+        node("CR Text Concatenate", text1="a red apple", text2="on a table", separator=" "),
+        ("a red apple on a table"),
+    ),
+    (
+        node(
+            "StringFunction|pysssss",
+            action="append",
+            tidy_tags="yes",
+            text_a="a red apple",
+            text_b="on a table",
+            text_c="",
+        ),
+        "a red apple, on a table",
+    ),
     (node("ShowText|pysssss", text=["30", 0], text_0="a red apple"), "a red apple"),
     (node("ShowText|pysssss", text=["30", 0], text2="a red apple"), "a red apple"),
-    (node("ImpactWildcardProcessor", wildcard_text="a {red|blue} apple", populated_text="a red apple", mode=True), "a red apple"),
-    (node("PromptStashSaver", use_input_text=False, prompt_text="a red apple", text=["30", 0]), "a red apple"),
+    (
+        node(
+            "ImpactWildcardProcessor",
+            wildcard_text=("a {red|blue} apple"),
+            populated_text="a red apple",
+            mode=True,
+        ),
+        "a red apple",
+    ),
+    (
+        node("PromptStashSaver", use_input_text=False, prompt_text="a red apple", text=["30", 0]),
+        "a red apple",
+    ),
     (node("PromptStashSaver", use_input_text=True, prompt_text="an old text", text=["31", 0]), "a blue bird"),
     (node("Text Find and Replace", text="a blue apple", find="blue", replace="red"), "a red apple"),
     (node("StringReplace", string=["31", 0], find="blue bird", replace="red apple"), "a red apple"),
@@ -204,8 +250,9 @@ TEXTS = [
     (node("Switch any [Crystools]", on_true=["32", 0], on_false=["31", 0], boolean=True), "a red apple"),
     (node("Switch any [Crystools]", on_true=["31", 0], on_false=["32", 0], boolean=False), "a red apple"),
     (node("ComfySwitchNode", switch=False, on_true=["31", 0], on_false=["32", 0]), "a red apple"),
-    (node("Reroute", **{"": ["32", 0]}), "a red apple"), (node("SomeUnknownRelay", text=["32", 0], seed=3), "a red apple"),
-]  # fmt: skip
+    (node("Reroute", **{"": ["32", 0]}), "a red apple"),
+    (node("SomeUnknownRelay", text=["32", 0], seed=3), "a red apple"),
+]
 
 
 @pytest.mark.parametrize(("maker", "text"), TEXTS, ids=[maker["class_type"] for maker, _ in TEXTS])
@@ -219,14 +266,21 @@ def test_text_nodes_are_followed_where_their_inputs_decide_the_result(maker, tex
 
 
 LOST = [
-    (node("DPRandomGenerator", text="a {red|green|blue} apple", seed=3), "node 20"), (node("DPCombinatorialGenerator", text="a __color__ apple"), "node 20"),
-    (node("PrimitiveString", value="a {red|blue} apple"), "template"), (node("WildcardManager", text="an apple of __color__"), "node 20"),
-    (node("OllamaGenerate", prompt="describe an apple", model="x"), "node 20"), (node("LLM_prompt_generator", text="write about apples"), "node 20"),
-    (node("Florence2Run", text_input="", task="caption"), "node 20"), (node("WD14Tagger|pysssss", image=["40", 0]), "node 20"),
-    (node("UnknownMixer", text="a red apple", prompt="a blue bird"), "node 20"), (node("UnknownThing", number=3), "node 20"),
-    (node("ImpactSwitch", select=["33", 0], input1=["30", 0], input2=["31", 0]), "node 20"), (node("RegexReplace", text="x", find="a.", replace="b"), "node 20"),
-    (node("Reroute", **{"": ["20", 0]}), "circle"), (node("Reroute", **{"": ["99", 0]}), "99"),
-]  # fmt: skip
+    (node("DPRandomGenerator", text=("a {red|green|blue} apple"), seed=3), "node 20"),
+    (node("DPCombinatorialGenerator", text=("a __color__ apple")), "node 20"),
+    (node("PrimitiveString", value=("a {red|blue} apple")), "template"),
+    (node("WildcardManager", text="an apple of __color__"), "node 20"),
+    (node("OllamaGenerate", prompt=("describe an apple"), model="x"), "node 20"),
+    (node("LLM_prompt_generator", text=("write about apples")), "node 20"),
+    (node("Florence2Run", text_input="", task="caption"), "node 20"),
+    (node("WD14Tagger|pysssss", image=["40", 0]), "node 20"),
+    (node("UnknownMixer", text="a red apple", prompt="a blue bird"), "node 20"),
+    (node("UnknownThing", number=3), "node 20"),
+    (node("ImpactSwitch", select=["33", 0], input1=["30", 0], input2=["31", 0]), "node 20"),
+    (node("RegexReplace", text="x", find="a.", replace="b"), "node 20"),
+    (node("Reroute", **{"": ["20", 0]}), "circle"),
+    (node("Reroute", **{"": ["99", 0]}), "99"),
+]
 
 
 @pytest.mark.parametrize(("maker", "says"), LOST, ids=[maker["class_type"] for maker, _ in LOST])
@@ -258,9 +312,17 @@ def test_loaders_that_carry_both_prompts_are_known_by_their_slots():
 
 def test_a_custom_sampler_is_followed_by_its_guider():
     nodes = graph(
-        n3=node("SamplerCustomAdvanced", noise=["21", 0], guider=["22", 0], sampler=["23", 0], sigmas=["24", 0], latent_image=["5", 0]),
-        n22=node("BasicGuider", model=["4", 0], conditioning=["6", 0]), n23=node("KSamplerSelect", sampler_name="euler"),
-    )  # fmt: skip
+        n3=node(
+            "SamplerCustomAdvanced",
+            noise=["21", 0],
+            guider=["22", 0],
+            sampler=["23", 0],
+            sigmas=["24", 0],
+            latent_image=["5", 0],
+        ),
+        n22=node("BasicGuider", model=["4", 0], conditioning=["6", 0]),
+        n23=node("KSamplerSelect", sampler_name="euler"),
+    )
     assert prompt(nodes) == "a red apple"
     nodes["22"] = node("CFGGuider", model=["4", 0], positive=["6", 0], negative=["7", 0], cfg=5.0)
     assert prompt(nodes) == "a red apple"
@@ -285,8 +347,13 @@ def test_of_a_chain_of_samplers_the_one_that_starts_from_an_empty_latent_counts(
 
 
 def test_a_pass_over_the_decoded_image_belongs_to_the_chain():
-    again = {"n40": node("ImageUpscaleWithModel", image=["8", 0], upscale_model=["50", 0]), "n43": node("VAEEncode", pixels=["40", 0], vae=["4", 2]),
-             "n42": second_pass(latent_image=["43", 0]), "n41": FACE, "n44": node("VAEDecode", samples=["42", 0], vae=["4", 2])}  # fmt: skip
+    again = {
+        "n40": node("ImageUpscaleWithModel", image=["8", 0], upscale_model=["50", 0]),
+        "n43": node("VAEEncode", pixels=["40", 0], vae=["4", 2]),
+        "n42": second_pass(latent_image=["43", 0]),
+        "n41": FACE,
+        "n44": node("VAEDecode", samples=["42", 0], vae=["4", 2]),
+    }
     assert (
         prompt(graph(n9=node("SaveImage", filename_prefix="ComfyUI", images=["44", 0]), **again))
         == "a red apple"
@@ -304,8 +371,13 @@ def test_detailers_and_upscalers_do_not_count(kind):
 
 
 def two_images():
-    other = {"n33": node("KSampler", seed=5, model=["4", 0], positive=["36", 0], negative=["7", 0], latent_image=["5", 0]),
-             "n36": node("CLIPTextEncode", text="a blue bird", clip=["4", 1]), "n38": node("VAEDecode", samples=["33", 0], vae=["4", 2])}  # fmt: skip
+    other = {
+        "n33": node(
+            "KSampler", seed=5, model=["4", 0], positive=["36", 0], negative=["7", 0], latent_image=["5", 0]
+        ),
+        "n36": node("CLIPTextEncode", text="a blue bird", clip=["4", 1]),
+        "n38": node("VAEDecode", samples=["33", 0], vae=["4", 2]),
+    }
     return graph(n39=node("SaveImage", filename_prefix="birds/bird", images=["38", 0]), **other)
 
 
@@ -332,11 +404,18 @@ def test_a_model_is_never_walked_for_text():
     )
 
 
-@pytest.mark.parametrize("texts", [
-    {"prompt": json.dumps(graph())}, {"Model": "prompt:" + json.dumps(graph())}, {"Make": "Prompt:" + json.dumps(graph())},
-    {"ImageDescription": "Prompt: " + json.dumps(graph())}, {"UserComment": json.dumps({"prompt": graph(), "workflow": {}})},
-    {"UserComment": json.dumps({"prompt": json.dumps(graph())})}, {"prompt": json.dumps(graph(sampler={"cfg": float("nan")}))},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"prompt": json.dumps(graph())},
+        {"Model": "prompt:" + json.dumps(graph())},
+        {"Make": "Prompt:" + json.dumps(graph())},
+        {"ImageDescription": "Prompt: " + json.dumps(graph())},
+        {"UserComment": json.dumps({"prompt": graph(), "workflow": {}})},
+        {"UserComment": json.dumps({"prompt": json.dumps(graph())})},
+        {"prompt": json.dumps(graph(sampler={"cfg": float("nan")}))},
+    ],
+)
 def test_a_graph_is_found_wherever_the_program_puts_it(texts):
     assert read_texts(texts).prompt == "a red apple"
 

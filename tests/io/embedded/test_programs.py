@@ -169,12 +169,18 @@ NOVEL4 = {
 }
 INVOKE3 = {"positive_prompt": "a fox", "negative_prompt": "blurry", "app_version": "4.2"}
 INVOKE2 = {"image": {"prompt": [{"prompt": "a fox [blurry]", "weight": 1.0}], "steps": 50}}
-XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="r"><rdf:Description xmlns:exif="e"><exif:UserComment><rdf:Alt>
-<rdf:li xml:lang="x-default">{"c": "a fox &amp; a dog", "uc": "blurry", "sampler": "Euler"}</rdf:li></rdf:Alt></exif:UserComment>
+XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="r"><rdf:Description xmlns:exif="e">
+<exif:UserComment><rdf:Alt>
+<rdf:li xml:lang="x-default">{"c": "a fox &amp; a dog", "uc": "blurry", "sampler": "Euler"}</rdf:li></rdf:Alt>
+</exif:UserComment>
 </rdf:Description></rdf:RDF></x:xmpmeta>"""
 PROGRAMS = [
     ("SwarmUI", {"parameters": json.dumps(SWARM)}, "a fox <lora:x:1>"),
-    ("SwarmUI", {"parameters": json.dumps({"sui_image_params": {"prompt": "a fox<segment:face> a face"}})}, "a fox"),
+    (
+        "SwarmUI",
+        {"parameters": json.dumps({"sui_image_params": {"prompt": ("a fox<segment:face> a face")}})},
+        "a fox",
+    ),
     ("SwarmUI", {"UserComment": json.dumps(SWARM, indent=1)}, "a fox <lora:x:1>"),
     ("Fooocus", {"parameters": json.dumps(FOOOCUS), "fooocus_scheme": "fooocus"}, "a fox"),
     ("Fooocus", {"UserComment": json.dumps(FOOOCUS)}, "a fox"),
@@ -183,20 +189,52 @@ PROGRAMS = [
     ("A1111", {"parameters": f"a fox\nNegative prompt: x\n{SETTINGS}", "fooocus_scheme": "a1111"}, "a fox"),
     ("Draw Things", {"UserComment": json.dumps(DRAW)}, "a fox"),
     ("Draw Things", {"xmp": XMP}, "a fox & a dog"),
-    ("Easy Diffusion", {"prompt": "a fox", "negative_prompt": "x", "num_inference_steps": "25", "sampler_name": "e"}, "a fox"),
+    (
+        "Easy Diffusion",
+        {"prompt": "a fox", "negative_prompt": "x", "num_inference_steps": "25", "sampler_name": "e"},
+        "a fox",
+    ),
     ("Easy Diffusion", {"Prompt": "a fox", "Negative Prompt": "x", "Sampler": "e"}, "a fox"),
     ("Easy Diffusion", {"UserComment": json.dumps(EASY)}, "a fox"),
     ("InvokeAI", {"invokeai_metadata": json.dumps(INVOKE3), "invokeai_graph": "{}"}, "a fox"),
-    ("InvokeAI", {"invokeai_metadata": json.dumps({**INVOKE3, "positive_style_prompt": "oil"})}, "a fox, oil"),
+    (
+        "InvokeAI",
+        {"invokeai_metadata": json.dumps({**INVOKE3, "positive_style_prompt": "oil"})},
+        "a fox, oil",
+    ),
     ("InvokeAI", {"sd-metadata": json.dumps(INVOKE2)}, "a fox"),
-    ("InvokeAI", {"sd-metadata": json.dumps({"image": {"prompt": "a fox [blurry]"}}), "Dream": '"x" -s5'}, "a fox"),
+    (
+        "InvokeAI",
+        {"sd-metadata": json.dumps({"image": {"prompt": "a fox [blurry]"}}), "Dream": '"x" -s5'},
+        "a fox",
+    ),
     ("InvokeAI", {"Dream": '"a fox, 1girl [blurry]" -s50 -W512 -H512 -C7.5 -Ak_lms -S1'}, "a fox, 1girl"),
-    ("NovelAI", {"Software": "NovelAI", "Description": "{{a fox}}, [snow]", "Comment": json.dumps(NOVEL)}, "{{a fox}}, [snow]"),
-    ("NovelAI", {"Software": "NovelAI", "Description": "old", "Comment": json.dumps(NOVEL4)}, "a fox, girl, red hair"),
-    ("NovelAI", {"UserComment": json.dumps({"Comment": json.dumps(NOVEL), "Software": "NovelAI"})}, "{{a fox}}, [snow]"),
-    ("Midjourney", {"Description": "a fox, red --ar 3:2 --v 5.1 Job ID: 01234567-89ab-cdef-0123-456789abcdef"}, "a fox, red"),
-    ("Midjourney", {"Description": "https://s.mj.run/x a fox::2 snow::1 --q 2 Job ID: 01234567-89ab"}, "a fox snow"),
-]  # fmt: skip
+    (
+        "NovelAI",
+        {"Software": "NovelAI", "Description": ("{{a fox}}, [snow]"), "Comment": json.dumps(NOVEL)},
+        "{{a fox}}, [snow]",
+    ),
+    (
+        "NovelAI",
+        {"Software": "NovelAI", "Description": "old", "Comment": json.dumps(NOVEL4)},
+        ("a fox, girl, red hair"),
+    ),
+    (
+        "NovelAI",
+        {"UserComment": json.dumps({"Comment": json.dumps(NOVEL), "Software": "NovelAI"})},
+        "{{a fox}}, [snow]",
+    ),
+    (
+        "Midjourney",
+        {"Description": ("a fox, red --ar 3:2 --v 5.1 Job ID: 01234567-89ab-cdef-0123-456789abcdef")},
+        "a fox, red",
+    ),
+    (
+        "Midjourney",
+        {"Description": ("https://s.mj.run/x a fox::2 snow::1 --q 2 Job ID: 01234567-89ab")},
+        "a fox snow",
+    ),
+]
 
 
 @pytest.mark.parametrize(("program", "texts", "prompt"), PROGRAMS)
@@ -206,20 +244,39 @@ def test_a_program_is_known_by_what_it_writes_and_its_positive_prompt_is_taken(p
     assert "blurry" not in prompt
 
 
-@pytest.mark.parametrize("texts", [
-    {"parameters": json.dumps({"sui_image_params": {"prompt": ["a"]}})}, {"parameters": json.dumps({"sui_image_params": {}})},
-    {"invokeai_metadata": "{}"}, {"sd-metadata": "{}"}, {"Dream": "a fox -s50"}, {"parameters": json.dumps({**FOOOCUS, "prompt": None})},
-    {"Software": "NovelAI"}, {"UserComment": json.dumps({**DRAW, "c": 3})}, {"workflow": '{"nodes": []}'},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"parameters": json.dumps({"sui_image_params": {"prompt": ["a"]}})},
+        {"parameters": json.dumps({"sui_image_params": {}})},
+        {"invokeai_metadata": "{}"},
+        {"sd-metadata": "{}"},
+        {"Dream": "a fox -s50"},
+        {"parameters": json.dumps({**FOOOCUS, "prompt": None})},
+        {"Software": "NovelAI"},
+        {"UserComment": json.dumps({**DRAW, "c": 3})},
+        {"workflow": '{"nodes": []}'},
+    ],
+)
 def test_a_file_of_a_program_without_a_prompt_that_is_a_text_says_why(texts):
     found = read_texts(texts)
     assert found.prompt is None and found.why
 
 
-@pytest.mark.parametrize("texts", [
-    {}, {"parameters": '{"a": 1}'}, {"parameters": "None"}, {"Description": "a nice photo"}, {"Comment": "Created with GIMP"},
-    {"prompt": '{"not": "a graph"}'}, {"UserComment": '{"prompt": 3}'}, {"parameters": "[" * 10**5}, {"prompt": "[1, 2]"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {},
+        {"parameters": '{"a": 1}'},
+        {"parameters": "None"},
+        {"Description": "a nice photo"},
+        {"Comment": "Created with GIMP"},
+        {"prompt": ('{"not": "a graph"}')},
+        {"UserComment": '{"prompt": 3}'},
+        {"parameters": "[" * 10**5},
+        {"prompt": "[1, 2]"},
+    ],
+)
 def test_what_no_program_of_these_wrote_is_no_prompt(texts):
     assert read_texts(texts) is None
 
@@ -244,9 +301,13 @@ def test_a_file_that_cannot_be_opened_carries_no_prompt(tmp_path, content):
     ("a fox in snow, (fur:1.3) <lora:snow:0.8>", "a fox in snow, fur"),
     ("((masterpiece)), [[plain]], {{soft}}", "masterpiece, plain, soft"),
     ("a blue apple <lora:red-dress:0.8>", "a blue apple"), ("<lyco:x:1:0.5>a fox<hypernet:y:1>", "a fox"),
-    ("a fox BREAK a dog", "a fox a dog"), ("(a fox:1.2), (snow:-0.5)", "a fox, snow"), (r"miku \(vocaloid\)", "miku (vocaloid)"),
-    ("[fox:dog:0.5] in snow", "fox dog in snow"), ("a [red:10] fox", "a red fox"), ("a [red::0.3] fox", "a red fox"),
-    ("at 10:30, a fox", "at 10:30, a fox"), ("a < b, c > d", "a < b, c > d"), ("two\nlines", "two lines"), ("", ""),
+    (("a fox BREAK a "
+        "dog"), "a fox a dog"), (("(a fox:1.2), "
+            "(snow:-0.5)"), "a fox, snow"), (r"miku \(vocaloid\)", "miku (vocaloid)"),
+    (("[fox:dog:0.5] in "
+        "snow"), "fox dog in snow"), ("a [red:10] fox", "a red fox"), ("a [red::0.3] fox", "a red fox"),
+    (("at 10:30, a "
+        "fox"), "at 10:30, a fox"), ("a < b, c > d", "a < b, c > d"), ("two\nlines", "two lines"), ("", ""),
 ])  # fmt: skip
 def test_plain_words_are_what_describes_the_image(written, plain):
     assert plain_words(written) == plain == plain_words(plain) or "(" in plain

@@ -49,9 +49,27 @@ ENCODER_FIELDS = (
 
 # Fields that hold a text, in nodes that pass one on.
 TEXT_FIELDS = (
-    "text", "string", "value", "prompt", "positive", "text_positive", "positive_prompt", "prompt_text", "populated_text", "Text", "STRING",
-    "input", "input_text", "text_input", "opt_text", "any", "anything", "source", "str", "",
-)  # fmt: skip
+    "text",
+    "string",
+    "value",
+    "prompt",
+    "positive",
+    "text_positive",
+    "positive_prompt",
+    "prompt_text",
+    "populated_text",
+    "Text",
+    "STRING",
+    "input",
+    "input_text",
+    "text_input",
+    "opt_text",
+    "any",
+    "anything",
+    "source",
+    "str",
+    "",
+)
 SHOWN = re.compile(r"show|display|preview", re.IGNORECASE)
 JOINS = re.compile(r"concat|join|combine|append|merge|string.?function|text.?multi", re.IGNORECASE)
 JOINED = re.compile(r"^(?:string|text|str|prompt|input|s)_?(?:\d+|[a-h])$", re.IGNORECASE)

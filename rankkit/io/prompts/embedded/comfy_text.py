@@ -190,7 +190,8 @@ class TextWalk:
         if not names:
             raise Lost(f"{node.name} holds no text that is known")
         raise Lost(
-            f"{node.name} has more than one text ({', '.join(names)}), and it is not known what it makes of them"
+            f"{node.name} has more than one text ({', '.join(names)}), and it is not known what it makes of "
+            f"them"
         )
 
     def chosen(self, node: Node) -> str | None:

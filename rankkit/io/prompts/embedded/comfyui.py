@@ -92,7 +92,8 @@ class GraphWalk:
         lost = [each for each in found if isinstance(each, Lost)]
         if len(texts) > 1:
             raise Lost(
-                f"{len(found)} {what} have different prompts, and the file's name does not tell which made this image"
+                f"{len(found)} {what} have different prompts, and the file's name does not tell which made "
+                f"this image"
             )
         if lost:
             raise lost[0]

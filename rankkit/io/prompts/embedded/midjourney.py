@@ -14,7 +14,9 @@ WEIGHTS = re.compile(r"::-?\d*\.?\d*")
 
 
 def read(texts: Texts) -> Found | None:
-    """What stands before the first ``--parameter`` and the job's id, without the addresses of image prompts."""
+    """What stands before the first ``--parameter`` and the job's id, without the addresses of image
+    prompts.
+    """
     for name in ("Description", "ImageDescription"):
         text = texts.get(name, "")
         if JOB.search(text):
