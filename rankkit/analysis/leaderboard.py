@@ -26,7 +26,7 @@ Format = Literal["text", "markdown", "csv", "json"]
 
 
 @dataclass
-class Cell:
+class Summary:
     """One entry as one ranker sees it.
 
     Only pointwise scores have a mean: others compare within their group alone.
@@ -55,7 +55,7 @@ class Table:
 
     entries: tuple[str, ...]
     rankers: tuple[str, ...]
-    cells: Mapping[tuple[str, str], Cell]
+    cells: Mapping[tuple[str, str], Summary]
 
     def as_json(self) -> list[dict[str, Any]]:
         """One object per cell; NaN is null."""
@@ -68,7 +68,7 @@ def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
 
     Raises `BadRows` when the files hold no row.
     """
-    cells: dict[tuple[str, str], Cell] = {}
+    cells: dict[tuple[str, str], Summary] = {}
     contests: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
@@ -78,7 +78,7 @@ def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
         for row in read_rows(file):
             entry = name if by == "file" else posixpath.dirname(row["image"]) or "."
             ranker = label(row)
-            cell = cells.setdefault((entry, ranker), Cell(entry, ranker))
+            cell = cells.setdefault((entry, ranker), Summary(entry, ranker))
             cell.pointwise &= row["kind"] == "pointwise"
             score = row["score"]
             if score is None:
@@ -164,7 +164,7 @@ def _many_entries(found: Table, win_rate: bool) -> tuple[list[str], list[list[st
     ], lines
 
 
-def _shown(cell: Cell, win_rate: bool) -> tuple[float, str]:
+def _shown(cell: Summary, win_rate: bool) -> tuple[float, str]:
     if win_rate or not cell.pointwise:
         rate = cell.wins
         if rate is None or math.isnan(rate.rate):
@@ -206,7 +206,7 @@ def _labels(files: Sequence[str | Path]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else [str(file) for file in files]
 
 
-def _as_json(cell: Cell) -> dict[str, Any]:
+def _as_json(cell: Summary) -> dict[str, Any]:
     mean = cell.mean
     found: dict[str, Any] = {
         "entry": cell.entry,

@@ -106,7 +106,7 @@ class Worker:
             else:
                 self.process.kill()
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The last lines it printed to stderr, as one."""
         lines = self._tail.decode("utf-8", "replace").replace("\r", "\n").split("\n")
         said = [" ".join(line.split())[:300] for line in lines if line.strip()][-4:]
@@ -132,8 +132,12 @@ class Worker:
             timer.cancel()
             code = self._code(0 if late.is_set() else 1)
             self.end(0)
-            what = f"{failing} within {timeout:g} s, and was ended" if late.is_set() else _fate(code, error)
-            raise Died(f"{self.name}: its worker {what}{self.last_words()}") from None
+            what = (
+                f"{failing} within {timeout:g} s, and was ended"
+                if late.is_set()
+                else _what_happened(code, error)
+            )
+            raise Died(f"{self.name}: its worker {what}{self.stderr_tail()}") from None
         except BaseException:  # Ctrl-C: half a message is of no use
             self.end(0)
             raise
@@ -158,7 +162,7 @@ class Worker:
                 self._tail = (self._tail + piece)[-TAIL:]
 
 
-def _fate(code: int | None, error: Exception) -> str:
+def _what_happened(code: int | None, error: Exception) -> str:
     """What became of a process, in words that follow its name."""
     heard = f" ({error})" if isinstance(error, RankkitError) else ""
     if code is None:

@@ -1,6 +1,4 @@
-"""Rows to one self-contained HTML file: best and worst per prompt, rankers side by side, and where they
-disagree.
-"""
+"""Rows to one self-contained HTML file: rankers, prompts with best and worst, and disagreement."""
 
 from __future__ import annotations
 
@@ -14,9 +12,11 @@ from typing import Any
 from rankkit.errors import UsageError
 from rankkit.io.atomic import replacing_file, settle
 from rankkit.io.rows import Row
-from rankkit.report import overview, page, prompts
+from rankkit.report import disagreement, overview, page, prompts
+from rankkit.report.build import read_results
+from rankkit.report.candidates import EACH_END
 from rankkit.report.html import Html, h
-from rankkit.report.model import Study, study
+from rankkit.report.model import Results
 from rankkit.report.sections import Section
 from rankkit.report.thumbnails import Thumbnail, thumbnail_of
 
@@ -52,14 +52,14 @@ def gallery(
     for name, value in (("max_groups", max_groups), ("thumbnail", thumbnail)):
         if value < 1:
             raise UsageError(f"{name} is {value}; it is at least 1")
-    found = study(rows)
+    found = read_results(rows)
     near = out if beside is None else beside
     with (
         warnings.catch_warnings(),
         ThreadPoolExecutor(WORKERS) as pool,
     ):  # decoding in threads would leave its warning filter behind
-        album = Album(near, thumbnail, pool)
-        write_pieces(out, _page(found, album, title, parameters or {}, max_groups, extras))
+        thumbnailer = Thumbnailer(near, thumbnail, pool)
+        write_pieces(out, _page(found, thumbnailer, title, parameters or {}, max_groups, extras))
     return out
 
 
@@ -72,8 +72,8 @@ def write_page(out: str | os.PathLike[str], title: str, sections: Sequence[Secti
     return Path(out)
 
 
-class Album:
-    """The images beside one row file; none is kept."""
+class Thumbnailer:
+    """Makes thumbnails of the images beside one row file; none is kept."""
 
     def __init__(self, beside: str | os.PathLike[str], size: int, pool: ThreadPoolExecutor):
         self._beside, self._size, self._pool = beside, size, pool
@@ -88,8 +88,8 @@ class Album:
 
 
 def _page(
-    found: Study,
-    album: Album,
+    found: Results,
+    thumbnailer: Thumbnailer,
     title: str,
     parameters: Mapping[str, Any],
     max_groups: int,
@@ -105,20 +105,20 @@ def _page(
     yield page.summary(title, found)
     for number, section in enumerate(extras, 1):
         yield page.extra(number, section)
-    yield from overview.rankers(found, album.one, numbers)
-    yield from overview.disagreement(found, album.one, numbers)
+    yield from overview.rankers(found, thumbnailer.one, numbers)
+    yield from disagreement.disagreement(found, thumbnailer.one, numbers)
     yield Html('<section id="prompts">')
     yield page.prompts_head(found, len(shown), each_end)
     stacked = " stacked" if any(len(column.label) > 10 for column in found.columns) else ""
     yield Html(f'<div class="groups{stacked}">')
     for prompt in shown:
-        yield from prompts.article(found, prompt, album.many, each_end)
+        yield from prompts.article(found, prompt, thumbnailer.many, each_end)
     yield Html("</div>")
     yield from prompts.without_images(
         found, [prompt for prompt in found.prompts if prompt.number not in numbers]
     )
     yield Html("</section>")
-    yield from page.abstentions(found, numbers)
+    yield from disagreement.abstentions(found, numbers)
     yield page.run(found, parameters)
     yield Html("</main>")
     yield page.foot()
@@ -128,9 +128,7 @@ def _each_end(sizes: Sequence[int]) -> int:
     """How many candidates to show from either end of a group, so that the page stays within its number of
     images.
     """
-    fits = (
-        n for n in range(prompts.EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_IMAGES
-    )
+    fits = (n for n in range(EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_IMAGES)
     return next(fits, 2)
 
 

@@ -1,6 +1,4 @@
-"""The frame of the page: head with its policy, summary, callers' sections, abstentions, the run, and the
-foot.
-"""
+"""The frame of the page: head with its policy, summary, callers' sections, the run, and the foot."""
 
 from __future__ import annotations
 
@@ -10,13 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from rankkit.report.html import Html, clipped, count, folded, h, middle, opening, said, signed
-from rankkit.report.model import Candidate, Prompt, Study
-from rankkit.report.overview import dot
+from rankkit.report.html import Html, clipped, count, folded, h, said, signed
+from rankkit.report.model import Results
+from rankkit.report.parts import dot
 from rankkit.report.prompts import orders
 from rankkit.report.sections import Section
-
-REASONS, EXAMPLES = 50, 12  # reasons of abstention that are listed, and images under each
 
 
 def head(title: str) -> Html:
@@ -60,15 +56,15 @@ def document(title: str, sections: Sequence[Section]) -> Iterator[Html]:
     yield Html("</main></body></html>\n")
 
 
-def bar(title: str, study: Study, extras: Sequence[Section]) -> Html:
+def bar(title: str, results: Results, extras: Sequence[Section]) -> Html:
     """The bar at the top: where to go, and the filter (which only a script can offer)."""
     links = [(f"#extra{i}", section.title) for i, section in enumerate(extras, 1)]
     links += (
         [("#rankers", "Rankers")]
-        + ([("#disagreement", "Disagreement")] if len(study.columns) > 1 else [])
+        + ([("#disagreement", "Disagreement")] if len(results.columns) > 1 else [])
         + [("#prompts", "Prompts")]
     )
-    links += ([("#abstentions", "Abstentions")] if study.abstentions else []) + [("#run", "Run")]
+    links += ([("#abstentions", "Abstentions")] if results.abstentions else []) + [("#run", "Run")]
     box = h(
         "input",
         type="search",
@@ -87,31 +83,31 @@ def bar(title: str, study: Study, extras: Sequence[Section]) -> Html:
     )
 
 
-def summary(title: str, study: Study) -> Html:
+def summary(title: str, results: Results) -> Html:
     """The title, one sentence, and the numbers of the run."""
-    agreement = list(study.agreement.values())
+    agreement = list(results.agreement.values())
     tiles = [
-        (f"{study.images:,}", "image" if study.images == 1 else "images"),
-        (f"{len(study.prompts):,}", "prompt" if len(study.prompts) == 1 else "prompts"),
-        (f"{len(study.columns):,}", "ranker" if len(study.columns) == 1 else "rankers"),
-        (f"{study.abstentions:,}", "abstention" if study.abstentions == 1 else "abstentions"),
+        (f"{results.images:,}", "image" if results.images == 1 else "images"),
+        (f"{len(results.prompts):,}", "prompt" if len(results.prompts) == 1 else "prompts"),
+        (f"{len(results.columns):,}", "ranker" if len(results.columns) == 1 else "rankers"),
+        (f"{results.abstentions:,}", "abstention" if results.abstentions == 1 else "abstentions"),
     ]
     if agreement:
         tiles.append((signed(sum(agreement) / len(agreement)), "mean τ between rankers"))
     return h(
         "header",
         h("h1", clipped(title, 200)),
-        h("p", _sentence(study), class_="lead"),
+        h("p", _sentence(results), class_="lead"),
         h("dl", [h("div", h("dt", name), h("dd", value)) for value, name in tiles], class_="tiles"),
         id="top",
         class_="summary",
     )
 
 
-def _sentence(study: Study) -> str:
-    if not study.prompts:
+def _sentence(results: Results) -> str:
+    if not results.prompts:
         return "There are no rows: nothing was scored."
-    names = [column.label for column in study.columns]
+    names = [column.label for column in results.columns]
     who = (
         names[0]
         if len(names) == 1
@@ -120,8 +116,8 @@ def _sentence(study: Study) -> str:
         else f"{len(names)} rankers"
     )
     return (
-        f"{clipped(who, 200)} ordered {count(study.images, 'image')} "
-        f"of {count(len(study.prompts), 'prompt')}."
+        f"{clipped(who, 200)} ordered {count(results.images, 'image')} "
+        f"of {count(len(results.prompts), 'prompt')}."
     )
 
 
@@ -135,17 +131,17 @@ def extra(number: int, section: Section) -> Html:
     )
 
 
-def prompts_head(study: Study, shown: int, each_end: int) -> Html:
+def prompts_head(results: Results, shown: int, each_end: int) -> Html:
     """The heading of the prompts, with what was left out in words."""
     left_out = None
-    if shown < len(study.prompts):
+    if shown < len(results.prompts):
         left_out = (
-            f"Images are shown for {shown:,} of {len(study.prompts):,} prompts: those with the most "
+            f"Images are shown for {shown:,} of {len(results.prompts):,} prompts: those with the most "
             f"disagreement, the most abstentions, "
-            f"and each ranker’s best and worst images. The other {len(study.prompts) - shown:,} are listed "
+            f"and each ranker’s best and worst images. The other {len(results.prompts) - shown:,} are listed "
             f"in words below them."
         )
-    large = sum(len(prompt.candidates) > 2 * each_end for prompt in study.prompts)
+    large = sum(len(prompt.candidates) > 2 * each_end for prompt in results.prompts)
     cut = (
         f"Of prompts with more than {2 * each_end} candidates, the {each_end} best and the {each_end} worst "
         f"are shown."
@@ -153,72 +149,20 @@ def prompts_head(study: Study, shown: int, each_end: int) -> Html:
         else None
     )
     order = "Candidates stand from best to worst" + (
-        ", by their mean rank over all rankers." if len(study.columns) > 1 else "."
+        ", by their mean rank over all rankers." if len(results.columns) > 1 else "."
     )
-    several = any(len(prompt.candidates) > 1 for prompt in study.prompts)
+    several = any(len(prompt.candidates) > 1 for prompt in results.prompts)
     return Html(
         h("h2", "Prompts")
         + (h("p", order, class_="note") if several else "")
         + (h("p", left_out, class_="note") if left_out else "")
         + (h("p", cut, class_="note") if cut else "")
-        + (orders(study) or "")
+        + (orders(results) or "")
         + h("p", "", class_="note", id="found", role="status", aria_live="polite")
     )
 
 
-def abstentions(study: Study, shown: set[int]) -> Iterator[Html]:
-    """The section on verdicts that were not given, by reason and ranker, the most frequent first."""
-    if not study.abstentions:
-        return
-    reasons = sorted(_reasons(study).items(), key=lambda item: -len(item[1]))
-    yield opening("section", id="abstentions")
-    yield h("h2", "Abstentions")
-    yield h(
-        "p",
-        f"{count(study.abstentions, 'verdict')} without a score. An abstention is not a low score: it takes "
-        f"no part in any rank.",
-        class_="note",
-    )
-    for (at, reason), images in reasons[:REASONS]:
-        where = [_where(study, prompt, candidate, shown) for prompt, candidate in images[:EXAMPLES]]
-        more = h("li", f"and {len(images) - EXAMPLES:,} more") if len(images) > EXAMPLES else None
-        who = h(
-            "p",
-            dot(at),
-            h("bdi", clipped(study.columns[at].label, 80)),
-            h("span", count(len(images), "image"), class_="chip warn"),
-            class_="who",
-        )
-        yield h(
-            "article",
-            who,
-            h("div", folded(reason, 400), class_="reason"),
-            h("ul", where, more, class_="where"),
-            class_="abstention",
-        )
-    if len(reasons) > REASONS:
-        yield h(
-            "p", f"{count(len(reasons) - REASONS, 'more reason')} can be found in the rows.", class_="note"
-        )
-    yield Html("</section>")
-
-
-def _reasons(study: Study) -> dict[tuple[int, str], list[tuple[Prompt, Candidate]]]:
-    found: dict[tuple[int, str], list[tuple[Prompt, Candidate]]] = {}
-    for prompt in study.prompts:
-        for candidate in prompt.candidates.values():
-            for at, cell in candidate.cells.items():
-                if cell.error is not None:
-                    found.setdefault((at, cell.error), []).append((prompt, candidate))
-    return found
-
-
-def _where(study: Study, prompt: Prompt, candidate: Candidate, shown: set[int]) -> Html:
-    name = h("bdi", middle(study.short(candidate.name), 64))
-    return h("li", h("a", name, href=f"#p{prompt.number}") if prompt.number in shown else name)
-
-
-def run(study: Study, parameters: Mapping[str, Any]) -> Html:
+def run(results: Results, parameters: Mapping[str, Any]) -> Html:
     """The section that says what was run: rankers with version and options, the numbers, and the caller's
     parameters.
     """
@@ -234,16 +178,16 @@ def run(study: Study, parameters: Mapping[str, Any]) -> Html:
                 or "·",
             ),
         )
-        for at, column in enumerate(study.columns)
+        for at, column in enumerate(results.columns)
     ]
     titles = h("tr", [h("th", name, scope="col") for name in ("ranker", "kind", "version", "options")])
     numbers = [
-        ("images", f"{study.images:,}"),
-        ("prompts", f"{len(study.prompts):,}"),
-        ("abstentions", f"{study.abstentions:,}"),
+        ("images", f"{results.images:,}"),
+        ("prompts", f"{len(results.prompts):,}"),
+        ("abstentions", f"{results.abstentions:,}"),
     ]
-    if study.folder:
-        numbers.insert(0, ("images from", study.folder))
+    if results.folder:
+        numbers.insert(0, ("images from", results.folder))
     pairs = [*numbers, *((str(key), said(value)) for key, value in parameters.items())]
     return h(
         "section",

@@ -3,59 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count as count_from
 from typing import Any
 
 from rankkit.analysis import judge_reliability
-from rankkit.report.charts import bar
-from rankkit.report.html import Html, clipped, count, folded, h, join, middle, number, opening, rank, said
-from rankkit.report.model import Candidate, Cell, Column, Prompt, Study
-from rankkit.report.overview import HOT, diagnostics, dot
-from rankkit.report.thumbnails import Thumbnail, changed
+from rankkit.report.candidates import EACH_END, Cut, Told, cut, figure
+from rankkit.report.html import Html, clipped, count, folded, h, join, middle, number, opening, said
+from rankkit.report.model import Candidate, Column, Prompt, Results
+from rankkit.report.parts import HOT, diagnostics, dot
+from rankkit.report.thumbnails import Thumbnail
 
-EACH_END = 12  # candidates shown from either end of a large group
-ABSTAINED = 4  # candidates of a large group shown although no ranker ranked them
 LISTED = 1000  # prompts without images that are still listed by their words
 
-Told = Mapping[int, Mapping[str, Any]]  # by column: what a pairwise ranker says of the group as a whole
 Thumbnails = Callable[[Sequence[str]], Iterator[Thumbnail]]  # the thumbnails of these images, in order
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """What of one group is shown:
-    `top`, then `bottom` when it is too large, then some that nobody ranked; the others are counted.
-    """
-
-    top: list[Candidate]
-    bottom: list[Candidate]
-    unranked: list[Candidate]
-    between: list[Candidate]
-    more_unranked: int
-
-
-def cut(prompt: Prompt, each_end: int = EACH_END) -> Cut:
-    """The whole group when it has at most twice `each_end` candidates, else both ends of it."""
-    ordered = prompt.ordered
-    if len(ordered) <= 2 * each_end:
-        return Cut(ordered, [], [], [], 0)
-    ranked = [candidate for candidate in ordered if candidate.ranked]
-    rest = ordered[len(ranked) :]
-    if len(ranked) <= 2 * each_end:
-        return Cut(ranked, [], rest[:ABSTAINED], [], max(0, len(rest) - ABSTAINED))
-    between = ranked[each_end : len(ranked) - each_end]
-    return Cut(
-        ranked[:each_end], ranked[-each_end:], rest[:ABSTAINED], between, max(0, len(rest) - ABSTAINED)
-    )
-
-
-def article(study: Study, prompt: Prompt, thumbnails: Thumbnails, each_end: int = EACH_END) -> Iterator[Html]:
+def article(
+    results: Results, prompt: Prompt, thumbnails: Thumbnails, each_end: int = EACH_END
+) -> Iterator[Html]:
     """One prompt with its candidates from best to worst; yields piece by piece, one image each."""
     seen = cut(prompt, each_end)
     single = len(prompt.candidates) == 1
     best, worst = _ends(prompt)
-    data = {f"data_{key}": repr(value) for key, value in _places(study, prompt).items()}
+    data = {f"data_{key}": repr(value) for key, value in _places(results, prompt).items()}
     kind = "group single" if single else "group"
     yield opening(
         "article",
@@ -66,16 +36,16 @@ def article(study: Study, prompt: Prompt, thumbnails: Thumbnails, each_end: int 
         **data,
     )
     told = {
-        at: diagnostics(prompt, at) for at, column in enumerate(study.columns) if column.kind == "pairwise"
+        at: diagnostics(prompt, at) for at, column in enumerate(results.columns) if column.kind == "pairwise"
     }
-    yield _heading(study, prompt, told)
+    yield _heading(results, prompt, told)
     places = count_from(0)
     shown = iter(
         thumbnails([candidate.name for part in (seen.top, seen.bottom, seen.unranked) for candidate in part])
     )
     for part, words in (
         (seen.top, None),
-        (seen.bottom, _between(study, seen, each_end)),
+        (seen.bottom, _between(results, seen, each_end)),
         (seen.unranked, _unranked(seen)),
     ):
         if part:
@@ -83,16 +53,18 @@ def article(study: Study, prompt: Prompt, thumbnails: Thumbnails, each_end: int 
             yield opening("div", class_=f"grid {_columns(len(part))}")
             for candidate in part:
                 tag = "best" if candidate is best else "worst" if candidate is worst else ""
-                yield _figure(study, prompt, candidate, next(shown), told, tag, next(places))
+                yield figure(results, prompt, candidate, next(shown), told, tag, next(places))
             yield Html("</div>")
     yield Html("</article>")
 
 
-def orders(study: Study) -> Html | None:
+def orders(results: Results) -> Html | None:
     """The ways to order the prompts, for a script to offer: those in which they can differ."""
-    shown = [_places(study, prompt) for prompt in study.prompts]
+    shown = [_places(results, prompt) for prompt in results.prompts]
     ways = {"n": join("as given"), "disagreement": join("disagreement"), "abstained": join("abstentions")}
-    ways |= {f"s{at}": join([dot(at), clipped(column.label, 40)]) for at, column in enumerate(study.columns)}
+    ways |= {
+        f"s{at}": join([dot(at), clipped(column.label, 40)]) for at, column in enumerate(results.columns)
+    }
     found = {key: words for key, words in ways.items() if len({places.get(key) for places in shown}) > 1}
     if len(found) < 2:
         return None
@@ -112,12 +84,12 @@ def _button(words: Html, pressed: bool, **data: str) -> Html:
     return h("button", words, type="button", aria_pressed="true" if pressed else "false", **data)
 
 
-def _places(study: Study, prompt: Prompt) -> dict[str, float]:
+def _places(results: Results, prompt: Prompt) -> dict[str, float]:
     """What prompts can be ordered by: the smallest first; `s0`, `s1` … are the best scores of the rankers."""
     best = {
         f"s{at}": -max(scores)
-        for at in range(len(study.columns))
-        if study.comparable(at) and (scores := prompt.scores(at))
+        for at in range(len(results.columns))
+        if results.comparable(at) and (scores := prompt.scores(at))
     }
     return {
         "n": prompt.number,
@@ -132,7 +104,7 @@ def _columns(n: int) -> str:
     return "by4" if n <= 4 or n in (7, 8) else "by5" if n in (5, 9, 10) else "by6"
 
 
-def _heading(study: Study, prompt: Prompt, told: Told) -> Html:
+def _heading(results: Results, prompt: Prompt, told: Told) -> Html:
     single = len(prompt.candidates) == 1
     words = folded(prompt.text) if prompt.text else h("em", "no prompt")
     dispute = prompt.disagreement
@@ -168,8 +140,8 @@ def _heading(study: Study, prompt: Prompt, told: Told) -> Html:
             class_="head",
         ),
         h("div", chips, class_="chips"),
-        [_told(study.columns[at], at, found, prompt.judge(at)) for at, found in told.items()],
-        None if single else _sorts(study.columns),
+        [_told(results.columns[at], at, found, prompt.judge(at)) for at, found in told.items()],
+        None if single else _sorts(results.columns),
     )
 
 
@@ -205,11 +177,11 @@ def _ends(prompt: Prompt) -> tuple[Candidate | None, Candidate | None]:
     return ordered[0], ordered[-1]
 
 
-def _between(study: Study, seen: Cut, each_end: int) -> str | None:
+def _between(results: Results, seen: Cut, each_end: int) -> str | None:
     if not seen.between:
         return None
     spans = []
-    for at, column in enumerate(study.columns):
+    for at, column in enumerate(results.columns):
         found = [
             cell.score
             for c in seen.between
@@ -232,110 +204,7 @@ def _unranked(seen: Cut) -> str | None:
     return f"No ranker ranked {count(len(seen.unranked), 'candidate')} shown here{more}."
 
 
-def _figure(
-    study: Study, prompt: Prompt, candidate: Candidate, thumbnail: Thumbnail, told: Told, tag: str, place: int
-) -> Html:
-    columns, name = study.columns, study.short(candidate.name)
-    ranks = {
-        f"data_r{at}": repr(cell.rank).removesuffix(".0")
-        for at, cell in candidate.cells.items()
-        if cell.rank is not None
-    }
-    stale = changed(thumbnail, (cell.sha256 for cell in candidate.cells.values()))
-    return h(
-        "figure",
-        _frame(prompt, name, thumbnail),
-        h("span", tag, class_=f"tag {tag}", title=f"{tag} mean rank over the rankers") if tag else None,
-        h(
-            "figcaption",
-            h("div", h("bdi", middle(name, 34)), class_="name", title=clipped(candidate.name, 400)),
-            h(
-                "ul",
-                [_verdict(columns[at], at, cell) for at, cell in sorted(candidate.cells.items())],
-                class_="verdicts",
-            ),
-            h("p", "changed since it was scored", class_="warn stale") if stale else None,
-            _evidence(columns, candidate, told),
-        ),
-        class_=f"candidate {tag}".strip(),
-        data_order=place,
-        data_name=clipped(name, 200),
-        **ranks,
-    )
-
-
-def _frame(prompt: Prompt, name: str, thumbnail: Thumbnail) -> Html:
-    name = middle(name, 80)
-    if thumbnail.problem is not None:
-        words = [h("b", "no image"), h("span", clipped(thumbnail.problem, 200))]
-        return h(
-            "div",
-            words,
-            class_="pic none",
-            role="img",
-            aria_label=f"no image of {name}: {clipped(thumbnail.problem, 200)}",
-        )
-    alt = f"{name}, a candidate for: {clipped(prompt.text, 120)}" if prompt.text else name
-    return h(
-        "div",
-        h(
-            "img",
-            src=thumbnail.uri,
-            alt=alt,
-            width=thumbnail.width,
-            height=thumbnail.height,
-            decoding="async",
-        ),
-        class_="pic",
-    )
-
-
-def _verdict(column: Column, at: int, cell: Cell) -> Html:
-    who = h(
-        "span", dot(at), h("bdi", clipped(column.label, 60)), class_="who", title=clipped(column.label, 200)
-    )
-    if cell.score is None:
-        reason = h("span", clipped(cell.error or "", 160), class_="reason")
-        return h("li", who, h("span", "abstained", class_="rank warn"), reason, class_=f"c{at % 8}")
-    error = h("small", f" ± {number(cell.stderr)}") if cell.stderr is not None else None
-    score = h("span", number(cell.score), error, class_="score", title=repr(cell.score))
-    sure = (
-        " sure" if error and column.kind == "pairwise" else ""
-    )  # its scores mean little without their standard errors
-    return h(
-        "li",
-        who,
-        _rank(cell),
-        score,
-        bar(cell.share) if cell.share is not None else None,
-        class_=f"c{at % 8}{sure}",
-    )
-
-
-def _rank(cell: Cell) -> Html | None:
-    if cell.rank is None or cell.of < 2:
-        return None
-    return h("span", h("b", rank(cell.rank)), f"/{cell.of:,}", class_="rank", title="rank, 1 is best")
-
-
-def _evidence(columns: Sequence[Column], candidate: Candidate, told: Told) -> Html | None:
-    found = []
-    for at, cell in sorted(candidate.cells.items()):
-        common = told.get(at, {})
-        pairs = [
-            h("div", h("dt", key.replace("_", " ")), h("dd", folded(said(value), 200)))
-            for key, value in cell.details
-            if key not in common
-        ]
-        if cell.error and len(cell.error) > 160:
-            pairs.insert(0, h("div", h("dt", "abstained"), h("dd", folded(cell.error, 400))))
-        found += (
-            [h("h4", dot(at), h("bdi", columns[at].label)), h("dl", pairs, class_="pairs")] if pairs else []
-        )
-    return h("details", h("summary", "evidence"), found, class_="evidence") if found else None
-
-
-def without_images(study: Study, prompts: Sequence[Prompt]) -> Iterator[Html]:
+def without_images(results: Results, prompts: Sequence[Prompt]) -> Iterator[Html]:
     """The prompts that got no images, in words: the first thousand by name, the others by number."""
     if not prompts:
         return
@@ -348,7 +217,8 @@ def without_images(study: Study, prompts: Sequence[Prompt]) -> Iterator[Html]:
     )
     for prompt in prompts[:LISTED]:
         best = next(
-            (study.short(candidate.name) for candidate in prompt.ordered if candidate.ranked), "all abstained"
+            (results.short(candidate.name) for candidate in prompt.ordered if candidate.ranked),
+            "all abstained",
         )
         doubt = "·" if prompt.disagreement is None else f"{prompt.disagreement:.2f}"
         words = h(

@@ -36,7 +36,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class DecodedImage:
     """A work with its bytes hashed and decoded."""
 
     work: Work
@@ -91,19 +91,19 @@ def local(
                 raise ranker.stopped
 
 
-def decode(work: Work) -> Candidate:
+def decode(work: Work) -> DecodedImage:
     """Read, hash and decode one image; whatever is wrong with it becomes the reason of an abstention."""
     data = work.item.read()
     if isinstance(data, str):
-        return Candidate(work, "", images.Decoded(None, data))
-    return Candidate(work, fingerprint(data), images.decode(data))
+        return DecodedImage(work, "", images.Decoded(None, data))
+    return DecodedImage(work, fingerprint(data), images.decode(data))
 
 
-def chunks(candidates: Iterable[Candidate], whole: bool) -> Iterator[list[Candidate]]:
+def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[DecodedImage]]:
     """Runs of candidates with at most `CHUNK` images and about `PIXELS` pixels; with `whole`, groups are
     never split.
     """
-    chunk: list[Candidate] = []
+    chunk: list[DecodedImage] = []
     pixels = 0
     for candidate in candidates:
         same_group = bool(chunk) and chunk[-1].work.key[0] == candidate.work.key[0]
@@ -116,7 +116,7 @@ def chunks(candidates: Iterable[Candidate], whole: bool) -> Iterator[list[Candid
         yield chunk
 
 
-def score_chunk(chunk: Sequence[Candidate], rankers: Sequence[RunRanker]) -> list[tuple[Key, Row]]:
+def score_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker]) -> list[tuple[Key, Row]]:
     """The rows of a chunk by every ranker that wants it. A failure of the ranker is a row with its reason."""
     found: list[tuple[Key, Row]] = []
     for i, ranker in enumerate(rankers):
@@ -127,10 +127,12 @@ def score_chunk(chunk: Sequence[Candidate], rankers: Sequence[RunRanker]) -> lis
     return found
 
 
-def _rankings(candidates: Sequence[Candidate], ranker: RunRanker) -> Iterator[tuple[Candidate, Ranking, int]]:
+def _rankings(
+    candidates: Sequence[DecodedImage], ranker: RunRanker
+) -> Iterator[tuple[DecodedImage, Ranking, int]]:
     """Each candidate with the ranking it is part of and its place there."""
     together = _prompt_key if ranker.prepared.independent else _group_key
-    members: list[list[Candidate]] = []
+    members: list[list[DecodedImage]] = []
     for _, group in itertools.groupby(candidates, key=together):
         fit = []
         for candidate in group:
@@ -152,7 +154,7 @@ def _one_abstention(ranker: Prepared, reason: str) -> Ranking:
     return Ranking((math.nan,), ranker.kind, None, ({"error": reason},))
 
 
-def _why_not_ranked(candidate: Candidate, ranker: Prepared) -> str | None:
+def _why_not_ranked(candidate: DecodedImage, ranker: Prepared) -> str | None:
     if candidate.decoded.image is None:
         return candidate.decoded.error
     if ranker.needs_prompt and not candidate.work.item.prompt:
@@ -160,7 +162,7 @@ def _why_not_ranked(candidate: Candidate, ranker: Prepared) -> str | None:
     return None
 
 
-def _mixed_prompts(members: Sequence[Candidate], ranker: Prepared) -> str | None:
+def _mixed_prompts(members: Sequence[DecodedImage], ranker: Prepared) -> str | None:
     prompts = {candidate.work.item.prompt for candidate in members}
     if ranker.needs_prompt and len(prompts) > 1:
         return (
@@ -170,18 +172,18 @@ def _mixed_prompts(members: Sequence[Candidate], ranker: Prepared) -> str | None
     return None
 
 
-def _group_key(candidate: Candidate) -> object:
+def _group_key(candidate: DecodedImage) -> object:
     return candidate.work.key[0]
 
 
-def _prompt_key(candidate: Candidate) -> object:
+def _prompt_key(candidate: DecodedImage) -> object:
     """A manifest may give each image of a group a prompt and metadata of its own: whoever judges one image is
     to see just these.
     """
     return candidate.work.key[0], candidate.work.item.prompt, candidate.work.item.metadata
 
 
-def _group(members: Sequence[Candidate]) -> Group:
+def _group(members: Sequence[DecodedImage]) -> Group:
     """Members as the ranker sees them; a prompt or a piece of metadata that they do not share is no word on
     the group.
     """
@@ -197,7 +199,7 @@ def _group(members: Sequence[Candidate]) -> Group:
     return Group(prompt, shown, first.group, tuple(item.name for item in items), metadata)
 
 
-def _own_image(candidate: Candidate) -> Image.Image:
+def _own_image(candidate: DecodedImage) -> Image.Image:
     """The image, to do with as the ranker likes (some shrink it in place): a copy where another ranker sees
     it too.
     """
@@ -206,7 +208,7 @@ def _own_image(candidate: Candidate) -> Image.Image:
     return image.copy() if len(candidate.work.wanted) > 1 else image
 
 
-def _row(candidate: Candidate, ranker: Prepared, ranking: Ranking, place: int) -> Row:
+def _row(candidate: DecodedImage, ranker: Prepared, ranking: Ranking, place: int) -> Row:
     item, notes = candidate.work.item, candidate.decoded.notes
     details = dict(ranking.details[place]) if ranking.details else {}
     return row(
@@ -222,7 +224,7 @@ def _row(candidate: Candidate, ranker: Prepared, ranking: Ranking, place: int) -
     )
 
 
-def _pixels(candidate: Candidate) -> int:
+def _pixels(candidate: DecodedImage) -> int:
     image = candidate.decoded.image
     return image.width * image.height if image else 0
 

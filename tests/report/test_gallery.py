@@ -17,9 +17,9 @@ from PIL import Image
 
 from rankkit.errors import UsageError
 from rankkit.io.rows import Row
+from rankkit.report.build import read_results
 from rankkit.report.gallery import gallery
 from rankkit.report.html import CONTROLS
-from rankkit.report.model import study
 from rankkit.report.sections import Section
 
 
@@ -186,7 +186,7 @@ def test_the_most_disputed_prompt_comes_first(tmp_path):
     for i, second in enumerate(([1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [1.0, 3.0, 2.0])):
         rows += rows_of([1.0, 2.0, 3.0], group=str(i), prompt=f"prompt {i}")
         rows += rows_of(second, ranker="b", group=str(i), prompt=f"prompt {i}")
-    assert [(p.text, p.disagreement) for p in study(rows).disputed] == [
+    assert [(p.text, p.disagreement) for p in read_results(rows).disputed] == [
         ("prompt 1", 2.0),
         ("prompt 2", pytest.approx(2 / 3)),
     ]

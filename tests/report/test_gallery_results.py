@@ -5,9 +5,9 @@ from __future__ import annotations
 from gallery_page import rows_of
 
 from rankkit.analysis.stats import win_share
+from rankkit.report.build import read_results
 from rankkit.report.charts import histogram
 from rankkit.report.html import clipped, h, number
-from rankkit.report.model import study
 
 
 def test_one_name_with_two_option_sets_is_two_columns_named_by_the_difference():
@@ -20,7 +20,7 @@ def test_one_name_with_two_option_sets_is_two_columns_named_by_the_difference():
         + rows_of([5.0], ranker="aes", version="v2")
     )
     rows += rows_of([6.0], ranker="sharp", options={"size": 256}) + rows_of([7.0], ranker="sharp")
-    labels = [column.label for column in study(rows).columns]
+    labels = [column.label for column in read_results(rows).columns]
     assert labels == [
         "clip · model=L",
         "clip · model=H",
@@ -34,7 +34,7 @@ def test_one_name_with_two_option_sets_is_two_columns_named_by_the_difference():
 
 def test_pointwise_rows_of_several_files_stand_in_one_order():
     rows = rows_of([1.0, 3.0], names=["a", "b"]) + rows_of([2.0, 4.0], names=["c", "d"])
-    (prompt,) = study(rows).prompts
+    (prompt,) = read_results(rows).prompts
     assert [(c.name, c.cells[0].rank, c.cells[0].of) for c in prompt.ordered] == [
         ("d", 1, 4),
         ("b", 2, 4),
@@ -44,7 +44,7 @@ def test_pointwise_rows_of_several_files_stand_in_one_order():
 
 
 def test_a_later_row_for_the_same_candidate_counts():
-    (prompt,) = study(rows_of([1.0]) + rows_of([5.0])).prompts
+    (prompt,) = read_results(rows_of([1.0]) + rows_of([5.0])).prompts
     assert [cell.score for candidate in prompt.ordered for cell in candidate.cells.values()] == [5.0]
 
 
