@@ -1,3 +1,4 @@
-"""Rows and preferences to numbers with intervals: leaderboards, comparisons, agreement with people,
-reliability of judges.
+"""Rows and preferences to numbers with intervals.
+
+Leaderboards, comparisons, agreement with people, reliability of judges.
 """

@@ -1,5 +1,6 @@
-"""Rankers against human choices: how often does each pick the image that people picked, and how alike are the
-rankers?
+"""Rankers against human choices.
+
+How often does each pick the image that people picked, and how alike are the rankers?.
 
 Every entry is ranked once, as one group of its own; its pairs are what humans decided. Pairs of one prompt
 are one cluster.
@@ -32,8 +33,9 @@ POLICY = {"half": "count half", "wrong": "count as wrong", "drop": "are left out
 
 @dataclass(frozen=True)
 class Report:
-    """What `agree` found. `pairs` were decided by humans; `human_ties` and `undecided` entries (no choice at
-    all) are left out.
+    """What `agree` found.
+
+    `pairs` were decided by humans; `human_ties` and `undecided` entries (no choice at all) are left out.
 
     `unreadable_pairs` could not be shown to any ranker; `unreadable` names the first images at fault of
     `unreadable_images`.

@@ -24,8 +24,9 @@ HUMANS = "(humans)"
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One ranker's pairwise accuracy with its 95 % interval (`rankkit.analysis.stats.win_interval`, clustered
-    by prompt).
+    """One ranker's pairwise accuracy with its 95 % interval.
+
+    The interval is `rankkit.analysis.stats.win_interval`, clustered by prompt.
 
     `pairs` is what the accuracy rests on, `ties` how many pairs got equal scores, `abstained` how many
     readable pairs got no score for one of their images, with `reasons` counted. `p_value` is two-sided,
@@ -103,8 +104,9 @@ class _Score:
 
 
 class Tally:
-    """The sums of a run. `humans` says whether their choices are rankings, to be correlated like a
-    ranker's.
+    """The sums of a run.
+
+    `humans` says whether their choices are rankings, to be correlated like a ranker's.
     """
 
     def __init__(self, needs_prompt: Mapping[str, bool], ties: Ties, *, humans: bool) -> None:
@@ -165,8 +167,9 @@ class Tally:
         return tuple(_agreement(name, kept) for name, kept in self.scores.items())
 
     def correlations(self) -> tuple[Kendall, ...]:
-        """Every two rankers, each with itself too, and with the humans where those ranked more than two
-        images.
+        """Every two rankers, each with itself too.
+
+        The humans are one of them where they ranked more than two images.
         """
         return tuple(_kendall(pair, found) for pair, found in self.taus.items())
 

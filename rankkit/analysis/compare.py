@@ -1,5 +1,6 @@
-"""Two folders, image against image: how often A's image is preferred to B's, and whether that could be
-chance.
+"""Two folders, image against image.
+
+How often A's image is preferred to B's, and whether that could be chance.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""How far a pairwise judge can be trusted: what its groups say of it (`details["judge"]`), added up over a
-run, and put into words.
+"""How far a pairwise judge can be trusted.
+
+What its groups say of it (`details["judge"]`), added up over a run, and put into words.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ MEANS = ("swap_consistency", "position_bias")  # over the pairs judged in both o
 
 
 def total(groups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The diagnostics of a run, with the keys of a group's: counts are summed, shares are means over all
-    pairs judged in both orders.
+    """The diagnostics of a run, with the keys of a group's.
+
+    Counts are summed, shares are means over all pairs judged in both orders.
 
     `zeta` is the mean over the groups that have one; `groups`, `apart` and `degraded` count groups: all,
     those whose comparisons do not connect all images, and those of which more than a fifth of the calls
@@ -46,8 +48,9 @@ def total(groups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def words(run: Mapping[str, Any]) -> dict[str, str]:
-    """A run's (or with `total` of one, a group's) diagnostics for people: what is told, and what is to tell
-    of it.
+    """A run's (or with `total` of one, a group's) diagnostics for people.
+
+    What is told, and what is to tell of it.
     """
     pairs, calls, failed = (f"{run[key]:,.0f}" for key in ("pairs", "calls", "failed_calls"))
     kinds = ", ".join(

@@ -1,5 +1,6 @@
-"""Rows to a leaderboard: means that say how sure they are, or how often one entry beats the others on the
-same prompt.
+"""Rows to a leaderboard.
+
+Means that say how sure they are, or how often one entry beats the others on the same prompt.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ class Summary:
 
     @property
     def mean(self) -> Mean:
-        """Mean score ± standard error, clustered by prompt; images without a prompt are clusters of their
-        own.
+        """Mean score ± standard error, clustered by prompt.
+
+        Images without a prompt are clusters of their own.
         """
         return clustered_mean(self.scores, self.prompts)
 
@@ -63,8 +65,9 @@ class Table:
 
 
 def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
-    """Read row files into a leaderboard; with ``by="folder"`` an entry is the folder an image lies in, not
-    the file of its row.
+    """Read row files into a leaderboard.
+
+    With ``by="folder"`` an entry is the folder an image lies in, not the file of its row.
 
     Raises `BadRows` when the files hold no row.
     """
@@ -185,8 +188,9 @@ def plus_minus(mean: Mean) -> str:
 
 
 def _wins(entry: str, contests: Iterable[Mapping[str, list[float]]]) -> Rate:
-    """How often this entry's mean score on a prompt beats another entry's, ties half; prompts are
-    clusters.
+    """How often this entry's mean score on a prompt beats another entry's, ties half.
+
+    Prompts are clusters.
     """
     outcomes: list[float] = []
     clusters: list[int] = []

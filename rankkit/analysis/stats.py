@@ -1,5 +1,6 @@
-"""Means, rates and rank correlations that say how sure they are: pairs of one prompt are one cluster, not
-independent evidence.
+"""Means, rates and rank correlations that say how sure they are.
+
+Pairs of one prompt are one cluster, not independent evidence.
 
 Everywhere `clusters` holds one integer label per value, or None where every value stands for itself.
 """
@@ -19,7 +20,8 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """A mean with its cluster-robust standard error, in the unit of the values;
+    """A mean with its cluster-robust standard error, in the unit of the values.
+
     NaN where there is too little to know.
     """
 
@@ -66,8 +68,9 @@ class Rate:
 
 
 def clustered_mean(values: ArrayLike, clusters: ArrayLike | None = None) -> Mean:
-    """The mean of all values, each counting once, and its standard error when values of one cluster may
-    depend on each other.
+    """The mean of all values, each counting once, and its cluster-robust standard error.
+
+    Values of one cluster may depend on each other.
 
     The variance is that of a ratio estimator, ``C/(C-1) Σ_c (Σ_{i∈c} (x_i - mean))² / n²`` (Liang & Zeger
     1986, with the usual correction for C clusters); with a cluster per value it is the ordinary s²/n. NaN
@@ -93,8 +96,9 @@ def win_interval(values: ArrayLike, clusters: ArrayLike | None = None, *, level:
 
 
 def effective_size(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
-    """How many independent trials would know the rate as well as these values in [0, 1]: ``p (1 - p) /
-    variance``.
+    """How many independent trials would know the rate as well as these values in [0, 1].
+
+    ``p (1 - p) / variance``.
 
     The variance is the cluster-robust one, or that of independent values where it is larger, because few
     clusters can agree by chance. Where the cluster-robust variance is 0 (all won, one cluster, clusters that
@@ -111,8 +115,9 @@ def effective_size(values: ArrayLike, clusters: ArrayLike | None = None) -> floa
 
 
 def wilson(rate: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (JASA 1927) of a rate seen in n trials; n may be a fraction. [0, 1] without
-    trials.
+    """Wilson's score interval (JASA 1927) of a rate seen in n trials.
+
+    N may be a fraction. [0, 1] without trials.
     """
     if n <= 0:
         return 0.0, 1.0
@@ -123,8 +128,9 @@ def wilson(rate: float, n: float, *, level: float = 0.95) -> tuple[float, float]
 
 
 def cluster_sign_test(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
-    """Two-sided exact p-value that as many clusters have a mean above ½ as below it; clusters at ½ are left
-    out.
+    """Two-sided exact p-value that as many clusters have a mean above ½ as below it.
+
+    Clusters at ½ are left out.
     """
     x, c = _arrays(values, clusters)
     if not x.size:
@@ -134,8 +140,9 @@ def cluster_sign_test(values: ArrayLike, clusters: ArrayLike | None = None) -> f
 
 
 def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact sign test (Arbuthnott 1710): the chance of a split at least this uneven under a fair
-    coin. 1 without trials.
+    """Two-sided exact sign test (Arbuthnott 1710).
+
+    The chance of a split at least this uneven under a fair coin. 1 without trials.
     """
     n, few = wins + losses, min(wins, losses)
     total, term = 0.0, -n * math.log(2)  # log of C(n, k) / 2^n
@@ -146,8 +153,9 @@ def sign_test(wins: int, losses: int) -> float:
 
 
 def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> float:
-    """Kendall's tau-b (Biometrika 1945) of two lists of scores of the same items, in [-1, 1], corrected for
-    ties.
+    """Kendall's tau-b of two lists of scores of the same items, in [-1, 1], corrected for ties.
+
+    Source: Kendall, Biometrika 1945.
 
     Items for which either score is NaN are left out. NaN where it is undefined: fewer than two items, or all
     tied in one list. O(n log² n), so that a group of 40 000 is no trouble (Knight, JASA 1966).

@@ -1,3 +1,4 @@
-"""What flows and who ranks: groups, rankings, rankers and panels, the one decoder, and how pairs become an
-order.
+"""What flows and who ranks.
+
+Groups, rankings, rankers and panels, the one decoder, and how pairs become an order.
 """

@@ -22,8 +22,9 @@ P_MIN = 1e-4  # one call never counts as certain: probabilities are clipped to [
 
 
 def schedule(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
-    """Pairs to compare: every pair up to 8 items, above that a seeded connected circulant of the given even
-    degree.
+    """Pairs to compare: every pair up to 8 items, a part of them above.
+
+    That part is a seeded connected circulant of the given even degree.
     """
     if n <= max(ROUND_ROBIN_UP_TO, degree + 1):
         return round_robin(n)
@@ -36,8 +37,9 @@ def round_robin(n: int) -> list[Pair]:
 
 
 def circulant(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
-    """A regular, connected comparison graph: item i meets i±o for `degree`/2 offsets o, n·degree/2 pairs in
-    all.
+    """A regular, connected comparison graph.
+
+    Item i meets i±o for `degree`/2 offsets o, n·degree/2 pairs in all.
 
     The offsets are drawn by `seed`; one of them is coprime to n, which makes the graph one cycle and hence
     connected.
@@ -53,8 +55,9 @@ def circulant(n: int, *, seed: int = 0, degree: int = 8) -> list[Pair]:
 
 
 def both_orders(shown_first: float, shown_second: float) -> tuple[float, float]:
-    """Combine one pair asked in both orders into (P(i better), position bias in logits: positive favours the
-    image shown first).
+    """Combine one pair asked in both orders into (P(i better), position bias).
+
+    The position bias is in logits; positive favours the image shown first.
 
     `shown_first` is P(i better) when i was shown first, `shown_second` the same when i was shown second. If
     the judge is a difference of utilities plus a constant bias towards one position, that constant cancels
@@ -82,8 +85,9 @@ def borda(W: Floats) -> Floats:
 
 
 def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
-    """Maximum a posteriori Bradley–Terry utilities and their standard errors, both in logits (Bradley & Terry
-    1952).
+    """Maximum a posteriori Bradley–Terry utilities and their standard errors, both in logits.
+
+    Source: Bradley & Terry 1952.
 
     Minimises ``-Σ W_ij log σ(θ_i - θ_j) + prior/2 ‖θ‖²`` by damped Newton steps. The Gaussian prior makes it
     strictly convex: the solution is unique and finite for any data (all wins, disconnected, empty), sums to
@@ -121,8 +125,9 @@ def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
 
 
 def parts(n: int, pairs: Iterable[Pair]) -> list[list[int]]:
-    """The n items in sets that these comparisons join, the largest first; scores of different sets mean
-    nothing beside each other.
+    """The n items in sets that these comparisons join, the largest first.
+
+    Scores of different sets mean nothing beside each other.
     """
     parent = list(range(n))
 
@@ -146,8 +151,9 @@ def connected(n: int, pairs: Iterable[Pair]) -> bool:
 
 
 def triads(n: int, p: Mapping[Pair, float]) -> dict[str, Any]:
-    """How often i beats j, j beats k and k beats i, from P(i beats j) of the pairs compared; an exact half
-    takes no side.
+    """How often i beats j, j beats k and k beats i, from P(i beats j) of the pairs compared.
+
+    An exact half takes no side.
 
     ``triads`` of the items were compared all three ways, ``circular_triads`` of them go round. ``zeta`` is
     Kendall and Babington Smith's coefficient of consistence (Biometrika 31, 1940), 1 where nothing goes round

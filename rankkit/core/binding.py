@@ -1,5 +1,6 @@
-"""What a function or method may be asked with: its inputs by name, the names it may not use, and one call for
-a whole batch.
+"""What a function or method may be asked with.
+
+Its inputs by name, the names it may not use, and one call for a whole batch.
 
 A signature is read once, when the ranker is built. Ordinary parameters are inputs; keyword-only ones are
 options.
@@ -39,8 +40,9 @@ RESERVED_DETAILS = frozenset({"error", "failure", "image", "judge", "members", "
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function with the inputs it asks for: `names` maps an input's singular name to the parameter that
-    takes it.
+    """A function with the inputs it asks for.
+
+    `names` maps an input's singular name to the parameter that takes it.
 
     With `batched`, parameters take lists of one length, and the function returns one answer per entry.
     """
@@ -83,8 +85,9 @@ class Call:
 
 
 def bind(function: Callable[..., Any], kind: str) -> Call:
-    """The function with the inputs that its ordinary parameters ask for; ``**anything`` asks for all, as
-    batches.
+    """The function with the inputs that its ordinary parameters ask for.
+
+    ``**anything`` asks for all, as batches.
 
     Raises `BrokenRanker` for a parameter that rankkit has no value for, for a mixture of single values and
     batches, and for an ``async`` function; `BadOption` for an option with a reserved name.
@@ -121,8 +124,9 @@ def bind(function: Callable[..., Any], kind: str) -> Call:
 
 
 def refuse_reserved(name: str, options: object) -> None:
-    """Raise `BadOption` where an option bears the name of an input, which could not be told from the input
-    itself.
+    """Raise `BadOption` where an option bears the name of an input.
+
+    Such an option could not be told from the input itself.
     """
     assert isinstance(options, (list, tuple))
     for option in options:

@@ -1,5 +1,6 @@
-"""Calling a ranker, the same way everywhere: what it returns is checked, and a failure costs only the group
-that failed.
+"""Calling a ranker, the same way everywhere.
+
+What it returns is checked, and a failure costs only the group that failed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from rankkit.errors import BrokenRanker, RunStopped
 
 
 def rank_groups(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Ranking]:
-    """One ranking per group, with one score per image. Where the ranker fails, each group is asked for by
-    itself, and the one that fails alone abstains with the reason.
+    """One ranking per group, with one score per image.
+
+    Where the ranker fails, each group is asked for by itself, and the one that fails alone abstains with the
+    reason.
 
     Passes `RunStopped` on: it ends the run, and no image is to blame. A ranker that calls ``sys.exit`` has
     failed like any other.
@@ -32,8 +35,9 @@ def rank_groups(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Rank
 
 
 def check_rankings(rankings: object, groups: Sequence[Group], name: str) -> list[Ranking]:
-    """What a ranker returned, if it is one `Ranking` per group with one score per image; else raises
-    `BrokenRanker`.
+    """What a ranker returned, if it is one `Ranking` per group with one score per image.
+
+    Else raises `BrokenRanker`.
     """
     if not isinstance(rankings, Sequence) or not all(isinstance(ranking, Ranking) for ranking in rankings):
         raise BrokenRanker(
@@ -59,8 +63,9 @@ def abstention(group: Group, reason: str, kind: Kind = "listwise") -> Ranking:
 
 
 class LazyRanker:
-    """A ranker that is built with the first groups it is asked to rank: who needs no ranking loads no
-    weights.
+    """A ranker that is built with the first groups it is asked to rank.
+
+    Who needs no ranking loads no weights.
     """
 
     def __init__(self, name: str, load: Callable[[], Ranker]) -> None:

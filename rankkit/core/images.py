@@ -109,8 +109,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def read(path: str | os.PathLike[str], span: tuple[int, int] | None = None) -> bytes | str:
-    """The bytes of a file, or of a span (offset, size) in it, or the reason why they cannot be had (missing,
-    a folder, forbidden …).
+    """The bytes of a file, or of a span (offset, size) in it, or the reason why they cannot be had.
+
+    Reasons are a missing file, a folder, a forbidden file …
     """
     try:
         status = os.stat(path)

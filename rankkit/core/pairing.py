@@ -28,8 +28,9 @@ OrderedPair = tuple[int, int]
 
 
 class Comparisons:
-    """The comparisons of one group: its distinct images in an order of their own, the calls to make, and the
-    answers so far.
+    """The comparisons of one group.
+
+    Its distinct images in an order of their own, the calls to make, and the answers so far.
 
     Images are distinct by content: the order of the group cannot matter, and an image never meets itself.
     """
@@ -60,8 +61,9 @@ class Comparisons:
         self.reasons[first] = self.reasons[second] = str(said.details.get("error", no_probability))
 
     def bridge(self) -> list[OrderedPair]:
-        """Further calls, added to `calls`, where failures have left parts that never met: one new pair joins
-        each to the largest.
+        """Further calls, added to `calls`, where failures have left parts that never met.
+
+        One new pair joins each to the largest.
 
         An image of which every call failed is a part of its own and is left alone.
         """
@@ -77,8 +79,9 @@ class Comparisons:
         return calls
 
     def ranking(self, prior: float) -> Ranking:
-        """Bradley–Terry utilities of the group's images, with evidence. An image left without a comparison
-        abstains.
+        """Bradley–Terry utilities of the group's images, with evidence.
+
+        An image left without a comparison abstains.
 
         So do those whose comparisons do not join them to the largest part of the group, and all where no part
         is the largest.
@@ -97,8 +100,9 @@ class Comparisons:
         )
 
     def _details(self, outcomes: Outcomes, win_rates: Sequence[float]) -> list[dict[str, Any]]:
-        """Per distinct image: win rate, comparisons, failed calls, why it abstains, and the diagnostics of
-        the whole group.
+        """The evidence of each distinct image.
+
+        Win rate, comparisons, failed calls, why it abstains, and the diagnostics of the whole group.
         """
         diagnostics = self._diagnostics(outcomes)
         met = Counter(k for i, j, _, _ in outcomes.counted for k in (i, j))
@@ -119,8 +123,9 @@ class Comparisons:
         return found
 
     def _diagnostics(self, outcomes: Outcomes) -> dict[str, Any]:
-        """How the judge did over the whole group: consistency, position bias, ties, cycles, failures,
-        tokens.
+        """How the judge did over the whole group.
+
+        Consistency, position bias, ties, cycles, failures, tokens.
         """
         both = outcomes.both
         agreed = [(self.answers[i, j] - 0.5) * (0.5 - self.answers[j, i]) >= 0 for i, j in both]

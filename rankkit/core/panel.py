@@ -29,8 +29,9 @@ class MeanRank:
         return f"<mean rank of {members}>"
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """Score = weighted mean over members of (ranked - rank) / (ranked - 1), in [0, 1]: 1 if every member
-        puts it first.
+        """Score = weighted mean over members of (ranked - rank) / (ranked - 1), in [0, 1].
+
+        1 if every member puts it first.
         """
         verdicts = _ask_all(self.members, groups)
         return [
@@ -86,7 +87,8 @@ def mean_rank(rankers: Mapping[str, Ranker], weights: Mapping[str, float] | None
 
 
 def lexicographic(*rankers: Ranker) -> Lexicographic:
-    """The first ranker's order, its ties refined by the second, and so on:
+    """The first ranker's order, its ties refined by the second, and so on.
+
     ``lexicographic(geneval, pickscore)`` gates by the first.
     """
     if not rankers:

@@ -1,5 +1,6 @@
-"""Work done ahead in threads, in order: images are read and decoded while the ranker is busy with those
-before them.
+"""Work done ahead in threads, in order.
+
+Images are read and decoded while the ranker is busy with those before them.
 
 Threads and queues that are one C call each, not `threading` and `concurrent.futures`: there Ctrl-C can strike
 between the taking of a lock and the `with` that gives it back, and the program then waits for its own threads
@@ -28,8 +29,9 @@ R = TypeVar("R")
 def prefetch(
     items: Iterable[T], function: Callable[[T], R], pixels: Callable[[R], int] = lambda result: 0
 ) -> Iterator[tuple[T, R]]:
-    """Items with the function's results, in order; at most `AHEAD` of them under way, fewer while the results
-    have many pixels.
+    """Items with the function's results, in order.
+
+    At most `AHEAD` of them under way, fewer while the results have many pixels.
     """
     tasks: SimpleQueue[Any] = SimpleQueue()
     waiting: deque[tuple[T, SimpleQueue[Any]]] = deque()

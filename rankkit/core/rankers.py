@@ -42,8 +42,9 @@ def pairwise(function: F) -> F:
 
 
 class Pointwise:
-    """A ranker that scores images one by one. Define `score`; keyword-only parameters of `__init__` are the
-    options.
+    """A ranker that scores images one by one.
+
+    Define `score`; keyword-only parameters of `__init__` are the options.
 
     `score` takes any of ``images``, ``prompts``, ``metadata`` (lists of one length, passed by keyword, only
     those it asks for) and returns one number per image, or a `Scored`. Where it raises for a batch, the
@@ -61,8 +62,9 @@ class Pointwise:
         return bind(self.score, "pointwise")
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """All images of all groups go to `score` in one call; the numbers come back as one ranking per
-        group.
+        """All images of all groups go to `score` in one call.
+
+        The numbers come back as one ranking per group.
         """
         columns: Columns = {
             "image": [image for group in groups for image in group.images],
@@ -77,8 +79,9 @@ class Pointwise:
 
 
 class Pairwise:
-    """A ranker that compares two images. Define `compare`; keyword-only parameters of `__init__` are the
-    options.
+    """A ranker that compares two images.
+
+    Define `compare`; keyword-only parameters of `__init__` are the options.
 
     `compare` takes any of ``firsts``, ``seconds``, ``prompts``, ``metadata`` (lists; the singular names ask
     for one pair per call) and returns P(first is better) for each pair, or a `Scored` whose details say more
@@ -152,8 +155,7 @@ def build(target: object, /, **options: Any) -> Ranker:
 
 
 def check_target(target: object) -> None:
-    """Raise `BrokenRanker` or `BadOption` for what can be seen to be wrong with a class or a function before
-    it is built.
+    """Raise `BrokenRanker` or `BadOption` for a class or a function that is wrong before it is built.
 
     That is: inputs that rankkit cannot give, an ``async`` function, options with reserved names, attributes
     of a wrong type.
@@ -178,8 +180,9 @@ def check_target(target: object) -> None:
 
 
 def kind_of(target: object) -> Kind:
-    """Whether a ranker, a class or a function is pointwise, pairwise or listwise (which is what it is when it
-    says nothing).
+    """Whether a ranker, a class or a function is pointwise, pairwise or listwise.
+
+    It is listwise when it says nothing.
 
     Raises `BrokenRanker` for an attribute `kind` that is none of the three.
     """
@@ -194,8 +197,9 @@ def kind_of(target: object) -> Kind:
 
 
 def needs_prompt(target: object) -> bool:
-    """Whether a ranker, a class or a function cannot do without a prompt: it asks for one and has no default
-    for it.
+    """Whether a ranker, a class or a function cannot do without a prompt.
+
+    It asks for one and has no default for it.
 
     An attribute `needs_prompt`, true or false, decides where there is one. Raises `BrokenRanker` where it is
     neither.
@@ -257,8 +261,9 @@ def _kind_of_function(function: Callable[..., Any]) -> Kind | None:
 
 
 def _described(ranker: Pointwise | Pairwise, function: Callable[..., Any]) -> str:
-    """``<ranker compressibility, quality=80, pointwise>``: a function by its name and options, a class by its
-    name.
+    """``<ranker compressibility, quality=80, pointwise>``.
+
+    A function by its name and options, a class by its name.
     """
     name, options = type(ranker).__name__, ""
     if isinstance(function, functools.partial):

@@ -1,5 +1,6 @@
-"""Text and values made safe to show and to store: valid Unicode, one line for a terminal, plain JSON
-values.
+"""Text and values made safe to show and to store.
+
+Valid Unicode, one line for a terminal, plain JSON values.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ def one_line(text: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON can hold it: numpy scalars and arrays unpacked, NaN and infinities null, anything else
-    its text.
+    """A value as JSON can hold it.
+
+    Numpy scalars and arrays unpacked, NaN and infinities null, anything else its text.
     """
     if value is None or isinstance(value, (bool, int)):
         return value

@@ -1,6 +1,4 @@
-"""What flows: a `Group` of candidate images goes in, a `Ranking` of them comes out, a `Ranker` is whatever
-does that.
-"""
+"""What flows: a `Group` of images goes in, a `Ranking` of them comes out, a `Ranker` does that."""
 
 from __future__ import annotations
 
@@ -121,8 +119,9 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which ranker a row speaks for: its name as the user wrote it, without options; its version; its
-    options.
+    """Which ranker a row speaks for: name, version and options.
+
+    The name is as the user wrote it, without options.
     """
 
     ranker: str
@@ -132,13 +131,15 @@ class Identity:
 
 @runtime_checkable
 class Ranker(Protocol):
-    """Anything that orders the images of each group: one `Ranking` per `Group`, in order, aligned with its
-    images.
+    """Anything that orders the images of each group.
+
+    One `Ranking` per `Group`, in order, aligned with its images.
     """
 
     def rank(self, groups: Sequence[Group], /) -> Sequence[Ranking]:
-        """Order each group. A candidate that cannot be judged gets NaN and ``details["error"]``; it never
-        raises for one image.
+        """Order each group.
+
+        A candidate that cannot be judged gets NaN and ``details["error"]``; it never raises for one image.
         """
         ...
 

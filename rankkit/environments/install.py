@@ -1,5 +1,6 @@
-"""An environment of its own for a ranker whose package cannot live in ours: what `rankkit install NAME`
-makes.
+"""An environment of its own for a ranker whose package cannot live in ours.
+
+What `rankkit install NAME` makes.
 
     $RANKKIT_HOME, else ~/.local/share/rankkit
       environments/NAME/        a virtual environment: the pins of official.txt, rankkit, the plugin
@@ -68,8 +69,9 @@ def install(
     tool: Tool | None = None,
     say: Say = lambda text: None,
 ) -> Path:
-    """Make the environment of a ranker, try it, and write its entry to rankers.d. Returns the
-    environment's folder.
+    """Make the environment of a ranker, try it, and write its entry to rankers.d.
+
+    Returns the environment's folder.
 
     `plugin`: a folder to install the plugin from; the installed one if not given. An environment that is
     complete stays as it is, unless `force`. Raises `RankkitError` with the last lines of what failed; then
@@ -246,8 +248,9 @@ def _beside(folder: Path, what: str = "old") -> Path:
 
 
 def _clear(folder: Path, say: Say) -> None:
-    """Tidy up after an installation that was killed: a half-built environment goes, the one before it comes
-    back.
+    """Tidy up after an installation that was killed.
+
+    A half-built environment goes, the one before it comes back.
     """
     if folder.exists() and _marker(folder) is None:
         if not (_beside(folder, "building").exists() or (folder / "pyvenv.cfg").exists()):

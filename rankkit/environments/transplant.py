@@ -1,5 +1,6 @@
-"""What is installed here, put into another environment: the files of a distribution's modules, with metadata
-of their own. No index.
+"""What is installed here, put into another environment.
+
+The files of a distribution's modules, with metadata of their own. No index.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from rankkit.errors import RankkitError
 
 
 def copy(owner: Distribution, modules: Iterable[str], site: Path) -> None:
-    """Put these top-level modules of a distribution into a site-packages, whether it is installed from a
-    wheel or editable.
+    """Put these top-level modules of a distribution into a site-packages.
+
+    The distribution may be installed from a wheel or editable.
 
     Entry points that lead into other modules stay behind. Raises `RankkitError` where a module is not to be
     found.

@@ -1,3 +1,4 @@
-"""Files in and out: rows and their formats, records of any table, human preferences, and where prompts come
-from.
+"""Files in and out.
+
+Rows and their formats, records of any table, human preferences, and where prompts come from.
 """

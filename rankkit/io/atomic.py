@@ -16,8 +16,9 @@ except ImportError:  # Windows, where nothing is locked
 
 @contextmanager
 def replacing_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the place of `path` when the block ends well, else it
-    is removed.
+    """Yield a path beside `path` to write to.
+
+    It takes the place of `path` when the block ends well, else it is removed.
 
     A link stays one: the file that it names is replaced. The permissions of a file that was there stay.
     """

@@ -75,8 +75,9 @@ def read_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Write]:
-    """Write a row file anew: yields a function that takes a row; the file takes its place only when the block
-    ends well.
+    """Write a row file anew: yields a function that takes a row.
+
+    The file takes its place only when the block ends well.
     """
     with replacing_file(path) as part, format_of(path).writer(part) as write:
         yield write
@@ -123,8 +124,9 @@ class Jsonl:
 
 
 class Csv:
-    """Comma-separated with a header; objects are JSON strings; cells that a spreadsheet would run are
-    preceded by an apostrophe.
+    """Comma-separated with a header.
+
+    Objects are JSON strings; cells that a spreadsheet would run are preceded by an apostrophe.
     """
 
     def reader(self, path: Path) -> Iterator[Row]:

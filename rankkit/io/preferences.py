@@ -1,5 +1,6 @@
-"""What humans chose, from the files in which others publish it: one `Preference` per prompt, whatever the
-format.
+"""What humans chose, from the files in which others publish it.
+
+One `Preference` per prompt, whatever the format.
 
 Which format a file has shows in the fields of its first entry. It is read as a stream, twice: to check and
 count it, and to rank it.
@@ -27,8 +28,9 @@ IMAGES = "image_path|file_path|images|files"
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """One prompt, its images, and how humans ordered them: `human` is higher for the better image, equal for
-    a tie, NaN for no opinion.
+    """One prompt, its images, and how humans ordered them.
+
+    `human` is higher for the better image, equal for a tie, NaN for no opinion.
 
     `where` names the entry in its file ("line 3"), `names` each image. No image is read before `image` is
     asked for it.
@@ -85,8 +87,9 @@ class PreferenceFile:
     records: Callable[[bool], Iterator[tuple[str, Record]]]
 
     def entries(self, *, images: bool = True) -> Iterator[Preference]:
-        """Entries in the order of the file; without `images` those that a parquet file embeds are left out
-        (None).
+        """Entries in the order of the file.
+
+        Without `images` those that a parquet file embeds are left out (None).
 
         Raises `BadSource` at the first entry that does not keep to the format, naming it and the value.
         """
@@ -114,8 +117,9 @@ class PreferenceFile:
 def open_preferences(
     path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
 ) -> PreferenceFile:
-    """Recognise a file of human choices by its content; its paths start from the folder `images`, by default
-    the file's own.
+    """Recognise a file of human choices by its content.
+
+    Its paths start from the folder `images`, by default the file's own.
 
     Raises `UsageError` for no file, `BadSource` for one in no known format.
     """
@@ -167,8 +171,9 @@ def _preference(where: str, record: Record, known: PreferenceFormat) -> Preferen
 
 
 def _hpdv2_ranks(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
-    """`rank` is the consensus of all annotators, 1 for the best image; what each of them said
-    (`raw_annotations`) is not used.
+    """`rank` is the consensus of all annotators, 1 for the best image.
+
+    What each of them said (`raw_annotations`) is not used.
     """
     images = _images(record, IMAGES)
     return images, tuple(-rank for rank in _numbers(record, "rank", len(images)))
@@ -181,15 +186,17 @@ def _hpdv2_choices(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float
 
 
 def _hpdv3(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
-    """`path1` is the preferred image, always; votes (`choice_dist`) and `confidence` are published for a part
-    only and not used.
+    """`path1` is the preferred image, always.
+
+    Votes (`choice_dist`) and `confidence` are published for a part only and not used.
     """
     return (_image(record, "path1"), _image(record, "path2")), (1.0, 0.0)
 
 
 def _pickapic(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
-    """`label_0` is 1 when image 0 was chosen, 0 when image 1 was, 0.5 for a tie; without `has_label` nobody
-    has chosen.
+    """`label_0` is 1 when image 0 was chosen, 0 when image 1 was, 0.5 for a tie.
+
+    Without `has_label` nobody has chosen.
     """
     images = _image(record, "jpg_0"), _image(record, "jpg_1")
     if record.get("has_label") is False:
@@ -207,8 +214,9 @@ def _imagereward(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, 
 
 
 def _plain(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
-    """`choice` is a, b or tie in any case; as a number it is the index of the chosen image: 0 is image_a, 1
-    is image_b, 0.5 a tie.
+    """`choice` is a, b or tie in any case.
+
+    As a number it is the index of the chosen image: 0 is image_a, 1 is image_b, 0.5 a tie.
     """
     choice = record["choice"]
     word = choice.strip().lower() if isinstance(choice, str) else choice
@@ -219,8 +227,9 @@ def _plain(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
 
 
 def _chosen(record: Record) -> tuple[tuple[StoredImage, ...], tuple[float, ...]]:
-    """`chosen` and `rejected` are one image each, or lists of images that are equally good and equally
-    bad.
+    """`chosen` and `rejected` are one image each, or lists of images.
+
+    The images of one list are equally good, or equally bad.
     """
     sides = [_one_or_more(record, side) for side in ("chosen", "rejected")]
     human = [1.0] * len(sides[0]) + [0.0] * len(sides[1])

@@ -1,5 +1,6 @@
-"""Files of records, one by one: a JSON array, one JSON object per line, or parquet, told apart by their first
-bytes.
+"""Files of records, one by one.
+
+A JSON array, one JSON object per line, or parquet, told apart by their first bytes.
 
 However large the file, no more than one record and a chunk of it are in memory.
 """
@@ -23,8 +24,9 @@ MAX_ENTRY = 2**26  # characters that one entry of a JSON array may have
 
 
 def stream(path: Path, fields: Collection[str]) -> Stream:
-    """A function that reads the file from its start: `(where, record)` pairs, "line 3" or "entry 3" or "row
-    3" being the place.
+    """A function that reads the file from its start.
+
+    `(where, record)` pairs, "line 3" or "entry 3" or "row 3" being the place.
 
     Its argument says whether to read what is large: with False, bytes and structures in a parquet file are
     left out (None). So is every parquet column that `fields` does not name. Raises `BadSource` for anything

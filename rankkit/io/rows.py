@@ -1,5 +1,6 @@
-"""Group + ranking to flat rows: one `Row` per image and ranker, the only thing that is ever written to
-disk.
+"""Group + ranking to flat rows.
+
+One `Row` per image and ranker, the only thing that is ever written to disk.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Row(TypedDict):
 
 
 def rows(group: Group, ranking: Ranking, identity: Identity, sha256: Sequence[str] = ()) -> list[Row]:
-    """The rows of one ranked group, in the order of its images;
+    """The rows of one ranked group, in the order of its images.
+
     `of` counts the candidates that were ranked.
     """
     assert len(ranking.scores) == len(group.images), "a ranking is aligned with its group"

@@ -1,5 +1,6 @@
-"""What a plugin states of its rankers in its card.toml, read through its distribution's file list: nothing is
-imported.
+"""What a plugin states of its rankers in its card.toml, read through its distribution's file list.
+
+Nothing is imported.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ else:
 
 
 def describe(offer: Installed, *, verbose: bool = False) -> dict[str, Any]:
-    """An installed ranker as a dict: name, distribution, version;
+    """An installed ranker as a dict: name, distribution, version.
+
     `error` if it is broken; with `verbose` its `card`.
     """
     found: dict[str, Any] = {"name": offer.name, "distribution": offer.distribution, "version": offer.version}
@@ -54,8 +56,9 @@ KEYS: Mapping[str, type] = {
 
 
 def problems(offer: Installed) -> list[str]:
-    """What is wrong with a ranker's card, a line each: keys that no card has, values of a wrong type, a file
-    that cannot be read.
+    """What is wrong with a ranker's card, a line each.
+
+    Keys that no card has, values of a wrong type, a file that cannot be read.
     """
     found = []
     for key, value in _cards(offer.distribution).get(offer.name, {}).items():
@@ -84,8 +87,9 @@ def clash() -> str | None:
 
 @lru_cache
 def _cards(name: str) -> dict[str, dict[str, Any]]:
-    """Every ranker's table in the card.toml files of a distribution; those of a single-ranker card stand at
-    the top level.
+    """Every ranker's table in the card.toml files of a distribution.
+
+    Those of a single-ranker card stand at the top level.
     """
     try:
         owner = distribution(name)
@@ -107,16 +111,18 @@ def _cards(name: str) -> dict[str, dict[str, Any]]:
 
 
 def shipped(owner: Distribution, name: str) -> list[Path]:
-    """The files of this name that a distribution brings, as far as they are there: card.toml,
-    official.txt.
+    """The files of this name that a distribution brings, as far as they are there.
+
+    Card.toml, official.txt.
     """
     listed = [Path(str(owner.locate_file(file))) for file in owner.files or () if file.name == name]
     return [path for path in listed if path.is_file()] or _in_source(owner, name)
 
 
 def _in_source(owner: Distribution, name: str) -> list[Path]:
-    """An editable installation lists no files of its own; they lie in the project folder, beside or above its
-    modules.
+    """An editable installation lists no files of its own.
+
+    They lie in the project folder, beside or above its modules.
     """
     source = json.loads(owner.read_text("direct_url.json") or "{}")
     editable = source.get("dir_info", {}).get("editable")

@@ -1,5 +1,6 @@
-"""What is installed: the rankers that distributions and rankkit.toml offer, listed without importing any of
-them.
+"""What is installed.
+
+The rankers that distributions and rankkit.toml offer, listed without importing any of them.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ GROUP = "rankkit.rankers"
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """One ranker that an installed distribution offers; `error` says why it cannot work, as far as that shows
-    without importing it.
+    """One ranker that an installed distribution offers.
+
+    `error` says why it cannot work, as far as that shows without importing it.
 
     One of rankkit.toml has "command" or "url" for a distribution, and that command or address for a version.
     """

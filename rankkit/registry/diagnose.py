@@ -1,5 +1,6 @@
-"""What is wrong with a plugin, as far as it can be seen without importing it: so that listing is safe, quick
-and still tells.
+"""What is wrong with a plugin, as far as it can be seen without importing it.
+
+So that listing is safe, quick and still tells.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from pathlib import Path
 
 
 def of(point: EntryPoint) -> str | None:
-    """The first fault of an entry point, in words, or None: bad value, missing extra, module or import, bad
-    syntax, no such attribute.
+    """The first fault of an entry point, in words, or None.
+
+    Bad value, missing extra, module or import, bad syntax, no such attribute.
     """
     try:
         module, attribute = point.module, point.attr
@@ -69,8 +71,9 @@ def _missing_extra(point: EntryPoint) -> str | None:
 
 
 def _requirements(owner: Distribution | None, extra: str) -> Iterator[str]:
-    """What an extra adds without further conditions; whether others (a Python version, a system) hold is for
-    the installer to know.
+    """What an extra adds without further conditions.
+
+    Whether others (a Python version, a system) hold is for the installer to know.
     """
     for line in (owner.requires or []) if owner else []:
         name = re.match(r"[A-Za-z0-9._-]+", line)

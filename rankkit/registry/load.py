@@ -49,8 +49,9 @@ One = Callable[[Spec, Mapping[str, Any]], Prepared]
 
 
 def load(spec: str, /, **options: Any) -> Ranker:
-    """The ranker that a spec names, built and ready. Keyword options are added to those in the spec, as
-    Python values.
+    """The ranker that a spec names, built and ready.
+
+    Keyword options are added to those in the spec, as Python values.
 
     Raises `UnknownRanker`, `BadOption` or `BrokenRanker`, each naming the thing and the next step.
     """
@@ -147,8 +148,9 @@ def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
 
 
 def _stated_version(spec: Spec, target: Any, given: Mapping[str, Any]) -> str | None:
-    """What a ranker says of its own version: a string, or a class method of its options (which weights they
-    name) that loads none.
+    """What a ranker says of its own version.
+
+    A string, or a class method of its options (which weights they name) that loads none.
     """
     stated = getattr(target, "version", None)
     if not callable(stated):

@@ -70,7 +70,8 @@ def _exact(weight: float) -> str:
 
 
 def panel_weights(ranker: str) -> dict[str, float] | None:
-    """The weights of a panel's members by their specs, from the name that its rows bear;
+    """The weights of a panel's members by their specs, from the name that its rows bear.
+
     None for any other ranker.
     """
     try:

@@ -1,5 +1,6 @@
-"""Names of rankers that live elsewhere: rankkit.toml, rankers.d, and addresses. Nothing is started by reading
-them.
+"""Names of rankers that live elsewhere: rankkit.toml, rankers.d, and addresses.
+
+Nothing is started by reading them.
 
     [rankers.hpsv3-official]
     command = ["/path/to/environment/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"]
@@ -69,8 +70,9 @@ def owned_file(name: str) -> Path:
 
 
 def places() -> dict[str, Place]:
-    """Every entry of rankers.d and of rankkit.toml by name; of two with one name, that of rankkit.toml, the
-    user's own, counts.
+    """Every entry of rankers.d and of rankkit.toml by name.
+
+    Of two with one name, that of rankkit.toml, the user's own, counts.
 
     Raises `UsageError`, which names the file, for one that cannot be read or understood.
     """
@@ -88,15 +90,17 @@ def _owned_files() -> list[Path]:
 
 
 def find(name: str) -> Place | None:
-    """Where the ranker of this name lives, if that is elsewhere: an address itself, or a name in
-    rankkit.toml.
+    """Where the ranker of this name lives, if that is elsewhere.
+
+    An address itself, or a name in rankkit.toml.
     """
     return Place(name, url=name) if name.startswith(("http://", "https://")) else places().get(name)
 
 
 def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
-    """The ranker at a place, as far as its handshake: a worker is started, or a server is asked. Options are
-    passed on to a worker.
+    """The ranker at a place, as far as its handshake: a worker is started, or a server is asked.
+
+    Options are passed on to a worker.
 
     A server has been given its options; others than those are refused. Raises what `Pipe` and `Http` raise.
     """
@@ -133,8 +137,9 @@ def _read(file: Path) -> str:
 
 
 def _hidden(file: Path) -> bool:
-    """Whether this is the usual place and we may not even look into it: a home that is not ours, under sudo
-    or in a container.
+    """Whether this is the usual place and we may not even look into it.
+
+    A home that is not ours, under sudo or in a container.
     """
     try:
         file.stat()

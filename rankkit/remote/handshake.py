@@ -1,4 +1,5 @@
 """The handshake: what a worker says of itself before it ranks, and how it says that something went wrong.
+
 Both are JSON.
 
 Over a pipe each is a message of its own, ``RKhi`` or ``RKer`` and then JSON; over HTTP the same JSON is the
@@ -62,7 +63,8 @@ def encode_error(error: BaseException, name: str) -> bytes:
 
 
 def error_fields(error: BaseException, name: str) -> dict[str, str]:
-    """An exception as JSON can hold it:
+    """An exception as JSON can hold it.
+
     `error`, one line that names the ranker, and `type`, which of our errors it is.
     """
     line = " ".join(str(error).split()) if isinstance(error, RankkitError) else describe(error)
@@ -118,8 +120,9 @@ def decode_reply(data: bytes) -> list[Ranking]:
 
 
 def raise_error(data: bytes) -> None:
-    """Raise the error that a message holds, if it holds one: as the class of ours that it was, else as
-    `BrokenRanker`.
+    """Raise the error that a message holds, if it holds one.
+
+    As the class of ours that it was, else as `BrokenRanker`.
     """
     if data.startswith(_ERROR):
         raise as_error(data[len(_ERROR) :])

@@ -1,5 +1,6 @@
-"""One server that ranks, seen from here: requests with a limited number of attempts, limited waiting and a
-limited answer.
+"""One server that ranks, seen from here.
+
+Requests with a limited number of attempts, limited waiting and a limited answer.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""One process that ranks: started, spoken to in frames, never waited for without end, and gone when it is
-closed.
+"""One process that ranks.
+
+Started, spoken to in frames, never waited for without end, and gone when it is closed.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ TAIL = 8192  # bytes of what it prints that are kept, to be shown if it dies
 
 
 class Died(BrokenRanker):
-    """A worker is not there any more, does not answer, or answers nonsense: whatever it is, it has been
-    ended.
+    """A worker is not there any more, does not answer, or answers nonsense.
+
+    Whatever it is, it has been ended.
     """
 
 
 class Worker:
-    """A process that speaks frames over its stdin and stdout. What it prints to stderr is kept to be shown
-    should it die.
+    """A process that speaks frames over its stdin and stdout.
+
+    What it prints to stderr is kept to be shown should it die.
 
     It gets a session of its own, so that Ctrl-C reaches this process only, and everything that it starts ends
     with it.
@@ -81,8 +84,9 @@ class Worker:
             return self._read()
 
     def end(self, grace: float) -> None:
-        """Close its stdin, upon which it ends by itself; kill it, and all that it started, if it has not
-        after `grace` seconds.
+        """Close its stdin, upon which it ends by itself.
+
+        Kill it, and all that it started, if it has not after `grace` seconds.
         """
         if os.getpid() != self._owner:
             return  # a fork of the process that started it, which may still need it
@@ -114,8 +118,9 @@ class Worker:
 
     @contextlib.contextmanager
     def _in_time(self, timeout: float, failing: str) -> Iterator[None]:
-        """Whatever fails within is told as what happened to the process; when the time is up it is killed,
-        and so fails.
+        """Whatever fails within is told as what happened to the process.
+
+        When the time is up it is killed, and so fails.
         """
         late = threading.Event()
 

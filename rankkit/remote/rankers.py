@@ -1,5 +1,6 @@
-"""Rankers that live elsewhere: `Pipe`, in a process of its own with an environment of its own, and `Http`, on
-another machine.
+"""Rankers that live elsewhere.
+
+`Pipe`, in a process of its own with an environment of its own, and `Http`, on another machine.
 
 Both are rankers like any other: `kind`, `needs_prompt`, `version` and `options` are what the other side said
 in its handshake, scores are equal to the bit, an exception there is a `BrokenRanker` here. Where the other
@@ -31,8 +32,9 @@ Self = TypeVar("Self", bound="Remote")
 
 
 class Remote:
-    """What the two have in common: they say who they are, can be closed, and check that an answer fits its
-    question.
+    """What the two have in common.
+
+    They say who they are, can be closed, and check that an answer fits its question.
     """
 
     def __init__(self, name: str, info: WorkerInfo) -> None:
@@ -107,8 +109,9 @@ class State(Enum):
 
 @dataclass
 class Restarts:
-    """When a worker that died is started again: not once `most` have died in a row without a ranking in
-    between.
+    """When a worker that died is started again.
+
+    Not once `most` have died in a row without a ranking in between.
     """
 
     most: int = 5
@@ -129,8 +132,9 @@ class Restarts:
 
 
 class Pipe(Remote):
-    """A ranker in another process: a command that runs ``python -m rankkit.serving.pipe NAME`` in whatever
-    environment it likes.
+    """A ranker in another process.
+
+    A command that runs ``python -m rankkit.serving.pipe NAME`` in whatever environment it likes.
 
     A worker that dies is started once more and asked again, group by group; a group at which it dies again is
     abstained on. `close` ends the process, and with it goes all the memory that it held.

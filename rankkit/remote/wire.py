@@ -1,5 +1,6 @@
-"""Groups and rankings as bytes: a JSON header and raw numbers. Nothing is executed on reading, and nothing is
-lost on the way.
+"""Groups and rankings as bytes: a JSON header and raw numbers.
+
+Nothing is executed on reading, and nothing is lost on the way.
 
 A message is ``what (4 bytes), wire version (1), length of the JSON (4, little endian), JSON, body``. The body
 of groups is the RGB bytes of every image in turn; that of rankings is their scores and standard errors as

@@ -16,8 +16,10 @@ MAX_DETAILS, MAX_DETAIL = 24, 4000  # entries of a row's details that are kept, 
 
 
 def read_results(rows: Iterable[Row]) -> Results:
-    """Read all rows once. Groups are told apart by id and prompt; of two rows for the same candidate and
-    ranker the later one counts.
+    """Read all rows once.
+
+    Groups are told apart by id and prompt; of two rows for the same candidate and ranker the later one
+    counts.
     """
     columns: dict[tuple[str, str, str], tuple[int, Column]] = {}
     prompts: dict[tuple[str, str], Prompt] = {}
@@ -61,7 +63,8 @@ def _cell(row: Row) -> Cell:
 
 
 def _judge(found: Any) -> Mapping[str, Any] | None:
-    """A pairwise judge's diagnostics as `rankkit.Pairwise` writes them;
+    """A pairwise judge's diagnostics as `rankkit.Pairwise` writes them.
+
     None where it is something else that bears that name.
     """
     known = isinstance(found, Mapping) and "calls" in found and "failed_calls" in found
@@ -80,8 +83,9 @@ def _finite(value: float | None) -> float | None:
 
 
 def _fill_ranks(prompt: Prompt, columns: list[Column]) -> None:
-    """Pointwise ranks are counted anew, so that rows of several files stand in one order; other ranks only
-    where rows lack them.
+    """Pointwise ranks are counted anew, so that rows of several files stand in one order.
+
+    Other ranks only where rows lack them.
     """
     for at, column in enumerate(columns):
         cells = [
@@ -95,8 +99,10 @@ def _fill_ranks(prompt: Prompt, columns: list[Column]) -> None:
 
 
 def _label(columns: list[Column]) -> None:
-    """The name alone where it is unique, else the name with the options, or the version, in which its
-    namesakes differ.
+    """Give each column a label that tells it from its namesakes.
+
+    The name alone where it is unique, else the name with the options, or the version, in which its namesakes
+    differ.
     """
     for column in columns:
         namesakes = [other for other in columns if other.ranker == column.ranker]

@@ -20,8 +20,9 @@ Told = Mapping[int, Mapping[str, Any]]  # by column: what a pairwise ranker says
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What of one group is shown:
-    `top`, then `bottom` when it is too large, then some that nobody ranked; the others are counted.
+    """What of one group is shown: `top`, then `bottom` when it is too large, then some that nobody ranked.
+
+    The others are counted.
     """
 
     top: list[Candidate]

@@ -34,8 +34,9 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """One candidate of a slope chart: its image (a data URI or nothing), its place and its rank on either
-    side, what to call it.
+    """One candidate of a slope chart.
+
+    Its image (a data URI or nothing), its place and its rank on either side, what to call it.
     """
 
     uri: str
@@ -47,8 +48,9 @@ class Slope:
 
 
 def bar(share: float) -> Html:
-    """A thin bar filled to `share` of its length, from 0 to 1; the numbers beside it say the same in
-    words.
+    """A thin bar filled to `share` of its length, from 0 to 1.
+
+    The numbers beside it say the same in words.
     """
     filled = h("rect", width=round(100 * share, 1), height=4, class_="fill")
     return h(
@@ -90,8 +92,9 @@ def distribution(values: Sequence[float], colour: int, bins: int = 36) -> Html:
 
 
 def slopes(candidates: Sequence[Slope], key: str, left: str, right: str) -> Html:
-    """Candidates in one ranker's order on the left and in the other's on the right, joined; steep lines are
-    disputed.
+    """Candidates in one ranker's order on the left and in the other's on the right, joined.
+
+    Steep lines are disputed.
     """
     height = ROW * len(candidates) + 8
     margin = max(

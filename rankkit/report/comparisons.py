@@ -51,8 +51,9 @@ def _agreement_cell(results: Results, i: int, j: int) -> Html:
 
 
 def image_sets(results: Results) -> list[str]:
-    """The folders of the images, where they stand for things to compare: from 2 to 24, most of them with an
-    image for most prompts.
+    """The folders of the images, where they stand for things to compare.
+
+    From 2 to 24, most of them with an image for most prompts.
     """
     seen: Counter[str] = Counter()
     for prompt in results.prompts:

@@ -125,8 +125,9 @@ def _page(
 
 
 def _each_end(sizes: Sequence[int]) -> int:
-    """How many candidates to show from either end of a group, so that the page stays within its number of
-    images.
+    """How many candidates to show from either end of a group.
+
+    As many as keep the page within its number of images.
     """
     fits = (n for n in range(EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_IMAGES)
     return next(fits, 2)

@@ -35,8 +35,9 @@ def escape(text: str) -> Html:
 
 
 def h(tag: str, *children: Child, **attributes: str | float | bool | None) -> Html:
-    """One element. Children are escaped unless they are `Html`; an attribute that is None or False is left
-    out.
+    """One element.
+
+    Children are escaped unless they are `Html`; an attribute that is None or False is left out.
 
     >>> h("p", "a < b", class_="note", aria_label='"x"')
     '<p class="note" aria-label="&quot;x&quot;">a &lt; b</p>'
@@ -61,8 +62,9 @@ def join(children: Child) -> Html:
 
 
 def folded(text: str, limit: int = LONG) -> Html:
-    """A text in one piece when it is short, else its beginning, which unfolds to the whole of it (at most
-    20,000 characters).
+    """A text in one piece when it is short, else its beginning, which unfolds.
+
+    It unfolds to at most 20,000 characters.
     """
     if len(text) <= limit and text.count("\n") <= 3:
         return h("span", text, class_="text")
@@ -121,8 +123,9 @@ def signed(value: float) -> str:
 
 
 def said(value: Any) -> str:
-    """Any value of options, parameters or details as text: strings as they are, numbers short, the rest as
-    JSON.
+    """Any value of options, parameters or details as text.
+
+    Strings as they are, numbers short, the rest as JSON.
     """
     if isinstance(value, str):
         return value

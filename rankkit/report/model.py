@@ -15,7 +15,8 @@ from rankkit.analysis.stats import kendall_tau_b
 
 @dataclass(slots=True)
 class Column:
-    """One ranker as the rows know it: name, version and options together;
+    """One ranker as the rows know it: name, version and options together.
+
     `label` is what tells it from the others.
     """
 
@@ -33,8 +34,9 @@ class Column:
 
 @dataclass(slots=True)
 class Cell:
-    """What one ranker says of one candidate: a score with its rank, or the reason (`error`) why it
-    abstained.
+    """What one ranker says of one candidate.
+
+    A score with its rank, or the reason (`error`) why it abstained.
     """
 
     score: float | None
@@ -48,8 +50,9 @@ class Cell:
 
     @property
     def share(self) -> float | None:
-        """The share of the other candidates it is ranked above: 1 best, 0 worst, None where there is nothing
-        to be above.
+        """The share of the other candidates it is ranked above.
+
+        1 best, 0 worst, None where there is nothing to be above.
         """
         if self.rank is None or self.of < 2:
             return None
@@ -86,8 +89,9 @@ class Prompt:
 
     @cached_property
     def ordered(self) -> list[Candidate]:
-        """Candidates from best to worst by standing, ties in the order of the rows; those nobody ranked come
-        last.
+        """Candidates from best to worst by standing, ties in the order of the rows.
+
+        Those nobody ranked come last.
         """
 
         def place(candidate: Candidate) -> tuple[bool, float]:
@@ -119,8 +123,9 @@ class Prompt:
         )
 
     def judge(self, column: int) -> Mapping[str, Any] | None:
-        """What one pairwise ranker's calls about this group came to, if it says so; also where every image
-        abstained.
+        """What one pairwise ranker's calls about this group came to, if it says so.
+
+        Also where every image abstained.
         """
         cells = (
             candidate.cells[column] for candidate in self.candidates.values() if column in candidate.cells
@@ -154,8 +159,9 @@ class Results:
         return sum(prompt.abstentions for prompt in self.prompts)
 
     def comparable(self, column: int) -> bool:
-        """Whether one ranker's scores may be put in one list: pointwise ones always, others within a single
-        prompt.
+        """Whether one ranker's scores may be put in one list.
+
+        Pointwise ones always, others within a single prompt.
         """
         return self.columns[column].pointwise or len(self.prompts) == 1
 
@@ -177,8 +183,10 @@ class Results:
         return self.prompts[prompt], list(self.prompts[prompt].candidates.values())[candidate]
 
     def telling(self, limit: int) -> list[Prompt]:
-        """At most `limit` prompts, in the order of the rows: in turn those with the most disagreement, the
-        most abstentions, and each pointwise ranker's best and worst image; then the first ones.
+        """At most `limit` prompts, in the order of the rows.
+
+        In turn those with the most disagreement, the most abstentions, and each pointwise ranker's best and
+        worst image; then the first ones.
         """
         if len(self.prompts) <= limit:
             return list(self.prompts)

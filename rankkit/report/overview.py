@@ -117,8 +117,9 @@ def _end(
 
 
 def _diagnostics(results: Results, at: int) -> Html | None:
-    """How far a pairwise ranker can be trusted: its judge's calls added up; of other diagnostics, the mean
-    over prompts of each number.
+    """How far a pairwise ranker can be trusted: its judge's calls added up.
+
+    Of other diagnostics, the mean over prompts of each number.
     """
     if results.columns[at].kind != "pairwise":
         return None

@@ -44,8 +44,9 @@ def asset(name: str) -> str:
 
 
 def document(title: str, sections: Sequence[Section]) -> Iterator[Html]:
-    """A whole page of sections alone, in the gallery's style: what `gallery` can take up as one section of
-    its own page.
+    """A whole page of sections alone, in the gallery's style.
+
+    What `gallery` can take up as one section of its own page.
     """
     yield head(title)
     yield h("header", h("h1", clipped(title, 200)), id="top", class_="summary")
@@ -163,8 +164,9 @@ def prompts_head(results: Results, shown: int, each_end: int) -> Html:
 
 
 def run(results: Results, parameters: Mapping[str, Any]) -> Html:
-    """The section that says what was run: rankers with version and options, the numbers, and the caller's
-    parameters.
+    """The section that says what was run.
+
+    Rankers with version and options, the numbers, and the caller's parameters.
     """
     rankers = [
         h(

@@ -19,8 +19,9 @@ def dot(at: int) -> Html:
 
 
 def diagnostics(prompt: Prompt, at: int) -> dict[str, Any]:
-    """What a ranker says of a group as a whole: the details that are the same for every candidate it ranked
-    (at least two).
+    """What a ranker says of a group as a whole.
+
+    The details that are the same for every candidate it ranked (at least two).
     """
     told = [
         dict(c.cells[at].details)

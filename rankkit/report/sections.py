@@ -1,5 +1,6 @@
-"""Sections of a page that somebody else fills, such as the report of a training run: built from values, read
-back from a page.
+"""Sections of a page that somebody else fills, such as the report of a training run.
+
+Built from values, read back from a page.
 """
 
 from __future__ import annotations
@@ -104,8 +105,9 @@ CAMEL = {"viewbox": "viewBox"}  # SVG attributes whose case the parser folds
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A block of a caller's own. `title` is plain text; `html` is written as it is: build it with `h`, which
-    escapes.
+    """A block of a caller's own.
+
+    `title` is plain text; `html` is written as it is: build it with `h`, which escapes.
 
     A page's policy lets it hold SVG and ``data:`` images, but refuses scripts, ``style`` attributes and
     anything from a network. The classes ``strip`` (a row of images that wraps) and ``note`` (small grey text)
@@ -128,8 +130,9 @@ def image(data_uri: str, alt: str) -> Html:
 
 
 def read_section(path: Path) -> Section:
-    """The ``<main>`` of another page as a section under that page's title: only its text, tables, figures and
-    embedded images.
+    """The ``<main>`` of another page as a section under that page's title.
+
+    Only its text, tables, figures and embedded images.
 
     Raises `UsageError` for a file that cannot be read or has no ``<main>``.
     """

@@ -16,7 +16,8 @@ from rankkit.io.rows import locate
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A thumbnail as a data URI with its size in pixels, or the `problem`;
+    """A thumbnail as a data URI with its size in pixels, or the `problem`.
+
     `sha256` is that of the file as it is now.
     """
 
@@ -28,8 +29,9 @@ class Thumbnail:
 
 
 def thumbnail_of(name: str, beside: str | os.PathLike[str], size: int) -> Thumbnail:
-    """The image that a row names, found as the row file finds it, no longer than `size` pixels on either
-    side. Never raises for a file.
+    """The thumbnail of the image that a row names, at most `size` pixels on either side.
+
+    The image is found as the row file finds it. Never raises for a file.
     """
     found = locate(name, beside)
     data: bytes | str = "does not exist" if found is None else read(found)
@@ -51,7 +53,8 @@ def data_uri(image: Image.Image) -> str:
 
 
 def changed(now: Thumbnail, then: Iterable[str]) -> bool:
-    """Whether the file is another one than at least one of the rows was made from; rows without a digest say
-    nothing.
+    """Whether the file is another one than at least one of the rows was made from.
+
+    Rows without a digest say nothing.
     """
     return bool(now.sha256) and any(digest and digest != now.sha256 for digest in then)

@@ -45,8 +45,9 @@ class DecodedImage:
 
 
 class RunRanker:
-    """A prepared ranker in a run: built with the first groups it ranks, and `stopped` once it cannot go
-    on.
+    """A prepared ranker in a run.
+
+    Built with the first groups it ranks, and `stopped` once it cannot go on.
     """
 
     def __init__(self, prepared: Prepared) -> None:
@@ -100,8 +101,9 @@ def decode(work: Work) -> DecodedImage:
 
 
 def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[DecodedImage]]:
-    """Runs of candidates with at most `CHUNK` images and about `PIXELS` pixels; with `whole`, groups are
-    never split.
+    """Runs of candidates with at most `CHUNK` images and about `PIXELS` pixels.
+
+    With `whole`, groups are never split.
     """
     chunk: list[DecodedImage] = []
     pixels = 0
@@ -177,15 +179,17 @@ def _group_key(candidate: DecodedImage) -> object:
 
 
 def _prompt_key(candidate: DecodedImage) -> object:
-    """A manifest may give each image of a group a prompt and metadata of its own: whoever judges one image is
-    to see just these.
+    """A manifest may give each image of a group a prompt and metadata of its own.
+
+    Whoever judges one image is to see just these.
     """
     return candidate.work.key[0], candidate.work.item.prompt, candidate.work.item.metadata
 
 
 def _group(members: Sequence[DecodedImage]) -> Group:
-    """Members as the ranker sees them; a prompt or a piece of metadata that they do not share is no word on
-    the group.
+    """Members as the ranker sees them.
+
+    A prompt or a piece of metadata that they do not share is no word on the group.
     """
     items = [candidate.work.item for candidate in members]
     first = items[0]
@@ -200,8 +204,9 @@ def _group(members: Sequence[DecodedImage]) -> Group:
 
 
 def _own_image(candidate: DecodedImage) -> Image.Image:
-    """The image, to do with as the ranker likes (some shrink it in place): a copy where another ranker sees
-    it too.
+    """The image, to do with as the ranker likes (some shrink it in place).
+
+    A copy where another ranker sees it too.
     """
     image = candidate.decoded.image
     assert image is not None, "what could not be decoded has abstained by now"

@@ -56,8 +56,9 @@ def score(
     say: Say = lambda text: None,
     progress: Callable[[int], contextlib.AbstractContextManager[Progress]] | None = None,
 ) -> Outcome:
-    """Score what the surveys found with every ranker, and write the rows to `output` (.jsonl, .csv or
-    .parquet).
+    """Score what the surveys found with every ranker, and write the rows to `output`.
+
+    The suffix says the format: .jsonl, .csv or .parquet.
 
     Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version
     and options are the same; with `overwrite` they are dropped. `output` is replaced whole at the end. Raises
@@ -183,8 +184,9 @@ def _settled(score: float | None) -> bool:
 
 
 def _hashed(items: Iterator[tuple[Key, Item]], earlier: bool) -> Iterator[tuple[Key, Item, str | None]]:
-    """Items with the hash of their bytes; without earlier rows there is nothing to look up, and no file is
-    read for it.
+    """Items with the hash of their bytes.
+
+    Without earlier rows there is nothing to look up, and no file is read for it.
     """
     if not earlier:
         yield from ((key, item, None) for key, item in items)

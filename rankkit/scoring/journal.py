@@ -1,5 +1,6 @@
-"""What a run has scored so far, beside its output: one JSON line per row, written as scores come, read back
-after a kill.
+"""What a run has scored so far, beside its output.
+
+One JSON line per row, written as scores come, read back after a kill.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""What there is to score and what has been: a private database on disk, so that 40 000 images need no more
-memory than 400.
+"""What there is to score and what has been.
+
+A private database on disk, so that 40 000 images need no more memory than 400.
 
 It lives in a temporary file that vanishes with the process; nothing in it is ever the only copy of anything.
 """
@@ -41,8 +42,9 @@ Key = tuple[int, int]  # (group, item): the order in which everything is scored 
 
 
 class Ledger:
-    """Items to score, in order of groups, and rows by scope: one scope is one ranker's verdict on one
-    group.
+    """Items to score, in order of groups, and rows by scope.
+
+    One scope is one ranker's verdict on one group.
     """
 
     def __init__(self) -> None:
@@ -68,8 +70,9 @@ class Ledger:
     # --- items ---
 
     def plan(self, items: Iterable[Item], limit: int | None = None) -> Iterator[Item]:
-        """Take items in and yield those that were: one that stands twice in its group is taken once, and none
-        beyond the limit.
+        """Take items in and yield those that were.
+
+        One that stands twice in its group is taken once, and none beyond the limit.
         """
         self._db.execute("BEGIN")
         room = math.inf if limit is None else limit - self.planned()
@@ -165,7 +168,8 @@ class Ledger:
         self._db.execute("COMMIT")
 
     def known(self, identity: Identity, item: Item, sha256: str) -> float | None:
-        """The score of this very image by this very ranker:
+        """The score of this very image by this very ranker.
+
         NaN where it abstained, None where the ledger knows nothing of it.
         """
         found = self._db.execute(
@@ -186,8 +190,9 @@ class Ledger:
         return int(self._one("SELECT count(*) FROM rows WHERE scope = ?", scope(identity, group)))
 
     def ranked_rows(self, rankers: list[tuple[Identity, bool]]) -> Iterator[tuple[Row, bool]]:
-        """The rows of every planned group by each ranker, with `rank` and `of` filled in, and whether their
-        image was planned.
+        """The rows of every planned group by each ranker, and whether their image was planned.
+
+        `rank` and `of` are filled in.
 
         The flag beside an identity says whether images are scored independently of each other (pointwise):
         such a group keeps the rows of images that were not planned this time; any other ranking holds for the

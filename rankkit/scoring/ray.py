@@ -1,5 +1,6 @@
-"""The same loop over a Ray Data pipeline: each worker builds its own rankers and scores chunks as
-`scoring.local` does.
+"""The same loop over a Ray Data pipeline.
+
+Each worker builds its own rankers and scores chunks as `scoring.local` does.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ from rankkit.scoring.ledger import Key
 
 
 class Scorer:
-    """A worker: rankers by spec, built once; batches of works in, batches of rows out, both as lines of
-    JSON.
+    """A worker: rankers by spec, built once.
+
+    Batches of works in, batches of rows out, both as lines of JSON.
     """
 
     def __init__(self, specs: Sequence[str], whole: bool) -> None:
         self.rankers, self.whole = [prepare(spec) for spec in specs], whole
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
-        """Score each chunk of works;
+        """Score each chunk of works.
+
         `stopped` says why a ranker could not go on, beside the rows there were until then.
         """
         chunks = [[_work(fields) for fields in json.loads(str(text))] for text in batch["works"]]

@@ -1,5 +1,6 @@
-"""One ranker behind HTTP, on the standard library's server: what `rankkit serve` runs, the other end of
-`rankkit.remote.rankers.Http`.
+"""One ranker behind HTTP, on the standard library's server.
+
+What `rankkit serve` runs, the other end of `rankkit.remote.rankers.Http`.
 
 ``GET /`` is the handshake, as JSON. ``POST /rank`` takes groups and gives rankings, both as `wire` writes
 them; an error is JSON with `error` and `type`: 400 for bytes that are no groups, 401 without the token, 411
@@ -56,8 +57,9 @@ def serve(
 
 
 def token_from(file: Path | None, variable: str | None) -> str | None:
-    """The token in a file, or in an environment variable;
-    None where neither is named. Raises `UsageError` where it is not there.
+    """The token in a file, or in an environment variable; None where neither is named.
+
+    Raises `UsageError` where it is not there.
     """
     if file is not None:
         try:
@@ -207,8 +209,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.server.secret is None or hmac.compare_digest(given, self.server.secret)
 
     def _refuse(self, status: int, why: str) -> None:
-        """Answer with an error and end the connection, whose next bytes may be a body that nobody will
-        read.
+        """Answer with an error and end the connection.
+
+        Its next bytes may be a body that nobody will read.
         """
         self.close_connection = True
         self._send(status, to_json({"error": why, "type": "RankkitError"}), "application/json")

@@ -1,5 +1,6 @@
-"""A worker: one ranker behind a pipe (``python -m rankkit.serving.pipe NAME``), the other end of
-`rankkit.remote.rankers.Pipe`.
+"""A worker: one ranker behind a pipe, started by ``python -m rankkit.serving.pipe NAME``.
+
+It is the other end of `rankkit.remote.rankers.Pipe`.
 
 It finds its ranker as `load_here` does, so it can never forward to itself. Nothing that arrives is ever
 executed: groups come in and rankings go out as `wire` writes them. It begins with the handshake, then answers
@@ -27,8 +28,9 @@ FRAME = 2**36  # bytes of one frame; a pipe's other end is the process that star
 
 
 class ServedRanker:
-    """A prepared ranker at this end of the wire: messages of groups in, messages of rankings out; built with
-    the first of them.
+    """A prepared ranker at this end of the wire: messages of groups in, messages of rankings out.
+
+    Built with the first of them.
     """
 
     def __init__(self, prepared: Prepared) -> None:

@@ -1,4 +1,5 @@
-"""Does a ranker do what every ranker must? One line in a plugin's tests answers:
+"""Does a ranker do what every ranker must? One line in a plugin's tests answers.
+
 ``check_ranker(MyRanker())``.
 
 With it come `sample_groups` to try a ranker on, and the fakes `Fixed`, `Flaky` and `Biased` to test what uses
@@ -44,8 +45,9 @@ BrokenPromise = CheckFailed  # its name before 0.1
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How one check went: `failure` says what was seen instead, `skipped` why it was not run; a `warning`
-    does not fail the ranker.
+    """How one check went: `failure` says what was seen instead, `skipped` why it was not run.
+
+    A `warning` does not fail the ranker.
     """
 
     id: str

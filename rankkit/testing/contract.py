@@ -36,8 +36,9 @@ UNKNOWN_OPTION = "an_option_no_ranker_has"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that a ranker must do: `run` raises `Unexpected` where it does not, and `advice` is for its
-    author.
+    """One thing that a ranker must do.
+
+    `run` raises `Unexpected` where it does not, and `advice` is for its author.
 
     `since` is the version of rankkit that brought it: through that minor version a failure only warns.
     """
@@ -55,8 +56,9 @@ class Unexpected(Exception):
 
 @dataclass
 class CheckContext:
-    """One ranker, what it is asked to rank, and its rankings; rank() is called when a ranking is first
-    needed.
+    """One ranker, what it is asked to rank, and its rankings.
+
+    rank() is called when a ranking is first needed.
     """
 
     ranker: Ranker
@@ -108,8 +110,9 @@ class CheckContext:
             raise Unexpected(f"given {given}, {str(error).partition(';')[0]}") from error
 
     def need_same(self, expected: Sequence[float], got: Sequence[float], what: str) -> None:
-        """Scores agree to `tolerance` of their spread, and of what float32 resolves at their size;
-        abstentions agree exactly.
+        """Scores agree to `tolerance` of their spread, and of what float32 resolves at their size.
+
+        Abstentions agree exactly.
         """
         known = [score for score in expected if not math.isnan(score)] or [0.0]
         allowed = self.tolerance * (max(known) - min(known) + max(map(abs, known)) / 10)

@@ -18,8 +18,9 @@ Utility = Callable[[Image.Image], float]
 
 
 class Fixed:
-    """A pointwise ranker whose scores are known: a function of the image, or a mapping from `content_hash` to
-    the score.
+    """A pointwise ranker whose scores are known.
+
+    A function of the image, or a mapping from `content_hash` to the score.
 
     An image that the mapping lacks is abstained on.
     """
@@ -43,8 +44,9 @@ class Fixed:
 
 
 class Flaky:
-    """Another ranker that fails on chosen images, as a model does on a file it cannot digest: it abstains,
-    and says why.
+    """Another ranker that fails on chosen images, as a model does on a file it cannot digest.
+
+    It abstains, and says why.
     """
 
     def __init__(self, ranker: Ranker, fails: Callable[[Image.Image], bool]) -> None:
@@ -62,8 +64,10 @@ class Flaky:
 
 
 class Biased:
-    """A judge that compares: P(first is better) = σ(utility of first - utility of second + `position_bias` +
-    `noise` · ε), all in logits.
+    """A judge that compares.
+
+    P(first is better) = σ(utility of first - utility of second + `position_bias` + `noise` · ε), all in
+    logits.
 
     `position_bias` favours the image shown first. ε is standard normal and belongs to the ordered pair: the
     same question gets the same answer. As a ranker: ``class Judge(Biased, rankkit.Pairwise)``.

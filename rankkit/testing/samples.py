@@ -17,8 +17,9 @@ Shape = tuple[str, str, str]  # colour, shape, ground: "red", "circle", "white"
 
 
 def sample_groups(seed: int = 0) -> list[Group]:
-    """Five small groups of three or four images each: shapes, a gradient, noise and textures; the same for
-    the same seed.
+    """Five small groups of three or four images each: shapes, a gradient, noise and textures.
+
+    The same for the same seed.
 
     Prompts say colours by name, and the first candidate is what the prompt says. Ids, names and metadata are
     filled, the latter with GenEval's clauses where the prompt names a thing. Sides are 48 to 96 pixels; not
@@ -96,8 +97,9 @@ def _noise(rng: np.random.Generator, width: float, ground: str) -> Image.Image:
 
 
 def _hills(rng: np.random.Generator, sky: str, land: str) -> Image.Image:
-    """A horizon and a surface with the spectrum of photographs, whose amplitude falls as one over
-    frequency.
+    """A horizon and a surface with the spectrum of photographs.
+
+    Its amplitude falls as one over frequency.
     """
     frequency = np.hypot(np.fft.fftfreq(56)[:, None], np.fft.fftfreq(80)[None, :])
     rough = np.fft.ifft2(np.fft.fft2(rng.normal(size=(56, 80))) / (frequency + 1 / 80)).real
