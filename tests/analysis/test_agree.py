@@ -16,13 +16,13 @@ from rankkit.errors import BadSource, UsageError
 # The quality of an image is its red value: a ranker that reads it knows the truth.
 
 
-def picture(quality, green=0):
+def solid_image(quality, green=0):
     return Image.new("RGB", (8, 8), (quality, green, 0))
 
 
 def png(quality, green=0):
     buffer = io.BytesIO()
-    picture(quality, green).save(buffer, "PNG")
+    solid_image(quality, green).save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -374,7 +374,7 @@ def test_bad_images_abstain_with_their_reason_and_everything_else_goes_on(tmp_pa
     folder = tmp_path / "data"
     path = plain_pairs(folder, 4)
     (folder / "folder").mkdir()
-    (folder / "text.png").write_text("hello, I am no picture")
+    (folder / "text.png").write_text("hello, I am no image")
     (folder / "empty.png").write_bytes(b"")
     (folder / "torn.png").write_bytes(png(3)[:-30])
     entries = [json.loads(line) for line in path.read_text().splitlines()]

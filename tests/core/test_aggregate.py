@@ -265,7 +265,7 @@ def test_an_interval_of_two_standard_errors_holds_the_true_utility_about_as_ofte
         rng = np.random.default_rng([n, trial])
         truth = rng.normal(size=n)
         truth -= truth.mean()
-        calls = [seat for i, j in schedule(n, seed=trial, degree=degree) for seat in ((i, j), (j, i))]
+        calls = [pair for i, j in schedule(n, seed=trial, degree=degree) for pair in ((i, j), (j, i))]
         W = wins(n, [(i, j, float(rng.random() < sigmoid(truth[i] - truth[j])), 1.0) for i, j in calls])
         utilities, stderr = bradley_terry(W)
         held += list(np.abs(utilities - truth) < 1.96 * stderr)

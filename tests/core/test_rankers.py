@@ -151,12 +151,12 @@ def test_options_are_bound_when_it_is_built_and_a_class_gets_them_in_its_constru
 def test_where_a_batch_fails_only_the_culprit_abstains():
     def score(images):
         if any(level(image) == 13 for image in images):
-            raise ValueError("unlucky\n  picture")
+            raise ValueError("unlucky\n  image")
         return [level(image) for image in images]
 
     rankings = build(score).rank([grey(1, 13, 2), grey(3)])
     assert same(rankings[0].scores, (1, math.nan, 2)) and rankings[1].scores == (3,)
-    assert errors(rankings[0]) == [None, "ValueError: unlucky picture", None]
+    assert errors(rankings[0]) == [None, "ValueError: unlucky image", None]
 
 
 def test_a_function_for_one_image_fails_for_one_image():
@@ -381,7 +381,7 @@ def test_a_pair_heard_from_one_position_counts_half_and_without_the_usual_liking
 
 
 @pytest.mark.parametrize("bias", [3.0, -3.0])
-def test_a_pair_heard_from_one_position_is_no_verdict_where_nothing_tells_how_the_judge_likes_that_seat(bias):
+def test_a_pair_judged_in_one_order_does_not_count_where_nothing_tells_the_position_bias(bias):
     ranking = one(judge(bias, fails=lambda first, second: first == 200), grey(100, 200))
     assert (
         all(map(math.isnan, ranking.scores))

@@ -17,7 +17,7 @@ def same(a, b):
     )
 
 
-def picture(color="red", mode="RGB", size=(4, 3)):
+def solid_image(color="red", mode="RGB", size=(4, 3)):
     return Image.new(mode, size, color)
 
 
@@ -133,13 +133,13 @@ def test_images_of_a_group_are_eight_bit_rgb_whatever_they_were():
 
 
 def test_an_rgb_image_of_a_group_is_the_very_one_that_was_given():
-    image = picture()
+    image = solid_image()
     assert Group("a cat", (image,)).images[0] is image
 
 
 def test_swapped_prompt_and_images_are_told_apart():
     with pytest.raises(RankkitError, match="are prompt and images swapped"):
-        Group([picture()], "a cat")
+        Group([solid_image()], "a cat")
     with pytest.raises(RankkitError, match="not str"):
         Group("a cat", "cat.png")
 
@@ -147,7 +147,7 @@ def test_swapped_prompt_and_images_are_told_apart():
 @pytest.mark.parametrize("wrong", ["cat.png", b"\x89PNG", None, [[0, 0, 0]]])
 def test_what_is_no_pillow_image_is_named_with_its_place(wrong):
     with pytest.raises(RankkitError, match=f"image 1 of a group is {type(wrong).__name__}"):
-        Group("a cat", (picture(), wrong))
+        Group("a cat", (solid_image(), wrong))
 
 
 def test_float_pixels_are_refused_because_their_range_is_unknown():
@@ -156,9 +156,9 @@ def test_float_pixels_are_refused_because_their_range_is_unknown():
 
 
 def test_a_group_has_one_name_per_image_or_none():
-    assert Group("", (picture(),), names=["a.png"]).names == ("a.png",)
+    assert Group("", (solid_image(),), names=["a.png"]).names == ("a.png",)
     with pytest.raises(RankkitError, match="1 images and 2 names"):
-        Group("", (picture(),), names=("a", "b"))
+        Group("", (solid_image(),), names=("a", "b"))
 
 
 def test_a_group_may_be_empty_and_its_metadata_is_a_mapping():

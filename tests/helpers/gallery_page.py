@@ -105,7 +105,7 @@ def rows_of(
     ]
 
 
-def pictures(folder: Path, n: int, size: int = 64) -> list[str]:
+def save_images(folder: Path, n: int, size: int = 64) -> list[str]:
     """n different images in a folder; their names."""
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(n):

@@ -46,7 +46,7 @@ class Darker:
 """
 
 
-def picture(path: Path, seed: int = 0, size: tuple[int, int] = (24, 16), **options) -> Path:
+def save_image(path: Path, seed: int = 0, size: tuple[int, int] = (24, 16), **options) -> Path:
     """A small image of its own for each seed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
@@ -57,7 +57,7 @@ def picture(path: Path, seed: int = 0, size: tuple[int, int] = (24, 16), **optio
 def folder(path: Path, names: Iterable[str] = "abcd", prompt: str = "") -> Path:
     """A folder of small images, all under one prompt, or under none."""
     for seed, name in enumerate(names):
-        picture(path / f"{name}.png", seed)
+        save_image(path / f"{name}.png", seed)
         if prompt:
             (path / f"{name}.txt").write_text(prompt)
     return path

@@ -19,9 +19,9 @@ from score_runs import (
     command,
     folder,
     keyed,
-    picture,
     rows,
     run,
+    save_image,
     score,
 )
 
@@ -81,15 +81,15 @@ def everything(place: Path) -> tuple[set[str], dict[str, str]]:
         "%s {0}.png",
         " .png",
     }
-    picture(place / "plain.png", 1)
+    save_image(place / "plain.png", 1)
     for seed, name in enumerate(
         ("two\nlines.png", "q'uo\"te.png", "🦊 naïve.png", "=1+1.png", "-r.png", "%s {0}.png", " .png")
     ):
-        picture(place / name, 20 + seed)
+        save_image(place / name, 20 + seed)
     with open(os.fsencode(place) + b"/\xff\xfe.png", "wb") as file:
         file.write((place / "plain.png").read_bytes())
-    picture(place / "one.png", 2, (1, 1))
-    rgb = Image.open(picture(place / "noise.jpg", 3, (64, 48)))
+    save_image(place / "one.png", 2, (1, 1))
+    rgb = Image.open(save_image(place / "noise.jpg", 3, (64, 48)))
     rgb.convert("CMYK").save(place / "cmyk.jpg")
     wide = np.random.default_rng(4).integers(0, 65536, (12, 16)).astype(np.uint16)
     Image.fromarray(wide).save(place / "deep.png")
@@ -104,8 +104,8 @@ def everything(place: Path) -> tuple[set[str], dict[str, str]]:
     orientation[0x0112] = 6
     rgb.save(place / "turned.jpg", exif=orientation)
     rgb.save(place / "spoilt-exif.jpg", exif=b"Exif\0\0MM\0*" + b"\xff" * 40)
-    picture(place / "UPPER.PNG", 5)
-    picture(place / "wrong.webp", 6).rename(place / "wrong-suffix.png")
+    save_image(place / "UPPER.PNG", 5)
+    save_image(place / "wrong.webp", 6).rename(place / "wrong-suffix.png")
     (place / "linked.png").symlink_to("plain.png")
 
     bad = {
@@ -128,7 +128,7 @@ def everything(place: Path) -> tuple[set[str], dict[str, str]]:
         "svg.png": "not an image",
         "float.tif": "no agreed range",
     }
-    (place / "text.png").write_text("this is no picture")
+    (place / "text.png").write_text("this is no image")
     (place / "svg.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (place / "zero.png").touch()
     (place / "missing.png").symlink_to("nowhere.png")
@@ -143,7 +143,7 @@ def everything(place: Path) -> tuple[set[str], dict[str, str]]:
         ("half.gif", "still.gif"),
     ):
         if source.endswith(".gif") or not (place / source).exists():
-            picture(place / source, 8, (40, 40))
+            save_image(place / source, 8, (40, 40))
         data = (place / source).read_bytes()
         (place / name).write_bytes(data[: len(data) * 6 // 10])
     for leftover in ("wrong.webp", "still.gif"):
@@ -156,7 +156,7 @@ def everything(place: Path) -> tuple[set[str], dict[str, str]]:
 def test_all_bad_input_in_one_folder_and_one_run(tmp_path):
     fine, bad = everything(tmp_path / "in")
     for name, prompt in PROMPTS.items():
-        picture(tmp_path / "in" / f"p-{name}.png", 50)
+        save_image(tmp_path / "in" / f"p-{name}.png", 50)
         (tmp_path / "in" / f"p-{name}.txt").write_text(prompt, newline="")
     fine |= {f"p-{name}.png" for name in PROMPTS}
     for suffix in ("jsonl", "csv"):
@@ -210,8 +210,8 @@ def peak_memory(*arguments, cwd: Path) -> int:
 
 
 def test_memory_stays_bounded_whatever_a_file_claims_to_be(tmp_path):
-    picture(tmp_path / "small" / "a.png")
-    picture(tmp_path / "large" / "a.png")
+    save_image(tmp_path / "small" / "a.png")
+    save_image(tmp_path / "large" / "a.png")
     for i in range(6):
         bomb(tmp_path / "large" / f"{i}.png", 20_000)
         bomb(
@@ -234,7 +234,7 @@ def test_memory_stays_bounded_whatever_a_file_claims_to_be(tmp_path):
 
 def test_a_manifest_may_name_what_is_missing_outside_doubled_or_odd(tmp_path):
     folder(tmp_path / "set", "ab")
-    picture(tmp_path / "secret.png")
+    save_image(tmp_path / "secret.png")
     names = [
         "a.png",
         "a.png",
@@ -303,7 +303,7 @@ def test_an_archive_that_breaks_off_is_scored_as_far_as_it_goes(tmp_path):
 
 def test_every_cut_of_a_file_is_an_error_or_the_whole_image(tmp_path):
     for name in ("x.png", "x.jpg", "x.webp", "x.gif", "x.bmp", "x.tif"):
-        data = picture(tmp_path / name, 1, (13, 11)).read_bytes()
+        data = save_image(tmp_path / name, 1, (13, 11)).read_bytes()
         whole = decode(data).image
         for end in range(0, len(data), 7):
             found = decode(data[:end])

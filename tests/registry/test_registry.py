@@ -81,8 +81,8 @@ def fault(name):
 
 
 def score(ranker, *values):
-    pictures = tuple(Image.new("RGB", (2, 2), (value, value, value)) for value in values)
-    return ranker.rank([Group("a cat", pictures)])[0].scores
+    images = tuple(Image.new("RGB", (2, 2), (value, value, value)) for value in values)
+    return ranker.rank([Group("a cat", images)])[0].scores
 
 
 # --- listing ---

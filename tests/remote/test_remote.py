@@ -87,7 +87,7 @@ def test_scores_through_a_pipe_equal_those_in_process_to_the_bit(spec):
         )
 
 
-def test_a_ranker_through_a_pipe_keeps_every_promise():
+def test_a_ranker_through_a_pipe_passes_every_check():
     with Pipe(words("colorfulness"), name="x") as pipe:
         check_ranker(pipe)
 
@@ -460,7 +460,7 @@ def test_scores_over_http_equal_those_in_process_to_the_bit(spec):
         )
 
 
-def test_a_ranker_over_http_keeps_every_promise():
+def test_a_ranker_over_http_passes_every_check():
     with serving("prompt-color") as server, Http(server.url + "/") as ranker:
         assert (ranker.kind, ranker.needs_prompt) == ("pointwise", True)
         check_ranker(ranker)

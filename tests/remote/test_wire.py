@@ -42,9 +42,9 @@ def images(draw):
 
 @st.composite
 def groups(draw):
-    pictures = draw(st.lists(images(), max_size=3))
-    names = draw(st.just([]) | st.lists(TEXT, min_size=len(pictures), max_size=len(pictures)))
-    return Group(draw(TEXT), tuple(pictures), draw(TEXT), tuple(names), draw(MAPPINGS))
+    drawn = draw(st.lists(images(), max_size=3))
+    names = draw(st.just([]) | st.lists(TEXT, min_size=len(drawn), max_size=len(drawn)))
+    return Group(draw(TEXT), tuple(drawn), draw(TEXT), tuple(names), draw(MAPPINGS))
 
 
 @st.composite
@@ -72,9 +72,9 @@ def bits(numbers):
 
 
 def small_message():
-    picture = Image.new("RGB", (3, 2), (1, 2, 3))
+    image = Image.new("RGB", (3, 2), (1, 2, 3))
     return wire.encode_groups(
-        [Group("a cat", (picture, picture), "g", ("a.png", "b.png"), {"tag": [1, math.nan]})]
+        [Group("a cat", (image, image), "g", ("a.png", "b.png"), {"tag": [1, math.nan]})]
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gallery_page import Node, Page, pictures, rows_of
+from gallery_page import Node, Page, rows_of, save_images
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -32,7 +32,7 @@ def embedded(page: Page) -> list[Node]:
 
 
 def test_the_page_is_one_file_that_loads_nothing(tmp_path):
-    names = pictures(tmp_path / "images", 3)
+    names = save_images(tmp_path / "images", 3)
     page = Page(gallery(rows_of([1.0, 2.0, 3.0], names=names), tmp_path / "page.html"))
     for node in page.root.every():
         for key in ("src", "href", "srcset", "action", "poster", "data"):
@@ -49,7 +49,7 @@ def test_the_page_is_one_file_that_loads_nothing(tmp_path):
 
 
 def test_the_same_rows_make_the_same_bytes(tmp_path):
-    rows = rows_of([1.0, 2.0, 3.0], names=pictures(tmp_path / "images", 3))
+    rows = rows_of([1.0, 2.0, 3.0], names=save_images(tmp_path / "images", 3))
     first = gallery(rows, tmp_path / "a.html", beside=tmp_path / "r.jsonl").read_bytes()
     assert gallery(iter(rows), tmp_path / "b.html", beside=tmp_path / "r.jsonl").read_bytes() == first
 
@@ -138,7 +138,7 @@ def test_a_prompt_of_10_000_characters_folds(tmp_path):
 
 
 def test_images_that_cannot_be_shown_say_why_and_changed_ones_are_marked(tmp_path):
-    names = pictures(tmp_path / "images", 4)
+    names = save_images(tmp_path / "images", 4)
     digests = [digest(name) for name in names]
     Path(names[0]).unlink()
     Path(names[1]).write_bytes(b"GIF87a but not really")
@@ -154,7 +154,7 @@ def test_images_that_cannot_be_shown_say_why_and_changed_ones_are_marked(tmp_pat
 
 
 def test_images_are_found_beside_the_row_file(tmp_path):
-    pictures(tmp_path / "data" / "images", 2)
+    save_images(tmp_path / "data" / "images", 2)
     rows = rows_of([1.0, 2.0], names=["images/0.png", "images/1.png"])
     page = Page(gallery(rows, tmp_path / "out" / "page.html", beside=tmp_path / "data" / "scores.jsonl"))
     assert all(figure.all("img") for figure in page.all("figure"))
@@ -297,7 +297,7 @@ def test_thumbnails_are_never_all_in_memory(tmp_path):
 
 
 def test_thumbnails_are_no_larger_than_asked(tmp_path):
-    names = pictures(tmp_path / "images", 2, size=300)
+    names = save_images(tmp_path / "images", 2, size=300)
     for size in (40, 200):
         page = Page(gallery(rows_of([1.0, 2.0], names=names), tmp_path / "page.html", thumbnail=size))
         assert {

@@ -65,7 +65,7 @@ LAYOUT = """const look = (page, its, seen) => {
 
 STILL = """const look = (page, its, seen) => {
   seen.figures = page.querySelectorAll("figure").length;
-  seen.pictures = [...page.querySelectorAll("figure img")].filter((image) => image.naturalWidth > 1).length;
+  seen.images = [...page.querySelectorAll("figure img")].filter((image) => image.naturalWidth > 1).length;
   seen.buttons = page.querySelectorAll("[role=button]").length;
   seen.offered = [...page.querySelectorAll("button, input")].filter((control) => control.offsetParent).length;
   seen.scroll = page.documentElement.scrollWidth;
@@ -165,7 +165,7 @@ def test_the_page_fits_its_width_shows_its_images_and_runs_only_its_own_script(f
     assert seen["upgraded"] == 16, "our own script did run: the policy's hash fits it"
     assert seen["font"] != "normal", "our own style applies: the policy's hash fits it"
     assert seen["images"] > 16 and seen["loaded"] == seen["images"] - 1, (
-        "all pictures but that of the hostile extra"
+        "all images but that of the hostile extra"
     )
 
 
@@ -195,6 +195,6 @@ def test_the_page_is_drawn_at_1280_and_as_a_document(folder: Path):
 
 def test_the_page_is_readable_without_javascript(folder: Path):
     seen = look(folder, 360, STILL, "sandbox='allow-same-origin'")
-    assert seen["figures"] == 16 + 4 and seen["pictures"] == 16 and seen["buttons"] == 0
+    assert seen["figures"] == 16 + 4 and seen["images"] == 16 and seen["buttons"] == 0
     assert seen["offered"] == 0, "nothing that needs the script is offered"
     assert seen["scroll"] <= 360 and "a red circle" in seen["text"] and "abstained" in seen["text"]

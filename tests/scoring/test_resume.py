@@ -17,9 +17,9 @@ from score_runs import (
     folder,
     keyed,
     lines,
-    picture,
     rows,
     run,
+    save_image,
     score,
     start,
     wait_for,
@@ -135,9 +135,9 @@ def test_a_verdict_on_a_whole_group_is_made_anew_when_an_image_comes_changes_or_
 
     check(4, "abcd")
     check(0, "abcd")
-    picture(place / "in" / "e.png", 99)
+    save_image(place / "in" / "e.png", 99)
     check(5, "abcde")
-    picture(place / "in" / "a.png", 100)
+    save_image(place / "in" / "a.png", 100)
     check(5, "abcde")
     (place / "in" / "c.png").unlink()
     check(4, "abde")

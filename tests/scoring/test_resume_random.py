@@ -6,7 +6,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from score_runs import LISTWISE, keyed, picture, rows, score
+from score_runs import LISTWISE, keyed, rows, save_image, score
 
 from rankkit.scoring import chunks
 
@@ -50,11 +50,11 @@ def test_any_sequence_of_edits_and_runs_ends_with_the_rows_of_a_fresh_run(place,
             missing_ok=True
         )
     for seed, name in enumerate(NAMES[:3]):
-        picture(place / "in" / f"{name}.png", seed)
+        save_image(place / "in" / f"{name}.png", seed)
     present = set(NAMES[:3])
     for step in steps:
         act(place, f"out.{suffix}", present, *step)
-    picture(place / "in" / "a.png", 9)  # there is something to score
+    save_image(place / "in" / "a.png", 9)  # there is something to score
     score("in", RANKERS, f"out.{suffix}")
     score("in", RANKERS, "fresh.jsonl", overwrite=True)
     found, fresh = keyed(rows(f"out.{suffix}")), keyed(rows("fresh.jsonl"))
@@ -83,7 +83,7 @@ def test_any_sequence_of_edits_and_runs_ends_with_the_rows_of_a_fresh_run(place,
 def act(place, output, present, what, *how):
     path = place / "in" / f"{how[0]}.png"
     if what == "draw":
-        picture(path, how[1])
+        save_image(path, how[1])
     elif what == "spoil":
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"\x89PNG")

@@ -42,12 +42,12 @@ def prepared(ranker):
 @pytest.fixture
 def folder(tmp_path):
     for name in "abc":
-        place = tmp_path / "pictures" / name
+        place = tmp_path / "images" / name
         place.mkdir(parents=True)
         (place / "prompt.txt").write_text(f"prompt {name}")
         for i in range(2):
             Image.new("RGB", (4, 4), (40 * i, 0, 0)).save(place / f"{i}.png")
-    return tmp_path / "pictures"
+    return tmp_path / "images"
 
 
 def test_a_ranker_that_stops_ends_the_run_and_what_it_judged_is_kept(folder, tmp_path):

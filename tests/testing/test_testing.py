@@ -271,8 +271,8 @@ def test_a_check_can_be_skipped_for_a_reason():
 
 
 def test_a_check_that_does_not_exist_cannot_be_skipped():
-    with pytest.raises(UsageError, match="'seats'.*order"):
-        check_ranker(Fixed(brightness), skip={"seats": "what is that?"})
+    with pytest.raises(UsageError, match="'orders'.*order"):
+        check_ranker(Fixed(brightness), skip={"orders": "what is that?"})
 
 
 def test_a_check_of_the_running_minor_version_only_warns(monkeypatch):
@@ -361,8 +361,8 @@ def test_an_image_without_a_fixed_score_is_abstained_on_with_a_reason():
 def test_both_orders_undo_the_liking_of_a_biased_judge():
     images = sample_groups()[0].images
     fair, biased = (
-        Judge(lambda image: brightness(image) / 50, position_bias=seat).utilities(images)
-        for seat in (0.0, 2.0)
+        Judge(lambda image: brightness(image) / 50, position_bias=bias).utilities(images)
+        for bias in (0.0, 2.0)
     )
     assert np.allclose(fair, biased) and Ranking(fair).ranks == Ranking(tuple(map(brightness, images))).ranks
 
