@@ -16,7 +16,7 @@ from drpo.config import Config
 from drpo.loss import AnchorFeatures, select_rows
 from drpo.preference import split
 from drpo.search import search
-from drpo.types import Generator, Row, Sample, fixed_seeds
+from drpo.types import Generator, LogRow, Sample, fixed_seeds
 from rankkit import Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import check_rankings, describe
 
@@ -43,7 +43,7 @@ class Drawn:
 
     noise: Tensor
     ranking: Ranking | None = None
-    row: Row = field(default_factory=dict)
+    row: LogRow = field(default_factory=dict)
 
 
 class AnchorSource(Protocol):
@@ -62,7 +62,7 @@ class AnchorSource(Protocol):
 
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn
-    ) -> tuple[AnchorFeatures | None, Row]:
+    ) -> tuple[AnchorFeatures | None, LogRow]:
         """The features of the anchors of a sample, or None without a preference, and what to log of it."""
         ...
 
@@ -106,7 +106,7 @@ class RankedAnchors:
 
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn
-    ) -> tuple[AnchorFeatures | None, Row]:
+    ) -> tuple[AnchorFeatures | None, LogRow]:
         """The rows of `points` of the best and the worst candidates."""
         ranking = drawn.ranking or self.order(turn, sample)
         found = split(ranking, self.config.anchors)
@@ -139,7 +139,7 @@ class RankedAnchors:
             yield generator.noise(self.config.group_size, number)
 
 
-def ranking_row(ranking: Ranking) -> Row:
+def ranking_row(ranking: Ranking) -> LogRow:
     """What there is to log of a ranking: abstentions, whether all are equal, whether it is broken, the mean
     score as `reward`.
     """

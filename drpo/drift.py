@@ -55,7 +55,7 @@ class _Problem:
         return self.t_BTD.shape[1] - self.positives
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """Row slices with their distances d_BRT (for cosine too: the scale is made of distances)."""
+        """LogRow slices with their distances d_BRT (for cosine too: the scale is made of distances)."""
         batch, points, _ = self.g_BND.shape
         rows = max(1, TILE // (batch * self.t_BTD.shape[1]))
         mode = "donot_use_mm_for_euclid_dist" if self.exact else "use_mm_for_euclid_dist"

@@ -13,7 +13,7 @@ from torch import Tensor
 from drpo.config import Config
 from drpo.drift import drift_loss
 from drpo.preference import Anchors
-from drpo.types import Row
+from drpo.types import LogRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def select_rows(points: Mapping[str, Tensor], anchors: Anchors) -> AnchorFeature
 
 def drpo_loss(
     points: Mapping[str, Tensor], anchors: AnchorFeatures, start: Mapping[str, Tensor], config: Config
-) -> tuple[Tensor, Row]:
+) -> tuple[Tensor, LogRow]:
     """Preference term plus `reference_weight` times the reference term, over all feature keys, and their
     sizes.
 

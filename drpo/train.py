@@ -15,7 +15,7 @@ from torch import Tensor
 from drpo.anchors import AnchorSource, Turn
 from drpo.config import Config
 from drpo.loss import drpo_loss
-from drpo.types import FeatureMap, Generator, Row, Sample, clock, fixed_seeds
+from drpo.types import FeatureMap, Generator, LogRow, Sample, clock, fixed_seeds
 from rankkit import RankkitError
 
 MEANS = ("reward", "abstained", "equal", "broken", "skipped", "loss", "field_rms", "reference")
@@ -44,7 +44,7 @@ class Trainer:
         self.steps_done = 0
         self.seconds: dict[str, float] = {}
 
-    def step(self) -> Row:
+    def step(self) -> LogRow:
         """One optimizer step over this step's prompts, and what there is to log about it.
 
         `reward` is the mean score of the candidates that were ranked; `abstained`, `equal`, `broken` and
@@ -56,7 +56,7 @@ class Trainer:
         share = (
             self.accelerator.num_processes / config.prompts_per_step
         )  # gradients are averaged over processes below
-        self.seconds, rows = dict.fromkeys(PHASES, 0.0), list[Row]()
+        self.seconds, rows = dict.fromkeys(PHASES, 0.0), list[LogRow]()
         for turn in self.turns():
             with self._enough_memory(turn.prompt):
                 with timed("rank"):
@@ -147,7 +147,7 @@ class Trainer:
             for mean, weight in zip(self.average, self.weights, strict=True):
                 mean.lerp_(weight, 1 - decay)
 
-    def _means(self, rows: Sequence[Row]) -> Row:
+    def _means(self, rows: Sequence[LogRow]) -> LogRow:
         """Per name the mean over the turns that have it, over all processes."""
         sums = torch.tensor(
             [[sum(row.get(name, 0.0) for row in rows), sum(name in row for row in rows)] for name in MEANS]

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rankkit import Group
 
-Row = dict[str, float]
+LogRow = dict[str, float]
 """What there is to log of a turn or of a step, by name."""
 
 

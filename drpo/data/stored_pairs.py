@@ -24,7 +24,7 @@ from drpo.anchors import Drawn, Turn, ranking_row
 from drpo.config import Config
 from drpo.loss import AnchorFeatures, select_rows
 from drpo.preference import split
-from drpo.types import FeatureMap, Generator, ImageGenerator, Row, Sample
+from drpo.types import FeatureMap, Generator, ImageGenerator, LogRow, Sample
 from rankkit import Ranking, RankkitError
 from rankkit.plugin import Preference, PreferenceFile
 
@@ -71,7 +71,7 @@ class StoredAnchors:
 
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn
-    ) -> tuple[AnchorFeatures | None, Row]:
+    ) -> tuple[AnchorFeatures | None, LogRow]:
         """The entry's best and worst images, seen through the feature map; or the candidates, ranked by their
         nearness to those.
         """

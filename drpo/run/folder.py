@@ -19,7 +19,7 @@ from drpo.run.monitor import Monitor
 from drpo.run.sample_grid import sample_grid
 from drpo.run.tracking import Track
 from drpo.train import Trainer
-from drpo.types import Row
+from drpo.types import LogRow
 from rankkit import RankkitError
 
 
@@ -61,7 +61,7 @@ class RunFolder:
         reasons = torch.tensor([float(interrupted or alarmed)], device=self.trainer.accelerator.device)
         return bool(self.trainer.accelerator.reduce(reasons, "sum").item())
 
-    def log(self, row: Row, track: Track) -> None:
+    def log(self, row: LogRow, track: Track) -> None:
         """Keep one step's row."""
         if self.main:
             append_row(self.out / LOG, row)

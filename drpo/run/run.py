@@ -23,7 +23,7 @@ from drpo.run.folder import RunFolder
 from drpo.run.monitor import Monitor
 from drpo.run.tracking import tracked
 from drpo.train import Trainer
-from drpo.types import Row
+from drpo.types import LogRow
 from rankkit import RankkitError
 
 
@@ -42,7 +42,7 @@ def run(
     out: Path,
     *,
     monitor: Monitor | None = None,
-    watch: Callable[[Row], None] = lambda row: None,
+    watch: Callable[[LogRow], None] = lambda row: None,
     tracker: str = "none",
 ) -> Ending:
     """Train to the configured step in the folder `out`, resuming what is there, and write the averaged LoRA

@@ -35,7 +35,7 @@ MARGIN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundObject:
     """One detected object: its names, its box (x1, y1, x2, y2) in pixels, and its overlap with the ideal
     outline in [0, 1].
     """
@@ -70,7 +70,7 @@ class Shapes(Pointwise):
         return Scored(score, details=_evidence(found, right))
 
 
-def detect(image: Image.Image) -> list[Found]:
+def detect(image: Image.Image) -> list[FoundObject]:
     """Every object of the image that has a shape, most confident first.
 
     Images of other sizes are resized to 32×32.
@@ -81,7 +81,7 @@ def detect(image: Image.Image) -> list[Found]:
     return sorted(found, key=lambda thing: -thing.confidence)
 
 
-def judge(found: Sequence[Found], request: Request) -> tuple[bool, float]:
+def judge(found: Sequence[FoundObject], request: Request) -> tuple[bool, float]:
     """Whether the objects are what was asked for, and the credit in [0, 1] for it (1 only for clean, right
     images of nothing else).
 
@@ -100,7 +100,7 @@ def judge(found: Sequence[Found], request: Request) -> tuple[bool, float]:
     return right, float(np.mean(credits)) / (1 + len(found) - used)
 
 
-def relations(a: Found, b: Found) -> set[str]:
+def relations(a: FoundObject, b: FoundObject) -> set[str]:
     """Where `a` is with respect to `b`: up to two relations on a diagonal, none when they are too close
     (GenEval's rule).
     """
@@ -115,7 +115,9 @@ def relations(a: Found, b: Found) -> set[str]:
     return {name for name, holds in named.items() if holds}
 
 
-def _clause(chosen: Sequence[Found], clause: Clause, target: Sequence[Found] | None) -> tuple[bool, float]:
+def _clause(
+    chosen: Sequence[FoundObject], clause: Clause, target: Sequence[FoundObject] | None
+) -> tuple[bool, float]:
     """A clause's verdict and credit: each requirement (presence, colour, relation) is an equal part of the
     credit.
     """
@@ -143,7 +145,7 @@ def _name_pixels(pixels: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.where(distance.min(-1) < NEAR**2, distance.argmin(-1), len(COLORS))
 
 
-def _things(mask: NDArray[np.bool_], color: str) -> list[Found]:
+def _things(mask: NDArray[np.bool_], color: str) -> list[FoundObject]:
     labels, _ = ndimage.label(mask)
     things = []
     for index, window in enumerate(ndimage.find_objects(labels), start=1):
@@ -154,7 +156,7 @@ def _things(mask: NDArray[np.bool_], color: str) -> list[Found]:
         shape, overlap = max(_overlaps(blob).items(), key=lambda item: item[1])
         if overlap >= OVERLAP_MIN:
             y, x = window[0].start, window[1].start
-            things.append(Found(shape, color, (x, y, x + width, y + height), overlap))
+            things.append(FoundObject(shape, color, (x, y, x + width, y + height), overlap))
     return things
 
 
@@ -168,7 +170,7 @@ def _overlaps(blob: NDArray[np.bool_]) -> Mapping[str, float]:
     return {shape: float((blob & outline).sum() / (blob | outline).sum()) for shape, outline in ideal.items()}
 
 
-def _evidence(found: Sequence[Found], right: bool) -> Mapping[str, Any]:
+def _evidence(found: Sequence[FoundObject], right: bool) -> Mapping[str, Any]:
     objects = [
         {"name": f"{one.color} {one.shape}", "box": list(one.box), "confidence": round(one.confidence, 3)}
         for one in found

@@ -34,7 +34,7 @@ OF_MORE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ImagePair:
     """The image of A and the image of B for one prompt."""
 
     a: Item
@@ -45,7 +45,7 @@ class Pair:
 class Pairing:
     """How two folders match: `by` says in words how; what has no partner is named, not dropped in silence."""
 
-    pairs: list[Pair]
+    pairs: list[ImagePair]
     by: str
     only_a: list[str] = field(default_factory=list)
     only_b: list[str] = field(default_factory=list)
@@ -122,7 +122,7 @@ def pair(
         keyed = [key(items) for items in sides]
         both = [name for name in keyed[0] if name in keyed[1]]
         if both:
-            pairs = [Pair(keyed[0][name][1], keyed[1][name][1]) for name in both]
+            pairs = [ImagePair(keyed[0][name][1], keyed[1][name][1]) for name in both]
             paired = {id(item) for each in pairs for item in (each.a, each.b)}
             return Pairing(
                 pairs, words, *([item.name for _, item in side if id(item) not in paired] for side in sides)
@@ -134,7 +134,7 @@ def pair(
 
 
 def compare(
-    pairs: Sequence[Pair],
+    pairs: Sequence[ImagePair],
     rankers: Mapping[str, Ranker],
     *,
     progress: Callable[[int], None] = lambda count: None,
@@ -190,9 +190,12 @@ def _count(n: int, what: str) -> str:
 
 
 def _judge(
-    result: Comparison, ranker: Ranker, opened: Iterable[tuple[Pair, Group | str]], clusters: dict[str, int]
+    result: Comparison,
+    ranker: Ranker,
+    opened: Iterable[tuple[ImagePair, Group | str]],
+    clusters: dict[str, int],
 ) -> None:
-    ready: list[tuple[Pair, Group]] = []
+    ready: list[tuple[ImagePair, Group]] = []
     for each, group in opened:
         if isinstance(group, str):
             result.failures[each.a.name] = group
@@ -235,7 +238,7 @@ def _diagnostics(ranking: Ranking) -> Mapping[str, Any]:
     )
 
 
-def _open(each: Pair) -> Group | str:
+def _open(each: ImagePair) -> Group | str:
     shown = []
     for item in (each.a, each.b):
         data = item.read()

@@ -10,17 +10,17 @@ from typing import Annotated
 import typer
 
 from rankkit.cli.console import print_result, say
-from rankkit.cli.program import Json, Prompt, Prompts, Specs, named, program
+from rankkit.cli.program import Json, PromptOption, PromptsOption, Specs, named, program
 
 
-class By(str, Enum):
+class TableBy(str, Enum):
     """What an entry of a leaderboard is."""
 
     file = "file"
     folder = "folder"
 
 
-class Ties(str, Enum):
+class TiePolicy(str, Enum):
     """What a ranker's tie counts for where humans did choose."""
 
     half = "half"
@@ -42,7 +42,7 @@ def table(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Row files: .jsonl, .csv or .parquet.")
     ],
-    by: Annotated[By, typer.Option(help="What an entry of the leaderboard is.")] = By.file,
+    by: Annotated[TableBy, typer.Option(help="What an entry of the leaderboard is.")] = TableBy.file,
     win_rate: Annotated[
         bool,
         typer.Option(
@@ -63,8 +63,8 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="DIR_A")],
     b: Annotated[Path, typer.Argument(metavar="DIR_B")],
     ranker: Specs = None,
-    prompts: Prompts = None,
-    prompt: Prompt = None,
+    prompts: PromptsOption = None,
+    prompt: PromptOption = None,
     as_json: Json = False,
 ) -> None:
     """Whose images are preferred: paired win rate with a 95 % interval."""
@@ -104,7 +104,7 @@ def agree(
         Path | None,
         typer.Option(help="The folder that the image paths start from; that of PAIRS if not given."),
     ] = None,
-    ties: Annotated[Ties, typer.Option(help="What a ranker's tie counts for.")] = Ties.half,
+    ties: Annotated[TiePolicy, typer.Option(help="What a ranker's tie counts for.")] = TiePolicy.half,
     limit: Annotated[int | None, typer.Option(min=1, help="Take at most this many entries.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -21,11 +21,11 @@ Specs = Annotated[
         help="name, name:key=value,key=value, module:function, or a*2+b. Repeatable.",
     ),
 ]
-Prompts = Annotated[
+PromptsOption = Annotated[
     Path | None,
     typer.Option(help="Manifest (.jsonl .csv .parquet .json) or folder of .txt files with the prompts."),
 ]
-Prompt = Annotated[str | None, typer.Option(help="One prompt for every image that has none.")]
+PromptOption = Annotated[str | None, typer.Option(help="One prompt for every image that has none.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rankkit.cli.console import best_images, count, print_result, results, say
-from rankkit.cli.program import Prompt, Prompts, Specs, named, program
+from rankkit.cli.program import PromptOption, PromptsOption, Specs, named, program
 from rankkit.cli.report import write_gallery
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def score(
         list[Path], typer.Argument(metavar="PATH...", help="Folders, images, .tar archives or manifests.")
     ],
     ranker: Specs = None,
-    prompts: Prompts = None,
-    prompt: Prompt = None,
+    prompts: PromptsOption = None,
+    prompt: PromptOption = None,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -25,7 +25,8 @@ from drpo.run.files import EVALUATIONS, LOG
 from drpo.run.files import read_rows as read
 from drpo.run.monitor import Monitor
 from drpo.run.run import Ending, run
-from drpo.train import Row, Trainer
+from drpo.train import Trainer
+from drpo.types import LogRow
 from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 
 
@@ -63,7 +64,7 @@ def equal(one: Trainer, other: Trainer) -> bool:
 
 
 def at_step(number: int, what: Any) -> Any:
-    def watch(row: Row) -> None:
+    def watch(row: LogRow) -> None:
         if row["step"] == number:
             what()
 
@@ -90,7 +91,7 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one_in_weights_log_and
         assert [_timeless(row) for row in one] == [_timeless(row) for row in other], name
 
 
-def _timeless(row: Row) -> Row:
+def _timeless(row: LogRow) -> LogRow:
     return {name: value for name, value in row.items() if not name.startswith("s_") and name != "peak_mb"}
 
 

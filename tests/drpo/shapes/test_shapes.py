@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from drpo.shapes.corpus import draws, scene
-from drpo.shapes.detector import Found, Shapes, detect, judge
+from drpo.shapes.detector import FoundObject, Shapes, detect, judge
 from drpo.shapes.render import Scene, Thing, images
 from drpo.shapes.world import SIZES, TASKS, Clause, Task, every_prompt, parse, prompts
 from rankkit import Group, RankkitError
@@ -17,13 +17,13 @@ from rankkit import Group, RankkitError
 STRICT, GRADED = Shapes(mode="strict"), Shapes()
 
 
-def truth(things: Scene) -> list[Found]:
+def truth(things: Scene) -> list[FoundObject]:
     """What a perfect detector would find."""
     boxes = [
         tuple(round(v) for v in (t.x - t.radius, t.y - t.radius, t.x + t.radius, t.y + t.radius))
         for t in things
     ]
-    return [Found(t.shape, t.color, box, 1.0) for t, box in zip(things, boxes, strict=True)]  # type: ignore[arg-type]
+    return [FoundObject(t.shape, t.color, box, 1.0) for t, box in zip(things, boxes, strict=True)]  # type: ignore[arg-type]
 
 
 def drawn(task: Task, rng: np.random.Generator, *, mistakes: float) -> tuple[str, Scene]:
