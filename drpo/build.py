@@ -27,12 +27,19 @@ def generator(config: Config) -> Generator:
         config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" else "fp32"
     )
     family = _family("generators", config.generator)
-    if device.type == "cpu" and hasattr(family, "THREADS") and "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(family.THREADS)
     made: Generator = family.load(
         config.model, rank=config.lora_rank, device=str(device), dtype=DTYPES[precision]
     )
     return made
+
+
+def limit_threads(config: Config) -> None:
+    """Give this process the threads that suit the generator on a CPU, unless ``OMP_NUM_THREADS`` says
+    otherwise; for a program to call, before anything is loaded.
+    """
+    threads = getattr(_family("generators", config.generator), "THREADS", None)
+    if threads and not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(threads)
 
 
 def features(config: Config, generator: Generator) -> FeatureMap:

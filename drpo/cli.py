@@ -35,6 +35,7 @@ def train(
     """Train to the last step of a config, or go on from the newest checkpoint of the run folder."""
     from dataclasses import asdict
 
+    from drpo import build
     from drpo.config import placed, with_settings
     from drpo.recipes import recipe as named
     from drpo.report import report
@@ -45,6 +46,7 @@ def train(
     places, rest = placed(settings or [])
     config, out = with_settings(named(recipe), rest), Path(places.get("out") or f"runs/{recipe}")
     checkpoint.check(out, asdict(config))  # before anything is loaded
+    build.limit_threads(config)
     trainer, monitor = setup.trainer(config)
     main = trainer.accelerator.is_main_process
     with progress(config.steps) if main else nullcontext(lambda row: None) as show:
@@ -74,8 +76,10 @@ def sample(
 
     Each folder holds prompt.txt and numbered images.
     """
-    from drpo.run.sample import sample_run
+    from drpo import build
+    from drpo.run.sample import read_config, sample_run
 
+    build.limit_threads(read_config(run))
     print_result(str(sample_run(run, prompts, out or run / "samples", each=each, seed=seed, base=base)))
 
 
@@ -102,7 +106,9 @@ def evaluate(
     from drpo.data.prompts import prompts as prompts_of
     from drpo.report import report
     from drpo.report.evaluate import evaluate as compare
+    from drpo.run.sample import read_config
 
+    build.limit_threads(read_config(run))
     rankers = {spec: build.ranker(spec) for spec in ranker}
     comparisons = compare(run, rankers, prompts_of(prompts), each=each, seed=seed)
     report.keep(run, comparisons, prompts)

@@ -180,7 +180,7 @@ def _kind(hint: Any) -> str:
     if get_origin(hint) is Literal:
         return " | ".join(get_args(hint))
     if get_origin(hint) is tuple:
-        return f"{get_args(hint)[0].__name__}, several"
+        return f"{_kind(get_args(hint)[0])}, several of them"
     return {int: "integer", float: "number", str: "text"}[hint]
 
 

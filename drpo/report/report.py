@@ -80,6 +80,8 @@ def _comparison(run: Path) -> Section | None:
             str(BaseComparison(**row | {"win_rate": row["win_rate"] or 0.0})) for row in found["rankers"]
         ]
     words = f"Image by image from the same noises, on the prompts {found['prompts']}:"
+    if "rankers" not in found:
+        words += " (as an earlier version of drpo worded it)"
     return Section("Against the base", h("p", words) + h("ul", [h("li", line) for line in lines]))
 
 

@@ -2,7 +2,7 @@
 
 The scene that belongs to a (prompt, noise) pair is a function of the prompt and of the noise's channel means.
 In a share `MISTAKES` of cases that scene contradicts the prompt. A generator regressed onto these pairs draws
-sharp and varied pictures of which about half are wrong, and the candidates of one prompt differ in exactly
+sharp and varied images of which about half are wrong, and the candidates of one prompt differ in exactly
 what a ranker can see.
 
 Objects stand in the four corners only; apart from colours left open and mistakes, one sign decides where: a

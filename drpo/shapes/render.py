@@ -50,7 +50,7 @@ def render(scenes: Sequence[Scene]) -> NDArray[np.uint8]:
 
 def images(scenes: Sequence[Scene]) -> list[Image.Image]:
     """The same as Pillow images."""
-    return [Image.fromarray(picture) for picture in render(scenes)]
+    return [Image.fromarray(pixels) for pixels in render(scenes)]
 
 
 def inside(shape: str, x: Floats, y: Floats) -> Floats:

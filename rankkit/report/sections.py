@@ -142,6 +142,7 @@ def read_section(path: Path) -> Section:
         raise UsageError(f"{path}: cannot be read ({error}); give an HTML page") from None
     reader = _MainReader()
     reader.feed(text)
+    reader.close()
     if not reader.found:
         raise UsageError(
             f"{path}: has no <main>, so there is nothing to put into the gallery; give an HTML page such as "
@@ -159,6 +160,7 @@ class _MainReader(HTMLParser):
         self.pieces: list[str] = []
         self.found = self._inside = self._in_title = False
         self._dropping = 0
+        self._open: list[str] = []  # tags written and not closed yet
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._in_title = tag == "title" and not self._inside
@@ -170,14 +172,24 @@ class _MainReader(HTMLParser):
                 CAMEL.get(name, name): value or "" for name, value in attrs if _harmless(name, value or "")
             }
             self.pieces.append(opening(tag, **kept))
+            self._open += [tag] if tag not in VOID else []
 
     def handle_endtag(self, tag: str) -> None:
         self._in_title = False
         self._dropping -= tag in DROPPED and self._dropping > 0
         if tag == "main":
             self._inside = False
-        elif self._inside and not self._dropping and tag in TAGS - VOID:
-            self.pieces.append(Html(f"</{tag}>"))
+        elif self._inside and not self._dropping and tag in self._open:
+            self._close(self._open[::-1].index(tag) + 1)
+
+    def close(self) -> None:
+        super().close()
+        self._close(len(self._open))
+
+    def _close(self, tags: int) -> None:
+        """Close the innermost tags: an end without its start would close the gallery's own elements."""
+        for _ in range(tags):
+            self.pieces.append(Html(f"</{self._open.pop()}>"))
 
     def handle_data(self, data: str) -> None:
         if self._in_title:

@@ -2,6 +2,8 @@
 loads.
 """
 
+from pathlib import Path
+
 import pytest
 
 from rankkit.errors import UsageError
@@ -46,3 +48,9 @@ def test_a_page_without_main_is_refused_by_name(tmp_path):
 
 def test_escaped_text_stays_escaped():
     assert h("p", "<b>") == "<p>&lt;b&gt;</p>"
+
+
+def test_a_section_closes_what_it_opens_and_nothing_else(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<main></div></section><p>one <b>two</p></ul><table><tr><td>three</main>", "utf-8")
+    assert read_section(page).html == "<p>one <b>two</b></p><table><tr><td>three</td></tr></table>"
