@@ -4,7 +4,8 @@
 |---|---|
 | files to images | `decode`, `Decoded`, `to_rgb` |
 | work done ahead in threads | `prefetch`, `map_images` |
-| a ranker before it is built, and its answers | `prepare`, `Prepared`, `check_rankings`, `describe` |
+| a ranker before it is built | `prepare`, `Prepared` |
+| calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe` |
 | options that several rankers share | `Default`, `with_defaults` |
 | rows on disk | `read_rows`, `Row` |
 | human preferences on disk | `open_preferences`, `PreferenceFile`, `Preference` |
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, wilson, win_interval
 from rankkit.core.binding import RESERVED_DETAILS, RESERVED_OPTIONS, describe
-from rankkit.core.calling import check_rankings
+from rankkit.core.calling import check_rankings, rank_groups
 from rankkit.core.images import Decoded, decode, to_rgb
 from rankkit.core.prefetch import map_images, prefetch
 from rankkit.io.formats import read_rows
@@ -62,6 +63,7 @@ __all__ = [
     "prefetch",
     "prepare",
     "print_result",
+    "rank_groups",
     "read_rows",
     "say",
     "table",

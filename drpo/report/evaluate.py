@@ -14,7 +14,7 @@ from drpo.run.paired import duels, outcome
 from drpo.run.sample import read_config, trained
 from drpo.types import Generator, fixed_seeds
 from rankkit import Group, Ranker, Ranking
-from rankkit.plugin import win_interval
+from rankkit.plugin import rank_groups, win_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +88,10 @@ def pairs(generator: Generator, prompt: str, each: int, seed: int) -> list[Group
 def compare_with_base(name: str, ranker: Ranker, groups: Sequence[Group]) -> BaseComparison:
     """One ranker's comparison over groups of two, the trained image first; groups of one prompt are one
     cluster.
+
+    A pair on which the ranker fails has abstained.
     """
-    rankings = ranker.rank(groups)
+    rankings = rank_groups(ranker, groups, name)
     outcomes = [outcome(ranking) for ranking in rankings]
     numbers = {
         prompt: number for number, prompt in enumerate(dict.fromkeys(group.prompt for group in groups))

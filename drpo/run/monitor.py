@@ -6,7 +6,7 @@ A target that rises while the held-out rankers fall is being gamed, not pleased.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -15,10 +15,12 @@ import torch
 
 from drpo.run.paired import duels, outcome
 from drpo.types import Generator, Sample, fixed_seeds
-from rankkit import Ranker, RankkitError
-from rankkit.plugin import describe
+from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
+from rankkit.plugin import check_rankings, describe, rank_groups
 
 EVALUATION_SEED = 20260602
+
+Rank = Callable[[Sequence[Group]], list[Ranking]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +120,29 @@ class Monitor:
         self.evaluations = [Evaluation(**one) for one in state]
 
     def _figure(self, name: str, ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
+        if not self.evaluations:
+            return _figure(_strictly(name, ranker), now, base)
+        rankings = list[Ranking]()
+
+        def rank(groups: Sequence[Group]) -> list[Ranking]:
+            rankings.extend(found := rank_groups(ranker, groups, name))
+            return found
+
         try:
-            return _figure(ranker, now, base)
-        except (Exception, SystemExit) as error:  # whatever a plugin's code raises
-            if not self.evaluations:
-                raise RankkitError(
-                    f"the ranker {name} failed in the first evaluation: {describe(error)}"
-                ) from error
-            self.troubles.append(f"the held-out ranker {name} failed: {describe(error)}")
+            figure = _figure(rank, now, base)
+        except RunStopped as stopped:
+            if name == self.target:  # what is trained on: the run cannot go on either
+                raise
+            self.troubles.append(f"the held-out ranker {name} failed: {stopped}")
             return math.nan
+        reasons = [str(details["error"]) for one in rankings for details in one.details if "error" in details]
+        if reasons:
+            what = "failed" if math.isnan(figure) else f"left out {len(reasons)} images"
+            self.troubles.append(f"the {self._role(name)} {name} {what}: {reasons[0]}")
+        return figure
+
+    def _role(self, name: str) -> str:
+        return "ranker" if name == self.target else "held-out ranker"
 
     def _gamed(self, before: Evaluation, after: Evaluation) -> bool:
         fell = sum(after.scores[name] < before.scores[name] for name in self.held_out)
@@ -134,13 +150,29 @@ class Monitor:
         return rose and fell > len(self.held_out) / 2
 
 
-def _figure(ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
-    (alone,) = ranker.rank([duels(now[0], base[0])[0]])
+def _strictly(name: str, ranker: Ranker) -> Rank:
+    """The ranker where its failure is an error, not an abstention."""
+
+    def rank(groups: Sequence[Group]) -> list[Ranking]:
+        try:
+            return check_rankings(ranker.rank(groups), groups, name)
+        except RunStopped:
+            raise
+        except (Exception, SystemExit) as error:  # whatever a plugin's code raises
+            raise RankkitError(
+                f"the ranker {name} failed in the first evaluation: {describe(error)}"
+            ) from error
+
+    return rank
+
+
+def _figure(rank: Rank, now: Sequence[Sample], base: Sequence[Sample]) -> float:
+    (alone,) = rank([duels(now[0], base[0])[0]])
     if alone.kind == "pointwise":
         groups = [sample.group(f"evaluation/{index}") for index, sample in enumerate(now)]
-        return _mean([score for ranking in ranker.rank(groups) for score in ranking.scores])
+        return _mean([score for ranking in rank(groups) for score in ranking.scores])
     pairs = [pair for after, before in zip(now, base, strict=True) for pair in duels(after, before)]
-    return _mean([outcome(ranking) for ranking in ranker.rank(pairs)])
+    return _mean([outcome(ranking) for ranking in rank(pairs)])
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -37,6 +37,20 @@ def test_wins_ties_and_abstentions_are_counted() -> None:
     assert str(found).endswith("(not significant)")
 
 
+def test_a_ranker_that_fails_on_a_pair_abstains_on_it_and_one_that_loses_count_on_all() -> None:
+    class Fails:
+        def rank(self, groups: Sequence[Group]) -> list[Ranking]:
+            if len(groups) > 1 or groups[0].id == "bad":
+                raise OSError("gone")
+            return [Ranking((1, 0))]
+
+    images = (Image.new("RGB", (4, 4)),) * 2
+    found = compare_with_base("r", Fails(), [Group("a", images, id=name) for name in ("good", "bad")])
+    assert (found.win_rate, found.pairs, found.abstained) == (1.0, 1, 1)
+    found = compare_with_base("r", Fixed(), groups(4))
+    assert (found.pairs, found.abstained) == (0, 4)
+
+
 def test_the_trained_image_comes_first_and_the_base_second() -> None:
     toy = ToyGenerator()
     toy.shift.data += torch.tensor([1.0, -1.0, -1.0])
