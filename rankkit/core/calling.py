@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from rankkit.core.binding import describe
+from rankkit.core.stated import kind_of
 from rankkit.core.types import Group, Kind, Ranker, Ranking
 from rankkit.errors import BrokenRanker, RunStopped
 
@@ -30,7 +31,7 @@ def rank_groups(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Rank
         raise
     except (Exception, SystemExit) as error:
         if len(groups) == 1:
-            return [abstention(groups[0], describe(error), getattr(ranker, "kind", "listwise"))]
+            return [abstention(groups[0], describe(error), kind_of(ranker))]
     return [ranking for group in groups for ranking in rank_groups(ranker, [group], name)]
 
 
@@ -72,6 +73,11 @@ class LazyRanker:
         self.name = name
         self._load = load
         self._ranker: Ranker | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """That of the ranker, once it is built."""
+        return "listwise" if self._ranker is None else kind_of(self._ranker)
 
     def build(self) -> Ranker:
         """The ranker, built once. Raises whatever building it raises."""

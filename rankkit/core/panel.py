@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from rankkit.core.calling import check_rankings
-from rankkit.core.rankers import needs_prompt
+from rankkit.core.stated import needs_prompt
 from rankkit.core.types import Group, Kind, Ranker, Ranking, ranks
 from rankkit.errors import UsageError
 

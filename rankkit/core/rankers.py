@@ -17,9 +17,12 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rankkit.core.binding import Call, Columns, bind, refuse_reserved, scored
+from rankkit.core.stated import DEGREE, PRIOR, check_stated, degree_of, function_kind, prior_of
+from rankkit.core.stated import kind_of as kind_of
+from rankkit.core.stated import needs_prompt as needs_prompt
 from rankkit.core.types import Group, Kind, Ranker, Ranking, Scored
 from rankkit.errors import BadOption, BrokenRanker
 
@@ -95,8 +98,8 @@ class Pairwise:
     """
 
     kind: ClassVar[Kind] = "pairwise"
-    degree: int = 8
-    prior: float = 0.1
+    degree: int = DEGREE
+    prior: float = PRIOR
 
     def compare(self, *args: Any, **kwargs: Any) -> Any:
         """P(first is better than second), in [0, 1]; NaN or None where the call failed."""
@@ -114,10 +117,11 @@ class Pairwise:
         """
         from rankkit.core.pairing import Comparisons  # late: it needs numpy, and naming rankers does not
 
-        each = [Comparisons(group, self.degree) for group in groups]
+        degree, prior = degree_of(self), prior_of(self)
+        each = [Comparisons(group, degree) for group in groups]
         self.__ask([(one, i, j) for one in each for i, j in one.calls])
         self.__ask([(one, i, j) for one in each for i, j in one.bridge()])
-        return [one.ranking(self.prior) for one in each]
+        return [one.ranking(prior) for one in each]
 
     def __ask(self, calls: Sequence[tuple[Comparisons, int, int]]) -> None:
         columns: Columns = {
@@ -151,6 +155,7 @@ def build(target: object, /, **options: Any) -> Ranker:
             f"{target!r} has no rank(groups); subclass rankkit.Pointwise or Pairwise, or mark a function "
             f"with @rankkit.pointwise"
         )
+    _check_attributes(ranker)  # once more: __init__ may have set them
     return ranker
 
 
@@ -160,8 +165,7 @@ def check_target(target: object) -> None:
     That is: inputs that rankkit cannot give, an ``async`` function, options with reserved names, attributes
     of a wrong type.
     """
-    kind_of(target)
-    needs_prompt(target)
+    _check_attributes(target)
     if inspect.isclass(target):
         options = (
             inspect.signature(target.__init__).parameters.values()
@@ -169,8 +173,8 @@ def check_target(target: object) -> None:
             else ()
         )
         refuse_reserved(target.__name__, [p.name for p in options if p.kind is p.KEYWORD_ONLY])
-        for base, method in ((Pointwise, "score"), (Pairwise, "compare")):
-            if issubclass(target, base) and inspect.iscoroutinefunction(getattr(target, method)):
+        for base, method in ((Pointwise, "score"), (Pairwise, "compare"), (object, "rank")):
+            if issubclass(target, base) and inspect.iscoroutinefunction(getattr(target, method, None)):
                 raise BrokenRanker(
                     f"{target.__name__}.{method} is an async function, which rankkit does not await; make it "
                     f"an ordinary one"
@@ -179,44 +183,11 @@ def check_target(target: object) -> None:
         bind(target, _function_kind(target))
 
 
-def kind_of(target: object) -> Kind:
-    """Whether a ranker, a class or a function is pointwise, pairwise or listwise.
-
-    It is listwise when it says nothing.
-
-    Raises `BrokenRanker` for an attribute `kind` that is none of the three.
-    """
-    if inspect.isfunction(target) or isinstance(target, functools.partial):
-        return _kind_of_function(target) or "listwise"
-    kind: Kind = getattr(target, "kind", "listwise")
-    if kind not in get_args(Kind) and not isinstance(kind, property):
-        raise BrokenRanker(
-            f"{target!r} has kind = {kind!r}; a ranker's kind is one of {', '.join(get_args(Kind))}"
-        )
-    return kind
-
-
-def needs_prompt(target: object) -> bool:
-    """Whether a ranker, a class or a function cannot do without a prompt.
-
-    It asks for one and has no default for it.
-
-    An attribute `needs_prompt`, true or false, decides where there is one. Raises `BrokenRanker` where it is
-    neither.
-    """
-    stated = getattr(target, "needs_prompt", None)
-    if isinstance(stated, bool):
-        return stated
-    if stated is not None and not isinstance(stated, property):
-        raise BrokenRanker(f"{target!r} has needs_prompt = {stated!r}; it is True or False")
-    asks = getattr(target, "score", None) or getattr(target, "compare", None) or target
-    if not callable(asks):
-        return False
-    parameters = inspect.signature(asks).parameters
-    return any(
-        name in parameters and parameters[name].default is inspect.Parameter.empty
-        for name in ("prompt", "prompts")
-    )
+def _check_attributes(target: object) -> None:
+    check_stated(target)
+    if isinstance(target, Pairwise) or (inspect.isclass(target) and issubclass(target, Pairwise)):
+        degree_of(target)
+        prior_of(target)
 
 
 def _from_function(function: Callable[..., Any], options: Mapping[str, Any]) -> Ranker:
@@ -239,7 +210,7 @@ def _from_function(function: Callable[..., Any], options: Mapping[str, Any]) -> 
 
 
 def _function_kind(function: Callable[..., Any]) -> Kind:
-    kind = _kind_of_function(function)
+    kind = function_kind(function)
     if kind is None:
         name = getattr(function, "__name__", repr(function))
         raise BrokenRanker(
@@ -247,17 +218,6 @@ def _function_kind(function: Callable[..., Any]) -> Kind:
             f"(or first, second, …)"
         )
     return kind
-
-
-def _kind_of_function(function: Callable[..., Any]) -> Kind | None:
-    marked: Kind | None = getattr(function, "__rankkit__", None)
-    if marked is not None:
-        return marked
-    parameters = inspect.signature(function).parameters.values()
-    names = {p.name for p in parameters if p.kind is not p.KEYWORD_ONLY}
-    if names & {"first", "firsts"}:
-        return "pairwise"
-    return "pointwise" if names & {"image", "images"} else None
 
 
 def _described(ranker: Pointwise | Pairwise, function: Callable[..., Any]) -> str:

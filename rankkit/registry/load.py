@@ -17,7 +17,8 @@ from typing import Any
 
 from rankkit.core.binding import describe
 from rankkit.core.panel import mean_rank
-from rankkit.core.rankers import build, check_target, kind_of, needs_prompt
+from rankkit.core.rankers import build, check_target
+from rankkit.core.stated import kind_of, needs_prompt, version_of
 from rankkit.core.types import Identity, Kind, Ranker
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry import diagnose
@@ -125,7 +126,7 @@ def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
     check_target(target)
     given = {**coerced(spec, target), **options}
     check_options(spec.name, target, given)
-    stated = _stated_version(spec, target, given)
+    stated = version_of(target, given)
     version = f"{version}+{stated}" if stated else version
 
     def build_it() -> Ranker:
@@ -145,22 +146,6 @@ def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
         build_it,
         kind == "pointwise",
     )
-
-
-def _stated_version(spec: Spec, target: Any, given: Mapping[str, Any]) -> str | None:
-    """What a ranker says of its own version.
-
-    A string, or a class method of its options (which weights they name) that loads none.
-    """
-    stated = getattr(target, "version", None)
-    if not callable(stated):
-        return stated if isinstance(stated, str) else None
-    try:
-        return str(stated(**given))
-    except RankkitError:
-        raise
-    except Exception as error:
-        raise BrokenRanker(f"{spec.text} cannot tell its version: {describe(error)}") from error
 
 
 def _registered(name: str) -> tuple[Any, str]:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from rankkit.core.binding import describe
 from rankkit.core.calling import check_rankings
-from rankkit.core.rankers import needs_prompt
+from rankkit.core.stated import kind_of, needs_prompt
 from rankkit.core.types import Group, Ranker, Ranking
 from rankkit.errors import RankkitError
 from rankkit.remote import wire
@@ -85,7 +85,7 @@ class CheckContext:
     def pointwise(self) -> bool:
         """Whether the ranker, or any ranking of its, says that it scores image by image."""
         return "pointwise" in {
-            getattr(self.ranker, "kind", "listwise"),
+            kind_of(self.ranker),
             *(ranking.kind for ranking in self.together),
         }
 

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from rankkit.core.aggregate import sigmoid
+from rankkit.core.stated import kind_of
 from rankkit.core.types import Group, Kind, Ranker, Ranking
 from rankkit.testing.samples import content_hash
 
@@ -51,7 +52,7 @@ class Flaky:
 
     def __init__(self, ranker: Ranker, fails: Callable[[Image.Image], bool]) -> None:
         self.ranker, self.fails = ranker, fails
-        self.kind: Kind = getattr(ranker, "kind", "listwise")
+        self.kind: Kind = kind_of(ranker)
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """The rankings of the other ranker, with NaN and a reason in the chosen places."""

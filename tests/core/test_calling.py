@@ -129,7 +129,12 @@ class LaterJudge(Pairwise):
         return 0.5
 
 
-@pytest.mark.parametrize("target", [later, Later, LaterJudge])
+class LaterRanker:
+    async def rank(self, groups):
+        return []
+
+
+@pytest.mark.parametrize("target", [later, Later, LaterJudge, LaterRanker])
 def test_an_async_function_is_refused_by_name(target):
     with pytest.raises(BrokenRanker, match="async"):
         build(target)

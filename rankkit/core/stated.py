@@ -1,0 +1,147 @@
+"""What the framework reads off a ranker: `kind`, `needs_prompt` and `version`; off a `Pairwise` `degree` and
+`prior`.
+
+A ranker may be a built one, or the class or function it is made of. No other module reads these attributes:
+each function here gives a value of the stated type, or raises a `BrokenRanker` that names the attribute, its
+value and what is expected. A property of a class has no value before the ranker is built, and counts as not
+stated until then.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any, get_args
+
+from rankkit.core.binding import describe
+from rankkit.core.types import Kind
+from rankkit.errors import BrokenRanker, RankkitError
+
+DEGREE = 8  # images that each meets in a group too large for every pair
+PRIOR = 0.1  # precision of the Gaussian prior on utilities
+_ABSENT = object()
+
+
+def check_stated(target: object) -> None:
+    """Raise `BrokenRanker` where `kind`, `needs_prompt` or `version` is not what it should be."""
+    kind_of(target)
+    needs_prompt(target)
+    _version(target)
+
+
+def kind_of(target: object) -> Kind:
+    """Whether a ranker, a class or a function is pointwise, pairwise or listwise.
+
+    It is listwise when it says nothing.
+    """
+    if inspect.isfunction(target) or isinstance(target, functools.partial):
+        return function_kind(target) or "listwise"
+    stated = _read(target, "kind", _is_kind, f"one of {', '.join(get_args(Kind))}")
+    kind: Kind = "listwise" if stated is None else stated
+    return kind
+
+
+def needs_prompt(target: object) -> bool:
+    """Whether a ranker, a class or a function cannot do without a prompt.
+
+    An attribute `needs_prompt` decides where there is one. Else it asks for a prompt and has no default for
+    it.
+    """
+    stated = _read(
+        target, "needs_prompt", lambda value: value is None or isinstance(value, bool), "True or False"
+    )
+    if stated is not None:
+        return bool(stated)
+    asks = getattr(target, "score", None) or getattr(target, "compare", None) or target
+    if not callable(asks):
+        return False
+    parameters = inspect.signature(asks).parameters
+    return any(
+        name in parameters and parameters[name].default is inspect.Parameter.empty
+        for name in ("prompt", "prompts")
+    )
+
+
+def version_of(target: object, options: Mapping[str, Any]) -> str | None:
+    """What a ranker says of its own version, None where it says nothing.
+
+    That is a string, or what a class method answers when it is given the options (which weights they name);
+    it loads none.
+    """
+    stated = _version(target)
+    if not callable(stated):
+        return stated
+    try:
+        answer = stated(**options)
+    except RankkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BrokenRanker(f"{_name(target)} cannot tell its version: {describe(error)}") from error
+    if answer is None or isinstance(answer, str):
+        return answer
+    raise BrokenRanker(f"{_name(target)}.version() returned {_shown(answer)}; it returns a string")
+
+
+def degree_of(target: object) -> int:
+    """How many others an image meets in a group too large for every pair."""
+    stated = _read(target, "degree", _is_degree, f"an even whole number from 2 on, such as {DEGREE}")
+    return DEGREE if stated is None else int(stated)
+
+
+def prior_of(target: object) -> float:
+    """The precision of the Gaussian prior on the utilities of compared images."""
+    stated = _read(target, "prior", _is_prior, f"a finite number above 0, such as {PRIOR}")
+    return PRIOR if stated is None else float(stated)
+
+
+def function_kind(function: Callable[..., Any]) -> Kind | None:
+    """Whether a function is marked, or else named by its arguments, as pointwise or pairwise."""
+    marked: Kind | None = getattr(function, "__rankkit__", None)
+    if marked is not None:
+        return marked
+    parameters = inspect.signature(function).parameters.values()
+    names = {p.name for p in parameters if p.kind is not p.KEYWORD_ONLY}
+    if names & {"first", "firsts"}:
+        return "pairwise"
+    return "pointwise" if names & {"image", "images"} else None
+
+
+def _version(target: object) -> str | Callable[..., object] | None:
+    expected = "a string, or a class method of the options that returns one"
+    stated: str | Callable[..., object] | None = _read(
+        target, "version", lambda value: isinstance(value, str | None) or callable(value), expected
+    )
+    return stated
+
+
+def _read(target: object, attribute: str, fits: Callable[[Any], bool], expected: str) -> Any:
+    """The attribute's value, None where the ranker does not state it."""
+    value = getattr(target, attribute, _ABSENT)
+    if value is _ABSENT or isinstance(value, (property, functools.cached_property)):
+        return None
+    if not fits(value):
+        raise BrokenRanker(f"{_name(target)} has {attribute} = {_shown(value)}; it is {expected}")
+    return value
+
+
+def _is_kind(value: object) -> bool:
+    return isinstance(value, str) and value in get_args(Kind)
+
+
+def _is_degree(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) in range(2, 2**31, 2)
+
+
+def _is_prior(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf
+
+
+def _shown(value: object) -> str:
+    return " ".join(repr(value).split())[:80]
+
+
+def _name(target: object) -> str:
+    return str(getattr(target, "__name__", None) or type(target).__name__)
