@@ -8,6 +8,7 @@
 | calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe` |
 | options that several rankers share | `Default`, `with_defaults` |
 | rows on disk | `read_rows`, `Row` |
+| files that are replaced whole or not at all | `replacing_file` |
 | human preferences on disk | `open_preferences`, `PreferenceFile`, `Preference` |
 | rates with intervals, clustered by prompt | `win_interval`, `Rate`, `wilson`, `effective_size` |
 | means with intervals, clustered by prompt | `clustered_mean`, `Mean` |
@@ -23,6 +24,7 @@ from rankkit.core.binding import RESERVED_DETAILS, RESERVED_OPTIONS, describe
 from rankkit.core.calling import check_rankings, rank_groups
 from rankkit.core.images import Decoded, decode, to_rgb
 from rankkit.core.prefetch import map_images, prefetch
+from rankkit.io.atomic import replacing_file
 from rankkit.io.formats import read_rows
 from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
 from rankkit.io.rows import Row
@@ -65,6 +67,7 @@ __all__ = [
     "print_result",
     "rank_groups",
     "read_rows",
+    "replacing_file",
     "say",
     "table",
     "to_rgb",

@@ -16,7 +16,7 @@ from drpo.report.evaluate import BaseComparison
 from drpo.run import checkpoint
 from drpo.run.files import EVALUATIONS, GRIDS, LOG, find, read_rows
 from rankkit import RankkitError
-from rankkit.plugin import Curve, Section, h, image, line_chart, table, write_page
+from rankkit.plugin import Curve, Section, h, image, line_chart, replacing_file, table, write_page
 
 REPORT, EVALUATION = "report.html", "evaluation.json"
 SMOOTH = 10  # steps in a running mean: one step's reward is of few prompts
@@ -41,7 +41,8 @@ def write(run: Path, out: Path | None = None, *, beside: Path | None = None) -> 
 def keep(run: Path, comparisons: Sequence[BaseComparison], prompts: str) -> None:
     """Keep a comparison of the run with its base, for its page: numbers, not sentences."""
     kept = {"prompts": prompts, "rankers": [comparison.as_json() for comparison in comparisons]}
-    (run / EVALUATION).write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    with replacing_file(run / EVALUATION) as part:
+        part.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 def _gains(run: Path) -> Section | None:

@@ -16,6 +16,7 @@ import torch
 
 from drpo.config import up_to_date
 from rankkit import RankkitError
+from rankkit.plugin import replacing_file
 
 MARKER = "complete"
 STATE = "state.pt"
@@ -74,10 +75,8 @@ def claim(run: Path, config: Mapping[str, Any]) -> None:
     """
     check(run, config)
     run.mkdir(parents=True, exist_ok=True)
-    path = run / CONFIG
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(config, indent=1) + "\n")
-    part.replace(path)
+    with replacing_file(run / CONFIG) as part:
+        part.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def check(run: Path, config: Mapping[str, Any]) -> None:

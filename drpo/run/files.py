@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rankkit.plugin import replacing_file
+
 LOG, EVALUATIONS, GRIDS, BEST = "log.jsonl", "evaluations.jsonl", "sample_grids", "best"
 EARLIER = {EVALUATIONS: "looks.jsonl", GRIDS: "strips"}
 """What a file or folder was called before 0.1."""
@@ -46,6 +48,5 @@ def drop_rows_after(path: Path, step: int) -> None:
     """Drop the rows that lie after `step`."""
     if path.is_file():
         rows = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] <= step]
-        part = path.with_suffix(".part")
-        part.write_text("".join(rows), encoding="utf-8")
-        part.replace(path)
+        with replacing_file(path) as part:
+            part.write_text("".join(rows), encoding="utf-8")

@@ -244,6 +244,19 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
     assert checkpoint.latest(tmp_path) == good and checkpoint.load(good) == {"step": 10}
 
 
+def test_files_of_a_run_that_are_links_stay_links_when_the_run_goes_on(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    run(trainer(steps=2, checkpoint_every=2), out)
+    elsewhere.mkdir()
+    for name in (LOG, checkpoint.CONFIG):
+        (out / name).rename(elsewhere / name)
+        (out / name).symlink_to(elsewhere / name)
+    run(trainer(steps=4, checkpoint_every=2), out)
+    assert (out / LOG).is_symlink() and len(read(elsewhere / LOG)) == 4
+    assert (out / checkpoint.CONFIG).is_symlink() and checkpoint.read(out)["steps"] == 4
+    assert {path.name for path in elsewhere.iterdir()} == {LOG, checkpoint.CONFIG}
+
+
 @pytest.mark.skipif(
     not Path("/dev/full").exists(), reason="no /dev/full here, which is a disk that is always full"
 )
