@@ -204,13 +204,14 @@ def with_settings(config: Config, settings: Iterable[str]) -> Config:
     return dataclasses.replace(config, **changes)
 
 
-def up_to_date(name: str, value: Any) -> tuple[str, Any]:
-    """A field and its value under their present names; what an earlier version called otherwise is said in
-    one line.
+def up_to_date(name: str, value: Any, *, say: bool = True) -> tuple[str, Any]:
+    """A field and its value under their present names.
+
+    With `say`, one line tells of what an earlier version called otherwise.
     """
     now = EARLIER_FIELDS.get(name, name)
     read = EARLIER_VALUES.get((now, value), value) if isinstance(value, str) else value
-    if (now, read) != (name, value):
+    if say and (now, read) != (name, value):
         print(f"{name}={value} is {now}={read} now", file=sys.stderr)
     return now, read
 

@@ -67,7 +67,7 @@ def evaluate(
     run: Path, rankers: Mapping[str, Ranker], prompts: Sequence[str], *, each: int = 4, seed: int = 0
 ) -> list[BaseComparison]:
     """Let every ranker compare `each` images per prompt of a run with its base's from the same noises."""
-    generator = trained(read_config(run), run)
+    generator = trained(read_config(run, say=True), run)
     groups = [
         group
         for index, prompt in enumerate(prompts)

@@ -73,17 +73,20 @@ def claim(run: Path, config: Mapping[str, Any]) -> None:
     """Make `run` the folder of a run with this config, or refuse one that belongs to another, as `check`
     does.
     """
-    check(run, config)
+    check(run, config, say=True)
     run.mkdir(parents=True, exist_ok=True)
     with replacing_file(run / CONFIG) as part:
         part.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
-def check(run: Path, config: Mapping[str, Any]) -> None:
-    """Raise `RankkitError` when `run` belongs to a run with another config; only `MAY_CHANGE` may differ."""
+def check(run: Path, config: Mapping[str, Any], *, say: bool = False) -> None:
+    """Raise `RankkitError` when `run` belongs to a run with another config; only `MAY_CHANGE` may differ.
+
+    With `say`, a line tells of each field that an earlier version called otherwise.
+    """
     if not (run / CONFIG).is_file():
         return
-    before, plain = read(run), json.loads(json.dumps(config))
+    before, plain = read(run, say=say), json.loads(json.dumps(config))
     names = [name for name in dict.fromkeys([*plain, *before]) if name not in MAY_CHANGE]
     changed = [
         f"{name} was {before.get(name)!r} and is {plain.get(name)!r}"
@@ -97,9 +100,11 @@ def check(run: Path, config: Mapping[str, Any]) -> None:
         )
 
 
-def read(run: Path) -> dict[str, Any]:
-    """The config a run folder was made with, as plain values; raises `RankkitError` for what is no run
-    folder.
+def read(run: Path, *, say: bool = False) -> dict[str, Any]:
+    """The config a run folder was made with, as plain values under their present names.
+
+    With `say`, a line tells of each that an earlier version called otherwise. Raises `RankkitError` for what
+    is no run folder.
     """
     try:
         values = json.loads((run / CONFIG).read_text(encoding="utf-8"))
@@ -109,4 +114,4 @@ def read(run: Path) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise RankkitError(f"{run / CONFIG} is not the config of a run; choose another out=, or delete it")
-    return dict(up_to_date(name, value) for name, value in values.items())
+    return dict(up_to_date(name, value, say=say) for name, value in values.items())

@@ -23,7 +23,7 @@ def sample_run(
     """Write `each` images per prompt into ``out/00000/0.png``, with the prompt beside them;
     ``base`` leaves the LoRA out.
     """
-    config = read_config(run)
+    config = read_config(run, say=True)
     generator = trained(config, None if base else run)
     for index, prompt in enumerate(prompts_of(str(prompts))):
         folder = out / f"{index:05d}"
@@ -37,9 +37,9 @@ def sample_run(
     return out
 
 
-def read_config(run: Path) -> Config:
-    """The config a run folder was made with."""
-    plain = checkpoint.read(run)
+def read_config(run: Path, *, say: bool = False) -> Config:
+    """The config a run folder was made with; `say` as in `checkpoint.read`."""
+    plain = checkpoint.read(run, say=say)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()
     }

@@ -16,6 +16,7 @@ from drpo.report import report
 from drpo.run import checkpoint
 from drpo.run.files import EVALUATIONS, read_rows
 from drpo.run.run import run
+from drpo.run.sample import read_config
 from drpo.train import Trainer
 
 CONFIG = replace(SETTINGS, steps=4, eval_every=2)
@@ -60,10 +61,26 @@ def test_an_earlier_run_goes_on_as_a_present_one_would(
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_an_earlier_run_has_a_page(earlier: Path) -> None:
+def test_a_run_that_goes_on_says_a_field_of_an_earlier_version_once(
+    earlier: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint.check(
+        earlier, asdict(replace(CONFIG, steps=8))
+    )  # as the command does before it loads anything
+    run(trainer(8), earlier, monitor=monitor())
+    report.write(earlier)
+    assert capsys.readouterr().err.count("look_every") == 1
+
+
+def test_an_earlier_run_has_a_page(earlier: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = report.write(earlier).read_text("utf-8")
     assert "toy (what was trained on)" in page and "data:image/png" in page
     assert (earlier / "looks.jsonl").is_file(), "a report changes no file of a run"
+    assert read_config(earlier, say=True).eval_every == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "offline=pictures is offline=images now",
+        "look_every=2 is eval_every=2 now",
+    ]
 
 
 def test_a_comparison_that_was_kept_as_sentences_is_shown(earlier: Path) -> None:
