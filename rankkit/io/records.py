@@ -38,7 +38,7 @@ def stream(path: Path, fields: Collection[str]) -> Stream:
     if start.startswith(b"PAR1"):
         return lambda large: _parquet(path, fields, large)
     if text.startswith(b"["):
-        return lambda _: _json(path, "entry", _elements)
+        return lambda _: _json(path, "entry", json_elements)
     if text.startswith(b"{"):
         return lambda _: _json(path, "line", _lines)
     began = f"begins with {start[:12]!r}" if start else "is empty"
@@ -79,7 +79,7 @@ def _lines(file: TextIO) -> Iterator[tuple[int, Any]]:
             yield number, value
 
 
-def _elements(file: TextIO) -> Iterator[tuple[int, Any]]:
+def json_elements(file: TextIO) -> Iterator[tuple[int, Any]]:
     """The elements of a JSON array, numbered from 1."""
     decoder, between = json.JSONDecoder(), re.compile(r"[\s,]*")
     text, at, number = file.read(CHUNK).lstrip(), 1, 1

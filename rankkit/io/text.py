@@ -1,0 +1,99 @@
+"""Bytes to text, by one rule for every file that people bring: a byte order mark, UTF-16, UTF-8, then
+Windows-1252; text, or a reason why not, and never a replacement character.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+from typing import TextIO
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# What text does not hold, though every coding can write it.
+CONTROLS = frozenset(range(32)) - {9, 10, 11, 12, 13, 27, 28, 29, 30, 31}
+CHUNK = 2**20
+
+
+def decode_text(data: bytes) -> tuple[str, str]:
+    """The text in the bytes of a file, and the name of its coding.
+
+    A byte order mark decides; without one it is UTF-8, else UTF-16 where every other byte says so, else
+    Windows-1252 ("cp1252": tell the user). Raises ValueError, in words, for what is no text in any of these.
+    """
+    coding = _coding(io.BytesIO(data))
+    return data.decode(coding), coding
+
+
+def open_text(path: str | os.PathLike[str]) -> tuple[TextIO, str]:
+    """A text file opened for reading by the same rule, line breaks as they are, and the name of its coding.
+
+    The file is looked through once before, so that a bad byte at its end is known at its start. Raises
+    ValueError for what is no text, OSError for what cannot be read.
+    """
+    with open(path, "rb") as file:
+        coding = _coding(file)
+    return open(path, encoding=coding, newline=""), coding
+
+
+def _coding(file: io.BufferedReader | io.BytesIO) -> str:
+    start = file.read(CHUNK)
+    for mark, coding in MARKS:
+        if start.startswith(mark):
+            return _checked(start, file, coding)
+    if b"\0" in start:
+        return _checked(start, file, _utf16_order(start))
+    file.seek(0)
+    try:
+        return _checked(b"", file, "utf-8")
+    except ValueError as error:
+        file.seek(0)
+        return _windows(file, str(error))
+
+
+def _checked(start: bytes, file: io.BufferedReader | io.BytesIO, coding: str) -> str:
+    """The coding, when all of the file is text in it."""
+    decoder = codecs.getincrementaldecoder(coding)()
+    piece = start or file.read(CHUNK)
+    while True:
+        try:
+            text = decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"it is not text in {coding} ({error.reason})") from None
+        if not CONTROLS.isdisjoint(map(ord, text)):
+            raise ValueError("it is not text: it holds control characters")
+        if not piece:
+            return coding
+        piece = file.read(CHUNK)
+
+
+def _utf16_order(start: bytes) -> str:
+    """UTF-16 without a mark has its zeros at every other place, in text that holds any ASCII."""
+    even, odd = start[0::2].count(0), start[1::2].count(0)
+    if max(even, odd) < 4 * min(even, odd) + 1:
+        raise ValueError("it is not text: it holds zero bytes")
+    return "utf-16-be" if even > odd else "utf-16-le"
+
+
+def _windows(file: io.BufferedReader | io.BytesIO, reason: str) -> str:
+    """Windows-1252 has a letter for nearly any byte, so that only what reads mostly as ASCII is taken for it:
+    Chinese, Japanese and Cyrillic codings do not.
+    """
+    count = high = 0
+    while piece := file.read(CHUNK):
+        try:
+            text = piece.decode("cp1252")
+        except UnicodeDecodeError:
+            raise ValueError(f"{reason}, nor in Windows-1252; save it as UTF-8") from None
+        if not CONTROLS.isdisjoint(map(ord, text)):
+            raise ValueError("it is not text: it holds control characters")
+        count, high = count + len(piece), high + sum(byte > 127 for byte in piece)
+    if high > count / 3:
+        raise ValueError(f"{reason}, nor likely in Windows-1252; save it as UTF-8")
+    return "cp1252"
