@@ -126,4 +126,8 @@ def agree(
         json.dumps(to_dict(report), indent=2, ensure_ascii=False) if as_json else "\n".join(lines(report))
     )
     if report.abstained:
+        if report.unreadable_pairs:
+            say(f"{report.unreadable_pairs} pairs hold an image that cannot be read")
+        for found in (each for each in report.rankers if each.abstained):
+            say(f"{found.ranker}: {found.abstained} pairs without an answer: {next(iter(found.reasons))}")
         raise typer.Exit(3)

@@ -10,6 +10,7 @@ import typer
 
 from rankkit.cli.console import print_result, say
 from rankkit.cli.program import program
+from rankkit.errors import RankkitError
 
 
 @program.command("list")
@@ -56,16 +57,14 @@ def check(
         print_result(f"{result.word:<7} {result.id:<14} {result.sentence}")
         if result.failure is not None:
             print_result(f"{'':<22} {result.failure}")
-    failed = [result.id for result in results if result.failed]
-    for problem in _card_problems(spec):
+    problems = _card_problems(spec)
+    for problem in problems:
         print_result(f"FAILED  card           {problem}")
-        failed.append("card")
+    failed = [result.id for result in results if result.failed] + ["card"] * bool(problems)
+    count = len(results) + bool(problems)
     if failed:
-        print_result(
-            f"{spec} fails {len(set(failed))} of {len(results)} checks: {', '.join(dict.fromkeys(failed))}"
-        )
-        raise typer.Exit(1)
-    print_result(f"{spec} passes all {len(results)} checks")
+        raise RankkitError(f"{spec} fails {len(failed)} of {count} checks: {', '.join(failed)}")
+    print_result(f"{spec} passes all {count} checks")
 
 
 def _card_problems(spec: str) -> list[str]:
