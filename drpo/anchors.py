@@ -18,7 +18,7 @@ from drpo.preference import split
 from drpo.search import search
 from drpo.types import Generator, LogRow, Sample, fixed_seeds
 from rankkit import Ranker, Ranking, RankkitError, RunStopped
-from rankkit.plugin import check_rankings, describe
+from rankkit.plugin import Preference, check_rankings, describe
 
 NOT_FINITE = "the candidates of this prompt are not all finite numbers"
 
@@ -37,12 +37,15 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The noises of a turn's candidates; their ranking where it is known already; what there is to log of
-    others that were tried.
+    """The noises of a turn's candidates, and what is known of the turn besides.
+
+    Their ranking where others were tried first, and what there is to log of those; the stored `entry` whose
+    images are its anchors.
     """
 
     noise: Tensor
     ranking: Ranking | None = None
+    entry: Preference | None = None
     row: LogRow = field(default_factory=dict)
 
 
@@ -100,9 +103,8 @@ class RankedAnchors:
             lambda sample: self.order(turn, sample),
             config.anchors,
         )
-        return Drawn(
-            noise, ranking, ranking_row(judged)
-        )  # logged of all that were searched, not of the chosen
+        # logged of all that were searched, not of the chosen
+        return Drawn(noise, ranking, row=ranking_row(judged))
 
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn

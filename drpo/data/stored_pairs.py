@@ -53,21 +53,27 @@ class StoredAnchors:
         self.count, self.prompts = _survey(file)
         self._entries: Iterator[Preference] = iter(())
         self._epoch = self._place = -1  # of the entry that the stream gives next
-        self._entry: Preference | None = None
+        self._latest: tuple[int, Preference] | None = None
 
     def prompt(self, number: int) -> str:
         """The prompt of an entry: all entries once, shuffled by the seed, before any comes again."""
+        return self.entry(number).prompt
+
+    def entry(self, number: int) -> Preference:
+        """The entry of a turn, by the seed and the number alone; quick for the latest and the next."""
+        if self._latest and self._latest[0] == number:
+            return self._latest[1]
         epoch, place = divmod(number, self.count)
         if epoch != self._epoch or place < self._place:
             self._entries = shuffled(_decided(self.file), f"{self.config.seed}/{epoch}")
             self._epoch, self._place = epoch, 0
-        *_, self._entry = islice(self._entries, place - self._place + 1)
-        self._place = place + 1
-        return self._entry.prompt
+        *_, entry = islice(self._entries, place - self._place + 1)
+        self._place, self._latest = place + 1, (number, entry)
+        return entry
 
     def draw(self, generator: Generator, turn: Turn) -> Drawn:
-        """`group_size` noises."""
-        return Drawn(generator.noise(self.config.group_size, turn.seed))
+        """`group_size` noises, and the turn's entry."""
+        return Drawn(generator.noise(self.config.group_size, turn.seed), entry=self.entry(turn.number))
 
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn
@@ -75,11 +81,11 @@ class StoredAnchors:
         """The entry's best and worst images, seen through the feature map; or the candidates, ranked by their
         nearness to those.
         """
-        entry = self._entry
-        assert entry is not None, "a turn's prompt is asked for before its anchors"
+        entry = drawn.entry
+        assert entry is not None, "what `draw` returned is handed on"
         order = split(Ranking(entry.human), self.config.anchors)
         assert order is not None, "entries without a choice were left out"
-        stored = self._features(entry)
+        stored = self.stored(entry)
         if stored is None:
             return None, {"broken": 1.0}
         chosen = select_rows(stored, order)
@@ -94,7 +100,7 @@ class StoredAnchors:
         found = split(ranking, self.config.anchors)
         return (select_rows(points, found) if found else None), ranking_row(ranking)
 
-    def _features(self, entry: Preference) -> Mapping[str, Tensor] | None:
+    def stored(self, entry: Preference) -> Mapping[str, Tensor] | None:
         """Features of an entry's images, as of candidates;
 
         None, and why, where one of them cannot be read.

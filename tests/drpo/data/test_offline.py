@@ -107,10 +107,8 @@ def test_the_orientation_of_a_photo_is_applied(tmp_path: Path) -> None:
     toy = Seen()
     toy.size = 8
     made = trainer(pairs(tmp_path, {"chosen": "turned.jpg"}), toy)
-    for turn in made.turns():
-        made.source.draw(toy, turn)
-    assert isinstance(made.source, StoredAnchors) and made.source._entry is not None
-    made.source._features(made.source._entry)
+    assert isinstance(made.source, StoredAnchors)
+    made.source.stored(made.source.entry(0))
     chosen = toy.pixels[0]
     assert chosen[0, 0].mean() > 0.5 > chosen[0, -1].mean()
 
@@ -154,6 +152,24 @@ def test_a_turn_is_the_same_wherever_one_starts(tmp_path: Path) -> None:
     assert [straight.prompt(number) for number in range(20)] == seen
     skipping = trainer(path).source
     assert [skipping.prompt(number) for number in range(0, 20, 3)] == seen[::3]
+
+
+def test_turns_may_be_drawn_before_and_in_another_order_than_their_anchors_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    rows = [{"prompt": name, "chosen": f"{name}.png"} for name in "ab"]
+    Image.new("RGB", (8, 8), (230, 230, 60)).save(tmp_path / "a.png")
+    Image.new("RGB", (8, 8), (60, 230, 60)).save(tmp_path / "b.png")
+    toy = ToyGenerator()
+    made = trainer(pairs(tmp_path, *rows), toy)
+    turns = list(made.turns())
+    drawn = [made.source.draw(toy, turn) for turn in turns]
+    for turn, one in reversed(list(zip(turns, drawn, strict=True))):
+        sample = toy.sample(turn.prompt, one.noise)
+        anchors, _ = made.source.anchors(turn, sample, {"latent": sample.latents}, one)
+        assert anchors is not None
+        (chosen,) = anchors.positive.values()
+        assert (chosen.flatten()[0] > 0) == (turn.prompt == "a")  # yellow has red in it, green has not
 
 
 def test_a_stream_longer_than_the_buffer_is_shuffled_without_loss() -> None:
