@@ -104,10 +104,10 @@ def _compared(theirs: Any, ours: Mask2Former, path: Path) -> dict[str, Any]:
         {"img_info": {"filename": str(path)}, "img_prefix": None}
     )
     image = data["img"][0].data  # of a tensor itself, or of mmcv's wrapper around one
-    picture = prepare(Image.open(path).convert("RGB"))
+    prepared = prepare(Image.open(path).convert("RGB"))
     start = time.perf_counter()
-    output = ours.model(pixel_values=torch.from_numpy(picture.pixels_3HW)[None])
-    mine = instances(output.class_queries_logits[0], output.masks_queries_logits[0], picture)
+    output = ours.model(pixel_values=torch.from_numpy(prepared.pixels_3HW)[None])
+    mine = instances(output.class_queries_logits[0], output.masks_queries_logits[0], prepared)
     seconds = time.perf_counter() - start
     logits: list[Any] = []
     hook = theirs.panoptic_head.register_forward_hook(lambda module, inputs, made: logits.extend(made))
@@ -120,7 +120,7 @@ def _compared(theirs: Any, ours: Mask2Former, path: Path) -> dict[str, Any]:
     alike = Counter(each[:5] for each in found) & Counter((label, *each.box) for label, each in mine)
     scores = zip(sorted(each[5] for each in found), sorted(each.score for _, each in mine), strict=True)
     return {
-        "pixels differ by": float((image - torch.from_numpy(picture.pixels_3HW)).abs().max()),
+        "pixels differ by": float((image - torch.from_numpy(prepared.pixels_3HW)).abs().max()),
         "class logits differ by": float((classes[-1] - output.class_queries_logits).abs().max()),
         "their spread": float(classes[-1].std()),
         "mask logits differ by": float((masks[-1] - output.masks_queries_logits).abs().max()),

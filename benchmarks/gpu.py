@@ -153,7 +153,7 @@ def loaded(name: str, **more: Any) -> Iterator[Ranker]:
     torch.cuda.empty_cache()
 
 
-def pictures(count: int, side: int) -> tuple[Image.Image, ...]:
+def images(count: int, side: int) -> tuple[Image.Image, ...]:
     """Smooth random images."""
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (count, 16, 16, 3), np.uint8)
@@ -164,7 +164,7 @@ def score(name: str, count: int = 128, side: int = 512) -> dict[str, Any]:
     """Images per second of `rank` on one group, median of `ROUNDS` after a first; peak memory of the GPU,
     weights included.
     """
-    group, rows = Group(PROMPT, pictures(count, side)), []
+    group, rows = Group(PROMPT, images(count, side)), []
     for dtype in HALF.get(name, ("float32", "bfloat16")):
         gc.collect()
         torch.cuda.reset_peak_memory_stats()

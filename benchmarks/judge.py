@@ -46,9 +46,9 @@ JUDGES = {"strong": (0.80, 1.0), "realistic": (0.66, 0.5)}  # share of calls tha
 EXPECTED = {  # recall by design, judge and size in the simulation that the defaults were chosen by
     "every pair, first shown first": {"strong": (0.710, 0.759, 0.801), "realistic": (0.529, 0.614, 0.694)},
     "every pair, in random order": {"strong": (0.745, 0.800, 0.854), "realistic": (0.554, 0.650, 0.719)},
-    "every pair, both seats": {"strong": (0.787, 0.842, 0.894), "realistic": (0.630, 0.721, 0.784)},
-    "degree 4, both seats": {"strong": (0.707, 0.726, 0.724), "realistic": (0.491, 0.549, 0.565)},
-    "degree 8, both seats": {"strong": (0.797, 0.792, 0.807), "realistic": (0.624, 0.651, 0.645)},
+    "every pair, both orders": {"strong": (0.787, 0.842, 0.894), "realistic": (0.630, 0.721, 0.784)},
+    "degree 4, both orders": {"strong": (0.707, 0.726, 0.724), "realistic": (0.491, 0.549, 0.565)},
+    "degree 8, both orders": {"strong": (0.797, 0.792, 0.807), "realistic": (0.624, 0.651, 0.645)},
 }
 
 
@@ -58,9 +58,9 @@ def designs(n: int, seed: int) -> dict[str, tuple[Pairs, str]]:
     return {
         "every pair, first shown first": (every, "first"),
         "every pair, in random order": (every, "random"),
-        "every pair, both seats": (every, "both"),
-        "degree 4, both seats": (aggregate.circulant(n, seed=seed, degree=4), "both"),
-        "degree 8, both seats": (aggregate.schedule(n, seed=seed, degree=8), "both"),
+        "every pair, both orders": (every, "both"),
+        "degree 4, both orders": (aggregate.circulant(n, seed=seed, degree=4), "both"),
+        "degree 8, both orders": (aggregate.schedule(n, seed=seed, degree=8), "both"),
     }
 
 

@@ -32,7 +32,7 @@ import rankkit
 
 @rankkit.pointwise
 def corner(image):
-    \"\"\"Prefer pictures with a bright corner.\"\"\"
+    \"\"\"Prefer images with a bright corner.\"\"\"
     return float(image.getpixel((0, 0))[0])
 """
 
@@ -45,7 +45,7 @@ def measure(rounds: int = 31, warm: int = 3) -> dict[str, Any]:
     images = tuple(
         Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)) for _ in range(IMAGES)
     )
-    groups = [rankkit.Group("a picture", images)]
+    groups = [rankkit.Group("an image", images)]
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as place, contextlib.ExitStack() as stack:
         os.chdir(place)
         Path("corner.py").write_text(MODULE, "utf-8")

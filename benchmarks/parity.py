@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import cards
-from benchmarks.twin import look
+from benchmarks.twin import reports_of
 from rankkit import Group
 from rankkit.errors import BrokenRanker
 from rankkit.remote import config, wire
@@ -65,7 +65,7 @@ def against_reference(name: str) -> int:
         return failed
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place:
         options = module.checkpoint(Path(folder))
-        seen = look(
+        seen = reports_of(
             lambda image: module.reference([image], [golden.PROMPT], **options)[0], sample_files(Path(place))
         )
         return max(failed, keep_files(name, "tiny", golden.files_block(module.build(**options), seen)))

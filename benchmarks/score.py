@@ -60,7 +60,7 @@ def memory(rounds: int = 3) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
         for count in (400, 40_000):
-            _small_pictures(place / str(count), count)
+            _small_images(place / str(count), count)
         for _ in range(rounds):
             for count in ("400", "40000"):
                 for how, options in (
@@ -206,7 +206,7 @@ def _ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
 # --- images ---
 
 
-def _small_pictures(folder: Path, count: int) -> None:
+def _small_images(folder: Path, count: int) -> None:
     folder.mkdir()
     with open(folder / "list.jsonl", "w") as manifest:
         for i in range(count):

@@ -86,14 +86,14 @@ def recall(row: Row) -> str:
         found.setdefault((each["design"], each["K"]), {})[each["judge"]] = each
     lines = [
         (
-            design,
+            design.replace("seats", "orders"),  # as earlier rows call them
             str(size),
             str(judges["strong"]["calls"]),
             *(cell for name in ("strong", "realistic") for cell in _measured(judges[name])),
         )
         for (design, size), judges in sorted(found.items(), key=lambda item: item[0][1])
     ]
-    head = ("pairs", "pictures", "calls", "80 % judge", "expected", "66 % judge", "expected")
+    head = ("pairs", "images", "calls", "80 % judge", "expected", "66 % judge", "expected")
     return _table(head, lines) + f"\nMean of {row['trials']} groups ± standard error.\n"
 
 
@@ -114,7 +114,7 @@ def equals(row: Row) -> str:
     )
     return (
         _table(
-            ("liking for the first seat, logits", "answers", "both seats", "the first always shown first"),
+            ("position bias, logits", "answers", "both orders", "the first always shown first"),
             lines,
         )
         + verdict
@@ -127,14 +127,14 @@ def cost(row: Row) -> str:
         (str(each["K"]), str(each["calls"]), *(f"{each['tokens'][name]:,}" for name in names))
         for each in row["rows"]
     ]
-    return _table(("pictures", "calls", *(f"tokens, {name}" for name in names)), lines)
+    return _table(("images", "calls", *(f"tokens, {name}" for name in names)), lines)
 
 
 def cached(row: Row) -> str:
     lines = [
         (str(each["K"]), str(each["calls"]), _number(each["first"]), *_cells(each)) for each in row["rows"]
     ]
-    return _table(("pictures", "calls", "seconds, first time", "again, median", "min–max", "runs"), lines)
+    return _table(("images", "calls", "seconds, first time", "again, median", "min–max", "runs"), lines)
 
 
 def training(rows: Sequence[Row]) -> str:
@@ -260,7 +260,7 @@ def gpu_score(rows: Sequence[Row]) -> str:
         (f"`{name}`", *(_rate(latest.get((name, dtype))) for dtype in ("float32", "bfloat16")))
         for name in names
     ]
-    return _table(("ranker", "pictures a second in float32", "in bfloat16"), lines) + _cards(rows)
+    return _table(("ranker", "images a second in float32", "in bfloat16"), lines) + _cards(rows)
 
 
 def _rate(each: Row | None) -> str:
@@ -340,7 +340,7 @@ def detector(row: Row) -> str:
             )
         )
     head = (
-        "picture",
+        "image",
         "pixels",
         "class logits",
         "mask logits",

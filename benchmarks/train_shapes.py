@@ -46,7 +46,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "drpo/shapes/weights")
     parser.add_argument(
-        "--vae-steps", type=int, nargs=2, default=(4000, 3000), help="on crowded pictures, then on the corpus"
+        "--vae-steps", type=int, nargs=2, default=(4000, 3000), help="on crowded images, then on the corpus"
     )
     parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument(
@@ -310,8 +310,8 @@ def strict(pipe: StableDiffusionPipeline, asked: list[str], each: int) -> dict[s
     noise = torch.randn(len(asked) * each, 16, 4, 4, generator=torch.Generator().manual_seed(1))
     repeated = [prompt for prompt in asked for _ in range(each)]
     with torch.no_grad():
-        pictures = pipe.vae.decode(predict(pipe, repeated, noise) / pipe.vae.config.scaling_factor).sample
-    images = pipe.image_processor.postprocess(pictures, output_type="pil")
+        pixels = pipe.vae.decode(predict(pipe, repeated, noise) / pipe.vae.config.scaling_factor).sample
+    images = pipe.image_processor.postprocess(pixels, output_type="pil")
     passed = np.array([one.score for one in Shapes(mode="strict").score(images, repeated)])
     tasks = np.array([parse(prompt).task for prompt in repeated])
     return {"all": round(passed.mean(), 3)} | {task: round(passed[tasks == task].mean(), 3) for task in TASKS}

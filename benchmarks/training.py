@@ -194,10 +194,10 @@ def flawless(generator: OneStep, split: Split) -> float:
     """
     spread = []
     for prompt, noise in held_out(generator, split):
-        pictures = render([scene(parse(prompt), u, mistakes=0.0) for u in draws(noise.float().cpu().numpy())])
+        rendered = render([scene(parse(prompt), u, mistakes=0.0) for u in draws(noise.float().cpu().numpy())])
         with torch.no_grad():
             latents = generator.encode_pixels(
-                torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+                torch.from_numpy(rendered).permute(0, 3, 1, 2).float() / 127.5 - 1
             )
         spread.append(torch.pdist(latents.float().flatten(1)).mean().item())
     return float(np.mean(spread))

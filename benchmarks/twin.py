@@ -39,7 +39,7 @@ def main() -> None:
         remember(*method.split(":"))
     if sys.argv[3:4] == ["--files"]:
         folder, prompt = Path(sys.argv[4]), sys.argv[5]
-        seen = look(lambda image: ranker.score([image], [prompt])[0], sorted(folder.iterdir()))
+        seen = reports_of(lambda image: ranker.score([image], [prompt])[0], sorted(folder.iterdir()))
         out.write(json.dumps(seen).encode())
     else:
         out.write(wire.encode_rankings(list(ranker.rank(wire.decode_groups(sys.stdin.buffer.read())))))
@@ -62,7 +62,7 @@ def remember(module: str, method: str) -> None:
     setattr(owner, name, answer)
 
 
-def look(score: Callable[[Image.Image], Any], paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+def reports_of(score: Callable[[Image.Image], Any], paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """What a package says of each file as Pillow opens it (`file`), and of the RGB image that rankkit makes
     of it (`rgb`).
 

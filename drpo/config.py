@@ -49,7 +49,7 @@ class Config:
     held_out: tuple[str, ...] = ()
     """Rankers that watch the run and are never trained on; give the setting several times for several."""
     validation: str = ""
-    """The prompts the run is looked at with: as `prompts`, or ``shapes-tuning``; empty takes eight of the
+    """The prompts the run is evaluated with: as `prompts`, or ``shapes-tuning``; empty takes eight of the
     training prompts.
     """
     eval_every: int = 100

@@ -17,7 +17,7 @@ from drpo.train import Trainer
 from rankkit import Ranker, RankkitError
 from rankkit.plugin import open_preferences
 
-WATCHED = 8  # training prompts that a run is looked at with when it names no others
+WATCHED = 8  # training prompts that a run is evaluated with when it names no others
 
 
 def trainer(config: Config) -> tuple[Trainer, Monitor | None]:

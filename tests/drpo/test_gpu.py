@@ -41,7 +41,7 @@ def test_a_candidate_equals_the_stock_pipelines_up_to_rounding_on_a_gpu(
     generator = LOADERS[family](str(TINY[family](tmp_path)), rank=4, device="cuda", dtype=dtype)
     shift(generator)
     noise = generator.noise(3, 5)
-    latents, pictures = stock(generator, noise, output_type="latent").float(), stock(generator, noise)
+    latents, images = stock(generator, noise, output_type="latent").float(), stock(generator, noise)
     with torch.no_grad():
         sample = generator.sample(PROMPT, noise)
     apart = (
@@ -50,7 +50,7 @@ def test_a_candidate_equals_the_stock_pipelines_up_to_rounding_on_a_gpu(
     assert apart < {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 1e-1}[dtype]
     levels = [
         np.abs(np.asarray(mine, int) - np.asarray(theirs, int)).mean()
-        for mine, theirs in zip(sample.images(), pictures, strict=True)
+        for mine, theirs in zip(sample.images(), images, strict=True)
     ]
     assert max(levels) < 2
 

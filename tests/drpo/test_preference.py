@@ -1,4 +1,4 @@
-"""split keeps its promises on any ranking: property tests with ties and abstentions."""
+"""What `split` says of itself holds for any ranking: property tests with ties and abstentions."""
 
 from __future__ import annotations
 

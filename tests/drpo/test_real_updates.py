@@ -175,11 +175,11 @@ def test_a_search_decodes_what_it_judges_and_then_only_the_chosen_where_the_map_
     features, ranker = MAPS[name](generator), Passes()
     rows = counted(generator, features)
     row = trainer(generator, features, ranker, max_rounds=3).step()
-    chosen, pictures = 2 * SETTINGS.anchors, int(name == "vit_mae")
+    chosen, decoded = 2 * SETTINGS.anchors, int(name == "vit_mae")
     assert row["skipped"] == 0 and ranker.seen == K
     assert rows == {
         "unet": K + 2 * chosen,
-        "decoder": K + pictures * 2 * chosen,
+        "decoder": K + decoded * 2 * chosen,
         "encoder": 0,
         "features": 2 * chosen,
     }

@@ -25,7 +25,7 @@ from drpo.types import FeatureMap, Sample
 from rankkit import RankkitError
 
 
-def picture(seed: int = 0) -> Sample:
+def candidates(seed: int = 0) -> Sample:
     """Three candidates whose pixels are their latents."""
     latents = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     return Sample("a cat", latents.requires_grad_(), lambda latents: latents)
@@ -61,7 +61,7 @@ def reaches(features: FeatureMap, sample: Sample, latents: Tensor) -> bool:
 
 @pytest.mark.parametrize("features", [vit_mae(), dinov2()], ids=["vit_mae", "dinov2"])
 def test_image_maps_give_mean_std_and_class_token_with_a_gradient(features: FeatureMap) -> None:
-    sample = picture()
+    sample = candidates()
     found = features(sample)
     assert sorted(found) == ["layer2_cls", "layer2_patch_mean", "layer2_patch_std"]
     assert all(value.shape == (3, 16) for value in found.values()) and reaches(
@@ -71,7 +71,7 @@ def test_image_maps_give_mean_std_and_class_token_with_a_gradient(features: Feat
 
 @pytest.mark.parametrize("features", [vit_mae(), dinov2(), Latent()], ids=["vit_mae", "dinov2", "latent"])
 def test_equal_images_have_equal_features_at_every_call(features: FeatureMap) -> None:
-    one, other = features(picture()), features(picture())
+    one, other = features(candidates()), features(candidates())
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
@@ -80,7 +80,7 @@ def test_equal_images_have_equal_features_at_every_call(features: FeatureMap) ->
 def test_a_layers_tokens_are_those_that_leave_that_layer_of_transformers_model(
     make: Callable[[], Any], layer: int
 ) -> None:
-    features, sample, left = make(), picture(), []
+    features, sample, left = make(), candidates(), []
     features.layer = layer
     layers = features.model.layers if isinstance(features, VitMae) else features.model.encoder.layer
     handle = layers[layer - 1].register_forward_hook(lambda module, inputs, output: left.append(output))
@@ -107,7 +107,7 @@ def test_a_layers_tokens_are_those_that_leave_that_layer_of_transformers_model(
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_images_are_seen_in_float32(make: Callable[[], Any], dtype: torch.dtype) -> None:
     features = make()
-    pixels = picture().latents.detach().to(dtype).requires_grad_()
+    pixels = candidates().latents.detach().to(dtype).requires_grad_()
     found, full = (
         features(Sample("", pixels, lambda x: x)),
         features(Sample("", pixels.detach().float(), lambda x: x)),
@@ -137,7 +137,7 @@ def test_image_maps_load_in_float32_from_a_folder_whatever_it_holds_and_say_what
 
 
 def test_vit_mae_sees_every_patch() -> None:
-    features, sample = vit_mae(), picture()
+    features, sample = vit_mae(), candidates()
     seen = torch.autograd.grad(features(sample)["layer2_patch_mean"].square().sum(), sample.latents)[0]
     assert (seen.unfold(2, 8, 8).unfold(3, 8, 8).abs().sum((1, 4, 5)) > 0).all()
 

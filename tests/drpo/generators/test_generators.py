@@ -62,14 +62,14 @@ def test_a_candidate_equals_the_stock_pipelines_to_the_bit_in_every_precision(
     assert {weight.dtype for weight in generator.parameters().values()} == {torch.float32}
     shift(generator)
     noise = generator.noise(3, 5)
-    latents, pictures = stock(generator, noise, output_type="latent"), stock(generator, noise)
+    latents, theirs_alone = stock(generator, noise, output_type="latent"), stock(generator, noise)
     generator.pipe.vae.disable_slicing()
     together = stock(generator, noise)
     generator.pipe.vae.enable_slicing()
     with torch.no_grad():
         sample = generator.sample(PROMPT, noise)
     assert torch.equal(sample.latents, latents) and latents.dtype == dtype
-    for mine, theirs, batched in zip(sample.images(), pictures, together, strict=True):
+    for mine, theirs, batched in zip(sample.images(), theirs_alone, together, strict=True):
         assert mine.tobytes() == theirs.tobytes()
         assert np.abs(np.asarray(mine, int) - np.asarray(batched, int)).max() <= (
             0 if dtype == torch.float32 else 2

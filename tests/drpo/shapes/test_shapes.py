@@ -72,9 +72,9 @@ def test_the_corpus_is_wrong_as_often_as_it_says_and_the_noise_decides(task: Tas
 def test_a_right_image_beats_every_wrong_one_in_graded_mode() -> None:
     rng = np.random.default_rng(3)
     cases = [drawn(task, rng, mistakes=0.5) for task in TASKS for _ in range(100)]
-    pictures, asked = images([things for _, things in cases]), [prompt for prompt, _ in cases]
-    strict = np.array([one.score for one in STRICT.score(pictures, asked)])
-    graded = np.array([one.score for one in GRADED.score(pictures, asked)])
+    rendered, asked = images([things for _, things in cases]), [prompt for prompt, _ in cases]
+    strict = np.array([one.score for one in STRICT.score(rendered, asked)])
+    graded = np.array([one.score for one in GRADED.score(rendered, asked)])
     assert graded[strict == 1].min() > graded[strict == 0].max() and graded.min() >= 0 and graded.max() <= 1
 
 
@@ -116,9 +116,9 @@ def test_what_nobody_asked_for_costs_credit_but_does_not_make_a_image_wrong(prom
         [Thing("circle", "red", 8, 24)],
         [Thing("cross", "green", 8, 24), Thing("cross", "green", 24, 24)],
     ]
-    pictures = images([(*asked, *extra) for extra in extras])
-    assert [one.score for one in STRICT.score(pictures, [f"a photo of {prompt}"] * 3)] == [1, 1, 1]
-    alone, one, two = (scored.score for scored in GRADED.score(pictures, [f"a photo of {prompt}"] * 3))
+    rendered = images([(*asked, *extra) for extra in extras])
+    assert [one.score for one in STRICT.score(rendered, [f"a photo of {prompt}"] * 3)] == [1, 1, 1]
+    alone, one, two = (scored.score for scored in GRADED.score(rendered, [f"a photo of {prompt}"] * 3))
     assert alone > 0.9 and alone - 0.2 > one > two > 0.5
 
 
@@ -128,8 +128,8 @@ def test_an_empty_or_noisy_image_shows_nothing() -> None:
 
 
 def test_the_ranker_orders_groups_and_gives_its_evidence() -> None:
-    pictures = images([(Thing("circle", "red", 16, 16),), (Thing("circle", "blue", 16, 16),)])
-    (ranking,) = GRADED.rank([Group("a photo of a blue circle", tuple(pictures))])
+    rendered = images([(Thing("circle", "red", 16, 16),), (Thing("circle", "blue", 16, 16),)])
+    (ranking,) = GRADED.rank([Group("a photo of a blue circle", tuple(rendered))])
     assert ranking.ranks == (2.0, 1.0) and ranking.details[0]["objects"][0]["name"] == "red circle"
 
 

@@ -1,4 +1,4 @@
-"""The generator that ships with the package: small, stock, misaligned as promised, and finetuned end to end
+"""The generator that ships with the package: small, stock, misaligned as documented, and finetuned end to end
 by the command.
 """
 
