@@ -13,7 +13,7 @@ from rankkit import RankkitError, RunStopped
 from rankkit_vlm_judge.cache import Cache, key
 from rankkit_vlm_judge.calls import Call, Transport
 from rankkit_vlm_judge.questions import FORCED, REASONED, TERSE, Question
-from rankkit_vlm_judge.replies import Reply, Verdict, from_text, from_top
+from rankkit_vlm_judge.replies import Judgement, Reply, from_text, from_top
 
 Mode = Literal["auto", "logprob", "text"]
 
@@ -46,7 +46,7 @@ class Asker:
         """The model that answers, as exactly as it is known, and how it is asked: for the rows."""
         return {"model": self.transport.model, "asked_for": self.mode}
 
-    def verdicts(self, questions: Sequence[Question]) -> list[Verdict]:
+    def verdicts(self, questions: Sequence[Question]) -> list[Judgement]:
         """One verdict per question.
 
         A question that occurs twice is asked once. Raises `RunStopped` where answers are missing for good.
@@ -65,7 +65,7 @@ class Asker:
             raise self.stopped from None
         return [known[each] for each in keys]
 
-    def _ask(self, open_: Mapping[str, Question], known: dict[str, Verdict]) -> None:
+    def _ask(self, open_: Mapping[str, Question], known: dict[str, Judgement]) -> None:
         """Rounds of calls until every question is settled.
 
         Each round settles some, and leaves the others for another form.
@@ -86,7 +86,7 @@ class Asker:
                     self.cache.put(names[place], self.transport.model, self.mode, verdict)
             waiting = {name: again[name] for name in names if name in again}
 
-    def _next(self, pending: _Pending, verdict: Verdict) -> _Step | None:
+    def _next(self, pending: _Pending, verdict: Judgement) -> _Step | None:
         """The form in which a question is put again after this verdict, if it is."""
         if verdict.outcome == "low_mass" and self.mode != "logprob":
             return _text_first
@@ -128,8 +128,8 @@ class _Pending:
     def call(self) -> Call:
         return self.step(self.question)
 
-    def read(self, reply: Reply) -> Verdict:
+    def read(self, reply: Reply) -> Judgement:
         if reply.failure is not None:
-            return Verdict(reply.failure, error=reply.error, tokens=self.tokens)
+            return Judgement(reply.failure, error=reply.error, tokens=self.tokens)
         verdict = (from_top if self.call.logprobs else from_text)(reply, self.question.labels)
         return replace(verdict, tokens=verdict.tokens + self.tokens)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rankkit import RankkitError
 from rankkit_vlm_judge.questions import Question
-from rankkit_vlm_judge.replies import Verdict
+from rankkit_vlm_judge.replies import Judgement
 
 SCHEMA = 1
 # asked again, a model that refused would refuse again; everything else is worth another try
@@ -76,7 +76,7 @@ class Cache:
                 f"{path} cannot keep verdicts: {error}; give another file with cache=, or cache=none"
             ) from None
 
-    def get(self, key: str) -> Verdict | None:
+    def get(self, key: str) -> Judgement | None:
         """The verdict kept under a key, if a model gave one."""
         found = self._database.execute(
             "select outcome, p, mass, text, finish, tokens, "
@@ -86,7 +86,7 @@ class Cache:
         if found is None:
             return None
         outcome, p, mass, text, finish, tokens, error = found
-        return Verdict(
+        return Judgement(
             outcome,
             math.nan if p is None else p,
             math.nan if mass is None else mass,
@@ -96,7 +96,7 @@ class Cache:
             error,
         )
 
-    def put(self, key: str, model: str, mode: str, verdict: Verdict) -> None:
+    def put(self, key: str, model: str, mode: str, verdict: Judgement) -> None:
         """Keep a verdict.
 
         A failure is kept too, for people to see; it never replaces an answer and never counts as one.

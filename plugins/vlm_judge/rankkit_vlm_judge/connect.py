@@ -16,8 +16,8 @@ from rankkit_vlm_judge.asking import Asker, Mode
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.cache import Cache, default_path
 from rankkit_vlm_judge.calls import Transport
-from rankkit_vlm_judge.chat import Chat
-from rankkit_vlm_judge.http import Server
+from rankkit_vlm_judge.server.chat import Chat
+from rankkit_vlm_judge.server.http import Server
 
 USUAL = "usual"  # cache=usual: the file in the user's cache folder
 

@@ -14,7 +14,7 @@ from rankkit.errors import BadOption
 from rankkit_vlm_judge import questions
 from rankkit_vlm_judge.connect import ConnectionOptions, connect
 from rankkit_vlm_judge.images import EncodedImage
-from rankkit_vlm_judge.replies import Verdict
+from rankkit_vlm_judge.replies import Judgement
 
 
 class VlmJudge(Pairwise):
@@ -102,7 +102,7 @@ class _EncodedImages(dict[int, EncodedImage]):
         return self.setdefault(id(image), EncodedImage(image, self.side))
 
 
-def _scored(verdict: Verdict) -> Scored:
+def _scored(verdict: Judgement) -> Scored:
     details: dict[str, object] = {"tokens": verdict.tokens}
     if verdict.outcome == "ok":
         return Scored(verdict.p, details={**details, "answer_mass": verdict.mass})

@@ -45,7 +45,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """What a question came to: P(first label), or an outcome that says why there is none.
 
     `mass` is the probability that the first token was a label at all (1 in text mode), `tokens` what all its
@@ -66,7 +66,7 @@ def variants(label: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((label, label.lower(), f" {label}", f" {label.lower()}")))
 
 
-def from_top(reply: Reply, labels: Labels) -> Verdict:
+def from_top(reply: Reply, labels: Labels) -> Judgement:
     """P(first) = P(its tokens) / P(tokens of either), and that sum as the mass.
 
     A label that is not listed leaves it low.
@@ -83,26 +83,26 @@ def from_top(reply: Reply, labels: Labels) -> Verdict:
             f"the first token was {labels[0]} or {labels[1]} with probability {mass:.2f} only; "
             f"the model would rather say {reply.text!r}"
         )
-        return Verdict(
+        return Judgement(
             "low_mass", mass=mass, text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error
         )
-    return Verdict("ok", masses[0] / mass, mass, reply.text, reply.finish, reply.tokens)
+    return Judgement("ok", masses[0] / mass, mass, reply.text, reply.finish, reply.tokens)
 
 
-def from_text(reply: Reply, labels: Labels) -> Verdict:
+def from_text(reply: Reply, labels: Labels) -> Judgement:
     """1 or 0 by the verdict that a text ends in; without one: refused, truncated or unparsed."""
     label = parse(reply.text, labels)
     if reply.finish == "length" and (label is None or len(reply.text.split()) > 4):
         error = f"the answer was cut off after {len(reply.text)} characters"
-        return Verdict("truncated", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
+        return Judgement("truncated", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
     if label is not None and not reply.refusal:
-        return Verdict("ok", float(label == labels[0]), 1.0, reply.text, reply.finish, reply.tokens)
+        return Judgement("ok", float(label == labels[0]), 1.0, reply.text, reply.finish, reply.tokens)
     if reply.refusal or _REFUSAL.search(reply.text[:400]):
         return _refused(reply)
     error = (
         f"no verdict could be read from {reply.text[-80:]!r}" if reply.text.strip() else "the answer is empty"
     )
-    return Verdict("unparsed", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
+    return Judgement("unparsed", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
 
 
 def parse(text: str, labels: Labels) -> str | None:
@@ -144,10 +144,10 @@ _REFUSAL = re.compile(
 )
 
 
-def _refused(reply: Reply) -> Verdict:
+def _refused(reply: Reply) -> Judgement:
     error = (
         f"the model refused: {' '.join(reply.text.split())[:120]!r}"
         if reply.text.strip()
         else "the model's content filter refused"
     )
-    return Verdict("refused", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
+    return Judgement("refused", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)

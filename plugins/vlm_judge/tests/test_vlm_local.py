@@ -220,7 +220,7 @@ def test_an_image_takes_as_many_places_as_it_has_merged_patches(folder):
 def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folder, sizes):
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.images import EncodedImage
-    from rankkit_vlm_judge.inputs import _messages, prepare_inputs
+    from rankkit_vlm_judge.local.inputs import _messages, prepare_inputs
 
     inputs = prepare_inputs(folder)
     modules = transformers.models
@@ -249,7 +249,7 @@ def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folde
 
 def test_the_pixels_are_those_of_qwen_vl_utils_told_the_models_patch_size(folder):
     utils = pytest.importorskip("qwen_vl_utils", reason="which nothing else here needs")
-    from rankkit_vlm_judge.inputs import prepare_inputs
+    from rankkit_vlm_judge.local.inputs import prepare_inputs
 
     processor = prepare_inputs(folder).processor
     processor.size = {"shortest_edge": 4 * (2 * processor.patch_size) ** 2, "longest_edge": 12845056}

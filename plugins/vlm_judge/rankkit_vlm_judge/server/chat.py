@@ -11,10 +11,10 @@ from PIL import Image
 
 from rankkit import RunStopped
 from rankkit_vlm_judge.calls import Call
-from rankkit_vlm_judge.http import Failed, Server, tokens_of
 from rankkit_vlm_judge.images import EncodedImage
 from rankkit_vlm_judge.questions import FORCED, Labels, Question, which_is_better
 from rankkit_vlm_judge.replies import Reply, from_top
+from rankkit_vlm_judge.server.http import Failed, Server, tokens_of
 
 TOP = 20  # how many first tokens are asked for; most servers give no more
 # said in full: servers have defaults of their own

@@ -14,7 +14,7 @@ from transformers import AutoModelForImageTextToText, GenerationConfig
 from rankkit import RankkitError, RunStopped
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.calls import Call
-from rankkit_vlm_judge.inputs import Inputs, Prepared, prepare_inputs
+from rankkit_vlm_judge.local.inputs import Inputs, Prepared, prepare_inputs
 from rankkit_vlm_judge.replies import Reply, variants
 
 
