@@ -26,7 +26,7 @@ FLOORS = {
         "scoring analysis serving environments",
         "report choose",
         "cli",
-        "__init__ plugin __main__",
+        "__init__ plugin serve __main__",
     ),
     "drpo": (
         "choices",

@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ else:
 
 if TYPE_CHECKING:
     from rankkit.remote.rankers import Http, Pipe
+
+WORKER, EARLIER_WORKER = "rankkit.serving.pipe", "rankkit.serve"  # modules that are a worker
 
 KEYS: dict[str, type | tuple[type, ...]] = {
     "command": list,
@@ -52,6 +55,7 @@ class Place:
     token: str | None = None
     token_env: str | None = None
     timeout: float = 3600  # seconds one answer may take
+    file: Path | None = field(default=None, compare=False)  # that says so
 
 
 def path() -> Path:
@@ -74,12 +78,20 @@ def places() -> dict[str, Place]:
 
     Of two with one name, that of rankkit.toml, the user's own, counts.
 
-    Raises `UsageError`, which names the file, for one that cannot be read or understood.
+    Raises `UsageError`, which names the file, for one that cannot be read or understood, and for two files of
+    rankers.d that name one ranker.
     """
-    found: dict[str, Place] = {}
-    for file in [*_owned_files(), path()]:
-        found |= {name: _place(name, entry, file) for name, entry in _table(_read(file), file).items()}
-    return found
+    owned: dict[str, Place] = {}
+    for file in _owned_files():
+        for name, place in _places_in(file).items():
+            if name in owned:
+                raise UsageError(f"{owned[name].file} and {file} both name {name}; remove one of them")
+            owned[name] = place
+    return owned | _places_in(path())
+
+
+def _places_in(file: Path) -> dict[str, Place]:
+    return {name: _place(name, entry, file) for name, entry in _table(_read(file), file).items()}
 
 
 def _owned_files() -> list[Path]:
@@ -107,6 +119,7 @@ def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
     from rankkit.remote.rankers import Http, Pipe
 
     if place.command:
+        _say_how_to_renew(place)
         words = [f"{key}={_text(place.name, key, value)}" for key, value in options.items()]
         return Pipe([*place.command, *words], name=place.name, timeout=place.timeout)
     ranker = Http(
@@ -178,7 +191,18 @@ def _place(name: str, entry: Any, file: Path) -> Place:
         raise UsageError(f"{where}: a command is a list of words, not {command!r}")
     if not 0 < entry.get("timeout", 1) < float("inf"):
         raise UsageError(f"{where}: timeout = {entry['timeout']} is not a number of seconds above 0")
-    return Place(name, **{**entry, "command": tuple(command or ())})
+    return Place(name, **{**entry, "command": tuple(command or ())}, file=file)
+
+
+def _say_how_to_renew(place: Place) -> None:
+    """One line where a worker is started by the module's name of earlier versions, which works on."""
+    if EARLIER_WORKER in place.command:
+        mine = place.file == path()
+        warnings.warn(
+            f"{place.file}: the command of {place.name} names {EARLIER_WORKER}, which is {WORKER} now; "
+            + ("write that there" if mine else f"rankkit install {place.name} --force writes it anew"),
+            stacklevel=4,
+        )
 
 
 def _token(place: Place) -> str | None:

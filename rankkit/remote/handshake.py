@@ -71,8 +71,8 @@ def error_fields(error: BaseException, name: str) -> dict[str, str]:
     return {"error": line if name in line else f"{name}: {line}", "type": type(error).__name__}
 
 
-def decode_handshake(data: bytes, who: str) -> WorkerInfo:
-    """The handshake in a worker's first message.
+def decode_handshake(data: bytes, who: str, renew: str = "") -> WorkerInfo:
+    """The handshake in a worker's first message; `renew` is how to renew a worker of another version.
 
     Raises what the worker sent instead, or `BrokenRanker` for anything else.
     """
@@ -81,10 +81,10 @@ def decode_handshake(data: bytes, who: str) -> WorkerInfo:
         raise BrokenRanker(
             f"{who} does not speak as a rankkit worker does: its first message begins with {data[:12]!r}"
         )
-    return read_worker_info(data[len(_WORKER) :], who)
+    return read_worker_info(data[len(_WORKER) :], who, renew)
 
 
-def read_worker_info(text: bytes, who: str) -> WorkerInfo:
+def read_worker_info(text: bytes, who: str, renew: str = "") -> WorkerInfo:
     """What a worker says of itself, in a piece of JSON.
 
     Raises `BrokenRanker` for JSON that is none, and for another version of the wire or of how scores are
@@ -99,11 +99,9 @@ def read_worker_info(text: bytes, who: str) -> WorkerInfo:
     theirs = fields["protocol"], fields.get("aggregation", 1)
     if theirs != (wire.VERSION, AGGREGATION):
         raise BrokenRanker(
-            f"{who} runs rankkit {fields['rankkit']} (wire version {theirs[0]}, aggregation {theirs[1]}), "
-            f"this is rankkit "
-            f"{installed_version()} (wire version {wire.VERSION}, aggregation {AGGREGATION}); install "
-            f"versions that agree on both sides "
-            "(rankkit install NAME --force makes an environment anew)"
+            f"{who} runs rankkit {fields['rankkit']} (wire version {theirs[0]}, aggregation {theirs[1]}), this "
+            f"is rankkit {installed_version()} (wire version {wire.VERSION}, aggregation {AGGREGATION}); "
+            f"{renew or 'install versions that agree on both sides'}"
         )
     limit = fields.get("limit")
     if any(type(fields.get(key)) is not kind for key, kind in _TYPES.items()) or fields[

@@ -16,6 +16,7 @@ from typing import IO, BinaryIO
 from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.remote import wire
 from rankkit.remote.handshake import WorkerInfo, decode_handshake
+from rankkit.remote.wire import OtherVersion
 
 REPLY = 2**31  # bytes of one reply
 TAIL = 8192  # bytes of what it prints that are kept, to be shown if it dies
@@ -40,6 +41,9 @@ class Worker:
     def __init__(self, command: Sequence[str], name: str) -> None:
         """Start it. Raises `BrokenRanker` where the command is not there."""
         self.name, self._owner = name, os.getpid()
+        self._renew = (
+            f"install versions that agree: rankkit install {name} --force makes its environment anew"
+        )
         first = os.path.expanduser(command[0])
         try:
             self.process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -72,7 +76,7 @@ class Worker:
         with self._in_time(timeout, "did not complete the handshake"):
             data = self._read()
         try:
-            return decode_handshake(data, f"the worker of {self.name}")
+            return decode_handshake(data, f"the worker of {self.name}", self._renew)
         except RankkitError:
             self.end(0)
             raise
@@ -142,7 +146,8 @@ class Worker:
                 if late.is_set()
                 else _what_happened(code, error)
             )
-            raise Died(f"{self.name}: its worker {what}{self.stderr_tail()}") from None
+            next_step = f"; {self._renew}" if isinstance(error, OtherVersion) else ""
+            raise Died(f"{self.name}: its worker {what}{self.stderr_tail()}{next_step}") from None
         except BaseException:  # Ctrl-C: half a message is of no use
             self.end(0)
             raise

@@ -35,6 +35,11 @@ MAX_HEADER = 64 * 2**20  # bytes of JSON in one message
 MAX_SIDE = 2**20  # pixels; an image beyond it would not fit Pillow
 CHUNK = 2**20  # bytes; a frame is read in pieces of this size
 
+
+class OtherVersion(RankkitError):
+    """A message or a frame of another version of the wire."""
+
+
 Data = bytes | bytearray | memoryview
 T = TypeVar("T")
 
@@ -278,7 +283,7 @@ def _check(value: T, kind: type, where: str) -> T:
 
 def _check_version(version: int) -> None:
     if version != VERSION:
-        raise RankkitError(
+        raise OtherVersion(
             f"the other side speaks wire version {version}, this one {VERSION}; install the same rankkit on "
             f"both"
         )

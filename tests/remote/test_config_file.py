@@ -295,3 +295,27 @@ def test_an_owned_file_that_cannot_be_understood_is_named(toml):
     file.write_text("[rankers.x")
     with pytest.raises(UsageError, match=r"rankers\.d/x-official\.toml is no TOML"):
         config.places()
+
+
+def test_two_owned_files_with_one_ranker_are_an_error_that_names_both(toml):
+    first = owned("x-official", ["a"])
+    second = first.with_name("x-copy.toml")
+    second.write_text(first.read_text())
+    with pytest.raises(UsageError, match=rf"{second} and {first} both name x-official; remove one of them"):
+        config.places()
+    toml('[rankers.x-official]\ncommand = ["mine"]\n')
+    with pytest.raises(UsageError, match="both name"):
+        config.places()
+
+
+@pytest.mark.parametrize("whose", ["the user's", "our own"])
+def test_an_entry_of_an_earlier_version_works_on_and_one_line_says_how_to_renew_it(toml, whose):
+    command = [sys.executable, "-m", "rankkit.serve", "sharpness"]
+    if whose == "our own":
+        file, renew = owned("old", command), "rankkit install old --force writes it anew"
+    else:
+        toml(f"[rankers.old]\ncommand = {json.dumps(command)}\n")
+        file, renew = config.path(), "write that there"
+    line = rf"^{file}: the command of old names rankkit.serve, which is rankkit.serving.pipe now; {renew}$"
+    with pytest.warns(UserWarning, match=line), rankkit.load("old") as ranker:
+        assert ranker.rank(sample_groups()) == rankkit.load_here("sharpness").rank(sample_groups())

@@ -289,7 +289,10 @@ def test_an_environment_deleted_while_it_is_used_makes_the_groups_abstain_with_t
 
 
 OTHER = {
-    "of another wire": (said(protocol=9), r"wire version 9.*install versions that agree"),
+    "of another wire": (
+        said(protocol=9),
+        r"wire version 9.*install versions that agree: rankkit install x --force makes",
+    ),
     "that combines scores otherwise": (
         said(rankkit="9.0", aggregation=9),
         rf"runs rankkit 9\.0 .*aggregation 9.*this is rankkit {installed_version()}.*install versions that "
@@ -324,7 +327,7 @@ def test_a_worker_of_another_version_is_one_clear_message(case):
 NO_WORKERS = {
     "another wire": (
         f"print(end='RKfr\\x02' + {'x' * 8!r}, flush=True); input()",
-        "the other side speaks wire version 2, this one 1",
+        "the other side speaks wire version 2, this one 1.*rankkit install x --force makes",
     ),
     "a greeting": (
         "print('WorkerInfo there, world', flush=True); input()",
