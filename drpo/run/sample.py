@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from drpo.config import Config
 from drpo.data.prompts import prompts as prompts_of
 from drpo.run import checkpoint
 from drpo.types import Generator, fixed_seeds
-from rankkit import RankkitError
+from rankkit import RankkitError, UsageError
 
 LORA = "pytorch_lora_weights.safetensors"
 
@@ -20,13 +21,16 @@ LORA = "pytorch_lora_weights.safetensors"
 def sample_run(
     run: Path, prompts: Path, out: Path, *, each: int = 4, seed: int = 0, base: bool = False
 ) -> Path:
-    """Write `each` images per prompt into ``out/00000/0.png``, with the prompt beside them;
-    ``base`` leaves the LoRA out.
+    """Write `each` images per prompt into ``out/00000/0.png``, with the prompt beside them.
+
+    ``base`` leaves the LoRA out. Raises `UsageError` where these folders hold somebody else's files.
     """
     config = read_config(run, say=True)
+    given = prompts_of(str(prompts))
+    folders = [out / f"{index:05d}" for index in range(len(given))]
+    _check_ours(folders)
     generator = trained(config, None if base else run)
-    for index, prompt in enumerate(prompts_of(str(prompts))):
-        folder = out / f"{index:05d}"
+    for index, (prompt, folder) in enumerate(zip(given, folders, strict=True)):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "prompt.txt").write_text(prompt + "\n", encoding="utf-8")
         noise = generator.noise(each, next(fixed_seeds(seed, index)))
@@ -35,6 +39,15 @@ def sample_run(
         for number, image in enumerate(images):
             image.save(folder / f"{number}.png")
     return out
+
+
+def _check_ours(folders: Sequence[Path]) -> None:
+    """Refuse folders that hold files of somebody else: ours have a prompt.txt beside the images."""
+    for folder in folders:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: is no folder; give another --out")
+        if folder.exists() and any(folder.iterdir()) and not (folder / "prompt.txt").is_file():
+            raise UsageError(f"{folder}: holds files that drpo did not write; give another --out")
 
 
 def read_config(run: Path, *, say: bool = False) -> Config:

@@ -60,16 +60,22 @@ def score(
     Exit code 3: finished, but some images abstained.
     """
     from rankkit.cli.progress import progress
-    from rankkit.io.formats import format_of
+    from rankkit.io.outputs import check_no_input
     from rankkit.io.prompts import survey
     from rankkit.registry.load import prepare
+    from rankkit.report.output import check_page_output
+    from rankkit.scoring.engine import check_output
     from rankkit.scoring.engine import score as score_images
 
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
         rows = output or Path(folder, "rows.jsonl")
-        format_of(rows)
-        rankers = [prepare(spec) for spec in named(ranker)]
+        specs = named(ranker)
         surveys = survey(paths, prompts=prompts)
+        check_output(rows, surveys)
+        if html is not None:
+            check_no_input(html, [rows], "the rows go there", "--html")
+            check_page_output(html)
+        rankers = [prepare(spec) for spec in specs]
         outcome = score_images(
             surveys,
             rankers,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict, cast
 
 from rankkit.core.text import plain, printable
 from rankkit.core.types import Group, Identity, Ranking
@@ -17,6 +17,10 @@ FIELDS = (
     "group", "prompt", "image", "sha256", "ranker", "version", "options", "kind",
     "score", "stderr", "rank", "of", "error", "details",
 )  # fmt: skip
+TEXT_FIELDS = ("group", "prompt", "image", "sha256", "ranker", "version", "kind", "error")
+JSON_FIELDS = ("options", "details")
+NUMBER_FIELDS = ("score", "stderr", "rank")
+NEEDED = frozenset(("group", "image", "ranker", "score"))  # what makes a record a row; the rest may be absent
 
 
 class Row(TypedDict):
@@ -39,6 +43,9 @@ class Row(TypedDict):
     of: int
     error: str | None
     details: dict[str, Any]
+
+
+Write = Callable[[Row], None]  # takes one row to a file
 
 
 def rows(group: Group, ranking: Ranking, identity: Identity, sha256: Sequence[str] = ()) -> list[Row]:
@@ -103,6 +110,19 @@ def row(
         error=(str(reason) if reason else "the ranker gave no reason") if abstained else None,
         details=evidence,
     )
+
+
+def completed(record: Mapping[str, Any]) -> Row:
+    """A row with every field, from a record that may lack some; fields of no row are dropped."""
+    empty: dict[str, Any] = {
+        **dict.fromkeys(TEXT_FIELDS, ""),
+        **dict.fromkeys(NUMBER_FIELDS),
+        "of": 0,
+        "error": None,
+        "options": {},
+        "details": {},
+    }
+    return cast(Row, {name: record.get(name, empty[name]) for name in FIELDS})
 
 
 def locate(name: str, beside: str | os.PathLike[str]) -> str | None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from rankkit.errors import UsageError
-from rankkit.io.atomic import replacing_file, settle
 from rankkit.io.rows import Row
 from rankkit.report import disagreement, overview, page, prompts
 from rankkit.report.build import read_results
 from rankkit.report.candidates import EACH_END
 from rankkit.report.html import Html, h
 from rankkit.report.model import Results
+from rankkit.report.output import write_pieces
 from rankkit.report.sections import Section
 from rankkit.report.thumbnails import Thumbnail, thumbnail_of
 
@@ -46,7 +46,8 @@ def gallery(
     for the `max_groups` most telling prompts and at most 12 candidates from either end of each; the page says
     in words what it leaves out. `extras` are put above the rankers as they are.
 
-    Raises `UsageError` for a size or a number below 1 and when `out` cannot be written.
+    Raises `UsageError` for a size or a number below 1, and when `out` cannot be written or is a file that
+    rankkit did not write.
     """
     out = Path(out)
     for name, value in (("max_groups", max_groups), ("thumbnail", thumbnail)):
@@ -54,10 +55,8 @@ def gallery(
             raise UsageError(f"{name} is {value}; it is at least 1")
     found = read_results(rows)
     near = out if beside is None else beside
-    with (
-        warnings.catch_warnings(),
-        ThreadPoolExecutor(WORKERS) as pool,
-    ):  # decoding in threads would leave its warning filter behind
+    # decoding in threads would leave its warning filter behind
+    with warnings.catch_warnings(), ThreadPoolExecutor(WORKERS) as pool:
         thumbnailer = Thumbnailer(near, thumbnail, pool)
         write_pieces(out, _page(found, thumbnailer, title, parameters or {}, max_groups, extras))
     return out
@@ -66,7 +65,7 @@ def gallery(
 def write_page(out: str | os.PathLike[str], title: str, sections: Sequence[Section]) -> Path:
     """Write a self-contained page of sections, in the gallery's style, and return its path.
 
-    Raises `UsageError` when `out` cannot be written.
+    Raises `UsageError` when `out` cannot be written or is a file that rankkit did not write.
     """
     write_pieces(Path(out), page.document(title, sections))
     return Path(out)
@@ -131,14 +130,3 @@ def _each_end(sizes: Sequence[int]) -> int:
     """
     fits = (n for n in range(EACH_END, 2, -1) if sum(min(size, 2 * n) for size in sizes) <= MOST_IMAGES)
     return next(fits, 2)
-
-
-def write_pieces(out: Path, pieces: Iterable[Html]) -> None:
-    """Write a page whole, or leave what was there. Raises `UsageError` where it cannot be written."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing_file(out) as part, open(part, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(pieces)
-            settle(file)
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be written ({error.strerror or error}); give another file") from None

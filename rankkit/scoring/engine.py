@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Literal
 
 from rankkit.core.prefetch import prefetch
-from rankkit.errors import BadSource, RankkitError
+from rankkit.errors import BadSource, RankkitError, UsageError
 from rankkit.io.formats import read_rows, replacing
+from rankkit.io.outputs import check_row_output
 from rankkit.io.prompts import Survey
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row
@@ -62,8 +63,11 @@ def score(
 
     Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version
     and options are the same; with `overwrite` they are dropped. `output` is replaced whole at the end. Raises
-    `RankkitError` when the run cannot go on; what was scored until then is in the journal.
+    `UsageError` for an `output` that is no file of rows, or that this run reads; `RankkitError` when the run
+    cannot go on: what was scored until then is in the journal.
     """
+    surveys = list(surveys)
+    check_output(output, surveys)
     rankers = list(
         {scope(ranker.identity, ""): ranker for ranker in rankers}.values()
     )  # however often and however it is written
@@ -97,6 +101,21 @@ def score(
 
 
 # --- before ---
+
+
+def check_output(output: Path, surveys: Sequence[Survey]) -> None:
+    """Refuse an output that is no file of rows, or that this run or the next would read as prompts.
+
+    Raises `UsageError`.
+    """
+    roots = [found.root for found in surveys]
+    check_row_output(output, [place for root in roots for place in (root.manifest, root.path) if place])
+    for root in roots:
+        if output.stem == "metadata" and not root.files and root.path.absolute() in output.absolute().parents:
+            raise UsageError(
+                f"{output}: the next run over {root.label or 'this folder'} would read it as prompts; "
+                "give another -o"
+            )
 
 
 def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: int | None, say: Say) -> None:

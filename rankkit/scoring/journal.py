@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from rankkit.errors import RankkitError
+from rankkit.errors import RankkitError, UsageError
 from rankkit.io.atomic import try_lock
-from rankkit.io.formats import from_json, to_json
+from rankkit.io.formats import START, from_json, to_json
 from rankkit.io.rows import Row
 
 
@@ -30,7 +30,12 @@ class Journal:
 
     def __enter__(self) -> Journal:
         self._file = self._locked()
-        self._size = self._repair()
+        try:
+            self._check_ours()
+            self._size = self._repair()
+        except BaseException:
+            self._file.close()
+            raise
         return self
 
     def __exit__(
@@ -92,6 +97,15 @@ class Journal:
             return file
         file.close()  # the run that held it ended, and took it away, between the opening and the locking
         return self._locked()
+
+    def _check_ours(self) -> None:
+        """Refuse a file of this name that holds something else than rows."""
+        self._file.seek(0)
+        start = self._file.read(len(START))
+        if start != START[: len(start)]:
+            raise UsageError(
+                f"{self.path}: is no journal of rankkit and is left as it is; move it, or give another -o"
+            )
 
     def _repair(self) -> int:
         """Cut off what follows the last line break: a write that a kill interrupted."""

@@ -199,10 +199,10 @@ def test_a_torn_journal_is_repaired(place):
 
 
 def test_a_damaged_journal_is_an_error_and_is_kept(place):
-    (place / "out.jsonl.journal").write_text("scribble\n")
+    (place / "out.jsonl.journal").write_text('{"group": "scribble\n')
     with pytest.raises(RankkitError, match=r"out\.jsonl\.journal: damaged"):
         score("in", "sharpness", "out.jsonl")
-    assert (place / "out.jsonl.journal").read_text() == "scribble\n"
+    assert (place / "out.jsonl.journal").read_text() == '{"group": "scribble\n'
 
 
 def test_a_journal_whose_run_ended_is_gone_and_who_opened_it_just_before_gets_a_new_one(place, monkeypatch):
