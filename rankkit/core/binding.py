@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,11 +28,16 @@ INPUTS: Mapping[str, Mapping[str, str]] = {
 batch.
 """
 
-RESERVED_OPTIONS = frozenset(
-    {name for pairs in INPUTS.values() for both in pairs.items() for name in both}
-    | {"id", "ids", "names", "group", "groups", "prepared", "source", "sources"}
-)
-"""Names that no option of a ranker may bear: today's inputs, and those kept for inputs to come."""
+_INPUT_NAMES = frozenset(name for pairs in INPUTS.values() for both in pairs.items() for name in both)
+
+RESERVED_OPTIONS = _INPUT_NAMES | {
+    *("id", "ids", "names", "group", "groups", "prepared", "source", "sources"),
+    "local_only",
+}
+"""Names that no option of a ranker may bear.
+
+Today's inputs, those kept for inputs to come, and what `prepare` takes beside the options.
+"""
 
 RESERVED_DETAILS = frozenset({"error", "failure", "image", "judge", "members", "tokens"})
 """Keys of a candidate's `details` that rankkit reads or writes itself; any other key is the ranker's own."""
@@ -123,18 +128,17 @@ def bind(function: Callable[..., Any], kind: str) -> Call:
     return Call(function, {one: given for one, given in names.items() if anything or given in asked}, batched)
 
 
-def refuse_reserved(name: str, options: object) -> None:
-    """Raise `BadOption` where an option bears the name of an input.
+def refuse_reserved(name: str, options: Iterable[str]) -> None:
+    """Raise `BadOption` where an option bears a name of `RESERVED_OPTIONS`.
 
     Such an option could not be told from the input itself.
     """
-    assert isinstance(options, (list, tuple))
     for option in options:
         if option in RESERVED_OPTIONS:
+            plain = f", or take {option} as an ordinary parameter, before the bare *"
             raise BadOption(
-                f"{name} has an option named {option!r}, which is the name of an input; give the option "
-                f"another name, or "
-                f"take {option} as an ordinary parameter, before the bare *"
+                f"{name} has an option named {option!r}, a name that rankkit keeps for itself; give the option "
+                f"another name{plain if option in _INPUT_NAMES else ''}"
             )
 
 

@@ -46,9 +46,6 @@ class Prepared:
     independent: bool
 
 
-One = Callable[[Spec, Mapping[str, Any]], Prepared]
-
-
 def load(spec: str, /, **options: Any) -> Ranker:
     """The ranker that a spec names, built and ready.
 
@@ -61,36 +58,27 @@ def load(spec: str, /, **options: Any) -> Ranker:
 
 def load_here(spec: str, /, **options: Any) -> Ranker:
     """As `load`, but only from this very environment: never forwarded to another process or machine."""
-    return prepare_here(spec, **options).load()
+    return prepare(spec, local_only=True, **options).load()
 
 
-def prepare(spec: str, /, **options: Any) -> Prepared:
+def prepare(spec: str, /, *, local_only: bool = False, **options: Any) -> Prepared:
     """Find, import and check what a spec names, without building it. Raises as `load` does.
 
     A ranker that lives elsewhere is connected to, for only it knows its kind, its version and whether it
-    needs prompts.
+    needs prompts. With `local_only` there is no elsewhere, as for `load_here`.
     """
-    return _prepare(spec, options, _anywhere)
-
-
-def prepare_here(spec: str, /, **options: Any) -> Prepared:
-    """As `prepare`, for `load_here`."""
-    return _prepare(spec, options, _here)
-
-
-def _prepare(text: str, options: Mapping[str, Any], one: One) -> Prepared:
-    members = parse(text)
+    members = parse(spec)
     if len(members) == 1 and members[0][1] is None:
-        return one(members[0][0], options)
+        return _prepare_one(members[0][0], options, local_only)
     if options:
         raise BadOption(
-            f"{text}: a panel takes no options of its own ({', '.join(options)}); give them to its members"
+            f"{spec}: a panel takes no options of its own ({', '.join(options)}); give them to its members"
         )
-    return _prepare_panel(text, members, one)
+    return _prepare_panel(spec, members, local_only)
 
 
-def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], one: One) -> Prepared:
-    parts = {spec.text: one(spec, {}) for spec, _ in members}
+def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], local_only: bool) -> Prepared:
+    parts = {spec.text: _prepare_one(spec, {}, local_only) for spec, _ in members}
     weights = {spec.text: 1.0 if weight is None else weight for spec, weight in members}
     if len(parts) < len(members):
         raise UsageError(f"{text!r} names the same ranker twice; give it a weight instead")
@@ -108,26 +96,26 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], one: One
     )
 
 
-def _anywhere(spec: Spec, options: Mapping[str, Any]) -> Prepared:
-    if (place := config.find(spec.name)) is None:
-        return _here(spec, options)
-    ranker = config.connect(place, {**spec.options, **options})
-    identity, kind = Identity(spec.name, ranker.version, ranker.options), ranker.kind
-    return Prepared(spec.text, identity, kind, ranker.needs_prompt, ranker.open, kind == "pointwise")
-
-
-def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
+def _prepare_one(spec: Spec, options: Mapping[str, Any], local_only: bool) -> Prepared:
+    place = None if local_only else config.find(spec.name)
+    if place is not None:
+        ranker = config.connect(place, {**spec.options, **options})
+        identity, kind = Identity(spec.name, ranker.version, ranker.options), ranker.kind
+        return Prepared(spec.text, identity, kind, ranker.needs_prompt, ranker.open, kind == "pointwise")
     if spec.name.startswith(("http://", "https://")):
         raise UsageError(
             f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is "
             f"installed here"
         )
     target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
+    return _prepare_target(spec, target, version, options)
+
+
+def _prepare_target(spec: Spec, target: Any, version: str, options: Mapping[str, Any]) -> Prepared:
     check_target(target)
     given = {**coerced(spec, target), **options}
     check_options(spec.name, target, given)
-    stated = version_of(target, given)
-    version = f"{version}+{stated}" if stated else version
+    stated, kind = version_of(target, given), kind_of(target)
 
     def build_it() -> Ranker:
         try:
@@ -137,15 +125,8 @@ def _here(spec: Spec, options: Mapping[str, Any]) -> Prepared:
         except (Exception, SystemExit) as error:
             raise BrokenRanker(f"{spec.text} cannot be built: {describe(error)}") from error
 
-    kind = kind_of(target)
-    return Prepared(
-        spec.text,
-        Identity(spec.name, version, given),
-        kind,
-        needs_prompt(target),
-        build_it,
-        kind == "pointwise",
-    )
+    identity = Identity(spec.name, f"{version}+{stated}" if stated else version, given)
+    return Prepared(spec.text, identity, kind, needs_prompt(target), build_it, kind == "pointwise")
 
 
 def _registered(name: str) -> tuple[Any, str]:

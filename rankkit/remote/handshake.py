@@ -99,9 +99,9 @@ def read_worker_info(text: bytes, who: str, renew: str = "") -> WorkerInfo:
     theirs = fields["protocol"], fields.get("aggregation", 1)
     if theirs != (wire.VERSION, AGGREGATION):
         raise BrokenRanker(
-            f"{who} runs rankkit {fields['rankkit']} (wire version {theirs[0]}, aggregation {theirs[1]}), this "
-            f"is rankkit {installed_version()} (wire version {wire.VERSION}, aggregation {AGGREGATION}); "
-            f"{renew or 'install versions that agree on both sides'}"
+            f"{who} runs rankkit {fields['rankkit']} (wire version {theirs[0]}, aggregation {theirs[1]}), "
+            f"this is rankkit {installed_version()} (wire version {wire.VERSION}, "
+            f"aggregation {AGGREGATION}); {renew or 'install versions that agree on both sides'}"
         )
     limit = fields.get("limit")
     if any(type(fields.get(key)) is not kind for key, kind in _TYPES.items()) or fields[

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from rankkit.errors import RankkitError, UsageError
-from rankkit.registry.load import Prepared, prepare_here
+from rankkit.registry.load import Prepared, prepare
 from rankkit.remote import wire
 from rankkit.remote.handshake import bearer, error_fields, to_json
 from rankkit.serving.pipe import ServedRanker
@@ -48,7 +48,7 @@ def serve(
     The arguments are those of `Server`.
     """
     with (
-        Server(prepare_here(spec), host, port, token=token, limit=limit) as server,
+        Server(prepare(spec, local_only=True), host, port, token=token, limit=limit) as server,
         contextlib.suppress(KeyboardInterrupt),
     ):
         say(f"{spec} is served at {server.url}; Ctrl-C ends it")

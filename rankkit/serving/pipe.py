@@ -19,7 +19,7 @@ from rankkit.core.calling import LazyRanker
 from rankkit.core.text import plain
 from rankkit.core.types import Group
 from rankkit.errors import RankkitError
-from rankkit.registry.load import Prepared, prepare_here
+from rankkit.registry.load import Prepared, prepare
 from rankkit.registry.spec import with_options
 from rankkit.remote import wire
 from rankkit.remote.handshake import WorkerInfo, encode_error, encode_handshake
@@ -78,7 +78,7 @@ def over_pipe(spec: str, options: dict[str, str], source: BinaryIO, sink: Binary
     An exception becomes one line that names the ranker.
     """
     try:
-        served = ServedRanker(prepare_here(with_options(spec, options)))
+        served = ServedRanker(prepare(with_options(spec, options), local_only=True))
         wire.write_frame(sink, encode_handshake(served.handshake()))
     except (Exception, SystemExit) as error:  # importing a plugin may do anything
         wire.write_frame(sink, encode_error(error, spec))

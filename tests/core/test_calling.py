@@ -91,7 +91,9 @@ def test_a_lazy_ranker_is_built_once_with_the_first_groups():
 # --- what is asked for ---
 
 
-@pytest.mark.parametrize("name", ["metadata", "image", "prompts", "first", "groups", "id", "names"])
+@pytest.mark.parametrize(
+    "name", ["metadata", "image", "prompts", "first", "groups", "id", "names", "local_only"]
+)
 def test_an_option_may_not_bear_the_name_of_an_input(name):
     namespace = {}
     exec(

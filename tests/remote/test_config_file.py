@@ -15,7 +15,7 @@ import pytest
 import rankkit
 from rankkit.errors import BadOption, BrokenRanker, UnknownRanker, UsageError
 from rankkit.registry.catalog import installed
-from rankkit.registry.load import prepare, prepare_here
+from rankkit.registry.load import prepare
 from rankkit.remote import config, wire
 from rankkit.remote.config import Place
 from rankkit.remote.rankers import Http, Pipe
@@ -38,7 +38,7 @@ def served():
     servers = []
 
     def serve(spec, **options):
-        server = Server(prepare_here(spec), **options)
+        server = Server(prepare(spec, local_only=True), **options)
         servers.append(server)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return server.url
@@ -104,8 +104,8 @@ def test_a_command_in_the_file_is_a_pipe_and_nothing_else_can_tell(toml):
 def test_options_of_the_spec_and_of_load_are_passed_on(toml):
     toml(worker("jpeg", "compressibility:quality=20"))
     prepared = prepare("jpeg:quality=50")
-    assert prepared.identity == prepare_here("compressibility:quality=50").identity.__class__(
-        "jpeg", prepare_here("compressibility").identity.version, {"quality": 50}
+    assert prepared.identity == prepare("compressibility:quality=50", local_only=True).identity.__class__(
+        "jpeg", prepare("compressibility", local_only=True).identity.version, {"quality": 50}
     )
     with prepared.load() as ranker, rankkit.load("jpeg", quality=50) as other:
         expected = rankkit.load_here("compressibility:quality=50").rank(sample_groups())

@@ -20,7 +20,7 @@ from PIL import Image
 import rankkit
 from rankkit.core.version import installed_version
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
-from rankkit.registry.load import prepare_here
+from rankkit.registry.load import prepare
 from rankkit.remote import handshake, http_client, rankers, wire
 from rankkit.remote.rankers import Http, Pipe
 from rankkit.serving.http import Server
@@ -74,7 +74,7 @@ def reasons(ranking):
 def test_a_pipe_is_what_its_worker_says_it_is(here):
     with Pipe(words("odd_rankers:needy", "weight=2"), name="needy") as pipe:
         assert (pipe.kind, pipe.needs_prompt, pipe.options) == ("pointwise", True, {"weight": 2.0})
-        assert pipe.version == prepare_here("odd_rankers:needy").identity.version
+        assert pipe.version == prepare("odd_rankers:needy", local_only=True).identity.version
     with odd() as pipe:
         assert (pipe.kind, pipe.needs_prompt, pipe.version[-9:]) == ("listwise", False, "weights-7")
 
@@ -402,7 +402,7 @@ def test_an_answer_that_does_not_fit_the_question_is_refused():
 
 @contextlib.contextmanager
 def serving(spec="sharpness", **options):
-    with Server(prepare_here(spec), **options) as server:
+    with Server(prepare(spec, local_only=True), **options) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()

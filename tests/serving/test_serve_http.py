@@ -18,7 +18,7 @@ from PIL import Image
 
 import rankkit
 from rankkit.errors import BrokenRanker, UsageError
-from rankkit.registry.load import prepare_here
+from rankkit.registry.load import prepare
 from rankkit.remote import handshake, wire
 from rankkit.serving.http import Server
 from rankkit.testing.samples import sample_groups
@@ -26,7 +26,7 @@ from rankkit.testing.samples import sample_groups
 
 @contextmanager
 def serving(spec="sharpness", **options):
-    with Server(prepare_here(spec), **options) as server:
+    with Server(prepare(spec, local_only=True), **options) as server:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()
@@ -96,13 +96,13 @@ def test_every_request_must_bear_the_token():
 @pytest.mark.parametrize("host", ["0.0.0.0", "", "::"])
 def test_an_address_that_others_can_reach_needs_a_token(host):
     with pytest.raises(UsageError, match="can be reached from other machines; give --token-file"):
-        Server(prepare_here("sharpness"), host)
+        Server(prepare("sharpness", local_only=True), host)
 
 
 @pytest.mark.parametrize("token", ["", " \n", "two words", "é", "a\nb"])
 def test_a_token_that_cannot_stand_in_a_header_is_refused(token):
     with pytest.raises(UsageError, match="a token is one word"):
-        Server(prepare_here("sharpness"), token=token)
+        Server(prepare("sharpness", local_only=True), token=token)
 
 
 def test_a_port_that_is_taken_is_one_clear_error():
@@ -110,7 +110,7 @@ def test_a_port_that_is_taken_is_one_clear_error():
         serving() as server,
         pytest.raises(UsageError, match=rf"port {server.server_port} cannot be had: .*give another --port"),
     ):
-        Server(prepare_here("sharpness"), port=server.server_port)
+        Server(prepare("sharpness", local_only=True), port=server.server_port)
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read():
@@ -225,7 +225,7 @@ def test_a_ranker_that_cannot_be_built_is_never_served(tmp_path, monkeypatch):
     shutil.copy(Path(__file__).parents[1] / "helpers" / "odd_rankers.py", tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BrokenRanker, match="no checkpoint"):
-        Server(prepare_here("odd_rankers:Unbuildable"))
+        Server(prepare("odd_rankers:Unbuildable", local_only=True))
 
 
 def test_a_client_that_goes_away_leaves_no_traceback(capfd):
