@@ -137,8 +137,8 @@ def refuse_reserved(name: str, options: Iterable[str]) -> None:
         if option in RESERVED_OPTIONS:
             plain = f", or take {option} as an ordinary parameter, before the bare *"
             raise BadOption(
-                f"{name} has an option named {option!r}, a name that rankkit keeps for itself; give the option "
-                f"another name{plain if option in _INPUT_NAMES else ''}"
+                f"{name} has an option named {option!r}, a name that rankkit keeps for itself; give the "
+                f"option another name{plain if option in _INPUT_NAMES else ''}"
             )
 
 
