@@ -9,6 +9,7 @@
 | options that several rankers share | `Default`, `with_defaults` |
 | rows on disk | `read_rows`, `Row` |
 | files that are replaced whole or not at all | `replacing_file` |
+| lists of prompts on disk | `read_prompts`, `PromptList` |
 | human preferences on disk | `open_preferences`, `PreferenceFile`, `Preference` |
 | rates with intervals, clustered by prompt | `win_interval`, `Rate`, `wilson`, `effective_size` |
 | means with intervals, clustered by prompt | `clustered_mean`, `Mean` |
@@ -27,6 +28,7 @@ from rankkit.core.prefetch import map_images, prefetch
 from rankkit.io.atomic import replacing_file
 from rankkit.io.formats import read_rows
 from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
+from rankkit.io.prompt_lists import PromptList, read_prompts
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.registry.options import Default, with_defaults
@@ -49,6 +51,7 @@ __all__ = [
     "PreferenceFile",
     "Prepared",
     "Program",
+    "PromptList",
     "Rate",
     "Row",
     "Section",
@@ -66,6 +69,7 @@ __all__ = [
     "prepare",
     "print_result",
     "rank_groups",
+    "read_prompts",
     "read_rows",
     "replacing_file",
     "say",

@@ -1,0 +1,218 @@
+"""Lists of prompts, without images: a text file with one per line, a table with a column of them, a folder.
+
+A prompt keeps what came with it: the other columns of its row are its metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rankkit.core import images
+from rankkit.core.text import plain, printable
+from rankkit.errors import BadSource, UsageError
+from rankkit.io.records import json_elements
+from rankkit.io.tables import READERS, Record, Table, open_table, read_object
+from rankkit.io.text import decode_text, open_text
+
+PROMPT = ("prompt", "prompts", "text", "caption", "captions")
+"""What a column of prompts is called, in any case, the surest first."""
+MAX_BYTES = 2**30  # of a file that is text
+MAX_PROMPTS = 10**7
+ACCEPTED = f"a text file with one prompt per line, a table ({', '.join(READERS)}) or a folder"
+
+Listed = tuple[str, dict[str, Any]]
+
+
+class PromptList(list[Listed]):
+    """Prompts, each with its metadata; `notes` says how they were read where that needs to be said."""
+
+    notes: tuple[str, ...] = ()
+
+
+def read_prompts(path: str | os.PathLike[str]) -> PromptList:
+    """The prompts of a text file, a table or a folder, in order, each with the other columns of its row.
+
+    In a folder these are its tables, its ``.txt`` files, or those of the folders directly below, sorted by
+    name; there a ``prompt.txt`` is one prompt. Rows without a prompt are left out and counted in `notes`.
+    Raises `UsageError` for what is no list of prompts, `BadSource` for a row that cannot be read, naming its
+    place.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UsageError(f"there is no prompt file {str(path)!r}; give {ACCEPTED}")
+    found, notes = PromptList(), list[str]()
+    for file in _files(path) if path.is_dir() else [path]:
+        more, said = _read(file, whole=path.is_dir() and file.name.lower() == "prompt.txt")
+        found += more
+        notes += [f"{file.relative_to(path)}: {note}" for note in said] if path.is_dir() else said
+    if not found:
+        raise UsageError(f"the prompt file {str(path)!r} is empty; give {ACCEPTED}")
+    found.notes = tuple(notes)
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files of a folder that hold its prompts: tables before texts, its own before those below."""
+    below = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    for places in ([folder], below):
+        for suffixes in (tuple(READERS), (".txt",)):
+            found = [file for place in places for file in sorted(place.iterdir()) if file.is_file()]
+            found = [file for file in found if file.suffix.lower() in suffixes and file.name[0] != "."]
+            kinds = sorted({file.suffix.lower() for file in found})
+            if len(kinds) > 1:
+                raise UsageError(
+                    f"{folder}: holds tables of several kinds ({', '.join(kinds)}); name the one "
+                    f"with the prompts"
+                )
+            if found:
+                return found
+    raise UsageError(f"{folder}: holds no prompts; give {ACCEPTED}")
+
+
+def _read(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
+    """The prompts of one file, and what is to be said of it."""
+    kind = path.suffix.lower()
+    if path.is_file():  # a pipe is as good as a file, and has no size
+        size = path.stat().st_size
+        if size == 0:
+            return [], []
+        if kind in images.SUFFIXES:
+            raise UsageError(f"{path}: is an image, not a list of prompts; give {ACCEPTED}")
+        if size > MAX_BYTES and kind != ".parquet":
+            raise UsageError(
+                f"{path}: has {size} bytes, more than the {MAX_BYTES} of a list of prompts; split it, or "
+                f"write it as .parquet"
+            )
+    if kind not in READERS:
+        return _texts(path, whole=whole)
+    if kind == ".json" and (texts := _json_texts(path)) is not None:
+        return [(text, {}) for text in texts], []
+    table = _one_object(path) if kind == ".json" else None
+    return _rows(table or open_table(path))
+
+
+def _texts(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
+    with open(path, "rb") as file:
+        data = file.read(MAX_BYTES)
+    try:
+        text, coding = decode_text(data)
+    except ValueError as error:
+        if images.decode(data).image is not None:
+            raise UsageError(f"{path}: is an image, not a list of prompts; give {ACCEPTED}") from None
+        raise UsageError(f"{path}: {error}; give {ACCEPTED}") from None
+    lines = [line.strip() for line in ([text] if whole else re.split(r"\r\n|\r|\n", text))]
+    prompts = [printable(line) for line in lines if line]
+    if prompts and _is_object(prompts[0]):
+        raise UsageError(
+            f"{path}: its first line is a JSON object; call it .jsonl to have it read as a table"
+        )
+    notes = ["read as Windows-1252, because it is not UTF-8"] if coding == "cp1252" else []
+    return [(prompt, {}) for prompt in prompts], notes
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return line.startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _json_texts(path: Path) -> list[str] | None:
+    """The texts of a JSON array of texts; None for any other JSON."""
+    try:
+        file, coding = open_text(path)
+        with file:
+            if not re.match(r'\s*\[\s*"', file.read(4096)):
+                return None
+        with open(path, encoding=coding) as file:
+            values = [value for _, value in json_elements(file)]
+    except RecursionError:
+        raise BadSource(f"{path}: nested too deeply to be read; give a list of texts") from None
+    except (OSError, ValueError) as error:
+        raise BadSource(f"{path}: cannot be read: {error}") from None
+    if not all(isinstance(value, str) for value in values):
+        raise BadSource(f"{path}: holds texts and other things; give a list of texts, or of objects")
+    return [printable(value.strip()) for value in values if value.strip()]
+
+
+def _one_object(path: Path) -> Table | None:
+    """The table of one row that a .json file is whose object has a prompt.
+
+    None for a list, and for an object that maps names of images to prompts or to objects.
+    """
+    file, _ = _opened(path)
+    with file:
+        if not file.read(4096).lstrip().startswith("{"):
+            return None
+    value = read_object(path)
+    if (name := _column(value)) and isinstance(value[name], str):
+        return Table(path, lambda: iter([("its content", value)]))
+    if all(isinstance(each, (str, Mapping)) for each in value.values()):
+        return None
+    raise UsageError(
+        f"{path}: is an object of {', '.join(list(value)[:8])}, and none of them is the prompt; give a list "
+        f'of objects like {{"prompt": …}}'
+    )
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return open_text(path)
+    except (OSError, ValueError) as error:
+        raise BadSource(f"{path}: cannot be read: {error}") from None
+
+
+def _rows(table: Table) -> tuple[list[Listed], list[str]]:
+    found, columns, without = list[Listed](), dict[str, None](), 0
+    for where, record in table.records():
+        columns.update(dict.fromkeys(record))
+        listed = _listed(table.path, where, record)
+        if listed is None:
+            without += 1
+            continue
+        found.append(listed)
+        if len(found) > MAX_PROMPTS:
+            raise UsageError(f"{table.path}: holds more than {MAX_PROMPTS} prompts; give a part of them")
+    if columns and not any(_is_prompt(name) for name in columns):
+        raise UsageError(
+            f"{table.path}: it has no column of prompts; its columns are {', '.join(list(columns)[:20])}; "
+            f"name one of them prompt (or {', '.join(PROMPT[2:4])})"
+        )
+    said = [f"{without} row{'s' * (without > 1)} without a prompt {'are' if without > 1 else 'is'} left out"]
+    return found, [*table.notes, *(said if without else [])]
+
+
+def _listed(path: Path, where: str, record: Record) -> Listed | None:
+    name = _column(record)
+    if name is None:
+        return None
+    prompt = record[name]
+    if isinstance(prompt, (list, tuple)) and isinstance(prompt[0], str):
+        prompt = prompt[0]  # several captions of one image: the first, as in scoring
+    if not isinstance(prompt, str):
+        raise BadSource(f"{path}, {where}: its {name} is {str(prompt)[:60]}, not text")
+    others = {printable(str(key)): plain(value) for key, value in record.items() if key != name}
+    return printable(prompt.strip()), {key: value for key, value in others.items() if value is not None}
+
+
+def _column(record: Record) -> str | None:
+    """The name of the column that holds a record's prompt; None where there is none, or it is empty."""
+    for known in PROMPT:
+        for name in _named(record, known):
+            value = record[name]
+            if value not in (None, [], ()) and not (isinstance(value, str) and not value.strip()):
+                return name
+    return None
+
+
+def _named(names: Iterable[str], known: str) -> Iterator[str]:
+    return (name for name in names if name.lower() == known)
+
+
+def _is_prompt(name: str) -> bool:
+    return name.lower() in PROMPT
