@@ -42,9 +42,9 @@ class Asker:
         self.stopped: RunStopped | None = None
 
     @property
-    def whom(self) -> dict[str, str]:
+    def whom(self) -> dict[str, object]:
         """The model that answers, as exactly as it is known, and how it is asked: for the rows."""
-        return {"model": self.transport.model, "asked_for": self.mode}
+        return {"model": self.transport.model, "asked_for": self.mode, **self.transport.changes}
 
     def verdicts(self, questions: Sequence[Question]) -> list[Judgement]:
         """One verdict per question.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,6 +35,11 @@ class Transport(Protocol):
 
     model: str
     logprobs: bool
+
+    @property
+    def changes(self) -> Mapping[str, object]:
+        """What was sent otherwise than it was asked for, for the rows."""
+        ...
 
     def replies(self, calls: Sequence[Call]) -> Iterator[tuple[int, Reply]]:
         """The replies with the places of their calls, as they come.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from PIL import Image
@@ -20,6 +20,7 @@ class EncodedImage:
 
     original: Image.Image
     side: int
+    _smaller: dict[int, EncodedImage] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def image(self) -> Image.Image:
@@ -49,7 +50,6 @@ class EncodedImage:
         """As a data: URL."""
         return "data:image/jpeg;base64," + base64.b64encode(self.data).decode()
 
-    @property
-    def shrunk(self) -> EncodedImage:
-        """With half the sides, for a server that finds the request too large."""
-        return EncodedImage(self.image, max(1, max(self.image.size) // 2))
+    def smaller(self, side: int) -> EncodedImage:
+        """With a longer side of at most so many pixels; made once however many questions it is in."""
+        return self._smaller.setdefault(side, EncodedImage(self.original, min(side, self.side)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ class Local:
     """A model and tokenizer by hub id or folder. `logprobs` is always true: the logits are here."""
 
     logprobs = True
+    changes: Mapping[str, object] = {}
 
     def __init__(
         self, name: str, budget: Budget, *, device: str = "auto", dtype: str = "auto", batch_size: int = 8

@@ -12,13 +12,19 @@ from PIL import Image
 from rankkit import RunStopped
 from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.images import EncodedImage
-from rankkit_vlm_judge.questions import FORCED, Labels, Question, which_is_better
+from rankkit_vlm_judge.questions import FORCED, Question, which_is_better
 from rankkit_vlm_judge.replies import Reply, from_top
-from rankkit_vlm_judge.server.http import Failed, Server, tokens_of
+from rankkit_vlm_judge.server.body import SAMPLING, messages_of, only
+from rankkit_vlm_judge.server.completions import read
+from rankkit_vlm_judge.server.failures import NAME_IT, Failed, Hopeless
+from rankkit_vlm_judge.server.http import Server
+from rankkit_vlm_judge.server.sizes import Sizes, largest_side, next_smaller
 
+MORE_ROOM = (
+    "give the server a longer context (vLLM: --max-model-len; llama-server: --ctx-size), "
+    "or set max_side= smaller still"
+)
 TOP = 20  # how many first tokens are asked for; most servers give no more
-# said in full: servers have defaults of their own
-SAMPLING = {"temperature": 0, "top_p": 1, "repetition_penalty": 1, "seed": 0}
 
 
 class Chat:
@@ -34,11 +40,18 @@ class Chat:
         self.length = "max_tokens"
         self.top = TOP
         self.binds = True  # whether the server takes a JSON schema, until it has refused one
+        self.sizes = Sizes()
         self.logprobs = logprobs
         served, reply = self._probe()
         self.logprobs = logprobs and from_top(reply, PROBE.labels).outcome == "ok"
         self.reported = bool(reply.top)
         self.model = self.name if served in ("", self.name) else f"{self.name} ({served})"
+
+    @property
+    def changes(self) -> dict[str, object]:
+        """The longer side in pixels above which images were made smaller than asked for, if any were."""
+        side = self.sizes.smallest
+        return {} if side is None else {"shown_at_most": side}
 
     def replies(self, calls: Sequence[Call]) -> Iterator[tuple[int, Reply]]:
         """Replies as they come, at most `Server.connections` under way.
@@ -78,27 +91,45 @@ class Chat:
         """
         # decided here, for another thread may learn meanwhile that it does not
         call = replace(call, bound=call.bound and self.binds)
-        try:
-            return self._ask(call)
-        except Failed as failure:
-            if failure.outcome == "oversized":
-                return self._ask(call, shrunk=True)
-            if failure.outcome != "rejected" or not call.bound:
-                raise
-        answer = self._ask(replace(call, bound=False))
-        self.binds = False
-        return answer
+        if (why := self.sizes.given_up(call)) is not None:
+            raise Failed("oversized", why)
+        side, shrunk, unbound = self.sizes.limit(call.question), False, False
+        while True:
+            try:
+                answer = self._ask(call, side)
+            except Failed as failure:
+                if failure.outcome == "oversized":
+                    side, shrunk = self._smaller(call, side, failure), True
+                elif failure.outcome == "rejected" and call.bound:
+                    call, unbound = replace(call, bound=False), True
+                else:
+                    raise
+                continue
+            if shrunk and side is not None:
+                self.sizes.learn(call.question, side)
+            self.binds = self.binds and not unbound
+            return answer
 
-    def _ask(self, call: Call, *, shrunk: bool = False) -> Any:
-        return self.server.post("/chat/completions", self._body(call, shrunk), spared=call.bound)
+    def _smaller(self, call: Call, side: int | None, failure: Failed) -> int:
+        """The size to try next. Raises `Failed` where images of the smallest size did not fit either."""
+        shown, known = largest_side(call.question, side), self.sizes.limit(call.question)
+        smaller = known if known is not None and known < shown else next_smaller(shown)
+        if smaller is None:
+            why = f"{failure}; images of {shown} pixels did not fit: {MORE_ROOM}"
+            self.sizes.give_up(call, why)
+            raise Failed("oversized", why)
+        return smaller
 
-    def _body(self, call: Call, shrunk: bool = False) -> dict[str, Any]:
+    def _ask(self, call: Call, side: int | None = None) -> Any:
+        return self.server.post("/chat/completions", self._body(call, side))
+
+    def _body(self, call: Call, side: int | None) -> dict[str, Any]:
         asked: dict[str, Any] = (
             {"logprobs": True, "top_logprobs": self.top} if call.logprobs and self.top else {}
         )
         if call.bound:
             asked["response_format"] = only(call.question.labels)
-        messages = messages_of(call.question, call.form, shrunk)
+        messages = messages_of(call.question, call.form, side)
         return {
             "model": self.name,
             "messages": messages,
@@ -109,21 +140,33 @@ class Chat:
 
     def _only_model(self) -> str:
         try:
-            listed = self.server.get("/models")
-            names = [str(each["id"]) for each in listed["data"]]
+            names = self._models()
         except Failed as failure:
             advice = "give model=NAME" if failure.outcome == "rejected" else _advice(failure)
             raise RunStopped(f"{failure}; {advice}") from None
-        except (KeyError, TypeError):
-            raise RunStopped(
-                f"{self.server.url} does not say which models it serves; give model=NAME"
-            ) from None
         if len(names) != 1:
             raise RunStopped(
                 f"{self.server.url} serves {len(names)} models; name one with model=: "
                 f"{', '.join(names[:20]) or 'none'}"
             )
         return names[0]
+
+    def _models(self) -> list[str]:
+        try:
+            return [str(each["id"]) for each in self.server.get("/models")["data"]]
+        except (KeyError, TypeError):
+            raise RunStopped(
+                f"{self.server.url} does not say which models it serves; give model=NAME"
+            ) from None
+
+    def _served(self, hopeless: Hopeless) -> str:
+        """The models to choose from, where that is the advice and the server says which."""
+        if hopeless.advice != NAME_IT:
+            return ""
+        try:
+            return f": {', '.join(self._models()[:20])}"
+        except (Failed, RunStopped):
+            return ""
 
     def _probe(self) -> tuple[str, Reply]:
         """Ask about two tiny images, leaving out what the server does not take.
@@ -142,6 +185,8 @@ class Chat:
                     return "", Reply(finish="length")
                 if failure.outcome != "rejected" or not self._leave_out(str(failure)):
                     raise RunStopped(f"{self.name} cannot judge: {failure}; {_advice(failure)}") from None
+            except Hopeless as hopeless:
+                raise RunStopped(f"{self.name} cannot judge: {hopeless}{self._served(hopeless)}") from None
         raise RunStopped(
             f"{self.server.url} keeps refusing requests to {self.name}, whatever is left out of them"
         )
@@ -168,6 +213,8 @@ def _advice(failure: Failed) -> str:
             "it must take two images in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}'; "
             "llama-server: --mmproj)"
         )
+    if failure.outcome == "oversized":
+        return MORE_ROOM
     if failure.outcome == "rate_limited":
         return "it is asked too often: wait, and lower concurrency="
     if failure.outcome == "timeout":
@@ -180,49 +227,6 @@ PROBE: Question = which_is_better(
     EncodedImage(Image.new("RGB", (64, 64), "red"), 64),
     EncodedImage(Image.new("RGB", (64, 64), "blue"), 64),
 )
-
-
-def only(labels: Labels) -> dict[str, Any]:
-    """A response format that lets a model say nothing but one of two labels."""
-    answer = {"type": "string", "enum": list(labels)}
-    schema = {
-        "type": "object",
-        "properties": {"answer": answer},
-        "required": ["answer"],
-        "additionalProperties": False,
-    }
-    return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
-
-
-def messages_of(question: Question, form: str, shrunk: bool = False) -> list[dict[str, Any]]:
-    """A question as chat messages: system text, then text and images in order, then how to answer."""
-    parts: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": (part.shrunk if shrunk else part).url}}
-        if isinstance(part, EncodedImage)
-        else {"type": "text", "text": part}
-        for part in question.parts
-    ]
-    parts.append({"type": "text", "text": question.ending(form)})
-    return [{"role": "system", "content": question.system}, {"role": "user", "content": parts}]
-
-
-def read(answer: Any) -> Reply:
-    """The reply in a chat completion. Raises `Failed` where it is none."""
-    try:
-        choice = answer["choices"][0]
-        message = choice.get("message") or {}
-        content = message.get("content") or ""
-        if isinstance(content, list):
-            content = "".join(str(part.get("text", "")) for part in content)
-        first = ((choice.get("logprobs") or {}).get("content") or [{}])[0]
-        top = tuple((str(each["token"]), float(each["logprob"])) for each in first.get("top_logprobs") or ())
-        refusal = bool(message.get("refusal")) or choice.get("finish_reason") == "content_filter"
-        text = str(content or message.get("refusal") or "")
-        return Reply(text, top, str(choice.get("finish_reason") or ""), refusal, tokens_of(answer))
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise Failed(
-            "transport", f"the answer is not a chat completion ({type(error).__name__}: {str(answer)[:100]})"
-        ) from None
 
 
 def _whole(reply: Reply) -> Reply:

@@ -6,11 +6,9 @@ open.
 
 from __future__ import annotations
 
-import email.utils
 import json
 import math
 import random
-import re
 import threading
 import time
 from dataclasses import dataclass
@@ -20,32 +18,17 @@ import httpx2
 
 from rankkit import RunStopped
 from rankkit_vlm_judge.budget import Budget
-from rankkit_vlm_judge.replies import Outcome
+from rankkit_vlm_judge.server.completions import tokens_of
+from rankkit_vlm_judge.server.failures import UNWELL, Again, Failed, HttpAnswer, exception_of
 
 MAX_BODY = 2**24  # bytes of an answer
 DEADLINE = 300.0  # seconds after which a request is not tried again
 # seconds between tries: of our own, and where the server names a time
 LONGEST_PAUSE, LONGEST_ASKED_PAUSE = 30.0, 120.0
 RETURNS = 5  # times that one request outlives a server that goes and comes back
-STRIKES = 5  # requests in a row that fail for good: the server is down, or refuses everything
+STRIKES = 5  # requests in a row that fail for good because the server is unwell
 
 NEXT = "What was judged is kept: give the same command again once the server is well"
-
-
-class Failed(Exception):
-    """A request that came to nothing, for good. The run can go on without it."""
-
-    def __init__(self, outcome: Outcome, text: str) -> None:
-        super().__init__(text)
-        self.outcome = outcome
-
-
-class _Again(Failed):
-    """A request that is worth another try, after so many seconds if the server said so."""
-
-    def __init__(self, outcome: Outcome, text: str, after: float | None = None) -> None:
-        super().__init__(outcome, text)
-        self.after = after
 
 
 @dataclass
@@ -90,12 +73,10 @@ class Server:
         """The JSON at a path, free of charge."""
         return self._patiently("GET", path, None)
 
-    def post(self, path: str, body: dict[str, Any], *, spared: bool = False) -> Any:
+    def post(self, path: str, body: dict[str, Any]) -> Any:
         """The JSON answered to a JSON body.
 
         Raises `Failed` where this request fails, `RunStopped` where every other one would too.
-
-        `spared`: that the server rejects it is no sign that it would reject others.
         """
         content = json.dumps(body).encode()
         for returns in range(RETURNS + 1):
@@ -114,8 +95,7 @@ class Server:
                     and self._was_away(began, failure)
                 ):
                     continue
-                if not (spared and failure.outcome == "rejected"):
-                    self._strike(failure)
+                self._strike(failure)
                 raise
             else:
                 with self._lock:
@@ -143,16 +123,14 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            status, _, _ = self._exchange("GET", "/models", None)
+            return self._exchange("GET", "/models", None).status < 500
         except (httpx2.HTTPError, Failed):
             return False
-        return status < 500
 
     def _strike(self, failure: Failed) -> None:
-        if failure.outcome in ("refused", "oversized", "truncated"):
-            return
+        """Count the requests in a row that fail because the server is unwell; too many end the run."""
         with self._lock:
-            self._strikes += 1
+            self._strikes = self._strikes + 1 if failure.outcome in UNWELL else 0
             if self._strikes >= STRIKES:
                 self.stopped = self.stopped or RunStopped(
                     f"{self.url} failed {self._strikes} requests in a row, the last one so: {failure}. {NEXT}"
@@ -164,7 +142,7 @@ class Server:
         for attempt in range(1, self.tries + 1):
             try:
                 return self._once(method, path, content)
-            except _Again as failure:
+            except Again as failure:
                 pause = random.uniform(0, min(LONGEST_PAUSE, self.backoff * 2 ** (attempt - 1)))
                 if failure.after is not None:
                     pause += min(failure.after, LONGEST_ASKED_PAUSE)
@@ -178,14 +156,13 @@ class Server:
             self.budget.claim()
         tokens = 0
         try:
-            status, headers, data = self._exchange(method, path, content)
-            answer = _json(data)
-            if 200 <= status < 300 and answer is not None:
-                tokens = tokens_of(answer)
-                return answer
-            raise self._failure(status, headers, data, answer)
+            answer = self._exchange(method, path, content)
+            if not answer.good:
+                raise exception_of(answer)
+            tokens = tokens_of(answer.json)
+            return answer.json
         except httpx2.TimeoutException:
-            raise _Again(
+            raise Again(
                 "timeout", f"{self.url} gave no complete answer within timeout={self.timeout:g} seconds"
             ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -194,14 +171,14 @@ class Server:
                     f"{self.url!r} is not a URL that can be asked: {error}; write url=http://host:8000/v1"
                 ) from None
             text = f"{self.url} cannot be talked to: {error or type(error).__name__}"
-            raise (_Again if self.known or not isinstance(error, httpx2.ConnectError) else Failed)(
+            raise (Again if self.known or not isinstance(error, httpx2.ConnectError) else Failed)(
                 "transport", text
             ) from None
         finally:
             if charged:
                 self.budget.settle(tokens)
 
-    def _exchange(self, method: str, path: str, content: bytes | None) -> tuple[int, httpx2.Headers, bytes]:
+    def _exchange(self, method: str, path: str, content: bytes | None) -> HttpAnswer:
         """One request; `timeout` holds for the whole answer, not only for each piece of it."""
         until = time.monotonic() + self.timeout
         data = bytearray()
@@ -213,78 +190,4 @@ class Server:
                     raise httpx2.ReadTimeout("the answer comes too slowly")
                 if len(data) > MAX_BODY:
                     raise Failed("transport", f"{self.url} answered more than {MAX_BODY} bytes")
-            return response.status_code, response.headers, bytes(data)
-
-    def _failure(self, status: int, headers: httpx2.Headers, data: bytes, answer: Any) -> Exception:
-        """The exception that an answer deserves."""
-        said = self._said(data, answer)
-        text = f"{self.url} answered {status}: {said}"
-        if status == 402 or (status == 429 and "insufficient_quota" in said):
-            return RunStopped(f"{text}; the account has no credit left. What was judged is kept")
-        if status in (401, 403):
-            advice = (
-                "see that its key is good for this server"
-                if self.key
-                else "name the environment variable that holds the key"
-            )
-            return RunStopped(f"{text}; {advice}: api_key_env=NAME. What was judged is kept")
-        if status == 404 or 300 <= status < 400:
-            return RunStopped(
-                f"{text}; give the base URL, which usually ends in /v1, "
-                "and a model that it serves. What was judged is kept"
-            )
-        if 200 <= status < 300:
-            return _Again("transport", f"{self.url} answered something that is not JSON: {said}")
-        if status == 413:
-            return Failed("oversized", text)
-        if status in (408, 409, 425, 429) or status >= 500:
-            return _Again(
-                "rate_limited" if status == 429 else "transport", text, _seconds(headers.get("Retry-After"))
-            )
-        return Failed(
-            "refused" if _FILTER.search(said) else "truncated" if _CUT_OFF.search(said) else "rejected", text
-        )
-
-    def _said(self, data: bytes, answer: Any) -> str:
-        found = answer.get("error", answer) if isinstance(answer, dict) else data.decode("utf-8", "replace")
-        if isinstance(found, dict):
-            words = [found.get(name) for name in ("message", "detail", "code", "type")]
-            found = " ".join(str(word) for word in words if word) or json.dumps(found)
-        text = " ".join(str(found).split())[:300] or "nothing"
-        return text.replace(self.key, "(the key)") if self.key else text
-
-
-# of models that think first
-_CUT_OFF = re.compile(r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE)
-_FILTER = re.compile(r"content[_ ](?:filter|policy|management)|moderation|safety system", re.IGNORECASE)
-
-
-def _json(data: bytes) -> Any:
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None
-
-
-def _seconds(text: str | None) -> float | None:
-    """What a Retry-After header asks for: seconds, or a date."""
-    if not text:
-        return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
-        return None
-
-
-def tokens_of(answer: Any) -> int:
-    """The prompt and completion tokens that an answer says it used; 0 where it does not say."""
-    usage = answer.get("usage") if isinstance(answer, dict) else None
-    if not isinstance(usage, dict):
-        return 0
-    parts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    counts = [part for part in parts if isinstance(part, int)]
-    return sum(counts) if counts else int(usage.get("total_tokens") or 0)
+            return HttpAnswer(self.url, self.key, response.status_code, response.headers, bytes(data))

@@ -1,0 +1,36 @@
+"""The body of a chat request: messages, an answer's schema, and how the answer is sampled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rankkit_vlm_judge.images import EncodedImage
+from rankkit_vlm_judge.questions import Labels, Question
+from rankkit_vlm_judge.server.sizes import at_most
+
+# said in full: servers have defaults of their own
+SAMPLING = {"temperature": 0, "top_p": 1, "repetition_penalty": 1, "seed": 0}
+
+
+def only(labels: Labels) -> dict[str, Any]:
+    """A response format that lets a model say nothing but one of two labels."""
+    answer = {"type": "string", "enum": list(labels)}
+    schema = {
+        "type": "object",
+        "properties": {"answer": answer},
+        "required": ["answer"],
+        "additionalProperties": False,
+    }
+    return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
+
+
+def messages_of(question: Question, form: str, side: int | None = None) -> list[dict[str, Any]]:
+    """A question as chat messages: system text, then text and images in order, then how to answer."""
+    parts: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": at_most(part, side).url}}
+        if isinstance(part, EncodedImage)
+        else {"type": "text", "text": part}
+        for part in question.parts
+    ]
+    parts.append({"type": "text", "text": question.ending(form)})
+    return [{"role": "system", "content": question.system}, {"role": "user", "content": parts}]

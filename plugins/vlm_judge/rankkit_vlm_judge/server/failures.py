@@ -1,0 +1,199 @@
+"""What a server's refusals mean: worth another try, this request's own fault, or the end of the run."""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from rankkit import RunStopped
+from rankkit_vlm_judge.replies import Outcome
+
+LONGEST_PART = 200  # characters of each part of what a server says that are repeated
+KEPT = "What was judged is kept"
+UNWELL: tuple[Outcome, ...] = ("transport", "timeout", "rate_limited")
+"""Failures that say something of the server; all others are those of one request."""
+
+
+class Failed(Exception):
+    """A request that came to nothing, for good. The run can go on without it."""
+
+    def __init__(self, outcome: Outcome, text: str) -> None:
+        super().__init__(text)
+        self.outcome = outcome
+
+
+class Again(Failed):
+    """A request that is worth another try, after so many seconds if the server said so."""
+
+    def __init__(self, outcome: Outcome, text: str, after: float | None = None) -> None:
+        super().__init__(outcome, text)
+        self.after = after
+
+
+class Hopeless(RunStopped):
+    """An error that no other try and no other prompt can mend, with what to do about it."""
+
+    def __init__(self, text: str, advice: str) -> None:
+        super().__init__(f"{text}; {advice}")
+        self.advice = advice
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """What came back for one request to the server at `url`; `key` is kept out of every text."""
+
+    url: str
+    key: str | None
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return json.loads(self.data)
+        except (ValueError, RecursionError):
+            return None
+
+    @cached_property
+    def error(self) -> object:
+        """The error that a JSON body holds, whatever its status: its own, or that of its only choice."""
+        if not isinstance(self.json, dict):
+            return None
+        choices = self.json.get("choices")
+        first = choices[0] if isinstance(choices, list) and choices else None
+        if isinstance(first, dict) and (first.get("message") or first.get("error")):
+            return first.get("error")
+        return self.json.get("error") or (self.json if self.json.get("object") == "error" else None)
+
+    @property
+    def good(self) -> bool:
+        """Whether it is JSON under a status of success and holds no error."""
+        return 200 <= self.status < 300 and self.json is not None and not self.error
+
+    @cached_property
+    def meant(self) -> int:
+        """The status that was meant: that of the error within, where one comes with a status of success."""
+        if not (200 <= self.status < 300 and self.error):
+            return self.status
+        code = self.error.get("code") if isinstance(self.error, dict) else None
+        if isinstance(code, (int, str)) and re.fullmatch(r"[45]\d\d", str(code)):
+            return int(code)
+        return next((status for words, status in _STATUS_OF if re.search(words, self.said, re.I)), 500)
+
+    @cached_property
+    def said(self) -> str:
+        """The server's words, without the key: message, code and what a provider behind it said."""
+        found = self.error or (self.json if isinstance(self.json, dict) else None)
+        if isinstance(found, dict):
+            about = found.get("metadata")
+            raw = about.get("raw") if isinstance(about, Mapping) else None
+            parts = [found.get("message"), found.get("detail"), raw, found.get("code"), found.get("type")]
+            words = [part if isinstance(part, str) else json.dumps(part) for part in parts if part]
+            found = words or [json.dumps(found)]
+        texts = found if isinstance(found, list) else [found or self.data.decode("utf-8", "replace")]
+        said = " ".join(" ".join(str(text).split())[:LONGEST_PART] for text in texts) or "nothing"
+        return said.replace(self.key, "(the key)") if self.key else said
+
+
+def exception_of(answer: HttpAnswer) -> Exception:
+    """The exception that an answer which is not good deserves."""
+    said, status = answer.said, answer.meant
+    text = f"{answer.url} answered {_numbered(answer)}: {said}"
+    if status not in (401, 402, 403, 407, 408, 409, 425, 429) and (advice := _hopeless(said)):
+        return Hopeless(text, advice)
+    if status == 403 and _FILTER.search(said):
+        return Failed("refused", text)
+    after = _seconds(answer.headers.get("Retry-After"))
+    if (status == 402 and after is None) or (status == 429 and "insufficient_quota" in said):
+        return RunStopped(f"{text}; the account has no credit left. {KEPT}")
+    if status in (401, 403):
+        advice = (
+            "see that its key is good for this server"
+            if answer.key
+            else "name the environment variable that holds the key"
+        )
+        return RunStopped(f"{text}; {advice}: api_key_env=NAME. {KEPT}")
+    if status == 404 or 300 <= status < 400:
+        return RunStopped(
+            f"{text}; give the base URL, which usually ends in /v1, and a model that it serves. {KEPT}"
+        )
+    if 200 <= status < 300:
+        return Again("transport", f"{answer.url} answered {_what(answer.data)} that is not JSON: {said}")
+    if status == 413 or (status in (400, 422, 500, 502, 503) and _TOO_LARGE.search(said)):
+        return Failed("oversized", text)
+    if status in (402, 408, 409, 425, 429) or status >= 500:
+        return Again("rate_limited" if status in (402, 429) else "transport", text, after)
+    return Failed(
+        "refused" if _FILTER.search(said) else "truncated" if _CUT_OFF.search(said) else "rejected", text
+    )
+
+
+def _numbered(answer: HttpAnswer) -> str:
+    number = str(answer.status)
+    return number if answer.meant == answer.status else f"{number} with error {answer.meant}"
+
+
+def _what(data: bytes) -> str:
+    return "a web page" if re.match(rb"\s*<(?:!doctype|html)", data, re.I) else "something"
+
+
+def _hopeless(said: str) -> str | None:
+    """What to do about an error that no other try and no other prompt can mend."""
+    return next((advice for words, advice in _HOPELESS if re.search(words, said, re.IGNORECASE)), None)
+
+
+NAME_IT = "give model=NAME of one that it serves"
+ANOTHER = "ask a model that takes images: give another model="
+_HOPELESS = (
+    (r"\bmmproj\b", "start llama-server with the model's projector: --mmproj FILE"),
+    (
+        r"at most [01] image",
+        "it must take two images in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}')",
+    ),
+    (r"(?:does not|doesn't|not) support (?:image|vision|multi-?modal)(?!s? (?:format|type|url))", ANOTHER),
+    (r"images? (?:inputs? |content )?(?:is|are) not (?:supported|allowed)", ANOTHER),
+    (r"endpoints found that support image|image_url is only supported|variant `?image_url", ANOTHER),
+    (r"is not a (?:multi-?modal|vision)", ANOTHER),
+    (r"model[ _]not[ _]found|\bmodel\b.{0,120}\b(?:does not exist|not found)", NAME_IT),
+    (r"not a valid model|no models? (?:is |are )?loaded", NAME_IT),
+)
+_STATUS_OF = (
+    ("insufficient_quota|insufficient[ _]credit", 402),
+    ("rate[ _-]?limit|too many requests", 429),
+    ("invalid_api_key|authentication|unauthori[sz]ed", 401),
+    ("invalid_request|bad[ _]?request|context_length_exceeded", 400),
+)
+_TOO_LARGE = re.compile(
+    r"context[ _-]?(?:length|size|window)|n_ctx\b|maximum (?:model|input|prompt|sequence|image) "
+    r"|too many (?:\w+ ){0,2}tokens|maximum (?:\w+ )?pixels"
+    r"|\b(?:prompt|input|request|images?|payload|body|entity|dimensions?|resolution)\b.{0,60}"
+    r"(?:(?<!took )too (?:long|large|big|high)|\bexceed|(?:longer|larger|bigger) than)",
+    re.IGNORECASE,
+)
+# of models that think first
+_CUT_OFF = re.compile(r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE)
+_FILTER = re.compile(
+    r"content[ _](?:filter|policy|management)|moderation|safety system|was flagged", re.IGNORECASE
+)
+
+
+def _seconds(text: str | None) -> float | None:
+    """What a Retry-After header asks for: seconds, or a date."""
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
