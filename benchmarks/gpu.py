@@ -38,6 +38,7 @@ from drpo.features.teacher_unet import TeacherUNet
 from drpo.features.vit_mae import VitMae
 from drpo.recipes import recipe
 from drpo.train import PHASES, Trainer
+from drpo.types import Prompt
 from rankkit import Group, Ranker
 
 PROMPT = "a red fox jumps over nine lazy dogs by the river, oil painting, golden hour"
@@ -212,7 +213,7 @@ def train(name: str, prompts: int = 2, updates: int = 3) -> dict[str, Any]:
         "teacher_unet": lambda: TeacherUNet(generator),
     }
     with loaded(judge) as ranker:
-        source = RankedAnchors(ranker, config, [PROMPT, "a cat"])
+        source = RankedAnchors(ranker, config, [Prompt(PROMPT), Prompt("a cat")])
         trainer = Trainer(config, generator, maps[features](), source)
         trainer.step()
         started = time.perf_counter()

@@ -30,7 +30,7 @@ from drpo.generators.one_step import OneStep
 from drpo.recipes import recipe
 from drpo.run import setup
 from drpo.shapes.detector import Shapes
-from drpo.types import fixed_seeds
+from drpo.types import Prompt, fixed_seeds
 
 DRAWN, KEPT = 32, 4
 
@@ -69,12 +69,14 @@ def main() -> None:
                 )
 
 
-def preferences(folder: Path, prompts: list[str]) -> Path:
+def preferences(folder: Path, prompts: list[Prompt]) -> Path:
     """The base's images, the best and the worst by the graded reward, as rows of prompt, chosen, rejected."""
     generator, ranker, rows = build.generator(recipe("shapes")), Shapes(), []
     for index, prompt in enumerate(prompts):
         with torch.no_grad():
-            group = generator.sample(prompt, generator.noise(DRAWN, next(fixed_seeds(77, index)))).group()
+            group = generator.sample(
+                prompt.text, generator.noise(DRAWN, next(fixed_seeds(77, index)))
+            ).group()
         names = [f"{index:03d}-{number:02d}.png" for number in range(DRAWN)]
         for name, image in zip(names, group.images, strict=True):
             image.save(folder / name)
@@ -82,7 +84,7 @@ def preferences(folder: Path, prompts: list[str]) -> Path:
         order = sorted(range(DRAWN), key=lambda i: -ranking.scores[i])
         sides = {"chosen": order[:KEPT], "rejected": order[-KEPT:]}
         rows.append(
-            {"prompt": prompt} | {side: [names[i] for i in members] for side, members in sides.items()}
+            {"prompt": prompt.text} | {side: [names[i] for i in members] for side, members in sides.items()}
         )
     file = folder / "preferences.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from drpo.config import Config
 from drpo.loss import AnchorFeatures, select_rows
 from drpo.preference import split
 from drpo.search import search
-from drpo.types import Generator, LogRow, Sample, fixed_seeds
+from drpo.types import Generator, LogRow, Prompt, Sample, fixed_seeds
 from rankkit import Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import Preference, check_rankings, describe
 
@@ -25,14 +25,15 @@ NOT_FINITE = "the candidates of this prompt are not all finite numbers"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One prompt's turn: its number in the run, counted over prompts from 0, the step it belongs to, and the
-    seed of its noises.
+    """One prompt's turn: its number in the run, counted over prompts from 0, the step it belongs to, the seed
+    of its noises, and the metadata of its prompt.
     """
 
     number: int
     step: int
     prompt: str
     seed: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class AnchorSource(Protocol):
     reason: str
     """Why a candidate got no score last, in words; empty while all got one."""
 
-    def prompt(self, number: int) -> str:
+    def prompt(self, number: int) -> Prompt:
         """The prompt of a turn; endless, and decided by the seed and the number alone."""
         ...
 
@@ -75,13 +76,13 @@ class RankedAnchors:
     scores' size never matters.
     """
 
-    def __init__(self, ranker: Ranker, config: Config, prompts: Sequence[str]) -> None:
+    def __init__(self, ranker: Ranker, config: Config, prompts: Sequence[Prompt]) -> None:
         if not prompts:
             raise RankkitError("there are no prompts to train on; give a file with one prompt per line")
         self.ranker, self.config, self.prompts = ranker, config, tuple(prompts)
         self.reason = ""
 
-    def prompt(self, number: int) -> str:
+    def prompt(self, number: int) -> Prompt:
         """Every prompt once, in an order of its own, before any comes again."""
         epoch, place = divmod(number, len(self.prompts))
         order = random.Random(f"{self.config.seed}/{epoch}").sample(
@@ -124,7 +125,7 @@ class RankedAnchors:
         if not sample.shown.isfinite().all():
             self.reason = NOT_FINITE
             return Ranking((math.nan,) * count, details=({"error": NOT_FINITE},) * count)
-        group = sample.group(f"step-{turn.step}")
+        group = sample.group(f"step-{turn.step}", turn.metadata)
         try:
             (ranking,) = check_rankings(self.ranker.rank([group]), [group], self.config.ranker)
         except RunStopped:

@@ -17,6 +17,7 @@ app = Program(
     install="pip install 'rankkit-t2i[drpo]'",
 )
 
+PROMPTS = "Prompts: a text file with one per line, a table (.jsonl .csv .tsv .json .parquet) or a folder."
 TRAIN = "Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."
 
 
@@ -63,7 +64,7 @@ def train(
 @app.command()
 def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    prompts: Annotated[Path, typer.Option(help="A text file with one prompt per line.")],
+    prompts: Annotated[str, typer.Option(help=PROMPTS)],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Where the images are written; RUN/samples if not given."),
@@ -88,9 +89,7 @@ def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     prompts: Annotated[
         str,
-        typer.Option(
-            help="A text file with one prompt per line; `shapes-final` for built-in ones kept for this."
-        ),
+        typer.Option(help=f"{PROMPTS} `shapes-final`: built-in ones kept for this."),
     ],
     ranker: Annotated[
         list[str], typer.Option("--ranker", "-r", help="A ranker; give several to see whether they agree.")

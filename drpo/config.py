@@ -37,7 +37,9 @@ class Config:
     ``shapes:mode=strict``, ``hpsv3``, ``package.module:function``, ``a*2+b``.
     """
     prompts: str
-    """A text file with one prompt per line, or ``shapes`` for the built-in training prompts."""
+    """A text file with one prompt per line, a table with a column ``prompt`` (``.jsonl .csv .tsv .json
+    .parquet``; its other columns reach the ranker as metadata), a folder of these, or ``shapes``, built in.
+    """
     preferences: str = ""
     """A file of chosen and rejected images (``.jsonl``, or Pick-a-Pic's ``.parquet``) to learn from in
     place of ranked candidates.

@@ -114,8 +114,8 @@ class Trainer:
         config, processes = self.config, self.accelerator.num_processes
         for place in range(self.accelerator.process_index, config.prompts_per_step, processes):
             number = self.steps_done * config.prompts_per_step + place
-            seed = next(fixed_seeds(config.seed, number))
-            yield Turn(number, self.steps_done, self.source.prompt(number), seed)
+            seed, prompt = next(fixed_seeds(config.seed, number)), self.source.prompt(number)
+            yield Turn(number, self.steps_done, prompt.text, seed, prompt.metadata)
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on."""

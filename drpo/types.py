@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from PIL import Image
@@ -21,6 +22,16 @@ from rankkit import Group
 
 LogRow = dict[str, float]
 """What there is to log of a turn or of a step, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt, and the metadata that it came with, which reaches the ranker as `Group.metadata`: its GenEval
+    clauses, the text to be rendered.
+    """
+
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Sample:
@@ -51,9 +62,9 @@ class Sample:
         levels = unit.float().mul(255).round().to(torch.uint8)
         return tuple(Image.fromarray(image) for image in levels.permute(0, 2, 3, 1).cpu().numpy())
 
-    def group(self, name: str = "") -> Group:
-        """The candidates as a ranker sees them."""
-        return Group(self.prompt, self.images(), id=name)
+    def group(self, name: str = "", metadata: Mapping[str, Any] | None = None) -> Group:
+        """The candidates as a ranker sees them, with what their prompt came with."""
+        return Group(self.prompt, self.images(), id=name, metadata=metadata or {})
 
     def _decoded(self, latents: Tensor) -> Tensor:
         started = clock(latents.device)

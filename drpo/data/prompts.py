@@ -1,35 +1,31 @@
-"""Training and validation prompts, by file or by the name of a built-in list."""
+"""Training and validation prompts with their metadata, by file or by the name of a built-in list."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
+import textwrap
+
+from accelerate import PartialState
 
 from drpo.shapes import world
-from rankkit import UsageError
+from drpo.types import Prompt
+from rankkit.plugin import read_prompts
 
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".parquet", ".xlsx")
 WORLD: dict[str, world.Split] = {"shapes": "train", "shapes-tuning": "tuning", "shapes-final": "final"}
+SHOWN = 2  # prompts that are shown when a file was read
 
 
-def prompts(name: str) -> list[str]:
-    """The lines of a prompt file, empty ones left out;
+def prompts(name: str) -> list[Prompt]:
+    """The prompts of a text file, a table or a folder, as `rankkit.plugin.read_prompts` reads them;
     ``shapes``, ``shapes-tuning`` and ``shapes-final`` are built in.
+
+    A line on stderr says how many were read, and shows the first.
     """
     if name in WORLD:
-        return world.prompts(WORLD[name])
-    path = Path(name)
-    if not path.exists() or path.is_dir():  # a pipe is as good as a file
-        raise UsageError(f"there is no prompt file {name!r}; give a text file with one prompt per line")
-    if path.suffix.lower() in TABLES:  # its lines would be read as prompts, header, commas and all
-        raise UsageError(
-            f"{name!r} is a table, and training reads a text file with one prompt per line; write its column "
-            f"of prompts into a .txt file"
-        )
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the prompt file {name!r} is not UTF-8 ({error}); save it as UTF-8") from None
-    lines = [line.strip() for line in text.split("\n") if line.strip()]
-    if not lines:
-        raise UsageError(f"the prompt file {name!r} is empty; it holds one prompt per line")
-    return lines
+        return [Prompt(text) for text in world.prompts(WORLD[name])]
+    read = read_prompts(name)
+    first = "; ".join(textwrap.shorten(text, 60, placeholder="…") for text, _ in read[:SHOWN])
+    more = "; …" if len(read) > SHOWN else ""
+    words = f"{name}: {len(read)} prompt{'s' * (len(read) > 1)}: {first}{more}"
+    PartialState().print("\n".join([words, *(f"{name}: {note}" for note in read.notes)]), file=sys.stderr)
+    return [Prompt(text, metadata) for text, metadata in read]

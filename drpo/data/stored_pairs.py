@@ -17,6 +17,7 @@ from itertools import islice
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from PIL import Image
 from torch import Tensor
 
@@ -24,7 +25,7 @@ from drpo.anchors import Drawn, Turn, ranking_row
 from drpo.config import Config
 from drpo.loss import AnchorFeatures, select_rows
 from drpo.preference import split
-from drpo.types import FeatureMap, Generator, ImageGenerator, LogRow, Sample
+from drpo.types import FeatureMap, Generator, ImageGenerator, LogRow, Prompt, Sample
 from rankkit import Ranking, RankkitError
 from rankkit.plugin import Preference, PreferenceFile
 
@@ -55,9 +56,9 @@ class StoredAnchors:
         self._epoch = self._place = -1  # of the entry that the stream gives next
         self._latest: tuple[int, Preference] | None = None
 
-    def prompt(self, number: int) -> str:
+    def prompt(self, number: int) -> Prompt:
         """The prompt of an entry: all entries once, shuffled by the seed, before any comes again."""
-        return self.entry(number).prompt
+        return Prompt(self.entry(number).prompt)
 
     def entry(self, number: int) -> Preference:
         """The entry of a turn, by the seed and the number alone; quick for the latest and the next."""
@@ -136,7 +137,7 @@ def _decided(file: PreferenceFile) -> Iterator[Preference]:
     return (entry for entry in file.entries() if any(True for _ in entry.decided()))
 
 
-def _survey(file: PreferenceFile) -> tuple[int, list[str]]:
+def _survey(file: PreferenceFile) -> tuple[int, list[Prompt]]:
     """How many entries decide something, and some of their prompts; says what is left out.
 
     Raises `RankkitError` for none.
@@ -155,8 +156,9 @@ def _survey(file: PreferenceFile) -> tuple[int, list[str]]:
             f"{file.path} holds no preference: of its {left_out.total()} entries none has a choice"
         )
     reasons = "".join(f"; {number} entries {why} are left out" for why, number in left_out.items())
-    print(f"{file.path}: {count} preferences ({file.format.name}){reasons}", file=sys.stderr)
-    return count, list(prompts)
+    words = f"{file.path}: {count} preferences ({file.format.name}){reasons}"
+    PartialState().print(words, file=sys.stderr)
+    return count, [Prompt(text) for text in prompts]
 
 
 def _distance(z: Tensor, others: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 
 from drpo.run.paired import duels, outcome
 from drpo.run.sample import read_config, trained
-from drpo.types import Generator, fixed_seeds
+from drpo.types import Generator, Prompt, fixed_seeds
 from rankkit import Group, Ranker, Ranking
 from rankkit.plugin import rank_groups, win_interval
 
@@ -64,7 +64,7 @@ class BaseComparison:
 
 
 def evaluate(
-    run: Path, rankers: Mapping[str, Ranker], prompts: Sequence[str], *, each: int = 4, seed: int = 0
+    run: Path, rankers: Mapping[str, Ranker], prompts: Sequence[Prompt], *, each: int = 4, seed: int = 0
 ) -> list[BaseComparison]:
     """Let every ranker compare `each` images per prompt of a run with its base's from the same noises."""
     generator = trained(read_config(run, say=True), run)
@@ -76,13 +76,13 @@ def evaluate(
     return [compare_with_base(name, ranker, groups) for name, ranker in rankers.items()]
 
 
-def pairs(generator: Generator, prompt: str, each: int, seed: int) -> list[Group]:
+def pairs(generator: Generator, prompt: Prompt, each: int, seed: int) -> list[Group]:
     """One group per noise: the trained image first, the base's second."""
     noise = generator.noise(each, seed)
     with torch.no_grad():
-        after = generator.sample(prompt, noise)
+        after = generator.sample(prompt.text, noise)
         with generator.reference():
-            return duels(after, generator.sample(prompt, noise))
+            return duels(after, generator.sample(prompt.text, noise), prompt.metadata)
 
 
 def compare_with_base(name: str, ranker: Ranker, groups: Sequence[Group]) -> BaseComparison:

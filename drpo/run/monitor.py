@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from drpo.run.paired import duels, outcome
-from drpo.types import Generator, Sample, fixed_seeds
+from drpo.types import Generator, Prompt, Sample, fixed_seeds
 from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import check_rankings, describe, rank_groups
 
@@ -48,7 +48,7 @@ class Monitor:
 
     rankers: Mapping[str, Ranker]
     target: str
-    prompts: Sequence[str]
+    prompts: Sequence[Prompt]
     each: int = 4
     patience: int = 3
     floor: float = 0.5
@@ -71,7 +71,7 @@ class Monitor:
         """The fixed samples, one group per prompt, without a graph."""
         seeds = zip(self.prompts, fixed_seeds(EVALUATION_SEED), strict=False)
         with torch.no_grad():
-            return [generator.sample(prompt, generator.noise(self.each, seed)) for prompt, seed in seeds]
+            return [generator.sample(one.text, generator.noise(self.each, seed)) for one, seed in seeds]
 
     def base(self, generator: Generator) -> list[Sample]:
         """The same samples of the untrained base."""
@@ -121,7 +121,7 @@ class Monitor:
 
     def _figure(self, name: str, ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
         if not self.evaluations:
-            return _figure(_strictly(name, ranker), now, base)
+            return _figure(_strictly(name, ranker), now, base, self.prompts)
         rankings = list[Ranking]()
 
         def rank(groups: Sequence[Group]) -> list[Ranking]:
@@ -129,7 +129,7 @@ class Monitor:
             return found
 
         try:
-            figure = _figure(rank, now, base)
+            figure = _figure(rank, now, base, self.prompts)
         except RunStopped as stopped:
             if name == self.target:  # what is trained on: the run cannot go on either
                 raise
@@ -166,12 +166,16 @@ def _strictly(name: str, ranker: Ranker) -> Rank:
     return rank
 
 
-def _figure(rank: Rank, now: Sequence[Sample], base: Sequence[Sample]) -> float:
-    (alone,) = rank([duels(now[0], base[0])[0]])
+def _figure(rank: Rank, now: Sequence[Sample], base: Sequence[Sample], prompts: Sequence[Prompt]) -> float:
+    every = [one.metadata for one in prompts]
+    (alone,) = rank(duels(now[0], base[0], every[0])[:1])
     if alone.kind == "pointwise":
-        groups = [sample.group(f"evaluation/{index}") for index, sample in enumerate(now)]
+        groups = [
+            sample.group(f"evaluation/{index}", metadata)
+            for index, (sample, metadata) in enumerate(zip(now, every, strict=True))
+        ]
         return _mean([score for ranking in rank(groups) for score in ranking.scores])
-    pairs = [pair for after, before in zip(now, base, strict=True) for pair in duels(after, before)]
+    pairs = [pair for three in zip(now, base, every, strict=True) for pair in duels(*three)]
     return _mean([outcome(ranking) for ranking in rank(pairs)])
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from drpo.types import Sample
 from rankkit import Group, Ranking
 
 
-def duels(after: Sample, before: Sample) -> list[Group]:
-    """One group of two per noise: the trained image first, the base's second."""
-    pairs = zip(after.images(), before.images(), strict=True)
-    return [Group(after.prompt, pair, id=f"duel/{index}") for index, pair in enumerate(pairs)]
+def duels(after: Sample, before: Sample, metadata: Mapping[str, Any] | None = None) -> list[Group]:
+    """One group of two per noise, with the prompt's metadata: the trained image first, the base's second."""
+    pairs = enumerate(zip(after.images(), before.images(), strict=True))
+    return [Group(after.prompt, pair, id=f"duel/{at}", metadata=metadata or {}) for at, pair in pairs]
 
 
 def outcome(ranking: Ranking) -> float:

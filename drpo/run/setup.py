@@ -14,6 +14,7 @@ from drpo.data.prompts import prompts
 from drpo.data.stored_pairs import StoredAnchors
 from drpo.run.monitor import Monitor
 from drpo.train import Trainer
+from drpo.types import Prompt
 from rankkit import Ranker, RankkitError
 from rankkit.plugin import open_preferences
 
@@ -46,7 +47,7 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     return learner, watched
 
 
-def monitor(config: Config, target: Ranker | None, asked: Sequence[str]) -> Monitor:
+def monitor(config: Config, target: Ranker | None, asked: Sequence[Prompt]) -> Monitor:
     """What watches a run: its own ranker and the held-out ones, on the validation prompts or a few of the
     training prompts.
     """

@@ -21,6 +21,7 @@ from drpo.config import placed, with_settings
 from drpo.data import prompts as prompt_files
 from drpo.recipes import recipe
 from drpo.run import setup
+from drpo.types import Prompt
 from rankkit import RankkitError
 
 
@@ -51,7 +52,7 @@ def test_prompts_may_come_through_a_pipe() -> None:
     read, write = os.pipe()
     os.write(write, b"a cat\n\na dog\n")
     os.close(write)
-    assert prompt_files.prompts(f"/dev/fd/{read}") == ["a cat", "a dog"]
+    assert prompt_files.prompts(f"/dev/fd/{read}") == [Prompt("a cat"), Prompt("a dog")]
 
 
 def test_an_unknown_feature_map_is_answered_with_the_nearest() -> None:

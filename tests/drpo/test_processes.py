@@ -20,9 +20,10 @@ from toy_generator import ranked_trainer, Scorer, SETTINGS, ToyGenerator
 from drpo.features.latent import Latent
 from drpo.run.monitor import Monitor
 from drpo.run.run import run
+from drpo.types import Prompt
 config = replace(SETTINGS, prompts_per_step=3, steps=5, eval_every=2)
 trainer = ranked_trainer(config, ToyGenerator(), Latent(), Scorer(), ["a", "b", "c", "d"])
-monitor = Monitor({"toy": Scorer()}, "toy", ["a"]) if trainer.accelerator.is_main_process else None
+monitor = Monitor({"toy": Scorer()}, "toy", [Prompt("a")]) if trainer.accelerator.is_main_process else None
 count = trainer.accelerator.num_processes
 run(trainer, Path(sys.argv[1]), monitor=monitor)
 if trainer.accelerator.is_main_process:

@@ -16,7 +16,7 @@ from drpo.anchors import RankedAnchors
 from drpo.config import Config
 from drpo.run.monitor import Monitor
 from drpo.train import Trainer
-from drpo.types import FeatureMap, Generator, Sample
+from drpo.types import FeatureMap, Generator, Prompt, Sample
 from rankkit import Group, Ranker, Ranking
 
 SETTINGS = Config(
@@ -113,11 +113,12 @@ class Detector:
 
 def monitor(**rankers: Ranker) -> Monitor:
     """A monitor of the toy's own score and of others, on two prompts."""
-    return Monitor({"toy": Scorer()} | rankers, "toy", ["a", "b"])
+    return Monitor({"toy": Scorer()} | rankers, "toy", [Prompt("a"), Prompt("b")])
 
 
 def ranked_trainer(
     config: Config, generator: Generator, features: FeatureMap, ranker: Ranker, prompts: Sequence[str]
 ) -> Trainer:
     """A trainer whose anchors are its candidates, ordered by the ranker."""
-    return Trainer(config, generator, features, RankedAnchors(ranker, config, prompts))
+    source = RankedAnchors(ranker, config, [Prompt(text) for text in prompts])
+    return Trainer(config, generator, features, source)

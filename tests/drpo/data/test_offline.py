@@ -140,18 +140,18 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_every_entry_has_its_turn_before_any_comes_again(tmp_path: Path) -> None:
     path = pairs(tmp_path, *[{"prompt": f"prompt {i}"} for i in range(5)])
     source = trainer(path).source
-    seen = [source.prompt(number) for number in range(15)]
+    seen = [source.prompt(number).text for number in range(15)]
     assert all(sorted(seen[start : start + 5]) == [f"prompt {i}" for i in range(5)] for start in (0, 5, 10))
     assert seen[:5] != seen[5:10] or seen[5:10] != seen[10:]
 
 
 def test_a_turn_is_the_same_wherever_one_starts(tmp_path: Path) -> None:
     path = pairs(tmp_path, *[{"prompt": f"prompt {i}"} for i in range(7)])
-    seen = [trainer(path).source.prompt(number) for number in range(20)]
+    seen = [trainer(path).source.prompt(number).text for number in range(20)]
     straight = trainer(path).source
-    assert [straight.prompt(number) for number in range(20)] == seen
+    assert [straight.prompt(number).text for number in range(20)] == seen
     skipping = trainer(path).source
-    assert [skipping.prompt(number) for number in range(0, 20, 3)] == seen[::3]
+    assert [skipping.prompt(number).text for number in range(0, 20, 3)] == seen[::3]
 
 
 def test_turns_may_be_drawn_before_and_in_another_order_than_their_anchors_are_asked_for(

@@ -13,6 +13,7 @@ from PIL import Image
 from toy_generator import Scorer, ToyGenerator
 
 from drpo.report.evaluate import compare_with_base, pairs
+from drpo.types import Prompt
 from rankkit import Group, Ranking
 from rankkit.analysis.compare import Comparison
 
@@ -55,7 +56,9 @@ def test_the_trained_image_comes_first_and_the_base_second() -> None:
     toy = ToyGenerator()
     toy.shift.data += torch.tensor([1.0, -1.0, -1.0])
     found = compare_with_base(
-        "red", Scorer(), [group for seed in range(8) for group in pairs(toy, f"prompt {seed}", 2, seed)]
+        "red",
+        Scorer(),
+        [group for seed in range(8) for group in pairs(toy, Prompt(f"prompt {seed}"), 2, seed)],
     )
     assert found.win_rate == 1 and found.significant and found.pairs == 16
 

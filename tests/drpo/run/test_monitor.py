@@ -9,11 +9,14 @@ import pytest
 from toy_generator import Scorer, ToyGenerator
 
 from drpo.run.monitor import Evaluation, Monitor
+from drpo.types import Prompt
 from rankkit import Group, Ranking, RankkitError, RunStopped
+
+PROMPTS = [Prompt("a"), Prompt("b")]
 
 
 def monitor(*found: Evaluation) -> Monitor:
-    made = Monitor({"target": Scorer(), "one": Scorer(), "two": Scorer()}, "target", ["a", "b"], patience=2)
+    made = Monitor({"target": Scorer(), "one": Scorer(), "two": Scorer()}, "target", PROMPTS, patience=2)
     made.evaluations.extend(found)
     return made
 
@@ -64,7 +67,7 @@ class Stopped:
 
 
 def test_a_held_out_ranker_that_loses_count_is_an_error_in_the_first_evaluation() -> None:
-    made, toy = Monitor({"held": Forgetful()}, "target", ["a", "b"]), ToyGenerator()
+    made, toy = Monitor({"held": Forgetful()}, "target", PROMPTS), ToyGenerator()
     with pytest.raises(RankkitError, match="held failed in the first .*1 rankings for 2 groups"):
         made.evaluate(0, made.samples(toy), made.base(toy))
 
@@ -76,10 +79,10 @@ def test_a_group_that_fails_later_costs_that_group_alone_and_is_said() -> None:
                 raise OSError("gone")
             return Scorer().rank(groups)
 
-    made, toy = Monitor({"held": Fails()}, "target", ["a", "b"]), ToyGenerator()
+    made, toy = Monitor({"held": Fails()}, "target", PROMPTS), ToyGenerator()
     for step in (0, 1):
         made.evaluate(step, made.samples(toy), made.base(toy))
-    alone = Monitor({"held": Scorer()}, "target", ["a"])
+    alone = Monitor({"held": Scorer()}, "target", PROMPTS[:1])
     assert made.evaluations[1].scores == alone.evaluate(0, alone.samples(toy), alone.base(toy)).scores
     assert made.troubles == ["the held-out ranker held left out 4 images: OSError: gone"]
 

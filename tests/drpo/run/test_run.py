@@ -26,7 +26,7 @@ from drpo.run.files import read_rows as read
 from drpo.run.monitor import Monitor
 from drpo.run.run import Ending, run
 from drpo.train import Trainer
-from drpo.types import LogRow
+from drpo.types import LogRow, Prompt
 from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 
 
@@ -171,7 +171,7 @@ def test_a_judge_of_pairs_is_watched_by_its_win_rate_against_the_base(tmp_path: 
     run(
         trainer(Judge(), steps=20, eval_every=20),
         tmp_path,
-        monitor=Monitor({"judge": Judge()}, "judge", ["a", "b"]),
+        monitor=Monitor({"judge": Judge()}, "judge", [Prompt("a"), Prompt("b")]),
     )
     first, last = read(tmp_path / EVALUATIONS)
     assert first["eval/judge"] == 0.5 and last["eval/judge"] > 0.9

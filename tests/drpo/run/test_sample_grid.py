@@ -11,13 +11,14 @@ from toy_generator import ToyGenerator
 
 from drpo.run.monitor import Monitor
 from drpo.run.sample_grid import CAPTION, LABEL, sample_grid
+from drpo.types import Prompt
 from rankkit import Ranker
 
 
 def sheet(prompts: list[str]) -> Image.Image:
     toy, none = ToyGenerator(), dict[str, Ranker]()
     toy.shift.data += torch.tensor([3.0, -3.0, -3.0])
-    monitor = Monitor(none, "", prompts)
+    monitor = Monitor(none, "", [Prompt(text) for text in prompts])
     return sample_grid(monitor.base(toy), monitor.samples(toy))
 
 

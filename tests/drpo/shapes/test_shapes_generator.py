@@ -68,9 +68,8 @@ def trainer(steps: int) -> Trainer:
     )
     torch.manual_seed(config.seed)
     made = build.generator(config)
-    return ranked_trainer(
-        config, made, build.features(config, made), build.ranker("shapes"), prompt_files.prompts("shapes")
-    )
+    texts = [prompt.text for prompt in prompt_files.prompts("shapes")]
+    return ranked_trainer(config, made, build.features(config, made), build.ranker("shapes"), texts)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -> None:
