@@ -97,14 +97,17 @@ def lexicographic(*rankers: Ranker) -> Lexicographic:
 
 
 def combine_ranks(verdicts: Mapping[str, Ranking], weights: Mapping[str, float]) -> Ranking:
-    """Members' rankings of one group as one listwise ranking; details carry each member's score and rank."""
+    """Members' rankings of one group as one listwise ranking.
+
+    Details carry each member's score, rank and weight.
+    """
     combined = combine_scores({name: verdict.scores for name, verdict in verdicts.items()}, weights)
     places = {name: verdict.ranks for name, verdict in verdicts.items()}
     details: list[dict[str, Any]] = []
     for i, score in enumerate(combined):
         found: dict[str, Any] = {
             "members": {
-                name: {"score": verdict.scores[i], "rank": places[name][i]}
+                name: {"score": verdict.scores[i], "rank": places[name][i], "weight": weights[name]}
                 for name, verdict in verdicts.items()
             }
         }
@@ -117,6 +120,18 @@ def combine_ranks(verdicts: Mapping[str, Ranking], weights: Mapping[str, float])
             found["error"] = "; ".join(silent)
         details.append(found)
     return Ranking(tuple(combined), "listwise", None, tuple(details))
+
+
+def stated_weights(details: Mapping[str, Any]) -> dict[str, float] | None:
+    """The weights by member that `combine_ranks` wrote into details; None where there are none."""
+    members = details.get("members")
+    weights: dict[str, float] = {}
+    for name, found in members.items() if isinstance(members, Mapping) else ():
+        weight = found.get("weight") if isinstance(found, Mapping) else None
+        if not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
+            return None
+        weights[name] = weight
+    return weights or None
 
 
 def combine_scores(scores: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> list[float]:

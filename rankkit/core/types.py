@@ -121,12 +121,14 @@ class Scored:
 class Identity:
     """Which ranker a row speaks for: name, version and options.
 
-    The name is as the user wrote it, without options.
+    The name is as the user wrote it, without options. `weights` are those of a panel's members by their
+    specs, None for any other ranker.
     """
 
     ranker: str
     version: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, float] | None = None
 
 
 @runtime_checkable

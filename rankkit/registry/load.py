@@ -88,7 +88,7 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], local_on
     version = ", ".join(f"{name} {part.identity.version}" for name, part in parts.items())
     return Prepared(
         text,
-        Identity(panel_name(weights), version),
+        Identity(panel_name(weights), version, weights=weights),
         "listwise",
         any(part.needs_prompt for part in parts.values()),
         lambda: mean_rank({name: part.load() for name, part in parts.items()}, weights),

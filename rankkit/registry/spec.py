@@ -60,25 +60,13 @@ def with_options(text: str, options: Mapping[str, str]) -> str:
 
 
 def panel_name(weights: Mapping[str, float]) -> str:
-    """How a panel is written: ``a*2+b``. `panel_weights` reads it."""
+    """How a panel is written: ``a*2+b``."""
     return "+".join(name if weight == 1 else f"{name}*{_exact(weight)}" for name, weight in weights.items())
 
 
 def _exact(weight: float) -> str:
     short = f"{weight:g}"
     return short if float(short) == weight and "+" not in short else f"{weight:.20f}".rstrip("0").rstrip(".")
-
-
-def panel_weights(ranker: str) -> dict[str, float] | None:
-    """The weights of a panel's members by their specs, from the name that its rows bear.
-
-    None for any other ranker.
-    """
-    try:
-        members = parse(ranker)
-    except UsageError:
-        return None  # a name that somebody else made up
-    return {spec.text: weight or 1.0 for spec, weight in members} if len(members) > 1 else None
 
 
 def coerce(text: str, wanted: Any) -> Any:

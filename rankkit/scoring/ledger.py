@@ -15,14 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
-from rankkit.core.panel import combine_scores
+from rankkit.core.panel import combine_scores, stated_weights
 from rankkit.core.text import plain, printable
 from rankkit.core.types import Identity, ranks
 from rankkit.errors import RankkitError
 from rankkit.io.formats import from_json, to_json
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row
-from rankkit.registry.spec import panel_weights
 
 SCHEMA = """
 CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
@@ -200,9 +199,8 @@ class Ledger:
         """
         for (group,) in self._db.execute(f"SELECT name FROM groups WHERE id IN ({PLANNED}) ORDER BY id"):
             for identity, independent in rankers:
-                yield from self._ranked(
-                    scope(identity, group), (EARLIER, CURRENT) if independent else (CURRENT,)
-                )
+                statuses = (EARLIER, CURRENT) if independent else (CURRENT,)
+                yield from self._ranked(scope(identity, group), statuses, identity.weights)
 
     def untouched_rows(self, rankers: Iterable[Identity]) -> Iterator[Row]:
         """The rows of other groups and of other rankers. What a killed run left of them is ranked as well."""
@@ -213,10 +211,19 @@ class Ledger:
             named,
         )
         for (where,) in scopes:
-            yield from (row for row, _ in self._ranked(where, (EARLIER, CURRENT)))
+            weights = self._weights_in(where)
+            yield from (row for row, _ in self._ranked(where, (EARLIER, CURRENT), weights))
 
-    def _ranked(self, where: str, statuses: Sequence[str]) -> Iterator[tuple[Row, bool]]:
-        weights = panel_weights(json.loads(where)[1])
+    def _weights_in(self, where: str) -> dict[str, float] | None:
+        """The weights that a panel's rows state themselves; None for rows of anything else."""
+        for text, score in self._in_scope("row, score", where, (EARLIER, CURRENT)):
+            if score is not None:
+                return stated_weights(from_json(text)["details"])
+        return None
+
+    def _ranked(
+        self, where: str, statuses: Sequence[str], weights: Mapping[str, float] | None
+    ) -> Iterator[tuple[Row, bool]]:
         if weights is not None:
             yield from self._combined(where, statuses, weights)
             return

@@ -64,7 +64,9 @@ def test_the_mean_rank_is_the_one_computed_by_hand():
     found = panel([9, 5, 1], [2, 2, 7])
     assert found.scores == ((1 + 0.25) / 2, (0.5 + 0.25) / 2, (0 + 1) / 2)
     assert found.kind == "listwise" and found.ranks == (1, 3, 2)
-    assert found.details[0] == {"members": {"m0": {"score": 9, "rank": 1}, "m1": {"score": 2, "rank": 2.5}}}
+    assert found.details[0] == {
+        "members": {"m0": {"score": 9, "rank": 1, "weight": 1}, "m1": {"score": 2, "rank": 2.5, "weight": 1}}
+    }
 
 
 def test_weights_count_each_member_as_often_as_they_say():
