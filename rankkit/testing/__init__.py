@@ -15,7 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rankkit.core.types import Group, Ranker
 from rankkit.errors import RankkitError, UsageError
-from rankkit.testing.contract import ALL, FOUNDATIONS, Check, CheckContext, Reload, Unexpected, due
+from rankkit.testing.context import CheckContext, Reload, Unexpected
+from rankkit.testing.contract import ALL, FOUNDATIONS, Check, due
 from rankkit.testing.fakes import Biased, Fixed, Flaky
 from rankkit.testing.samples import content_hash, sample_groups
 

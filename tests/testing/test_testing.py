@@ -23,6 +23,7 @@ from rankkit.testing import (
     run_checks,
     sample_groups,
 )
+from rankkit.testing.context import Unexpected
 from rankkit.testing.contract import ALL, Check
 
 
@@ -277,7 +278,7 @@ def test_a_check_that_does_not_exist_cannot_be_skipped():
 
 def test_a_check_of_the_running_minor_version_only_warns(monkeypatch):
     def never(context):
-        raise contract.Unexpected("always")
+        raise Unexpected("always")
 
     monkeypatch.setattr(contract, "EVERY", (Check("new", "a new thing holds", never, "do it", since="7.3"),))
     monkeypatch.setattr("rankkit.testing.version", lambda name: "7.3.1")
