@@ -109,7 +109,7 @@ def run_checks(
     """Each check as it is run; the arguments are those of `check_ranker`.
 
     It ends early where one of the first four fails: the others compare rankings, and mean nothing without
-    them. Raises `UsageError` for an id in `skip` that no check has.
+    them. Raises `UsageError` for an id in `skip` that no check has, and for one without a reason.
     """
     skip = skip or {}
     unknown = sorted(set(skip) - {check.id for check in ALL})
@@ -117,6 +117,11 @@ def run_checks(
         raise UsageError(
             f"no check has the id {unknown[0]!r}; the ids are {', '.join(check.id for check in ALL)}"
         )
+    for name, reason in skip.items():
+        if not isinstance(reason, str) or not reason.strip():
+            raise UsageError(
+                f"{name!r} is skipped for the reason {reason!r}; say why this ranker may fail it"
+            )
     context = CheckContext(ranker, sample_groups() if groups is None else list(groups), reload, tolerance)
     if not any(len(group.images) > 1 for group in context.groups):
         raise RankkitError(
@@ -125,7 +130,7 @@ def run_checks(
         )
     for check in due(context):
         if check.id in skip:
-            yield CheckResult(check.id, check.sentence, skipped=skip[check.id] or "no reason given")
+            yield CheckResult(check.id, check.sentence, skipped=skip[check.id])
             continue
         failure = _failure(check, context)
         yield CheckResult(check.id, check.sentence, failure, warning=is_new(check))

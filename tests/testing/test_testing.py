@@ -276,6 +276,12 @@ def test_a_check_that_does_not_exist_cannot_be_skipped():
         check_ranker(Fixed(brightness), skip={"orders": "what is that?"})
 
 
+@pytest.mark.parametrize("reason", ["", "  ", None, True])
+def test_a_check_is_not_skipped_without_a_reason(reason):
+    with pytest.raises(UsageError, match="'order' is skipped for the reason .*; say why"):
+        check_ranker(Fixed(brightness), skip={"order": reason})
+
+
 def test_a_check_of_the_running_minor_version_only_warns(monkeypatch):
     def never(context):
         raise Unexpected("always")
