@@ -3,67 +3,11 @@ prompt and the reason names the node.
 """
 
 import json
-import random
-import string
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from comfy_graphs import APPLE, BIRD, NEGATIVE, bird_too, encoder, found, graph, node, prompt, why
 
-from rankkit.io.prompts.embedded import comfyui
 from rankkit.io.prompts.embedded.source import read_texts
-from rankkit.io.prompts.syntax import plain_words
-
-NEGATIVE = "blurry and very very long, low quality, so that length cannot decide"
-
-
-def node(kind, **inputs):
-    return {"class_type": kind, "inputs": inputs}
-
-
-def graph(text="a red apple", *, sampler=None, **more):
-    """A text-to-image graph as the program writes it;
-
-    `more` adds nodes, or replaces some by number (n6=…).
-    """
-    nodes = {
-        "3": node(
-            "KSampler",
-            seed=1,
-            steps=20,
-            cfg=7.0,
-            denoise=1.0,
-            model=["4", 0],
-            positive=["6", 0],
-            negative=["7", 0],
-            latent_image=["5", 0],
-        ),
-        "4": node("CheckpointLoaderSimple", ckpt_name="x.safetensors"),
-        "5": node("EmptyLatentImage", width=512, height=512, batch_size=1),
-        "6": node("CLIPTextEncode", text=text, clip=["4", 1]),
-        "7": node("CLIPTextEncode", text=NEGATIVE, clip=["4", 1]),
-        "8": node("VAEDecode", samples=["3", 0], vae=["4", 2]),
-        "9": node("SaveImage", filename_prefix="ComfyUI", images=["8", 0]),
-    }
-    if sampler:
-        nodes["3"]["inputs"].update(sampler)
-    return nodes | {key.lstrip("n"): value for key, value in more.items()}
-
-
-def found(nodes, file_name="ComfyUI_00001_.png"):
-    return comfyui.read({"prompt": json.dumps(nodes), "workflow": '{"nodes": []}'}, file_name)
-
-
-def prompt(nodes, file_name="ComfyUI_00001_.png"):
-    answer = found(nodes, file_name)
-    assert answer.prompt is not None, answer.why
-    return answer.prompt
-
-
-def why(nodes):
-    answer = found(nodes)
-    assert answer.prompt is None, answer.prompt
-    return answer.why
 
 
 def test_the_text_of_the_positive_side_is_the_prompt():
@@ -80,216 +24,6 @@ def test_notes_and_nodes_that_lead_nowhere_do_not_count():
         "n31": node("Note", text="remember: x"),
     }
     assert prompt(graph(**stray)) == "a red apple"
-
-
-CONDITIONING = {
-    "FluxGuidance": ({"n20": node("FluxGuidance", conditioning=["6", 0], guidance=3.5)}, ["20", 0]),
-    "ControlNet, positive side": (
-        {"n20": node("ControlNetApplyAdvanced", positive=["6", 0], negative=["7", 0], control_net=["21", 0])},
-        ["20", 0],
-    ),
-    "style model": (
-        {"n20": node("StyleModelApply", conditioning=["6", 0], style_model=["21", 0])},
-        ["20", 0],
-    ),
-    "timestep range": (
-        {"n20": node("ConditioningSetTimestepRange", conditioning=["6", 0], start=0.0, end=0.5)},
-        ["20", 0],
-    ),
-    "reroute": ({"n20": node("Reroute (rgthree)", **{"": ["6", 0]})}, None),
-}
-
-
-@pytest.mark.parametrize("name", [name for name, (_, way) in CONDITIONING.items() if way])
-def test_nodes_on_the_way_of_the_conditioning_pass_it_on(name):
-    more, way = CONDITIONING[name]
-    assert prompt(graph(sampler={"positive": way}, **more)) == "a red apple"
-
-
-def test_the_output_slot_tells_the_sides_apart():
-    both = node("ControlNetApplyAdvanced", positive=["7", 0], negative=["6", 0], control_net=["21", 0])
-    assert prompt(graph(sampler={"positive": ["20", 1], "negative": ["20", 0]}, n20=both)) == "a red apple"
-
-
-@pytest.mark.parametrize(
-    ("kind", "names"),
-    [
-        ("ConditioningConcat", ("conditioning_to", "conditioning_from")),
-        ("ConditioningCombine", ("conditioning_1", "conditioning_2")),
-        ("ConditioningAverage", ("conditioning_to", "conditioning_from")),
-    ],
-)
-def test_joined_conditionings_are_joined_texts(kind, names):
-    joined = node(kind, **{names[0]: ["6", 0], names[1]: ["21", 0]})
-    other = node("CLIPTextEncode", text="on a table", clip=["4", 1])
-    assert prompt(graph(sampler={"positive": ["20", 0]}, n20=joined, n21=other)) == "a red apple, on a table"
-
-
-def test_a_conditioning_of_nought_is_an_empty_prompt():
-    assert (
-        prompt(graph(sampler={"positive": ["20", 0]}, n20=node("ConditioningZeroOut", conditioning=["7", 0])))
-        == ""
-    )
-
-
-ENCODERS = [
-    (
-        node("CLIPTextEncodeSDXL", text_g="a red apple", text_l="a red apple", width=1024, clip=["4", 1]),
-        "a red apple",
-    ),
-    (
-        node("CLIPTextEncodeSDXL", text_g="a red apple", text_l="oil painting", clip=["4", 1]),
-        "a red apple, oil painting",
-    ),
-    (
-        node(
-            "CLIPTextEncodeFlux",
-            clip_l="apple, red",
-            t5xxl="a red apple on a table",
-            guidance=3.5,
-            clip=["4", 1],
-        ),
-        "a red apple on a table",
-    ),
-    (node("CLIPTextEncodeFlux", clip_l="a red apple", t5xxl="", guidance=3.5, clip=["4", 1]), "a red apple"),
-    (
-        node(
-            "CLIPTextEncodeSD3",
-            clip_l="a red apple",
-            clip_g="a red apple",
-            t5xxl="a red apple",
-            clip=["4", 1],
-        ),
-        "a red apple",
-    ),
-    (node("smZ CLIPTextEncode", text="a red apple", parser="A1111", clip=["4", 1]), "a red apple"),
-    (
-        node("BNK_CLIPTextEncodeAdvanced", text="a red apple", token_normalization="none", clip=["4", 1]),
-        "a red apple",
-    ),
-    (node("TextEncodeQwenImageEdit", prompt="a red apple", clip=["4", 1]), "a red apple"),
-    (
-        node(
-            "ImpactWildcardEncode",
-            wildcard_text="a {red|blue} apple",
-            populated_text="a red apple",
-            model=["4", 0],
-            clip=["4", 1],
-        ),
-        "a red apple",
-    ),
-]
-
-
-@pytest.mark.parametrize(("encoder", "text"), ENCODERS)
-def test_encoders_of_every_kind_are_read(encoder, text):
-    assert prompt(graph(n6=encoder)) == text
-
-
-TEXTS = [
-    (node("PrimitiveString", value="a red apple"), "a red apple"),
-    (node("PrimitiveStringMultiline", value="a red apple"), "a red apple"),
-    (node("StringConstantMultiline", string="a red apple", strip_newlines=True), "a red apple"),
-    (node("Text _O", text="a red apple"), "a red apple"),
-    (node("ttN text", text="a red apple"), "a red apple"),
-    (node("CR Text", text="a red apple"), "a red apple"),
-    (
-        node("StringConcatenate", string_a="a red apple", string_b="on a table", delimiter=", "),
-        ("a red apple, on a table"),
-    ),
-    (node("StringConcatenate", string_a="a red", string_b="apple", delimiter=" "), "a red apple"),
-    (
-        node(
-            "Text Concatenate",
-            text_a="a red apple",
-            text_b="on a table",
-            delimiter=", ",
-            clean_whitespace="true",
-        ),
-        "a red apple, on a table",
-    ),
-    (
-        node("JoinStringMulti", inputcount=2, string_1="a red apple", string_2="on a table", delimiter=" "),
-        "a red apple on a table",
-    ),
-    (
-        node("CR Text Concatenate", text1="a red apple", text2="on a table", separator=" "),
-        ("a red apple on a table"),
-    ),
-    (
-        node(
-            "StringFunction|pysssss",
-            action="append",
-            tidy_tags="yes",
-            text_a="a red apple",
-            text_b="on a table",
-            text_c="",
-        ),
-        "a red apple, on a table",
-    ),
-    (node("ShowText|pysssss", text=["30", 0], text_0="a red apple"), "a red apple"),
-    (node("ShowText|pysssss", text=["30", 0], text2="a red apple"), "a red apple"),
-    (
-        node(
-            "ImpactWildcardProcessor",
-            wildcard_text=("a {red|blue} apple"),
-            populated_text="a red apple",
-            mode=True,
-        ),
-        "a red apple",
-    ),
-    (
-        node("PromptStashSaver", use_input_text=False, prompt_text="a red apple", text=["30", 0]),
-        "a red apple",
-    ),
-    (node("PromptStashSaver", use_input_text=True, prompt_text="an old text", text=["31", 0]), "a blue bird"),
-    (node("Text Find and Replace", text="a blue apple", find="blue", replace="red"), "a red apple"),
-    (node("StringReplace", string=["31", 0], find="blue bird", replace="red apple"), "a red apple"),
-    (node("CR Text Input Switch", Input=2, text1="a blue bird", text2="a red apple"), "a red apple"),
-    (node("ImpactSwitch", select=1, sel_mode=False, input1=["32", 0], input2=["31", 0]), "a red apple"),
-    (node("Switch any [Crystools]", on_true=["32", 0], on_false=["31", 0], boolean=True), "a red apple"),
-    (node("Switch any [Crystools]", on_true=["31", 0], on_false=["32", 0], boolean=False), "a red apple"),
-    (node("ComfySwitchNode", switch=False, on_true=["31", 0], on_false=["32", 0]), "a red apple"),
-    (node("Reroute", **{"": ["32", 0]}), "a red apple"),
-    (node("SomeUnknownRelay", text=["32", 0], seed=3), "a red apple"),
-]
-
-
-@pytest.mark.parametrize(("maker", "text"), TEXTS, ids=[maker["class_type"] for maker, _ in TEXTS])
-def test_text_nodes_are_followed_where_their_inputs_decide_the_result(maker, text):
-    others = {
-        "n30": node("PrimitiveString", value=NEGATIVE),
-        "n31": node("PrimitiveString", value="a blue bird"),
-        "n32": node("PrimitiveString", value="a red apple"),
-    }
-    assert prompt(graph(["20", 0], n20=maker, **others)) == text
-
-
-LOST = [
-    (node("DPRandomGenerator", text=("a {red|green|blue} apple"), seed=3), "node 20"),
-    (node("DPCombinatorialGenerator", text=("a __color__ apple")), "node 20"),
-    (node("PrimitiveString", value=("a {red|blue} apple")), "template"),
-    (node("WildcardManager", text="an apple of __color__"), "node 20"),
-    (node("OllamaGenerate", prompt=("describe an apple"), model="x"), "node 20"),
-    (node("LLM_prompt_generator", text=("write about apples")), "node 20"),
-    (node("Florence2Run", text_input="", task="caption"), "node 20"),
-    (node("WD14Tagger|pysssss", image=["40", 0]), "node 20"),
-    (node("UnknownMixer", text="a red apple", prompt="a blue bird"), "node 20"),
-    (node("UnknownThing", number=3), "node 20"),
-    (node("ImpactSwitch", select=["33", 0], input1=["30", 0], input2=["31", 0]), "node 20"),
-    (node("RegexReplace", text="x", find="a.", replace="b"), "node 20"),
-    (node("Reroute", **{"": ["20", 0]}), "circle"),
-    (node("Reroute", **{"": ["99", 0]}), "99"),
-]
-
-
-@pytest.mark.parametrize(("maker", "says"), LOST, ids=[maker["class_type"] for maker, _ in LOST])
-def test_where_the_text_cannot_be_told_there_is_no_prompt_and_the_reason_names_the_node(maker, says):
-    others = {
-        "n30": node("PrimitiveString", value=NEGATIVE),
-        "n31": node("PrimitiveString", value="a blue bird"),
-    }
-    assert says in why(graph(["20", 0], n20=maker, **others))
 
 
 def test_loaders_that_carry_both_prompts_are_known_by_their_slots():
@@ -370,15 +104,12 @@ def test_detailers_and_upscalers_do_not_count(kind):
     )
 
 
-def two_images():
-    other = {
-        "n33": node(
-            "KSampler", seed=5, model=["4", 0], positive=["36", 0], negative=["7", 0], latent_image=["5", 0]
-        ),
-        "n36": node("CLIPTextEncode", text="a blue bird", clip=["4", 1]),
-        "n38": node("VAEDecode", samples=["33", 0], vae=["4", 2]),
-    }
-    return graph(n39=node("SaveImage", filename_prefix="birds/bird", images=["38", 0]), **other)
+def saved(link, prefix="ComfyUI"):
+    return node("SaveImage", filename_prefix=prefix, images=link)
+
+
+def two_images(prefix="birds/bird", kind="SaveImage"):
+    return graph(n39=node(kind, filename_prefix=prefix, images=["38", 0]), **bird_too())
 
 
 def test_where_a_graph_saves_several_images_the_prefix_of_the_name_tells_which():
@@ -420,116 +151,108 @@ def test_a_graph_is_found_wherever_the_program_puts_it(texts):
     assert read_texts(texts).prompt == "a red apple"
 
 
-# --- anything else: no traceback, and never a prompt that is not the positive one ---
+def test_of_two_prefixes_the_longer_one_tells_and_a_file_of_a_preview_is_of_a_preview():
+    assert prompt(two_images("ComfyUI_big"), "ComfyUI_big_00001_.png") == BIRD
+    assert prompt(two_images("ComfyUI_big"), "ComfyUI_00001_.png") == APPLE
+    assert prompt(two_images("%date:yyyy%/bird"), "bird_00001_.png") == BIRD
+    assert prompt(two_images(kind="PreviewImage"), "ComfyUI_temp_abcde_00001_.png") == BIRD
+    assert prompt(two_images(kind="PreviewImage"), "ComfyUI_00001_.png") == APPLE
 
 
-def mutated(rng):
-    """A graph with things cut, crossed, renamed or broken."""
-    nodes = json.loads(
-        json.dumps(
-            two_images()
-            if rng.random() < 0.3
-            else graph(["20", 0], n20=rng.choice(TEXTS)[0], n32=node("PrimitiveString", value="a red apple"))
-        )
-    )
-    for _ in range(rng.randint(1, 4)):
-        key = rng.choice(list(nodes))
-        inputs = (
-            nodes[key]["inputs"]
-            if isinstance(nodes[key], dict) and isinstance(nodes[key].get("inputs"), dict)
-            else {}
-        )
-        change = rng.randrange(7)
-        if change == 0:
-            del nodes[key]
-        elif change == 1 and inputs:
-            del inputs[rng.choice(list(inputs))]
-        elif change == 2 and inputs:
-            inputs[rng.choice(list(inputs))] = rng.choice(
-                [None, 3, [], ["3"], [key, 0], ["nowhere", 0], {"a": 1}, [[["x"]]], True]
-            )
-        elif change == 3:
-            nodes[key] = rng.choice(
-                [None, 3, "x", [], {"class_type": "X"}, {"inputs": {}}, {"class_type": 3, "inputs": []}]
-            )
-        elif change == 4 and isinstance(nodes[key], dict):
-            nodes[key]["class_type"] = "".join(rng.choices(string.ascii_letters, k=5))
-        elif change == 5 and inputs:
-            inputs[rng.choice(list(inputs))] = [rng.choice(list(nodes)), rng.randint(0, 3)]
-        if not nodes:
-            break
-    return nodes
+JOINED = {
+    "images": {"n39": node("ImageBatch", image1=["8", 0], image2=["38", 0]), "n9": saved(["39", 0])},
+    "latents": {
+        "n39": node("LatentBlend", samples1=["3", 0], samples2=["33", 0]),
+        "n8": node("VAEDecode", samples=["39", 0]),
+    },
+    "pasted latents": {
+        "n39": node("LatentComposite", samples_to=["3", 0], samples_from=["33", 0]),
+        "n8": node("VAEDecode", samples=["39", 0]),
+    },
+    "pasted images": {
+        "n39": node("ImageCompositeMasked", destination=["8", 0], source=["38", 0], x=0, y=0),
+        "n9": saved(["39", 0]),
+    },
+    "latents before another pass": {
+        "n39": node("LatentBlend", samples1=["3", 0], samples2=["33", 0]),
+        "n42": second_pass(latent_image=["39", 0]),
+        "n41": FACE,
+        "n8": node("VAEDecode", samples=["42", 0]),
+    },
+}
 
 
-def check_mutations(seeds):
-    for seed in seeds:
-        nodes = mutated(random.Random(seed))
-        answer = comfyui.read({"prompt": json.dumps(nodes)}, "ComfyUI_1.png")
-        assert answer is None or answer.prompt is not None or answer.why
-        assert answer is None or answer.prompt is None or NEGATIVE not in answer.prompt or _crossed(nodes), (
-            seed,
-            answer,
-        )
+@pytest.mark.parametrize("name", JOINED)
+def test_an_image_made_of_two_with_different_prompts_has_none(name):
+    nodes = graph(**bird_too(), **JOINED[name])
+    assert "several" in why(nodes)
+    assert prompt(nodes | {"36": encoder(APPLE)}) == APPLE, "with one prompt there is no doubt"
 
 
-def _crossed(nodes):
-    """Whether the mutation itself made the negative prompt the positive one: its encoder is linked to another
-    input.
-    """
-    return any(
-        isinstance(value, list) and value[:1] == ["7"] and name != "negative"
-        for each in nodes.values()
-        if isinstance(each, dict) and isinstance(each.get("inputs"), dict)
-        for name, value in each["inputs"].items()
-    )
+PASSED = {
+    "a switch takes the first that is linked": node(
+        "Any Switch (rgthree)", any_01=["8", 0], any_02=["38", 0]
+    ),
+    "a switch by number": node("CR Image Input Switch", Input=1, image1=["8", 0], image2=["38", 0]),
+    "a node that frees memory": node("easy cleanGpuUsed", anything=["8", 0]),
+    "a context": node("Context (rgthree)", images=["8", 0], positive=["7", 0], latent=["5", 0]),
+    "colours of another image": node("ColorMatch", image_ref=["40", 0], image_target=["8", 0], method="mkl"),
+    "a pass over tiles": node("UltimateSDUpscaleNoUpscale", upscaled_image=["8", 0], positive=["7", 0]),
+    "a search by words": node("GroundingDinoSAMSegment (segment anything)", image=["8", 0], prompt="face"),
+}
 
 
-def test_broken_graphs_end_in_a_prompt_or_a_reason():
-    check_mutations(range(1500))
+@pytest.mark.parametrize("name", PASSED)
+def test_nodes_between_decoding_and_saving_pass_the_image_on(name):
+    image = node("LoadImage", image="a.png")
+    assert prompt(graph(n20=PASSED[name], n40=image, n9=saved(["20", 0]), **bird_too())) == APPLE
 
 
-@pytest.mark.slow
-def test_a_hundred_thousand_broken_graphs_end_in_a_prompt_or_a_reason():
-    check_mutations(range(1500, 101_500))
+SAMPLERS = [
+    node("ClownsharKSampler_Beta", positive=["6", 0], negative=["7", 0], latent_image=["5", 0], eta=0.5),
+    node(
+        "KSamplerWithNAG", positive=["6", 0], negative=["7", 0], nag_negative=["7", 0], latent_image=["5", 0]
+    ),
+    node("XT_404", positive=["6", 0], negative=["7", 0], latent_image=["5", 0], steps=20, cfg=7.0),
+    node("ImpactKSamplerBasicPipe", basic_pipe=["44", 0], seed=1, latent_image=["5", 0]),
+]
 
 
-@settings(max_examples=200)
-@given(
-    st.dictionaries(
-        st.sampled_from(
-            [
-                "prompt",
-                "parameters",
-                "UserComment",
-                "Comment",
-                "Description",
-                "sd-metadata",
-                "Dream",
-                "xmp",
-                "workflow",
-            ]
-        ),
-        st.text(max_size=300),
-    )
-)
-def test_any_texts_end_in_a_prompt_or_none(texts):
-    answer = read_texts(texts)
-    assert (
-        answer is None
-        or answer.prompt is None
-        or any(answer.prompt[:20].split()[0] in text for text in texts.values())
-        or not answer.prompt.split()
-    )
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=[sampler["class_type"] for sampler in SAMPLERS])
+def test_a_sampler_is_known_by_its_inputs(sampler):
+    pipe = node("ToBasicPipe", model=["4", 0], clip=["4", 1], positive=["6", 0], negative=["7", 0])
+    assert prompt(graph(n3=sampler, n44=pipe)) == APPLE
 
 
-@settings(max_examples=300)
-@given(st.text(alphabet="abc ()[]{}<>:.,|0123\\\nBREAK", max_size=80))
-def test_plain_words_of_anything_are_one_line_and_lose_no_letter_outside_of_tags(text):
-    plain = plain_words(text)
-    assert "\n" not in plain and len(plain) <= len(text)
+def test_a_sampler_that_goes_on_with_another_ones_settings_belongs_to_its_chain():
+    more = node("ClownsharkChainsampler_Beta", latent_image=["3", 0], eta=0.5)
+    assert prompt(graph(n30=more, n8=node("VAEDecode", samples=["30", 0]))) == APPLE
 
 
-def test_deeply_nested_graphs_are_no_prompt():
-    assert comfyui.read({"prompt": '{"a":' * 50_000}) is None
-    chain = {str(i): node("Reroute", **{"": [str(i + 1), 0]}) for i in range(20, 2000)}
-    assert found(graph(["20", 0], **{f"n{key}": value for key, value in chain.items()})).prompt is None
+def test_numbers_of_nodes_inside_subgraphs_are_numbers():
+    nodes = {f"12:{key}": value for key, value in graph(["13", 0]).items() if key != "9"}
+    inside = json.loads(json.dumps(nodes).replace('["', '["12:').replace('["12:13"', '["13"'))
+    text = node("PrimitiveStringMultiline", value=APPLE)
+    assert prompt({**inside, "13": text, "9": saved(["12:8", 0])}) == APPLE
+
+
+def test_a_service_makes_the_image_by_the_prompt_it_is_given():
+    made = {"1": node("OpenAIGPTImage1", prompt=APPLE, quality="low", n=1), "9": saved(["1", 0])}
+    assert prompt(made) == APPLE
+    edited = node("GeminiImageNode", prompt="make it blue", images=["8", 0], model="x")
+    assert prompt(graph(n39=edited, n9=saved(["39", 0]))) == "make it blue"
+
+
+def test_a_video_is_an_image_too():
+    nodes = {
+        "1": node("WanVideoTextEncode", t5=["5", 0], positive_prompt=APPLE, negative_prompt=NEGATIVE),
+        "2": node("WanVideoSampler", model=["4", 0], text_embeds=["1", 0], image_embeds=["7", 0]),
+        "3": node("WanVideoDecode", vae=["6", 0], samples=["2", 0]),
+        "9": node("VHS_VideoCombine", images=["3", 0], filename_prefix="wan"),
+    }
+    assert prompt(nodes, "wan_00001.png") == APPLE
+
+
+def test_a_graph_among_other_fields_of_a_site_is_read():
+    fields = {**graph(), "extra": {"airs": []}, "extraMetadata": json.dumps({"prompt": "old"})}
+    assert read_texts({"UserComment": json.dumps(fields)}).prompt == APPLE

@@ -77,9 +77,9 @@ def texts_in(path: str) -> dict[str, str]:
     return {name: text for name, text in found.items() if len(text) <= LONGEST}
 
 
-def as_json(text: str | None) -> Any:
+def as_json(text: object) -> Any:
     """A text as JSON, ``NaN`` included; None where it is none, or is nested too deeply."""
-    if not text or text.lstrip()[:1] not in ("{", "["):
+    if not isinstance(text, str) or text.lstrip()[:1] not in ("{", "["):
         return None
     try:
         return json.loads(text)
@@ -87,7 +87,7 @@ def as_json(text: str | None) -> Any:
         return None
 
 
-def as_object(text: str | None) -> dict[str, Any]:
+def as_object(text: object) -> dict[str, Any]:
     """A text as a JSON object; an empty one where it is none."""
     value = as_json(text)
     return value if isinstance(value, dict) else {}

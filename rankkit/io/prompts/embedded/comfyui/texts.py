@@ -1,0 +1,156 @@
+"""The text that reaches an input of a ComfyUI graph: constants, and nodes that join, switch, replace or show
+texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rankkit.io.prompts.embedded.comfyui import kinds, words
+from rankkit.io.prompts.embedded.comfyui.edits import changed, joined, replaced
+from rankkit.io.prompts.embedded.comfyui.graph import Graph, Link, Lost, Node, link_of
+from rankkit.io.prompts.embedded.comfyui.switches import chosen
+
+LONGEST = 100_000  # characters of one prompt; a graph can double a text at every node
+Way = frozenset[Link]
+
+
+class TextWalk:
+    """Texts of one graph, followed back to what was written; every output is followed once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.known: dict[Link, str | Lost] = {}
+
+    def of_encoder(self, node: Node, fields: Sequence[str]) -> str:
+        """The prompt of a text encoder: its one text, or the several of an SDXL or Flux encoder."""
+        found = {
+            name: self.value(node.inputs[name], node) for name in fields if is_text(node.inputs.get(name))
+        }
+        if "populated_text" in found:
+            return found["populated_text"]
+        texts = {name: text.strip() for name, text in found.items() if text.strip()}
+        if set(texts) <= set(kinds.T5_FIELDS):
+            return next((texts[name] for name in kinds.T5_FIELDS if name in texts), "")
+        return ", ".join(dict.fromkeys(texts.values()))
+
+    def value(self, value: Any, owner: Node, way: Way = frozenset()) -> str:
+        """The text of an input's value. Raises `Lost` where it cannot be told."""
+        if isinstance(value, str):
+            return self.checked(value, owner)
+        link = link_of(value)
+        if link is None:
+            raise Lost(f"{owner.name} has {str(value)[:40]!r} where a text should be")
+        if link not in self.known:
+            further = self.graph.step(link, way)
+            try:
+                self.known[link] = self._bounded(self._of_node(self.graph.node(link), link.slot, further))
+            except Lost as lost:
+                self.known[link] = lost
+        found = self.known[link]
+        if isinstance(found, Lost):
+            raise found
+        return found
+
+    def checked(self, text: str, owner: Node) -> str:
+        """A text as it stands, unless it is a template of which only one choice was drawn."""
+        if words.TEMPLATE_TEXT.search(text):
+            raise Lost(f"{owner.name} holds a template, and what was drawn from it stands nowhere")
+        return self._bounded(text)
+
+    def _bounded(self, text: str) -> str:
+        if len(text) > LONGEST:
+            raise Lost(f"the prompt is longer than {LONGEST} characters")
+        return text
+
+    def _of_node(self, node: Node, slot: int, way: Way) -> str:
+        field = words.field_of_output(node.kind, slot)
+        if field is not None:
+            return self.value(node.inputs.get(field, ""), node, way)
+        if isinstance(node.inputs.get("populated_text"), str):
+            return self.checked(node.inputs["populated_text"], node)
+        if kinds.ENCODERS.search(node.kind):
+            raise Lost(f"{node.name} gives a conditioning where a text should be")
+        if isinstance(node.inputs.get("prompt_text"), str):
+            stored = "prompt_text" if not node.inputs.get("use_input_text") else "text"
+            return self.value(node.inputs.get(stored), node, way)
+        name = chosen(node, self.graph)
+        if name is not None:
+            return self.value(node.inputs[name], node, way)
+        if words.SHOWN.search(node.kind):
+            return self._shown(node, slot, way)
+        self._refuse_what_is_made_elsewhere(node, slot)
+        return self._made_here(node, slot, way)
+
+    def _shown(self, node: Node, slot: int, way: Way) -> str:
+        """What a node showed: the text that it was given, else the one that it wrote into the canvas.
+
+        The text in its own inputs is that of the run before.
+        """
+        try:
+            return self._one_text(node, way, showing=True)
+        except Lost:
+            texts = [text for text in self.graph.shown.get(node.key, ()) if text.strip()]
+            if len(texts) != 1:
+                raise
+            return self.checked(texts[0], node)
+
+    def _refuse_what_is_made_elsewhere(self, node: Node, slot: int) -> None:
+        """Raises `Lost` for a node whose text is written or drawn at run time, or stands in another file."""
+        asks = next(
+            (name for name in node.inputs if words.ASKS.match(name) and _is_set(node.inputs[name])), None
+        )
+        drawn = words.TEMPLATES.search(node.kind)
+        if asks or (words.WRITERS.search(node.kind) and not drawn):
+            raise Lost(f"{node.name} writes the prompt while it runs, and what it wrote stands nowhere")
+        if drawn:
+            texts = [node.inputs[name] for name in words.TEXT_FIELDS if is_text(node.inputs.get(name))]
+            if len(texts) != 1 or not isinstance(texts[0], str) or words.TEMPLATE_MARK.search(texts[0]):
+                raise Lost(f"{node.name} draws the prompt from a template, and what it drew stands nowhere")
+        style = node.inputs.get("select_styles", node.inputs.get("style", ""))
+        if words.STYLERS.search(node.kind) and (slot or str(style).strip().lower() not in words.NO_STYLE):
+            raise Lost(f"{node.name} adds the words of a style, which stand nowhere")
+        adds = next(
+            (name for name in node.inputs if words.ADDS.match(name) and _is_set(node.inputs[name])), None
+        )
+        if adds and words.field_of_output(node.kind, slot) is None:
+            raise Lost(f"{node.name} adds its {adds} to the text, and it is not known how")
+
+    def _made_here(self, node: Node, slot: int, way: Way) -> str:
+        def text(name: str) -> str:
+            return self.value(node.inputs[name], node, way)
+
+        made = replaced(node, text)
+        if made is None:
+            made = changed(node, text)
+        if made is None:
+            made = joined(node, slot, text)
+        return self._one_text(node, way) if made is None else made
+
+    def _one_text(self, node: Node, way: Way, showing: bool = False) -> str:
+        """The one text that a node holds or passes on. Raises `Lost` for none, and for more than one."""
+        fields = [name for name in node.inputs if name in words.TEXT_FIELDS or words.JOINED.match(name)]
+        names = [name for name in fields if is_text(node.inputs[name])]
+        if showing:  # what it was given, not what it showed the time before
+            names = [name for name in names if node.link(name)]
+        told = [name for name in names if node.link(name) or node.inputs[name].strip()]
+        if len(told) == 1:
+            return self.value(node.inputs[told[0]], node, way)
+        if not told and names:
+            return ""
+        if not told:
+            raise Lost(f"{node.name} holds no text that is known")
+        several = ", ".join(name[:30] for name in told[:5])
+        raise Lost(
+            f"{node.name} has more than one text ({several}), and it is not known what it makes of them"
+        )
+
+
+def is_text(value: Any) -> bool:
+    """Whether an input's value is a text, or is linked to what may be one."""
+    return isinstance(value, str) or link_of(value) is not None
+
+
+def _is_set(value: Any) -> bool:
+    return value not in (None, "", False, 0, [])
