@@ -5,7 +5,7 @@ What is known is not asked; what fails is asked once more in another form; every
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,28 +17,35 @@ from rankkit_vlm_judge.replies import Judgement, Reply, from_text, from_top
 
 Mode = Literal["auto", "logprob", "text"]
 
-SHORT, LONG = 512, 2048  # tokens for a reasoned answer: at first, and once more where it was cut off
+SHORT, TINY = 512, 16  # tokens for a reasoned answer at first, and for a label alone
+
+Step = Literal["forced", "reasoned", "longer", "terse"]
+"""A form in which a question is put: for one token's log-probabilities, in words, with more room, tersely."""
 
 
 class Asker:
     """Asks a transport, and remembers.
 
-    `mode` auto: log-probabilities where there are any, and text where those say nothing.
+    `mode` auto: log-probabilities where there are any, and text where those say nothing. `longest`: tokens
+    that an answer in words may have. `said` is what else decides an answer.
     """
 
-    def __init__(self, transport: Transport, cache: Cache, mode: Mode = "auto") -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        cache: Cache,
+        mode: Mode = "auto",
+        longest: int = 2048,
+        said: Sequence[str] = (),
+    ) -> None:
         if mode == "logprob" and not transport.logprobs:
             raise RankkitError(
                 f"{transport.model} gives no log-probabilities of its answers; use mode=text, or mode=auto"
             )
-        self.transport, self.cache = transport, cache
-        self.mode = (
-            "text"
-            if mode == "text" or not transport.logprobs
-            else "logprob"
-            if mode == "logprob"
-            else "logprob, else text"
-        )
+        self.transport, self.cache, self.longest = transport, cache, longest
+        forced = "logprob" if mode == "logprob" else "logprob, else text"
+        self.form = "text" if mode == "text" or not transport.logprobs else forced
+        self.mode = "; ".join([self.form, *said])
         self.stopped: RunStopped | None = None
 
     @property
@@ -70,50 +77,43 @@ class Asker:
 
         Each round settles some, and leaves the others for another form.
         """
-        first = _text_first if self.mode == "text" else _forced
+        first: Step = "reasoned" if self.form == "text" else "forced"
         waiting = {each: _Pending(question, first) for each, question in open_.items()}
         while waiting:
             names = list(waiting)
             again: dict[str, _Pending] = {}
-            for place, reply in self.transport.replies([waiting[name].call for name in names]):
+            calls = [self._call(waiting[name]) for name in names]
+            for place, reply in self.transport.replies(calls):
                 pending = waiting[names[place]]
                 verdict = pending.read(reply)
                 step = self._next(pending, verdict)
                 if step is not None:
-                    again[names[place]] = replace(pending, step=step, tokens=verdict.tokens)
+                    thinks = pending.thinks or reply.thought
+                    again[names[place]] = replace(pending, step=step, tokens=verdict.tokens, thinks=thinks)
                 else:
                     known[names[place]] = verdict
                     self.cache.put(names[place], self.transport.model, self.mode, verdict)
             waiting = {name: again[name] for name in names if name in again}
 
-    def _next(self, pending: _Pending, verdict: Judgement) -> _Step | None:
+    def _next(self, pending: _Pending, verdict: Judgement) -> Step | None:
         """The form in which a question is put again after this verdict, if it is."""
-        if verdict.outcome == "low_mass" and self.mode != "logprob":
-            return _text_first
-        if verdict.outcome == "unparsed" and pending.step is not _terse:
-            return _terse
-        if verdict.outcome == "truncated" and pending.step is _text_first:
-            return _text_long
+        if verdict.outcome == "low_mass" and self.form != "logprob":
+            return "reasoned"
+        if verdict.outcome == "unparsed" and pending.step != "terse":
+            return "terse"
+        if verdict.outcome == "truncated" and pending.step == "reasoned" and self.longest > SHORT:
+            return "longer"
         return None
 
-
-_Step = Callable[[Question], Call]
-
-
-def _forced(question: Question) -> Call:
-    return Call(question, FORCED, 1, True)
-
-
-def _text_first(question: Question) -> Call:
-    return Call(question, REASONED, SHORT, False)
-
-
-def _text_long(question: Question) -> Call:
-    return Call(question, REASONED, LONG, False)
-
-
-def _terse(question: Question) -> Call:
-    return Call(question, TERSE, 16, False, bound=True)
+    def _call(self, pending: _Pending) -> Call:
+        """A question in its present form; a model that thinks first is given room for that in each."""
+        question = pending.question
+        if pending.step == "forced":
+            return Call(question, FORCED, 1, True)
+        if pending.step == "terse":
+            return Call(question, TERSE, self.longest if pending.thinks else TINY, False, bound=True)
+        longest = self.longest if pending.step == "longer" else min(SHORT, self.longest)
+        return Call(question, REASONED, longest, False)
 
 
 @dataclass(frozen=True)
@@ -121,15 +121,12 @@ class _Pending:
     """A question that is being asked, in the form it is in, and what earlier forms have cost."""
 
     question: Question
-    step: _Step
+    step: Step
     tokens: int = 0
-
-    @property
-    def call(self) -> Call:
-        return self.step(self.question)
+    thinks: bool = False
 
     def read(self, reply: Reply) -> Judgement:
         if reply.failure is not None:
             return Judgement(reply.failure, error=reply.error, tokens=self.tokens)
-        verdict = (from_top if self.call.logprobs else from_text)(reply, self.question.labels)
+        verdict = (from_top if self.step == "forced" else from_text)(reply, self.question.labels)
         return replace(verdict, tokens=verdict.tokens + self.tokens)

@@ -4,86 +4,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, TypedDict
 from urllib.parse import urlsplit
 
 from typing_extensions import Unpack
 
 from rankkit import RankkitError
 from rankkit.errors import BadOption
-from rankkit.plugin import Default, with_defaults
-from rankkit_vlm_judge.asking import Asker, Mode
+from rankkit.plugin import with_defaults
+from rankkit_vlm_judge.asking import Asker
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.cache import Cache, default_path
 from rankkit_vlm_judge.calls import Transport
-from rankkit_vlm_judge.server.chat import Chat
-from rankkit_vlm_judge.server.http import Server
-
-USUAL = "usual"  # cache=usual: the file in the user's cache folder
-
-
-class ConnectionOptions(TypedDict, total=False):
-    """Which model is asked, how often, and where answers are kept: options of `vlm-judge` and `vqa`."""
-
-    url: Annotated[str | None, Default(None)]
-    """Base URL of an OpenAI-compatible server, http://host:8000/v1; without it the model is loaded here."""
-
-    model: Annotated[str | None, Default(None)]
-    """The server's name for the model, not needed where it serves only one; or a folder or hub id to load."""
-
-    mode: Annotated[Mode, Default("auto")]
-    """``logprob``, ``text``, or ``auto``: log-probabilities, and text where those say nothing."""
-
-    cache: Annotated[str | None, Default(USUAL)]
-    """File that keeps every answer; ``usual`` is in the user's cache folder, None is for one run only."""
-
-    max_calls: Annotated[int | None, Default(None)]
-    """Requests that one run may make, retries too; then the run ends and keeps what was judged."""
-
-    max_tokens: Annotated[int | None, Default(None)]
-    """Tokens that one run may use, in the same way."""
-
-    concurrency: Annotated[int, Default(16)]
-    """Requests under way at once."""
-
-    timeout: Annotated[float, Default(60.0)]
-    """Seconds for one request."""
-
-    tries: Annotated[int, Default(6)]
-    """How often a request is tried where another try can help."""
-
-    backoff: Annotated[float, Default(0.5)]
-    """Seconds of the first pause between tries, on average; it doubles from try to try."""
-
-    patience: Annotated[float, Default(120.0)]
-    """Seconds that a server which goes away during the run is waited for."""
-
-    api_key_env: Annotated[str | None, Default(None)]
-    """Name of the environment variable that holds the server's key."""
-
-    device: Annotated[str, Default("auto")]
-    """Of a model loaded here: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
-
-    dtype: Annotated[str, Default("auto")]
-    """Of a model loaded here; ``auto`` is what its files are in."""
-
-    batch_size: Annotated[int, Default(8)]
-    """Questions that a model loaded here answers at once."""
-
-
-COUNTS = ("max_calls", "max_tokens", "concurrency", "timeout", "tries", "batch_size")
+from rankkit_vlm_judge.options import USUAL, ConnectionOptions, check
+from rankkit_vlm_judge.server import Chat, Fields, Server, read_fields
 
 
 def connect(**given: Unpack[ConnectionOptions]) -> Asker:
     """Check the options, open the cache, reach the model."""
     options = with_defaults(ConnectionOptions, given)
-    for name in COUNTS:
-        value = options[name]  # type: ignore[literal-required]
-        if value is not None and not value > 0:
-            raise BadOption(f"{name}={value} is not a positive number")
+    check(options)
     budget = Budget(options["max_calls"], options["max_tokens"])
+    fields = Fields(read_fields(options["request"]), options["thinking"])
+    longest, said = options["max_answer_tokens"], fields.words
     if options["url"] is None:
-        return Asker(_local(options, budget), Cache(_path(options["cache"])), options["mode"])
+        local = _local(options, budget)
+        return Asker(local, Cache(_path(options["cache"])), options["mode"], longest, said)
     server = Server(
         _checked(options["url"]),
         _key(options["api_key_env"]),
@@ -94,8 +39,8 @@ def connect(**given: Unpack[ConnectionOptions]) -> Asker:
         options["concurrency"],
     )
     answers = Cache(_path(options["cache"]))
-    chat = Chat(server, options["model"], logprobs=options["mode"] != "text")
-    asker = Asker(chat, answers, options["mode"])
+    chat = Chat(server, options["model"], fields, logprobs=options["mode"] != "text")
+    asker = Asker(chat, answers, options["mode"], longest, said)
     # from now on: a server that was never there is not waited for
     server.patience, server.known = options["patience"], True
     return asker
@@ -140,5 +85,10 @@ def _local(options: ConnectionOptions, budget: Budget) -> Transport:
             f"to load {model} here, torch and transformers are needed ({error}): {advice}; or give url="
         ) from None
     return Local(
-        model, budget, device=options["device"], dtype=options["dtype"], batch_size=options["batch_size"]
+        model,
+        budget,
+        device=options["device"],
+        dtype=options["dtype"],
+        batch_size=options["batch_size"],
+        thinking=options["thinking"],
     )

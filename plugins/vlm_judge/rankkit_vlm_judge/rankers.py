@@ -12,8 +12,9 @@ from typing_extensions import Unpack
 from rankkit import Group, Pairwise, Pointwise, Ranking, Scored
 from rankkit.errors import BadOption
 from rankkit_vlm_judge import questions
-from rankkit_vlm_judge.connect import ConnectionOptions, connect
+from rankkit_vlm_judge.connect import connect
 from rankkit_vlm_judge.images import EncodedImage
+from rankkit_vlm_judge.options import ConnectionOptions
 from rankkit_vlm_judge.replies import Judgement
 
 

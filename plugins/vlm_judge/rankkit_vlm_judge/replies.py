@@ -23,6 +23,7 @@ Outcome = Literal[
 ]
 
 TAIL = 4000  # a verdict stands among the last characters of a text
+MORE = "allow more with max_answer_tokens="
 MASS = 0.5  # below it the labels are not what the model wanted to say
 
 
@@ -32,7 +33,8 @@ class Reply:
 
     `top` holds (token, natural-log probability) of the most likely first tokens, if asked for.
 
-    `failure` is set where there is no answer at all, with `error` in words.
+    `failure` is set where there is no answer at all, with `error` in words. `thought`: whether the model
+    thought before it answered; `text` is without those thoughts.
     """
 
     text: str = ""
@@ -42,6 +44,7 @@ class Reply:
     tokens: int = 0
     failure: Outcome | None = None
     error: str = ""
+    thought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,24 @@ class Judgement:
     finish: str = ""
     tokens: int = 0
     error: str = field(default="")
+
+
+def spoken(content: str, thoughts: str = "") -> str:
+    """What a model said once it had thought: what follows the last ``</think>``, opened or not.
+
+    `thoughts` is what a server set apart; where the end of thinking stands there, what follows it was said.
+
+    >>> spoken("Rather B.</think> A"), spoken("", "Rather B.</think>A"), spoken("A", "B?"), spoken("<think>B")
+    (' A', 'A', 'A', '')
+    """
+    said = content
+    if not _THOUGHT.search(content) and _THOUGHT.search(thoughts):
+        said = _THOUGHT.split(thoughts)[-1] + content
+    return _THINKS.split(_THOUGHT.split(said)[-1])[0]
+
+
+_THINKS = re.compile(r"<think(?:ing)?\s*>|◁think▷|\[THINK\]", re.IGNORECASE)
+_THOUGHT = re.compile(r"</think(?:ing)?\s*>|◁/think▷|\[/THINK\]", re.IGNORECASE)
 
 
 def variants(label: str) -> tuple[str, ...]:
@@ -91,35 +112,40 @@ def from_top(reply: Reply, labels: Labels) -> Judgement:
 
 def from_text(reply: Reply, labels: Labels) -> Judgement:
     """1 or 0 by the verdict that a text ends in; without one: refused, truncated or unparsed."""
-    label = parse(reply.text, labels)
-    if reply.finish == "length" and (label is None or len(reply.text.split()) > 4):
-        error = f"the answer was cut off after {len(reply.text)} characters"
+    text = spoken(reply.text)
+    label = parse(text, labels)
+    if reply.finish == "length" and (label is None or len(text.split()) > 4):
+        error = f"the answer was cut off after {len(text)} characters; {MORE}"
+        if not text.strip():
+            error = f"all tokens of the answer went into thinking; {MORE}, or ask without: thinking=off"
         return Judgement("truncated", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
     if label is not None and not reply.refusal:
         return Judgement("ok", float(label == labels[0]), 1.0, reply.text, reply.finish, reply.tokens)
-    if reply.refusal or _REFUSAL.search(reply.text[:400]):
+    if reply.refusal or _REFUSAL.search(text[:400]):
         return _refused(reply)
-    error = (
-        f"no verdict could be read from {reply.text[-80:]!r}" if reply.text.strip() else "the answer is empty"
-    )
+    empty = "the answer is empty after the thinking" if reply.thought else "the answer is empty"
+    error = f"no verdict could be read from {text[-80:]!r}" if text.strip() else empty
     return Judgement("unparsed", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
 
 
 def parse(text: str, labels: Labels) -> str | None:
-    """The label that a text gives as its verdict, or None where there is none or there are both.
+    r"""The label that a text gives as its verdict, or None where there is none or there are both.
 
-    A verdict is a line "Answer: B" (verdict, winner, choice …, in any dress), a JSON field of such a name, or
-    a line that holds nothing but the label. Letters within sentences are ignored.
+    A verdict is a line "Answer: B" (verdict, winner, choice …, in any dress), a JSON field of such a name, a
+    \boxed{} label, or a line that holds nothing but the label. Letters within sentences are ignored.
 
     >>> parse("**Answer:** Image B.", ("A", "B")), parse("A or B", ("A", "B"))
     ('B', None)
     """
     either = "|".join(map(re.escape, labels))
     dressed = rf"{_DRESS}(?:image|picture|option)?{_DRESS}({either}){_DRESS}"
-    stated = rf"{_DRESS}{_NOUN}(?:\s+(?:image|picture))?(?:{_DRESS}\bis\b|\s?[:=])?{dressed}"
+    led = rf"{_NOUN}(?:[\s_]+(?:image|picture|option))?(?:{_DRESS}\bis\b|\s?[:=])?"
+    stated = rf"{_DRESS}{led}(?:{_DRESS}{led})?{dressed}"
     wins = r"(?:wins|is(?:\s+the)?\s+(?:better|best|preferred|winner))"
-    whole = rf"{_DRESS}(?:image|picture)\s+({either})\s+{wins}{_DRESS}"
-    for pattern in (rf'^{stated}$|^{whole}$|"{_NOUN}"\s?:\s?"{dressed}"', rf"^{dressed}$"):
+    whole = rf"{_DRESS}(?:{led}{_DRESS})?(?:image|picture)\s+({either})\s+{wins}{_DRESS}"
+    field = rf"[\"']{_NOUN}(?:[\s_]+(?:image|picture|option))?[\"']\s?:\s?[\"']{dressed}[\"']"
+    boxed = rf"\\boxed\s?{{(?:\\\w{{1,9}}\s?{{)?{dressed}}}"
+    for pattern in (rf"^{stated}$|^{whole}$|{field}|{boxed}", rf"^{dressed}$"):
         found = [
             group
             for match in re.finditer(pattern, text[-TAIL:], re.IGNORECASE | re.MULTILINE)
@@ -134,7 +160,7 @@ def parse(text: str, labels: Labels) -> str | None:
 
 _DRESS = r"[\W_]{0,9}"  # stars, quotes, spaces; bounded, so that no text takes long
 _NOUN = (
-    r"(?:(?:my|the|final|best|better|preferred)\s+){0,3}"
+    r"(?:(?:my|the|final|best|better|preferred)[\s_]+){0,3}"
     r"(?:answer|verdict|winner|choice|decision|better|preferred|preference)"
 )
 _REFUSAL = re.compile(

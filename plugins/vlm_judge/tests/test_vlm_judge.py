@@ -346,7 +346,8 @@ def test_rows_say_which_questions_were_asked():
 SHARED = {
     "url": None, "model": None, "mode": "auto", "cache": "usual", "max_calls": None, "max_tokens": None,
     "concurrency": 16, "timeout": 60.0, "tries": 6, "backoff": 0.5, "patience": 120.0, "api_key_env": None,
-    "device": "auto", "dtype": "auto", "batch_size": 8,
+    "device": "auto", "dtype": "auto", "batch_size": 8, "max_answer_tokens": 2048, "thinking": "auto",
+    "request": None,
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankkit_vlm_judge.replies import Reply, from_text, from_top, parse
+from rankkit_vlm_judge.replies import Reply, from_text, from_top, parse, spoken
 
 AB = ("A", "B")
 
@@ -40,6 +40,17 @@ AB = ("A", "B")
         ("Answer: Apple", None),
         ("A bright picture", None),
         ("Answer is not A", None),
+        ("Both are plain. The answer is $\\boxed{A}$", "A"),
+        ("\\boxed{\\text{Image B}}", "B"),
+        ("\\boxed{A} or \\boxed{B}", None),
+        ("Final Answer: The better image is A.", "A"),
+        ("**Final Answer:** The better image is **B**", "B"),
+        ("Final answer: Image B is better.", "B"),
+        ("### Final Answer\n**A**", "A"),
+        ('```json\n{"better_image": "B", "reason": "A is dark"}\n```', "B"),
+        ('{"final_answer": "Image A"}', "A"),
+        ("{'answer': 'A'}", "A"),
+        ('{"answer": "A or B"}', None),
         ("Neither.", None),
         ("Ä", None),
     ],
@@ -56,6 +67,34 @@ def test_words_are_read_as_letters_are(text, label):
     assert parse(text, ("Yes", "No")) == label
 
 
+@pytest.mark.parametrize(
+    ("content", "thoughts", "said"),
+    [
+        ("<think>Answer: B</think>\nAnswer: A", "", "\nAnswer: A"),
+        ("Answer: B\n</think>Answer: A", "", "Answer: A"),
+        ("<think>B</think>No.</think>A", "", "A"),
+        ("no: B</think>A", "Rather B", "A"),
+        ("", "B</think>A", "A"),
+        (" A.", "B</think>The better image is", "The better image is A."),
+        ("A", "B", "A"),
+        ("", "Answer: B", ""),
+        ("<think>Answer: B", "", ""),
+        ("◁think▷B◁/think▷A", "", "A"),
+    ],
+)
+def test_only_what_follows_the_end_of_thinking_was_said(content, thoughts, said):
+    assert spoken(content, thoughts) == said
+
+
+def test_letters_within_thoughts_are_no_verdict():
+    for text in ("<think>Answer: B", "<think>Answer: B</think>", "Answer: B</think>"):
+        assert from_text(Reply(text, finish="stop"), AB).outcome == "unparsed"
+        cut = from_text(Reply(text, finish="length"), AB)
+        assert (
+            cut.outcome == "truncated" and "max_answer_tokens=" in cut.error and "thinking=off" in cut.error
+        )
+
+
 @given(st.text(alphabet=" AB\n:.*{}\"'answer is the image", max_size=60))
 def test_which_label_comes_first_in_the_question_does_not_change_what_a_text_says(text):
     label = parse(text, AB)
@@ -64,7 +103,17 @@ def test_which_label_comes_first_in_the_question_does_not_change_what_a_text_say
 
 
 @pytest.mark.parametrize(
-    "text", ["\n" * 50_000, "-" * 50_000, "answer:\n" * 9_000, "better " * 9_000, "A\n" * 20_000]
+    "text",
+    [
+        "\n" * 50_000,
+        "-" * 50_000,
+        "answer:\n" * 9_000,
+        "better " * 9_000,
+        "A\n" * 20_000,
+        "the final answer is " * 5_000,
+        "\\boxed{" * 9_000,
+        "'answer': " * 9_000,
+    ],
 )
 def test_no_text_takes_long_to_read(text):
     parse(text, AB)

@@ -46,14 +46,17 @@ class Inputs(Protocol):
         ...
 
 
-def prepare_inputs(name: str) -> Inputs:
-    """The way into a model: by its grid of patches where it has one (Qwen-VL), else by its own processor."""
+def prepare_inputs(name: str, template: Mapping[str, bool] | None = None) -> Inputs:
+    """The way into a model: by its grid of patches where it has one (Qwen-VL), else by its own processor.
+
+    `template` holds switches of its chat template.
+    """
     auto: Any = AutoImageProcessor
     processor = auto.from_pretrained(name, backend="pil")
     if hasattr(processor, "merge_size"):
-        return Grid(processor, AutoTokenizer.from_pretrained(name))
+        return Grid(processor, AutoTokenizer.from_pretrained(name), template or {})
     auto = AutoProcessor
-    return Own(auto.from_pretrained(name, backend="pil"))
+    return Own(auto.from_pretrained(name, backend="pil"), template or {})
 
 
 class Grid:
@@ -61,15 +64,18 @@ class Grid:
 
     PLACE = "<|image_pad|>"
 
-    def __init__(self, processor: Any, tokenizer: Any) -> None:
-        self.processor, self.tokenizer = processor, tokenizer
+    def __init__(self, processor: Any, tokenizer: Any, template: Mapping[str, bool]) -> None:
+        self.processor, self.tokenizer, self.template = processor, tokenizer, template
         self._lately: dict[str, Mapping[str, torch.Tensor]] = {}
         self.place_id = tokenizer.convert_tokens_to_ids(self.PLACE)
 
     def prepare(self, question: Question, form: str) -> Prepared:
         """One question, its placeholders repeated to the size of each image."""
         text = self.tokenizer.apply_chat_template(
-            _messages(question, form, self.tokenizer), tokenize=False, add_generation_prompt=True
+            _messages(question, form, self.tokenizer),
+            tokenize=False,
+            add_generation_prompt=True,
+            **self.template,
         )
         pixels = [self._pixels(image) for image in question.images()]
         counts = [int(each["image_grid_thw"].prod()) // self.processor.merge_size**2 for each in pixels]
@@ -107,13 +113,15 @@ class Own:
     For questions whose images have one shape.
     """
 
-    def __init__(self, processor: Any) -> None:
-        self.processor, self.tokenizer = processor, processor.tokenizer
+    def __init__(self, processor: Any, template: Mapping[str, bool]) -> None:
+        self.processor, self.tokenizer, self.template = processor, processor.tokenizer, template
 
     def prepare(self, question: Question, form: str) -> Prepared:
         """One question."""
         messages = _messages(question, form, self.tokenizer)
-        text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        text = self.processor.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, **self.template
+        )
         made = self.processor(
             text=text,
             images=[image.image for image in question.images()],

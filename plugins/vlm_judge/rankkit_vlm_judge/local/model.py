@@ -25,7 +25,14 @@ class Local:
     changes: Mapping[str, object] = {}
 
     def __init__(
-        self, name: str, budget: Budget, *, device: str = "auto", dtype: str = "auto", batch_size: int = 8
+        self,
+        name: str,
+        budget: Budget,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int = 8,
+        thinking: str = "auto",
     ) -> None:
         self.budget, self.batch_size = budget, batch_size
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -44,7 +51,9 @@ class Local:
                 "a judge with random weights is none"
             )
         self.net = net.to(self.device).eval()
-        self.inputs: Inputs = prepare_inputs(name)
+        thinks = thinking == "on"
+        template = {} if thinking == "auto" else {"enable_thinking": thinks, "thinking": thinks}
+        self.inputs: Inputs = prepare_inputs(name, template)
         self.model = f"{name}@{_revision(name, net.config)} {str(net.dtype).removeprefix('torch.')}"
         self._ids: dict[tuple[str, str], dict[str, int]] = {}
 

@@ -1,4 +1,4 @@
-"""The body of a chat request: messages, an answer's schema, and how the answer is sampled."""
+"""The messages of a chat request, and the schema that an answer may be bound to."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from typing import Any
 from rankkit_vlm_judge.images import EncodedImage
 from rankkit_vlm_judge.questions import Labels, Question
 from rankkit_vlm_judge.server.sizes import at_most
-
-# said in full: servers have defaults of their own
-SAMPLING = {"temperature": 0, "top_p": 1, "repetition_penalty": 1, "seed": 0}
 
 
 def only(labels: Labels) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.images import EncodedImage
 from rankkit_vlm_judge.questions import FORCED, Question, which_is_better
 from rankkit_vlm_judge.replies import Reply, from_top
-from rankkit_vlm_judge.server.body import SAMPLING, messages_of, only
+from rankkit_vlm_judge.server.body import messages_of, only
 from rankkit_vlm_judge.server.completions import read
 from rankkit_vlm_judge.server.failures import NAME_IT, Failed, Hopeless
+from rankkit_vlm_judge.server.fields import Fields
 from rankkit_vlm_judge.server.http import Server
 from rankkit_vlm_judge.server.sizes import Sizes, largest_side, next_smaller
 
@@ -33,10 +34,10 @@ class Chat:
     Raises `RunStopped` when it cannot be reached, entered or shown two images.
     """
 
-    def __init__(self, server: Server, model: str | None, *, logprobs: bool = True) -> None:
+    def __init__(self, server: Server, model: str | None, fields: Fields, *, logprobs: bool = True) -> None:
         self.server = server
         self.name = model or self._only_model()
-        self.extras: dict[str, Any] = dict(SAMPLING)
+        self.fields = fields
         self.length = "max_tokens"
         self.top = TOP
         self.binds = True  # whether the server takes a JSON schema, until it has refused one
@@ -134,7 +135,7 @@ class Chat:
             "model": self.name,
             "messages": messages,
             self.length: call.max_tokens,
-            **self.extras,
+            **self.fields.now,
             **asked,
         }
 
@@ -174,7 +175,7 @@ class Chat:
         Returns the name it serves under, and its reply.
         """
         call = Call(PROBE, FORCED, 1, self.logprobs)
-        for _ in range(len(self.extras) + 4):
+        for _ in range(len(self.fields) + 4):
             try:
                 answer = self._ask(call)
                 return str(answer.get("model") or "") if isinstance(answer, dict) else "", _whole(
@@ -184,7 +185,9 @@ class Chat:
                 if failure.outcome == "truncated":
                     return "", Reply(finish="length")
                 if failure.outcome != "rejected" or not self._leave_out(str(failure)):
-                    raise RunStopped(f"{self.name} cannot judge: {failure}; {_advice(failure)}") from None
+                    blamed = ", ".join(self.fields.blamed(str(failure)))
+                    advice = f"request= sets {blamed}" if blamed else _advice(failure)
+                    raise RunStopped(f"{self.name} cannot judge: {failure}; {advice}") from None
             except Hopeless as hopeless:
                 raise RunStopped(f"{self.name} cannot judge: {hopeless}{self._served(hopeless)}") from None
         raise RunStopped(
@@ -200,10 +203,7 @@ class Chat:
         elif self.length == "max_completion_tokens" and "max_tokens" in complaint:
             return False
         else:
-            named = [name for name in self.extras if name in complaint]
-            for name in named:
-                del self.extras[name]
-            return bool(named)
+            return self.fields.leave_out(complaint)
         return True
 
 

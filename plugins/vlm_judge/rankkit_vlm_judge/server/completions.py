@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
-from rankkit_vlm_judge.replies import Reply
+from rankkit_vlm_judge.replies import Reply, spoken
 from rankkit_vlm_judge.server.failures import Failed
+
+REASONING = (
+    "reasoning_content",
+    "reasoning",
+    "thinking",
+)  # fields of a message in which servers put thoughts
 
 
 def read(answer: Any) -> Reply:
@@ -13,18 +21,42 @@ def read(answer: Any) -> Reply:
     try:
         choice = answer["choices"][0]
         message = choice.get("message") or {}
-        content = message.get("content") or ""
-        if isinstance(content, list):
-            content = "".join(str(part.get("text", "")) for part in content)
-        first = ((choice.get("logprobs") or {}).get("content") or [{}])[0]
-        top = tuple((str(each["token"]), float(each["logprob"])) for each in first.get("top_logprobs") or ())
         refusal = bool(message.get("refusal")) or choice.get("finish_reason") == "content_filter"
-        text = str(content or message.get("refusal") or "")
-        return Reply(text, top, str(choice.get("finish_reason") or ""), refusal, tokens_of(answer))
+        thoughts = "".join(each for name in REASONING if isinstance(each := message.get(name), str))
+        content = _text(message.get("content"))
+        text = spoken(content, thoughts) or str(message.get("refusal") or "")
+        top = () if thoughts.strip() else _top(choice.get("logprobs"))  # else of the first thought
+        finish = str(choice.get("finish_reason") or "")
+        thought = bool(thoughts.strip()) or spoken(content) != content
+        return Reply(text, top, finish, refusal, tokens_of(answer), thought=thought)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise Failed(
             "transport", f"the answer is not a chat completion ({type(error).__name__}: {str(answer)[:100]})"
         ) from None
+
+
+def _text(content: object) -> str:
+    """A message's content: a text, or the text parts of a list, in which thoughts may be parts too."""
+    if isinstance(content, list):
+        parts = [part for part in content if isinstance(part, Mapping) and part.get("type", "text") == "text"]
+        return "".join(str(part.get("text", "")) for part in parts)
+    if not isinstance(content, str | None):
+        raise TypeError("its content is no text")
+    return content or ""
+
+
+def _top(logprobs: Any) -> tuple[tuple[str, float], ...]:
+    """(token, log-probability) of the likeliest first tokens; none where one is no log-probability."""
+    first = ((logprobs or {}).get("content") or [{}])[0]
+    top = tuple((str(each["token"]), _number(each["logprob"])) for each in first.get("top_logprobs") or ())
+    return top if all(value < 0.01 for _, value in top) else ()
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def tokens_of(answer: Any) -> int:
@@ -34,4 +66,5 @@ def tokens_of(answer: Any) -> int:
         return 0
     parts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
     counts = [part for part in parts if isinstance(part, int)]
-    return sum(counts) if counts else int(usage.get("total_tokens") or 0)
+    total = usage.get("total_tokens")
+    return sum(counts) if counts else total if isinstance(total, int) else 0

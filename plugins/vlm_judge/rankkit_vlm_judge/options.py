@@ -1,0 +1,86 @@
+"""The options that `vlm-judge` and `vqa` share, and what makes them impossible."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypedDict
+
+from rankkit.errors import BadOption
+from rankkit.plugin import Default
+from rankkit_vlm_judge.asking import Mode
+
+Thinking = Literal["on", "off", "auto"]
+
+USUAL = "usual"  # cache=usual: the file in the user's cache folder
+
+
+class ConnectionOptions(TypedDict, total=False):
+    """Which model is asked, how often, and where answers are kept: options of `vlm-judge` and `vqa`."""
+
+    url: Annotated[str | None, Default(None)]
+    """Base URL of an OpenAI-compatible server, http://host:8000/v1; without it the model is loaded here."""
+
+    model: Annotated[str | None, Default(None)]
+    """The server's name for the model, not needed where it serves only one; or a folder or hub id to load."""
+
+    mode: Annotated[Mode, Default("auto")]
+    """``logprob``, ``text``, or ``auto``: log-probabilities, and text where those say nothing."""
+
+    max_answer_tokens: Annotated[int, Default(2048)]
+    """Tokens that an answer in words may have, thoughts included; 512 at first, all where that is too few."""
+
+    thinking: Annotated[Thinking, Default("auto")]
+    """``on`` or ``off``: have a model think before it answers, or not; ``auto`` leaves it as it is."""
+
+    request: Annotated[str | None, Default(None)]
+    """A JSON file of further fields for every request to a server; null leaves out a field of ours."""
+
+    cache: Annotated[str | None, Default(USUAL)]
+    """File that keeps every answer; ``usual`` is in the user's cache folder, None is for one run only."""
+
+    max_calls: Annotated[int | None, Default(None)]
+    """Requests that one run may make, retries too; then the run ends and keeps what was judged."""
+
+    max_tokens: Annotated[int | None, Default(None)]
+    """Tokens that one run may use, in the same way."""
+
+    concurrency: Annotated[int, Default(16)]
+    """Requests under way at once."""
+
+    timeout: Annotated[float, Default(60.0)]
+    """Seconds for one request."""
+
+    tries: Annotated[int, Default(6)]
+    """How often a request is tried where another try can help."""
+
+    backoff: Annotated[float, Default(0.5)]
+    """Seconds of the first pause between tries, on average; it doubles from try to try."""
+
+    patience: Annotated[float, Default(120.0)]
+    """Seconds that a server which goes away during the run is waited for."""
+
+    api_key_env: Annotated[str | None, Default(None)]
+    """Name of the environment variable that holds the server's key."""
+
+    device: Annotated[str, Default("auto")]
+    """Of a model loaded here: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``."""
+
+    dtype: Annotated[str, Default("auto")]
+    """Of a model loaded here; ``auto`` is what its files are in."""
+
+    batch_size: Annotated[int, Default(8)]
+    """Questions that a model loaded here answers at once."""
+
+
+COUNTS = (
+    "max_answer_tokens", "max_calls", "max_tokens", "concurrency", "timeout", "tries", "batch_size",
+)  # fmt: skip
+
+
+def check(options: ConnectionOptions) -> None:
+    """Raise `BadOption` for a value that cannot be."""
+    for name in COUNTS:
+        value = options[name]  # type: ignore[literal-required]
+        if value is not None and not value > 0:
+            raise BadOption(f"{name}={value} is not a positive number")
+    if options["url"] is None and options["request"] is not None:
+        raise BadOption("request= holds fields for a server; give its url=, or leave request= out")
