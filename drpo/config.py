@@ -41,8 +41,8 @@ class Config:
     .parquet``; its other columns reach the ranker as metadata), a folder of these, or ``shapes``, built in.
     """
     preferences: str = ""
-    """A file of chosen and rejected images (``.jsonl``, or Pick-a-Pic's ``.parquet``) to learn from in
-    place of ranked candidates.
+    """A file of chosen and rejected images (``.json``, ``.jsonl``, or ``.parquet`` as Pick-a-Pic's), or a
+    folder of ``.parquet`` shards, to learn from in place of ranked candidates.
     """
     offline: Literal["images", "rank"] = "images"
     """What `preferences` do: the images themselves attract and repel, or they only rank the candidates by

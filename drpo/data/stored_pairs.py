@@ -143,12 +143,12 @@ def _survey(file: PreferenceFile) -> tuple[int, list[Prompt]]:
     Raises `RankkitError` for none.
     """
     left_out: Counter[str] = Counter()
-    count, prompts = 0, dict[str, None]()
+    count, empty, prompts = 0, 0, dict[str, None]()
     for entry in file.entries(images=False):
         if not any(True for _ in entry.decided()):
             left_out["without a choice" if all(map(math.isnan, entry.human)) else "tied"] += 1
             continue
-        count += 1
+        count, empty = count + 1, empty + (not entry.prompt.strip())
         if len(prompts) < NAMED:
             prompts[entry.prompt] = None
     if not count:
@@ -156,6 +156,8 @@ def _survey(file: PreferenceFile) -> tuple[int, list[Prompt]]:
             f"{file.path} holds no preference: of its {left_out.total()} entries none has a choice"
         )
     reasons = "".join(f"; {number} entries {why} are left out" for why, number in left_out.items())
+    if empty:
+        reasons += f"; {empty} have no prompt and teach what to make of an empty one"
     words = f"{file.path}: {count} preferences ({file.format.name}){reasons}"
     PartialState().print(words, file=sys.stderr)
     return count, [Prompt(text) for text in prompts]

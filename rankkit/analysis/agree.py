@@ -72,7 +72,7 @@ def agree(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Compare rankers with the human choices in a file (formats: `rankkit.io.preferences.FORMATS`).
+    """Compare rankers with the human choices in a file (formats: `rankkit.io.preference_formats.FORMATS`).
 
     `images` is the folder its paths start from, by default the file's own. `ties` says what a ranker's equal
     scores count: ``half``, ``wrong``, or ``drop`` (left out). Only the first `limit` entries are taken.
@@ -80,8 +80,8 @@ def agree(
     are shown in an order drawn from the entry, so that a position bias gains nothing. Raises
     `UsageError` for a bad request and `BadSource` for a bad file; a bad image abstains.
     """
-    root = _check(pairs_path, rankers, images, ties, limit)
-    choices = open_preferences(pairs_path, images=root)
+    _check(pairs_path, rankers, images, ties, limit)
+    choices = open_preferences(pairs_path, images=images)
     survey = _survey(choices, limit)
     tally = Tally(
         {name: needs_prompt(ranker) for name, ranker in rankers.items()}, ties, humans=survey.largest > 2
@@ -94,7 +94,7 @@ def agree(
             progress(done, survey.entries)
     return Report(
         path=str(choices.path),
-        images=str(root),
+        images=str(choices.root),
         format=choices.format.name,
         entries=survey.entries,
         prompts=len(survey.prompts),
@@ -159,7 +159,7 @@ class _Survey:
 
 def _check(
     path: str | os.PathLike[str], rankers: Mapping[str, Ranker], images: Any, ties: str, limit: int | None
-) -> Path:
+) -> None:
     if not rankers:
         raise UsageError("agree needs at least one ranker; name it with -r")
     if ties not in get_args(Ties):
@@ -168,12 +168,10 @@ def _check(
         )
     if limit is not None and limit < 1:
         raise UsageError(f"limit={limit}: give a number of entries from 1, or leave it out for all")
-    root = Path(path).parent if images is None else Path(images)
-    if images is not None and not root.is_dir():
+    if images is not None and not Path(images).is_dir():
         raise UsageError(
-            f"{root}: no such folder of images; give the one that the paths in {os.fspath(path)} start from"
+            f"{images}: no such folder of images; give the one that the paths in {os.fspath(path)} start from"
         )
-    return root
 
 
 def _survey(choices: PreferenceFile, limit: int | None) -> _Survey:

@@ -23,13 +23,14 @@ CHUNK = 2**16  # characters of a JSON array read at once
 MAX_ENTRY = 2**26  # characters that one entry of a JSON array may have
 
 
-def stream(path: Path, fields: Collection[str]) -> Stream:
+def stream(path: Path, fields: Collection[str] | None) -> Stream:
     """A function that reads the file from its start.
 
     `(where, record)` pairs, "line 3" or "entry 3" or "row 3" being the place.
 
     Its argument says whether to read what is large: with False, bytes and structures in a parquet file are
-    left out (None). So is every parquet column that `fields` does not name. Raises `BadSource` for anything
+    left out (None). So is every parquet column that `fields`, where it is given,
+    does not name. Raises `BadSource` for anything
     else than such a file, naming the place.
     """
     with open(path, "rb") as file:
@@ -101,7 +102,7 @@ def json_elements(file: TextIO) -> Iterator[tuple[int, Any]]:
         number += 1
 
 
-def _parquet(path: Path, fields: Collection[str], large: bool) -> Iterator[tuple[str, Record]]:
+def _parquet(path: Path, fields: Collection[str] | None, large: bool) -> Iterator[tuple[str, Record]]:
     parquet = pyarrow_parquet()
     number = 0
     try:
@@ -110,7 +111,7 @@ def _parquet(path: Path, fields: Collection[str], large: bool) -> Iterator[tuple
             wanted = [
                 name
                 for name in schema.names
-                if name in fields and (large or not _is_large(schema.field(name).type))
+                if (fields is None or name in fields) and (large or not _is_large(schema.field(name).type))
             ]
             for batch in file.iter_batches(batch_size=16 if large else 4096, columns=wanted):
                 for record in batch.to_pylist():

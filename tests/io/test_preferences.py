@@ -71,7 +71,7 @@ def test_an_entry_that_breaks_its_format_is_named_with_its_value(tmp_path, chang
         entries(path)
 
 
-@pytest.mark.parametrize("choice", ["c", "", None, 2, -1, True, [], {}, "1"])
+@pytest.mark.parametrize("choice", ["c", "", 2, -1, True, [], {}, "1"])
 def test_a_choice_that_is_none_is_named(tmp_path, choice):
     with pytest.raises(BadSource, match="entry 1: its choice is"):
         entries(written(tmp_path / "t.json", [{**PAIR, "choice": choice}]))
@@ -172,3 +172,77 @@ def test_an_array_larger_than_memory_should_hold_is_streamed(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 20_000 and peak < 2_000_000
+
+
+# --- what people bring ---
+
+PICK = {"caption": "p", "jpg_0": {"bytes": b"x", "path": None}, "jpg_1": {"bytes": b"y", "path": None}}
+
+
+def test_images_as_the_datasets_library_stores_them_are_read(tmp_path):
+    pq.write_table(pa.Table.from_pylist([{**PICK, "label_0": 1.0}]), tmp_path / "t.parquet")
+    (entry,) = entries(tmp_path / "t.parquet")
+    assert entry.images == (b"x", b"y") and entry.human == (1.0, 0.0)
+
+
+@pytest.mark.parametrize("change", [{"has_label": False}, {"label_0": None}, {"label_0": math.nan}])
+def test_a_row_without_a_verdict_has_no_opinion(tmp_path, change):
+    rows = [
+        {**PICK, "label_0": 1.0, "has_label": True},
+        {**PICK, "label_0": 0.0, "has_label": True, **change},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "t.parquet")
+    assert [list(entry.decided()) for entry in entries(tmp_path / "t.parquet")] == [[(0, 1)], []]
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+@pytest.mark.parametrize(
+    "chosen, rejected", [("chosen", "rejected"), ("image_w", "image_l"), ("win", "lose")]
+)
+def test_pairs_of_dpo_are_read_under_the_names_that_are_in_use(tmp_path, suffix, chosen, rejected):
+    row = {"prompt": "p", chosen: "a.png", rejected: {"path": "b.png"}}
+    path = tmp_path / f"t.{suffix}"
+    path.write_text(json.dumps([row]) if suffix == "json" else json.dumps(row) + "\n")
+    (entry,) = entries(path)
+    assert entry.images == ("a.png", "b.png") and entry.human == (1.0, 0.0)
+
+
+def shard(folder, name, *prompts):
+    folder.mkdir(exist_ok=True)
+    pq.write_table(pa.Table.from_pylist([{**PAIR, "prompt": prompt} for prompt in prompts]), folder / name)
+
+
+def test_a_folder_of_shards_is_read_in_the_order_of_their_names(tmp_path):
+    shard(tmp_path / "data", "train-00001-of-00002.parquet", "three")
+    shard(tmp_path / "data", "train-00000-of-00002.parquet", "one", "two")
+    file = open_preferences(tmp_path / "data")
+    assert [entry.prompt for entry in file.entries()] == ["one", "two", "three"]
+    assert [entry.where for entry in file.entries()][::2] == [
+        "train-00000-of-00002.parquet, row 1",
+        "train-00001-of-00002.parquet, row 1",
+    ]
+    assert file.root == tmp_path / "data"
+
+
+def test_shards_of_several_splits_are_refused_by_name(tmp_path):
+    for split in ("train", "test"):
+        shard(tmp_path / "data", f"{split}-00000-of-00001.parquet", "one")
+    with pytest.raises(UsageError, match=r"several splits \(test, train\)"):
+        open_preferences(tmp_path / "data")
+
+
+def test_a_shard_of_another_format_is_named_with_its_row(tmp_path):
+    shard(tmp_path / "data", "a.parquet", "one")
+    pq.write_table(pa.Table.from_pylist([RANKED]), tmp_path / "data" / "b.parquet")
+    with pytest.raises(BadSource, match=r"data, b\.parquet, row 1: it has no image_a"):
+        entries(tmp_path / "data")
+
+
+def test_a_file_in_no_known_format_is_shown_as_its_first_row_was_read(tmp_path):
+    row = {"left": {"bytes": b"12345", "path": None}, "right": "r.png", "score": 0.5, "note": "x" * 99}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "t.parquet")
+    with pytest.raises(BadSource) as refused:
+        open_preferences(tmp_path / "t.parquet")
+    said = str(refused.value)
+    assert "left = {bytes: 5 bytes, path: None}, right = 'r.png', score = 0.5, note = 'xxx" in said
+    assert "\n" not in said and "x" * 50 not in said

@@ -83,6 +83,20 @@ def test_rows_nobody_labelled_do_not_train_and_are_counted(
     assert {turn.prompt for _ in range(3) for turn in made.turns()} == {""}
     said = capsys.readouterr().err
     assert "1 preferences" in said and "1 entries without a choice" in said and "1 entries tied" in said
+    assert "1 have no prompt" in said
+
+
+def test_pick_a_pic_trains_from_shards_with_images_as_the_datasets_library_stores_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = {"jpg_0": {"bytes": png(RED), "path": None}, "jpg_1": {"bytes": png(BLUE), "path": None}}
+    for number in range(2):
+        file = parquet(tmp_path, stored, {**stored, "has_label": False}, {**stored, "label_0": None})
+        (tmp_path / "shards").mkdir(exist_ok=True)
+        file.rename(tmp_path / f"shards/train-{number:05d}-of-00002.parquet")
+    assert trainer(tmp_path / "shards").step()["skipped"] == 0
+    said = capsys.readouterr().err
+    assert "shards: 2 preferences (Pick-a-Pic); 4 entries without a choice are left out" in said
 
 
 def test_a_file_without_any_choice_is_named(tmp_path: Path) -> None:
