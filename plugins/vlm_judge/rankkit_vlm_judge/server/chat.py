@@ -213,6 +213,8 @@ def _advice(failure: Failed) -> str:
             "it must take two images in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}'; "
             "llama-server: --mmproj)"
         )
+    if failure.advice:
+        return failure.advice
     if failure.outcome == "oversized":
         return MORE_ROOM
     if failure.outcome == "rate_limited":

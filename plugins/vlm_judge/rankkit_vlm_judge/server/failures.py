@@ -21,18 +21,18 @@ UNWELL: tuple[Outcome, ...] = ("transport", "timeout", "rate_limited")
 
 
 class Failed(Exception):
-    """A request that came to nothing, for good. The run can go on without it."""
+    """A request that came to nothing, for good, and what to do about it. The run can go on without it."""
 
-    def __init__(self, outcome: Outcome, text: str) -> None:
+    def __init__(self, outcome: Outcome, text: str, advice: str = "") -> None:
         super().__init__(text)
-        self.outcome = outcome
+        self.outcome, self.advice = outcome, advice
 
 
 class Again(Failed):
     """A request that is worth another try, after so many seconds if the server said so."""
 
-    def __init__(self, outcome: Outcome, text: str, after: float | None = None) -> None:
-        super().__init__(outcome, text)
+    def __init__(self, outcome: Outcome, text: str, after: float | None = None, advice: str = "") -> None:
+        super().__init__(outcome, text, advice)
         self.after = after
 
 
@@ -46,9 +46,9 @@ class Hopeless(RunStopped):
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """What came back for one request to the server at `url`; `key` is kept out of every text."""
+    """What came back for one request to the server that is `where`; `key` is kept out of every text."""
 
-    url: str
+    where: str
     key: str | None
     status: int
     headers: Mapping[str, str]
@@ -106,7 +106,7 @@ class HttpAnswer:
 def exception_of(answer: HttpAnswer) -> Exception:
     """The exception that an answer which is not good deserves."""
     said, status = answer.said, answer.meant
-    text = f"{answer.url} answered {_numbered(answer)}: {said}"
+    text = f"{answer.where} answered {_numbered(answer)}: {said}"
     if status not in (401, 402, 403, 407, 408, 409, 425, 429) and (advice := _hopeless(said)):
         return Hopeless(text, advice)
     if status == 403 and _FILTER.search(said):
@@ -121,12 +121,14 @@ def exception_of(answer: HttpAnswer) -> Exception:
             else "name the environment variable that holds the key"
         )
         return RunStopped(f"{text}; {advice}: api_key_env=NAME. {KEPT}")
+    if status == 407:
+        return RunStopped(f"{text}; put the proxy's user and password into its URL, or use none. {KEPT}")
     if status == 404 or 300 <= status < 400:
         return RunStopped(
             f"{text}; give the base URL, which usually ends in /v1, and a model that it serves. {KEPT}"
         )
     if 200 <= status < 300:
-        return Again("transport", f"{answer.url} answered {_what(answer.data)} that is not JSON: {said}")
+        return Again("transport", f"{answer.where} answered {_what(answer.data)} that is not JSON: {said}")
     if status == 413 or (status in (400, 422, 500, 502, 503) and _TOO_LARGE.search(said)):
         return Failed("oversized", text)
     if status in (402, 408, 409, 425, 429) or status >= 500:

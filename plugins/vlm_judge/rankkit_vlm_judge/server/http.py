@@ -20,6 +20,7 @@ from rankkit import RunStopped
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.server.completions import tokens_of
 from rankkit_vlm_judge.server.failures import UNWELL, Again, Failed, HttpAnswer, exception_of
+from rankkit_vlm_judge.server.proxies import proxy_for, transport
 
 MAX_BODY = 2**24  # bytes of an answer
 DEADLINE = 300.0  # seconds after which a request is not tried again
@@ -54,14 +55,15 @@ class Server:
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/").removesuffix("/chat/completions")
+        proxy = proxy_for(self.url)
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         self.client = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(self.timeout, connect=min(self.timeout, 10.0)),
-            limits=httpx2.Limits(
-                max_connections=self.connections, max_keepalive_connections=self.connections
-            ),
+            transport=transport(proxy, self.connections),
         )
+        self.where = self.url if proxy is None else f"{self.url} (by way of {proxy})"
+        self.advice = "" if proxy is None else proxy.advice
         self.halt = threading.Event()  # set when the run is given up: no pause is waited for any more
         self.stopped: RunStopped | None = None
         self._strikes = 0
@@ -147,7 +149,9 @@ class Server:
                 if failure.after is not None:
                     pause += min(failure.after, LONGEST_ASKED_PAUSE)
                 if attempt == self.tries or time.monotonic() + pause > until or self.halt.wait(pause):
-                    raise Failed(failure.outcome, f"{failure} (after {attempt} tries)") from None
+                    raise Failed(
+                        failure.outcome, f"{failure} (after {attempt} tries)", failure.advice
+                    ) from None
         raise AssertionError("there is at least one try")
 
     def _once(self, method: str, path: str, content: bytes | None) -> Any:
@@ -163,16 +167,17 @@ class Server:
             return answer.json
         except httpx2.TimeoutException:
             raise Again(
-                "timeout", f"{self.url} gave no complete answer within timeout={self.timeout:g} seconds"
+                "timeout", f"{self.where} gave no complete answer within timeout={self.timeout:g} seconds"
             ) from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol)):
                 raise RunStopped(
                     f"{self.url!r} is not a URL that can be asked: {error}; write url=http://host:8000/v1"
                 ) from None
-            text = f"{self.url} cannot be talked to: {error or type(error).__name__}"
-            raise (Again if self.known or not isinstance(error, httpx2.ConnectError) else Failed)(
-                "transport", text
+            text = f"{self.where} cannot be talked to: {error or type(error).__name__}"
+            unreachable = isinstance(error, (httpx2.ConnectError, httpx2.ProxyError))
+            raise (Again if self.known or not unreachable else Failed)(
+                "transport", text, advice=self.advice
             ) from None
         finally:
             if charged:
@@ -189,5 +194,5 @@ class Server:
                 if time.monotonic() > until:
                     raise httpx2.ReadTimeout("the answer comes too slowly")
                 if len(data) > MAX_BODY:
-                    raise Failed("transport", f"{self.url} answered more than {MAX_BODY} bytes")
-            return HttpAnswer(self.url, self.key, response.status_code, response.headers, bytes(data))
+                    raise Failed("transport", f"{self.where} answered more than {MAX_BODY} bytes")
+            return HttpAnswer(self.where, self.key, response.status_code, response.headers, bytes(data))
