@@ -16,8 +16,9 @@ import pytest
 
 import rankkit
 from rankkit.environments import install, transplant
-from rankkit.environments.install import MARKER, home
+from rankkit.environments.install import home
 from rankkit.environments.installers import BIN, Pip, Uv
+from rankkit.environments.whole import MARKER
 from rankkit.errors import BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.remote import config
 from rankkit.remote.rankers import Pipe
@@ -277,8 +278,8 @@ def test_what_the_original_package_lacks_is_mended_by_the_plugin_in_the_new_envi
 
 def test_two_installations_of_one_name_do_not_meet(installed):
     code = (
-        "import sys, rankkit.environments.install as e\nwith e._locked(e.home() / 'tiny-official'): "
-        "print(flush=True); input()"
+        "from rankkit.environments import install, whole\n"
+        "with whole.locked(install.home() / 'tiny-official'): print(flush=True); input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
