@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO
 
 from rankkit.errors import BrokenRanker, RankkitError
-from rankkit.remote import wire
+from rankkit.remote import frames
 from rankkit.remote.handshake import WorkerInfo, decode_handshake
 from rankkit.remote.wire import OtherVersion
 
@@ -84,7 +84,7 @@ class Worker:
     def exchange(self, data: bytes, timeout: float) -> bytes:
         """Send one message and wait for the answer. Raises `Died`, and then it is ended."""
         with self._in_time(timeout, "did not answer"):
-            wire.write_frame(self.stdin, data)
+            frames.write_frame(self.stdin, data)
             return self._read()
 
     def end(self, grace: float) -> None:
@@ -155,7 +155,7 @@ class Worker:
             timer.cancel()
 
     def _read(self) -> bytes:
-        data = wire.read_frame(self.stdout, limit=REPLY)
+        data = frames.read_frame(self.stdout, limit=REPLY)
         if data is None:
             raise EOFError
         return data

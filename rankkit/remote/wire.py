@@ -4,36 +4,29 @@ Nothing is executed on reading, and nothing is lost on the way.
 
 A message is ``what (4 bytes), wire version (1), length of the JSON (4, little endian), JSON, body``. The body
 of groups is the RGB bytes of every image in turn; that of rankings is their scores and standard errors as
-little-endian float64, so that they are equal to the bit, NaN too. A frame is a message behind ``RKfr, wire
-version, length (8)``, for pipes.
+little-endian float64, so that they are equal to the bit, NaN too. For pipes, `rankkit.remote.frames` puts
+messages into frames.
 
-`Group.metadata` and `Ranking.details` travel when they consist of None, booleans, integers, floats (NaN and
-infinities too), strings, lists, tuples and mappings with string keys; numpy numbers arrive as Python's.
-Anything else (bytes, sets, arrays, images, objects) is refused by name. In the JSON, which stays strict,
-``{"$": "nan"}`` is a float, ``{"$": [1, 2]}`` a tuple, and a key that begins with ``$`` has one more. Its
-text is UTF-8, except that a lone surrogate is encoded like any other character. An image is its pixels: file
+`Group.metadata` and `Ranking.details` travel as `rankkit.remote.values` says. An image is its pixels: file
 names, EXIF and whatever else hangs on a Pillow image stay behind.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, islice, pairwise
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 from PIL import Image
 
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError
+from rankkit.remote import values
 
 VERSION = 1
 MAX_HEADER = 64 * 2**20  # bytes of JSON in one message
 MAX_SIDE = 2**20  # pixels; an image beyond it would not fit Pillow
-CHUNK = 2**20  # bytes; a frame is read in pieces of this size
 
 
 class OtherVersion(RankkitError):
@@ -43,10 +36,8 @@ class OtherVersion(RankkitError):
 Data = bytes | bytearray | memoryview
 T = TypeVar("T")
 
-_GROUPS, _RANKINGS, _FRAME = b"RKgr", b"RKrk", b"RKfr"
+_GROUPS, _RANKINGS = b"RKgr", b"RKrk"
 _MESSAGE_HEAD = struct.Struct("<4sBI")
-_FRAME_HEAD = struct.Struct("<4sBQ")
-_SPECIAL = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _GROUP = {"prompt": str, "id": str, "names": [str], "metadata": dict, "sizes": [list]}
 _RANKING = {"kind": str, "count": int, "stderr": bool, "details": [dict]}
 
@@ -65,7 +56,7 @@ def encode_groups(groups: Sequence[Group]) -> bytes:
             "prompt": group.prompt,
             "id": group.id,
             "names": list(group.names),
-            "metadata": _to_json(group.metadata, f"{where}, metadata"),
+            "metadata": values.to_json(group.metadata, f"{where}, metadata"),
             "sizes": [_size(image.size, f"{where}, image {i}") for i, image in enumerate(group.images)],
         }
         header.append(_fields(entry, _GROUP, where))
@@ -109,7 +100,7 @@ def encode_rankings(rankings: Sequence[Ranking]) -> bytes:
     for index, ranking in enumerate(rankings):
         where = f"ranking {index}"
         _check(ranking, Ranking, where)
-        details = [_to_json(found, f"{where}, details[{i}]") for i, found in enumerate(ranking.details)]
+        details = [values.to_json(found, f"{where}, details[{i}]") for i, found in enumerate(ranking.details)]
         entry = {
             "kind": ranking.kind,
             "count": len(ranking.scores),
@@ -118,7 +109,7 @@ def encode_rankings(rankings: Sequence[Ranking]) -> bytes:
         }
         header.append(_fields(entry, _RANKING, where))
         body += [
-            struct.pack(f"<{len(values)}d", *values) for values in (ranking.scores, ranking.stderr or ())
+            struct.pack(f"<{len(numbers)}d", *numbers) for numbers in (ranking.scores, ranking.stderr or ())
         ]
     return _pack(_RANKINGS, header, body)
 
@@ -137,65 +128,10 @@ def decode_rankings(data: Data) -> list[Ranking]:
     return [_ranking(entry, numbers) for entry in entries]
 
 
-def write_frame(stream: BinaryIO, data: Data) -> None:
-    """Write one message to a pipe, whole, and flush.
-
-    What the pipe itself raises (`OSError`) is left to the caller.
-    """
-    for part in (_FRAME_HEAD.pack(_FRAME, VERSION, len(data)), data):
-        rest = memoryview(part)
-        while rest:  # an unbuffered pipe takes what fits
-            rest = rest[stream.write(rest) :]
-    stream.flush()
-
-
-def read_frame(stream: BinaryIO, *, limit: int) -> bytes | None:
-    """The next message of a pipe, of at most `limit` bytes; None where the stream ended between two frames.
-
-    Raises `RankkitError` for bytes that are no frame, another wire version, a frame over the limit or one
-    that was cut off; after that the stream is of no further use. Memory follows the bytes that came, never
-    the length announced.
-    """
-    head = _read(stream, _FRAME_HEAD.size)
-    if not head:
-        return None
-    if not head.startswith(_FRAME[: len(head)]):
-        raise RankkitError(
-            f"this is no frame of rankkit, it begins with {head!r}; did something else print to the pipe?"
-        )
-    if len(head) < _FRAME_HEAD.size:
-        raise RankkitError(f"a frame was cut off after {len(head)} bytes; did the other side die?")
-    _, version, length = _FRAME_HEAD.unpack(head)
-    _check_version(version)
-    if length > limit:
-        raise RankkitError(
-            f"a frame announces {length} bytes, the limit is {limit}; send fewer images at a time"
-        )
-    data = _read(stream, length)
-    if len(data) < length:
-        raise RankkitError(
-            f"a frame of {length} bytes was cut off after {len(data)}; did the other side die?"
-        )
-    return data
-
-
-def _read(stream: BinaryIO, length: int) -> bytes:
-    pieces: list[bytes] = []
-    while length > 0 and (piece := stream.read(min(length, CHUNK))):
-        pieces.append(piece)
-        length -= len(piece)
-    return b"".join(pieces)
-
-
 def _pack(what: bytes, header: list[dict[str, Any]], body: list[bytes]) -> bytes:
     try:
-        text = json.dumps(header, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(
-            "utf-8", "surrogatepass"
-        )
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # an integer of thousands of digits; thousands of lists in lists
+        text = values.dumps(header)
+    except (ValueError, RecursionError) as error:
         raise RankkitError(f"metadata or details cannot be written as JSON: {error}") from None
     if len(text) > MAX_HEADER:
         raise RankkitError(
@@ -210,60 +146,17 @@ def _unpack(what: bytes, data: Data) -> tuple[list[Any], memoryview]:
     if len(view) < start or view[:4] != what:
         raise _damaged(f"they begin with {bytes(view[:8])!r}, not {what!r}, and are {len(view)} bytes")
     _, version, length = _MESSAGE_HEAD.unpack_from(view)
-    _check_version(version)
+    check_version(version)
     if length > min(MAX_HEADER, len(view) - start):
         raise _damaged(
             f"they announce {length} bytes of JSON, {len(view) - start} bytes follow and the limit "
             f"is {MAX_HEADER}"
         )
     try:
-        text = str(view[start : start + length], "utf-8", "surrogatepass")
-        header = json.loads(text, object_hook=_revive, parse_float=_finite, parse_constant=_finite)
+        header = values.loads(view[start : start + length])
     except (ValueError, RecursionError) as error:
         raise _damaged(f"their JSON cannot be read ({error})") from None
     return _check(header, list, "the header of a message"), view[start + length :]
-
-
-def _to_json(value: Any, where: str) -> Any:
-    if isinstance(value, (np.bool_, np.integer, np.floating)):
-        value = value.item()
-    if value is None or isinstance(value, (str, bool, int)):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"$": float.__repr__(value)}
-    try:
-        if isinstance(value, (list, tuple)):
-            items = [_to_json(item, f"{where}[{i}]") for i, item in enumerate(value)]
-            return items if isinstance(value, list) else {"$": items}
-        if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-            return {
-                f"${key}" if key.startswith("$") else key: _to_json(item, f"{where}[{key!r}]")
-                for key, item in value.items()
-            }
-    except RecursionError:
-        raise RankkitError(f"{where[:80]} … is nested too deep, or holds itself") from None
-    shown = "a mapping whose keys are not all strings" if isinstance(value, Mapping) else type(value).__name__
-    raise RankkitError(
-        f"{where} is {shown}, which JSON cannot hold; give numbers, strings, lists and mappings with string "
-        f"keys"
-    )
-
-
-def _revive(found: dict[str, Any]) -> Any:
-    if found.keys() != {"$"}:
-        return {key[1:] if key.startswith("$") else key: value for key, value in found.items()}
-    value = found["$"]
-    if isinstance(value, list):
-        return tuple(value)
-    if isinstance(value, str) and value in _SPECIAL:
-        return _SPECIAL[value]
-    raise ValueError('{"$": …} holds neither a list nor nan, inf or -inf')
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text[:20]} is not a finite number")
-    return number
 
 
 def _fields(entry: Any, fields: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -281,7 +174,8 @@ def _check(value: T, kind: type, where: str) -> T:
     return value
 
 
-def _check_version(version: int) -> None:
+def check_version(version: int) -> None:
+    """Raise `OtherVersion` for a version of the wire that is not this one."""
     if version != VERSION:
         raise OtherVersion(
             f"the other side speaks wire version {version}, this one {VERSION}; install the same rankkit on "

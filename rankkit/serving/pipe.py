@@ -21,7 +21,7 @@ from rankkit.core.types import Group
 from rankkit.errors import RankkitError
 from rankkit.registry.load import Prepared, prepare
 from rankkit.registry.spec import with_options
-from rankkit.remote import wire
+from rankkit.remote import frames, wire
 from rankkit.remote.handshake import WorkerInfo, encode_error, encode_handshake
 
 FRAME = 2**36  # bytes of one frame; a pipe's other end is the process that started us
@@ -79,15 +79,15 @@ def over_pipe(spec: str, options: dict[str, str], source: BinaryIO, sink: Binary
     """
     try:
         served = ServedRanker(prepare(with_options(spec, options), local_only=True))
-        wire.write_frame(sink, encode_handshake(served.handshake()))
+        frames.write_frame(sink, encode_handshake(served.handshake()))
     except (Exception, SystemExit) as error:  # importing a plugin may do anything
-        wire.write_frame(sink, encode_error(error, spec))
+        frames.write_frame(sink, encode_error(error, spec))
         return 1
     while True:
         try:
-            request = wire.read_frame(source, limit=FRAME)
+            request = frames.read_frame(source, limit=FRAME)
         except RankkitError as error:
-            wire.write_frame(sink, encode_error(error, served.name))
+            frames.write_frame(sink, encode_error(error, served.name))
             return 1
         if request is None:
             return 0
@@ -95,7 +95,7 @@ def over_pipe(spec: str, options: dict[str, str], source: BinaryIO, sink: Binary
             reply = served.rank(wire.decode_groups(request))
         except (Exception, SystemExit) as error:
             reply = encode_error(error, served.name)
-        wire.write_frame(sink, reply)
+        frames.write_frame(sink, reply)
 
 
 def _take_over() -> tuple[BinaryIO, BinaryIO]:

@@ -21,7 +21,7 @@ import rankkit
 from rankkit.core.version import installed_version
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry.load import prepare
-from rankkit.remote import handshake, http_client, rankers, wire
+from rankkit.remote import frames, handshake, http_client, rankers, wire
 from rankkit.remote.rankers import Http, Pipe
 from rankkit.serving.http import Server
 from rankkit.testing import check_ranker
@@ -171,7 +171,7 @@ def frame(data):
     reading, writing = os.pipe()
     with open(reading, "rb") as source:
         with open(writing, "wb") as sink:
-            wire.write_frame(sink, data)
+            frames.write_frame(sink, data)
         return source.read()
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError
-from rankkit.remote import wire
+from rankkit.remote import frames, wire
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=20)  # every code point, lone surrogates too
 KEYS = TEXT | st.sampled_from(["$", "$$", "error"])
@@ -85,7 +85,7 @@ def message(header, body=b"", what=b"RKgr", version=wire.VERSION):
 
 def frame(data):
     stream = io.BytesIO()
-    wire.write_frame(stream, data)
+    frames.write_frame(stream, data)
     return stream.getvalue()
 
 
@@ -262,7 +262,7 @@ def test_random_damage_never_raises_anything_but_our_error(data):
     for read in (
         wire.decode_groups,
         wire.decode_rankings,
-        lambda raw: wire.read_frame(io.BytesIO(raw), limit=10**6),
+        lambda raw: frames.read_frame(io.BytesIO(raw), limit=10**6),
     ):
         with contextlib.suppress(RankkitError):
             read(bytes(damaged))
@@ -272,18 +272,18 @@ def test_random_damage_never_raises_anything_but_our_error(data):
 @given(st.lists(st.binary(max_size=50), max_size=4))
 def test_frames_come_out_of_a_pipe_as_they_went_in(sent):
     stream = io.BytesIO(b"".join(map(frame, sent)))
-    assert [wire.read_frame(stream, limit=50) for _ in sent] == sent
-    assert wire.read_frame(stream, limit=50) is None
+    assert [frames.read_frame(stream, limit=50) for _ in sent] == sent
+    assert frames.read_frame(stream, limit=50) is None
 
 
 @pytest.mark.parametrize("buffering", [-1, 0])
 def test_a_large_frame_passes_a_real_pipe_in_pieces(buffering):
-    data = os.urandom(3 * wire.CHUNK + 17)
+    data = os.urandom(3 * frames.CHUNK + 17)
     reading, writing = os.pipe()
     with open(reading, "rb", buffering) as source, open(writing, "wb", buffering) as sink:
-        thread = threading.Thread(target=wire.write_frame, args=(sink, data))
+        thread = threading.Thread(target=frames.write_frame, args=(sink, data))
         thread.start()
-        assert wire.read_frame(source, limit=len(data)) == data
+        assert frames.read_frame(source, limit=len(data)) == data
         thread.join()
 
 
@@ -291,7 +291,7 @@ def test_a_frame_cut_off_anywhere_says_so():
     whole = frame(small_message())
     for stop in range(1, len(whole)):
         with pytest.raises(RankkitError, match="cut off after"):
-            wire.read_frame(io.BytesIO(whole[:stop]), limit=10**6)
+            frames.read_frame(io.BytesIO(whole[:stop]), limit=10**6)
 
 
 UNREADABLE = {
@@ -304,18 +304,20 @@ UNREADABLE = {
 @pytest.mark.parametrize("says", UNREADABLE)
 def test_a_frame_that_cannot_be_read_says_why(says):
     with pytest.raises(RankkitError, match=says):
-        wire.read_frame(io.BytesIO(UNREADABLE[says]), limit=10)
+        frames.read_frame(io.BytesIO(UNREADABLE[says]), limit=10)
 
 
 def test_nothing_is_allocated_on_a_mere_claim():
     tracemalloc.start()
     with pytest.raises(RankkitError):
-        wire.read_frame(io.BytesIO(struct.pack("<4sBQ", b"RKfr", wire.VERSION, 2**62) + b"few"), limit=2**63)
+        frames.read_frame(
+            io.BytesIO(struct.pack("<4sBQ", b"RKfr", wire.VERSION, 2**62) + b"few"), limit=2**63
+        )
     for claim in (
         message([{**PLAIN, "sizes": [[2**20, 2**20]] * 1000}]),
         struct.pack("<4sBI", b"RKgr", wire.VERSION, 2**32 - 1),
     ):
         with pytest.raises(RankkitError):
             wire.decode_groups(claim)
-    assert tracemalloc.get_traced_memory()[1] < 2 * wire.CHUNK
+    assert tracemalloc.get_traced_memory()[1] < 2 * frames.CHUNK
     tracemalloc.stop()

@@ -16,7 +16,7 @@ from rankkit.core.calling import check_rankings
 from rankkit.core.version import installed_version
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry.spec import parse, with_options
-from rankkit.remote import handshake, wire
+from rankkit.remote import frames, handshake, wire
 from rankkit.testing.samples import sample_groups
 
 LIMIT = 2**24
@@ -40,11 +40,11 @@ def worker(*arguments, cwd=None, **environment):
 
 
 def receive(process):
-    return wire.read_frame(process.stdout, limit=LIMIT)
+    return frames.read_frame(process.stdout, limit=LIMIT)
 
 
 def ask(process, groups):
-    wire.write_frame(process.stdin, wire.encode_groups(groups))
+    frames.write_frame(process.stdin, wire.encode_groups(groups))
     return handshake.decode_reply(receive(process))
 
 
@@ -165,7 +165,7 @@ def test_what_cannot_be_found_is_said_in_place_of_the_handshake(folder, argument
 def test_a_frame_that_is_none_ends_the_worker_and_a_message_that_is_none_does_not():
     with worker("sharpness") as process:
         receive(process)
-        wire.write_frame(process.stdin, b"\x80\x04pickled")
+        frames.write_frame(process.stdin, b"\x80\x04pickled")
         with pytest.raises(BrokenRanker, match="sharpness: these bytes are no groups"):
             handshake.decode_reply(receive(process))
         assert len(ask(process, [group()])) == 1
