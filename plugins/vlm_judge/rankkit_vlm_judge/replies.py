@@ -20,6 +20,7 @@ Outcome = Literal[
     "timeout",
     "rejected",
     "oversized",
+    "other_model",
 ]
 
 TAIL = 4000  # a verdict stands among the last characters of a text
@@ -33,7 +34,8 @@ class Reply:
 
     `top` holds (token, natural-log probability) of the most likely first tokens, if asked for.
 
-    `failure` is set where there is no answer at all, with `error` in words. `thought`: whether the model
+    `failure` is set where there is no answer at all, with `error` in words, which may also say why there are
+    no log-probabilities. `thought`: whether the model
     thought before it answered; `text` is without those thoughts.
     """
 
@@ -100,7 +102,7 @@ def from_top(reply: Reply, labels: Labels) -> Judgement:
     if reply.refusal:
         return _refused(reply)
     if mass < MASS or not all(masses):
-        error = (
+        error = reply.error or (
             f"the first token was {labels[0]} or {labels[1]} with probability {mass:.2f} only; "
             f"the model would rather say {reply.text!r}"
         )

@@ -80,3 +80,62 @@ def test_what_no_retry_can_mend_ends_the_run_at_once_with_its_own_advice(load, f
     with pytest.raises(RunStopped) as caught:
         one(load(concurrency=1), greys(40, 120, 200))
     assert advice.split(":")[0] in str(caught.value) and len(fake.requests) == 3
+
+
+# --- answers that are none, and odd ones ---
+
+
+@pytest.mark.parametrize(
+    ("manner", "said"),
+    [
+        ("web-page", "answered a web page that is not JSON: <!DOCTYPE html>.*usually ends in /v1"),
+        ("nothing", "answered something that is not JSON: nothing"),
+        ("half-a-body", "answered something that is not JSON: .*content"),
+        ("nested", r"answered something that is not JSON: \[\[\["),
+        ("no-choices", "the answer is not a chat completion"),
+    ],
+)
+def test_an_answer_that_is_none_is_one_message_and_later_a_missing_comparison(
+    load, fake, greys, manner, said
+):
+    fake.play(manner)
+    with pytest.raises(RunStopped, match=said):
+        load(tries=2)
+    fake.requests.clear()
+    fake.play(manner, after=1)
+    ranking = one(load(tries=2), greys(40, 200))
+    assert all(math.isnan(score) for score in ranking.scores)
+    assert ranking.details[0]["judge"]["failures"] == {"transport": 2}
+
+
+def test_an_answer_of_another_model_is_not_taken_for_one_of_the_first(load, fake, greys):
+    fake.play("other-model", after=5)
+    ranking = one(load(concurrency=1), greys(40, 120, 200))
+    assert ranking.details[0]["judge"]["failures"] == {"other_model": 2}
+    assert len(fake.requests) == 7
+    fake.play("no-choices", after=99)
+    one(load(), greys(40, 120, 200))
+    assert len(fake.requests) == 7 + 1 + 2  # those two are asked again
+
+
+def test_log_probabilities_may_be_written_as_texts(load, fake, greys):
+    fake.play("scores-as-strings")
+    ranking = one(load(), greys(40, 200))
+    assert ranking.ranks == (2, 1) and ranking.details[0]["asked_for"] == "logprob, else text"
+
+
+@pytest.mark.parametrize("manner", ["nan-scores", "words-for-scores"])
+def test_log_probabilities_that_are_no_numbers_are_not_used(load, fake, greys, manner):
+    fake.play(manner)
+    ranking = one(load(), greys(40, 200))
+    assert ranking.ranks == (2, 1) and ranking.details[0]["asked_for"] == "text"
+    fake.requests.clear()
+    fake.play(manner, after=1)
+    ranking = one(load(mode="logprob"), greys(40, 200))
+    assert "low_mass: its log-probabilities are none: {'A': nan" in ranking.details[0]["error"]
+
+
+def test_tokens_that_are_not_counted_in_numbers_count_as_none(load, fake, greys):
+    fake.play("words-for-usage")
+    ranking = one(load(), greys(40, 200))
+    assert ranking.ranks == (2, 1) and "tokens" not in ranking.details[0]["judge"]

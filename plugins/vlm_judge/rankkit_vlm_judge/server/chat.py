@@ -43,10 +43,10 @@ class Chat:
         self.binds = True  # whether the server takes a JSON schema, until it has refused one
         self.sizes = Sizes()
         self.logprobs = logprobs
-        served, reply = self._probe()
+        self.served, reply = self._probe()
         self.logprobs = logprobs and from_top(reply, PROBE.labels).outcome == "ok"
         self.reported = bool(reply.top)
-        self.model = self.name if served in ("", self.name) else f"{self.name} ({served})"
+        self.model = self.name if self.served in ("", self.name) else f"{self.name} ({self.served})"
 
     @property
     def changes(self) -> dict[str, object]:
@@ -79,7 +79,11 @@ class Chat:
 
     def _reply(self, call: Call) -> Reply:
         try:
-            return read(self._asked(call))
+            answer = self._asked(call)
+            if (other := _served_as(answer)) not in ("", self.served) and self.served:
+                why = f"{self.server.url} answered as {other!r}, where {self.served!r} answered at first"
+                raise Failed("other_model", why)
+            return read(answer)
         except Failed as failure:
             if failure.outcome == "truncated":
                 return Reply(finish="length")
@@ -178,9 +182,7 @@ class Chat:
         for _ in range(len(self.fields) + 4):
             try:
                 answer = self._ask(call)
-                return str(answer.get("model") or "") if isinstance(answer, dict) else "", _whole(
-                    read(answer)
-                )
+                return _served_as(answer), _whole(read(answer))
             except Failed as failure:
                 if failure.outcome == "truncated":
                     return "", Reply(finish="length")
@@ -229,6 +231,11 @@ PROBE: Question = which_is_better(
     EncodedImage(Image.new("RGB", (64, 64), "red"), 64),
     EncodedImage(Image.new("RGB", (64, 64), "blue"), 64),
 )
+
+
+def _served_as(answer: Any) -> str:
+    """The name of the model that an answer bears; empty where it bears none."""
+    return str(answer.get("model") or "")[:200] if isinstance(answer, dict) else ""
 
 
 def _whole(reply: Reply) -> Reply:

@@ -26,9 +26,11 @@ def read(answer: Any) -> Reply:
         content = _text(message.get("content"))
         text = spoken(content, thoughts) or str(message.get("refusal") or "")
         top = () if thoughts.strip() else _top(choice.get("logprobs"))  # else of the first thought
+        usable = all(value < 0.01 for _, value in top)
         finish = str(choice.get("finish_reason") or "")
         thought = bool(thoughts.strip()) or spoken(content) != content
-        return Reply(text, top, finish, refusal, tokens_of(answer), thought=thought)
+        error = "" if usable else f"its log-probabilities are none: {dict(top)}"[:200]
+        return Reply(text, top if usable else (), finish, refusal, tokens_of(answer), None, error, thought)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise Failed(
             "transport", f"the answer is not a chat completion ({type(error).__name__}: {str(answer)[:100]})"
@@ -46,10 +48,10 @@ def _text(content: object) -> str:
 
 
 def _top(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """(token, log-probability) of the likeliest first tokens; none where one is no log-probability."""
+    """(token, log-probability) of the likeliest first tokens that have one; NaN for what is no number."""
     first = ((logprobs or {}).get("content") or [{}])[0]
-    top = tuple((str(each["token"]), _number(each["logprob"])) for each in first.get("top_logprobs") or ())
-    return top if all(value < 0.01 for _, value in top) else ()
+    listed = [each for each in first.get("top_logprobs") or () if each["logprob"] is not None]
+    return tuple((str(each["token"]), _number(each["logprob"])) for each in listed)
 
 
 def _number(value: object) -> float:
