@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
-TAG = re.compile(r"<[a-zA-Z][\w-]*:[^<>]*>")  # <lora:name:0.8> and other extra networks
+# <lora:name:0.8> and other extra networks, <fromto[0.5]:…>, <break>, embedding:name
+TAG = re.compile(r"<[a-zA-Z][\w-]*(?:\[[^\[\]<>]*\])?:[^<>]*>|<break>|\bembedding:[\w./\\-]+")
 SCHEDULE = re.compile(r"\[([^\[\]:|]*):(?:([^\[\]:|]*):)?\s*\d*\.?\d+\s*\]")  # [from:to:when], [to:when]
 LATER = re.compile(r"\[([^\[\]:|]*)::\s*\d*\.?\d+\s*\]")  # [from::when]
+IN_TURN = re.compile(r"\[([^\[\]|]*(?:\|[^\[\]|]*)+)\]")  # [one|other]
+STRESS = re.compile(r"(?<![\w.])(-?)\d*\.?\d+::(.*?)(?:::|$)", re.DOTALL)  # 1.5::rain, night::
 WEIGHT = re.compile(r":\s*[-+]?\d*\.?\d+\s*(?=[)\]])")
 BRACKETS = re.compile(r"(?<!\\)[()\[\]{}]")
 ESCAPED = re.compile(r"\\([()\[\]{}\\])")
 BREAK = re.compile(r"\bBREAK\b")
+AND = re.compile(r"\bAND(?:_(?:PERP|SALT|TOPK))?\b")  # several prompts at once, each with a weight behind it
+AND_WEIGHT = re.compile(r"\s*:\s*(-?)\d*\.?\d+\s*$")
+ENDS, BEGINS = re.compile(r"\b[A-Z]{2,}\W*$"), re.compile(r"\W*[A-Z]{2,}\b")
 COMMAS = re.compile(r"\s*,(?:\s*,)+")
 
 
 def plain_words(prompt: str) -> str:
-    r"""A prompt without tags of extra networks, emphasis and BREAK.
+    r"""A prompt without extra networks, emphasis, BREAK and AND, and without parts of negative weight.
 
-    >>> plain_words("a fox, (fur:1.3) <lora:snow:0.8> BREAK [in snow], {{soft}} \\(plush\\)")
-    'a fox, fur in snow, soft (plush)'
+    >>> plain_words("a fox, (fur:1.3) <lora:snow:0.8> BREAK [in snow], {{soft}} \\(plush\\) AND a dog :0.5")
+    'a fox, fur in snow, soft (plush) and a dog'
     """
-    if not any(mark in prompt for mark in "<()[]{}\\") and "BREAK" not in prompt:
+    if not any(mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", ":")):
         return " ".join(prompt.split())
-    words = BREAK.sub(" ", TAG.sub(" ", prompt))
-    words = LATER.sub(r"\1", words)
-    words = SCHEDULE.sub(lambda found: f"{found[1]} {found[2]}" if found[2] is not None else found[1], words)
+    words = _repeated(TAG, " ", prompt)
+    words = _together(BREAK.sub(" ", STRESS.sub(lambda found: "" if found[1] else found[2], words)))
+    words = _repeated(LATER, r"\1", words)
+    words = _repeated(
+        SCHEDULE, lambda found: f"{found[1]} {found[2]}" if found[2] is not None else found[1], words
+    )
+    words = IN_TURN.sub(lambda found: found[1].replace("|", " "), words)
     words = BRACKETS.sub("", WEIGHT.sub("", words))
     words = COMMAS.sub(",", " ".join(ESCAPED.sub(r"\1", words).split())).replace(" ,", ",")
-    return words.strip(" ") if not words.startswith(",") else words.strip(" ,")
+    return words.strip(" ,") if words.startswith(",") or not prompt.rstrip().endswith(",") else words
+
+
+def _repeated(pattern: re.Pattern[str], put: object, words: str) -> str:
+    """A pattern replaced until none is left inside another, at most a few times."""
+    for _ in range(5):
+        words, count = pattern.subn(put, words)  # type: ignore[call-overload]
+        if not count:
+            break
+    return words
+
+
+def _together(words: str) -> str:
+    """Prompts that are joined by AND, in one sentence; between words in capitals it is no syntax."""
+    parts = AND.split(words)
+    if len(parts) == 1 or any(ENDS.search(a) and BEGINS.match(b) for a, b in itertools.pairwise(parts)):
+        return words
+    weights = [AND_WEIGHT.search(part) for part in parts]
+    return "and".join(
+        f"{AND_WEIGHT.sub('', part)} " if weight else part
+        for part, weight in zip(parts, weights, strict=True)
+        if not (weight and weight[1])
+    ).strip()

@@ -1,33 +1,37 @@
 """A1111's form, which Forge and SD.Next write too: prompt, negative prompt and a line of settings.
 
-In a PNG's `parameters`, in the UserComment of JPEG, WebP and AVIF, and in a .txt beside the image. Sites run
-the lines together.
+In a PNG's `parameters`, in the UserComment of JPEG, WebP and AVIF, in XMP, and in a .txt beside the image.
+Sites run the lines together.
 """
 
 from __future__ import annotations
 
 import re
 
-from rankkit.io.prompts.embedded.container import Found, Texts, as_json
+from rankkit.io.prompts.embedded.container import Found, Texts, as_json, in_xmp
 
 PROGRAM = "A1111"
+PLACES = ("UserComment", "ImageDescription", "comment")
 
 # On a line of its own, or run together with what stands before it, by a full stop in place of the line break.
-NEGATIVE = re.compile(r"(?:^|\n)[ \t]*Negative prompt:|\.?[ \t]*\bNegative prompt:")
-SETTINGS = re.compile(r"(?:^|\n)[ \t]*Steps: ?\d+|\.?[ \t]*\bSteps: ?\d+(?=, [A-Z][\w ]*: )")
+NEGATIVE = re.compile(r"^[ \t]*Negative prompt:", re.MULTILINE)
+NEGATIVE_WITHIN = re.compile(r"\.?[ \t]*\bNegative prompt:")
+SETTINGS = re.compile(
+    r"^[ \t]*(?:Steps: ?\d"
+    r"|(?:Sampler|Seed|CFG scale|Size|Model|Model hash|Width|Schedule type|Version): [^\n]*\bSteps: ?\d)",
+    re.MULTILINE,
+)
+SETTINGS_WITHIN = re.compile(r"\.?[ \t]*\bSteps: ?\d+(?=, [A-Z][\w ]*: )")
+PAIRS = re.compile(r"(?:^|[,\n])\s*[A-Z][\w ]{0,40}: ")
 
 
 def read(texts: Texts) -> Found | None:
-    """The prompt of `parameters`, or of a UserComment that has the form."""
+    """The prompt of `parameters`, or of a UserComment, an ImageDescription or XMP that has the form."""
     parameters = texts.get("parameters")
     if parameters is not None and not _is_data(parameters):
-        found = parse_parameters(parameters)
-        if found is not None:
-            return found
-        words = parameters.strip()
-        return Found(PROGRAM, words) if words and words[0] not in "{[" else None
-    for name in ("UserComment", "ImageDescription", "comment"):
-        found = parse_parameters(texts.get(name, ""))
+        return parse_parameters(parameters) or _words_alone(parameters)
+    for text in (*(texts.get(name, "") for name in PLACES), in_xmp(texts, "dc:description")):
+        found = parse_parameters(text)
         if found is not None:
             return found
     return None
@@ -36,18 +40,42 @@ def read(texts: Texts) -> Found | None:
 def parse_parameters(text: str) -> Found | None:
     """A text in A1111's form;
 
-    None where it has neither a negative prompt nor settings, and so is not in that form.
+    None where it has neither a negative prompt on a line of its own nor settings, and so is not in that form.
     """
     if _is_data(text):
         return None
-    settings = list(SETTINGS.finditer(text))
-    negative = NEGATIVE.search(text)
-    if not settings or (negative is None and "Steps" not in text):
+    text = text.replace("\r\n", "\n")
+    end = _settings(text)
+    own = NEGATIVE.search(text)
+    if end is None and own is None:
         return None
-    end = settings[-1].start()
-    if negative is not None and negative.start() < end:
+    negative = own if own is not None else NEGATIVE_WITHIN.search(text)
+    if negative is not None and (end is None or negative.start() < end):
         return Found(PROGRAM, text[: negative.start()].strip(), negative=text[negative.end() : end].strip())
+    prompt, _, last = text[:end].strip().rpartition("\n")
+    if last.startswith("-") and "Guidance Scale:" in text[end:]:  # how Draw Things writes a negative prompt
+        return Found(PROGRAM, prompt.strip(), negative=last[1:].strip())
     return Found(PROGRAM, text[:end].strip())
+
+
+def _settings(text: str) -> int | None:
+    """Where the settings begin: on the last line that is one of settings, else within the one line.
+
+    A prompt for a detail, among the settings, may hold settings of its own.
+    """
+    lines = list(SETTINGS.finditer(text))
+    if lines:
+        return lines[-1].start()
+    negative = NEGATIVE_WITHIN.search(text)
+    within = SETTINGS_WITHIN.search(text, negative.end() if negative else 0)
+    return within.start() if within else None
+
+
+def _words_alone(text: str) -> Found | None:
+    """A text in `parameters` without the form, which other tools write; unless it is a line of settings."""
+    words = text.strip()
+    plain = words[0] not in "{[" and len(PAIRS.findall(words)) < 2
+    return Found(PROGRAM, words) if plain else None
 
 
 def _is_data(text: str) -> bool:

@@ -4,33 +4,26 @@ decoded rightly or not at all.
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 from PIL import Image
 
 from rankkit.core.images import read
+from rankkit.io.prompts.embedded.chunks import SIGNATURE, texts_alone
 
-# texts stand before the pixels or behind them; no more of either end is searched for a sign of one
-EDGE = 2**16
+EDGE = 2**16  # bytes of either end of a file that are searched for a sign of a text
 LONGEST = 2**22  # characters of one text
-SIGNS = (
-    b"tEXt",
-    b"zTXt",
-    b"iTXt",
-    b"Exif",
-    b"EXIF",
-    b"eXIf",
-    b"http://ns.adobe.com/xap",
-    b"\xff\xfe",
-    b"mif1",
-    b"XMP ",
-)
+SIGNS = (b"Exif", b"EXIF", b"http://ns.adobe.com/xap", b"\xff\xfe", b"mif1", b"XMP ")
+LONGEST_XMP = 200_000  # characters of a packet
+IN_WEBP = 0x0C  # the flags of a WebP that has EXIF or XMP behind its pixels
 
 EXIF_IFD, USER_COMMENT = 0x8769, 0x9286
 IFD0 = {
@@ -61,20 +54,44 @@ class Found:
 
 def texts_in(path: str) -> dict[str, str]:
     """The texts of an image file; none where it cannot be opened: scoring it will say why."""
-    edges = list(_edges(path))
-    if not any(sign in edge for edge in edges for sign in SIGNS):
-        return {}
     try:
+        source = _with_texts(path)
+        if source is None:
+            return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(source) as image:
                 found = dict(_texts(image))
-                if len(edges) > 1 and image.format == "PNG" and _has_text(edges[1]):
-                    image.load()  # reads the chunks behind the pixels
-                    found |= dict(_texts(image))
     except Exception:  # decoders raise whatever they like
         return {}
     return {name: text for name, text in found.items() if len(text) <= LONGEST}
+
+
+def _with_texts(path: str) -> str | BytesIO | None:
+    """What to open for the texts of a file: itself, of a PNG its texts alone; None without a sign of any."""
+    head = read(path, (0, EDGE))
+    if not isinstance(head, bytes):
+        return None
+    if head.startswith(SIGNATURE):
+        alone = texts_alone(path)
+        return BytesIO(alone) if alone else None
+    if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
+        return path if head[20] & IN_WEBP else None
+    if head.startswith(b"\xff\xd8"):  # before the first scan
+        edges = [head.partition(b"\xff\xda")[0]]
+    else:
+        tail = read(path, (max(os.path.getsize(path) - EDGE, 0), EDGE))
+        edges = [head, tail if isinstance(tail, bytes) else b""]
+    return path if any(sign in edge for edge in edges for sign in SIGNS) else None
+
+
+def in_xmp(texts: Texts, name: str) -> str:
+    """The text of an element of the XMP packet, ``dc:description``; empty where it has none."""
+    _, _, rest = texts.get("xmp", "")[:LONGEST_XMP].partition(f"<{name}>")
+    inside, closed, _ = rest.partition(f"</{name}>")
+    _, item, listed = inside.partition("<rdf:li")
+    text = listed.partition(">")[2].partition("</rdf:li>")[0] if item else inside
+    return html.unescape(text).strip() if closed else ""
 
 
 def as_json(text: object) -> Any:
@@ -168,20 +185,3 @@ def _text(value: object) -> str:
 
 def _is_latin(text: str) -> bool:
     return bool(re.fullmatch(r"[\x00-\xff]*", text))
-
-
-def _has_text(edge: bytes) -> bool:
-    return any(sign in edge for sign in (b"tEXt", b"zTXt", b"iTXt", b"eXIf"))
-
-
-def _edges(path: str) -> Iterator[bytes]:
-    """The parts of a file in which a text may begin; in a JPEG that is what comes before the first scan."""
-    head = read(path, (0, EDGE))
-    if not isinstance(head, bytes):
-        return
-    if head.startswith(b"\xff\xd8"):
-        yield head.partition(b"\xff\xda")[0]
-        return
-    yield head
-    tail = read(path, (max(os.path.getsize(path) - EDGE, 0), EDGE))
-    yield tail if isinstance(tail, bytes) else b""

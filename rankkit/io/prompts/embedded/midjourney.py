@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 
-from rankkit.io.prompts.embedded.container import Found, Texts
+from rankkit.io.prompts.embedded.container import Found, Texts, in_xmp
 
 PROGRAM = "Midjourney"
 JOB = re.compile(r"\bJob ID:\s*[0-9a-fA-F-]{8,}")
 PARAMETERS = re.compile(r"(?:^|\s)(?:--|—)[a-zA-Z]\w*\b")
 URLS = re.compile(r"^(?:<?https?://\S+>?\s+)+")
-WEIGHTS = re.compile(r"::-?\d*\.?\d*")
+WEIGHT = re.compile(r"::(-?\d*\.?\d*)")  # of the part before it
 
 
 def read(texts: Texts) -> Found | None:
     """What stands before the first ``--parameter`` and the job's id, without the addresses of image
-    prompts.
+    prompts and without parts of negative weight.
     """
-    for name in ("Description", "ImageDescription"):
-        text = texts.get(name, "")
+    for text in (
+        texts.get("Description", ""),
+        texts.get("ImageDescription", ""),
+        in_xmp(texts, "dc:description"),
+    ):
         if JOB.search(text):
             words = PARAMETERS.split(JOB.split(text)[0])[0]
-            return Found(PROGRAM, " ".join(WEIGHTS.sub(" ", URLS.sub("", words)).split()))
+            parts = WEIGHT.split(URLS.sub("", words))
+            told = [
+                part for part, weight in zip(parts[::2], [*parts[1::2], ""], strict=True) if "-" not in weight
+            ]
+            return Found(PROGRAM, " ".join(" ".join(told).split()))
     return None

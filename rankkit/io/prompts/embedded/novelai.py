@@ -13,10 +13,10 @@ def read(texts: Texts) -> Found | None:
     """The prompt of the comment; of version 4 and later the base caption and the characters' captions,
     joined.
     """
-    inside = as_object(texts.get("UserComment"))
-    known = {**texts, **{name: value for name, value in inside.items() if isinstance(value, str)}}
-    comment = as_object(known.get("Comment"))
-    if "NovelAI" not in known.get("Software", "") and not (
+    known = {**texts, **as_object(texts.get("UserComment"))}
+    inside = known.get("Comment")
+    comment = inside if isinstance(inside, dict) else as_object(inside)
+    if "NovelAI" not in str(known.get("Software", "")) and not (
         {"uc", "prompt"} <= comment.keys() or "v4_prompt" in comment
     ):
         return None

@@ -50,7 +50,17 @@ def read_texts(texts: Texts, file_name: str = "") -> Found | None:
         found: Found | None = program.read(texts)
         if found is not None:
             return found
-    return comfyui.read(texts, file_name) or midjourney.read(texts) or a1111.read(texts) or _chunk(texts)
+    graph = comfyui.read(texts, file_name)
+    if graph is not None:
+        return _stated(graph, texts)
+    return midjourney.read(texts) or a1111.read(texts) or _chunk(texts)
+
+
+def _stated(graph: Found, texts: Texts) -> Found:
+    """The prompt of a graph; where it cannot be followed, the one that the saving node wrote beside it."""
+    stated = a1111.read(texts) if graph.prompt is None else None
+    wrong = stated is None or not stated.prompt or stated.prompt == stated.negative
+    return graph if stated is None or wrong else stated
 
 
 def _chunk(texts: Texts) -> Found | None:
