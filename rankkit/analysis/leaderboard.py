@@ -10,7 +10,7 @@ import io
 import json
 import math
 import posixpath
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +53,12 @@ class Summary:
 
 @dataclass(frozen=True)
 class Table:
-    """A leaderboard: `entries` (files or folders) by `rankers`."""
+    """A leaderboard: `entries` (files or folders) by `rankers`; `left_out` rows no longer count."""
 
     entries: tuple[str, ...]
     rankers: tuple[str, ...]
     cells: Mapping[tuple[str, str], Summary]
+    left_out: int = 0
 
     def as_json(self) -> list[dict[str, Any]]:
         """One object per cell; NaN is null."""
@@ -76,9 +77,9 @@ def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
         lambda: defaultdict(lambda: defaultdict(list))
     )
     prompts: dict[str, int] = {}
-    names = _labels(files)
+    names, left_out = _labels(files), Counter[str]()
     for file, name in zip(files, names, strict=True):
-        for row in read_rows(file):
+        for row in read_rows(file, lambda row: left_out.update(rows=1)):
             entry = name if by == "file" else posixpath.dirname(row["image"]) or "."
             ranker = label(row)
             cell = cells.setdefault((entry, ranker), Summary(entry, ranker))
@@ -100,7 +101,7 @@ def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
     if len(entries) > 1:
         for cell in cells.values():
             cell.wins = _wins(cell.entry, contests[cell.ranker].values())
-    return Table(entries, rankers, cells)
+    return Table(entries, rankers, cells, left_out["rows"])
 
 
 def label(row: Row) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rankkit.cli.console import print_result, say
+from rankkit.cli.console import print_result, say, say_left_out
 from rankkit.cli.program import Json, PromptOption, PromptsOption, Specs, named, program
 
 
@@ -56,6 +56,7 @@ def table(
 
     found = leaderboard.table(files, by=by.value)
     print_result(leaderboard.render(found, form=form.value, win_rate=win_rate))
+    say_left_out(found.left_out)
 
 
 @program.command()

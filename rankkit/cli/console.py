@@ -97,6 +97,19 @@ def count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def earlier_rows(number: int) -> str:
+    """``1 row of an earlier prompt or image``, ``2 rows of earlier prompts or images``."""
+    one = "1 row of an earlier prompt or image"
+    return one if number == 1 else f"{number} rows of earlier prompts or images"
+
+
+def say_left_out(number: int) -> None:
+    """Say that rows which no longer count were left out, if there were any."""
+    if number:
+        are = "is" if number == 1 else "are"
+        say(f"{earlier_rows(number)} {are} left out (rankkit score --prune drops such rows)")
+
+
 def best_images(rows: Iterable[Any], top: int = 3) -> Iterator[str]:
     """Each ranker's best images of each group, a line each, in the order of the rows."""
     from itertools import groupby

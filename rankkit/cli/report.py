@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rankkit.cli.console import say
+from rankkit.cli.console import say, say_left_out
 from rankkit.cli.program import program
 
 
@@ -36,5 +37,8 @@ def write_gallery(file: Path, html: Path, parameters: dict[str, object], extra: 
 
     check_no_input(html, extra, "is also named by --extra, and would be replaced")
     sections = [read_section(page) for page in extra]
-    gallery(read_rows(file), html, beside=file, parameters=parameters, extras=sections)
+    left_out = Counter[str]()
+    rows = read_rows(file, lambda row: left_out.update(rows=1))
+    gallery(rows, html, beside=file, parameters=parameters, extras=sections)
+    say_left_out(left_out["rows"])
     say(f"report written to {html}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankkit.cli.console import best_images, count, print_result, results, say
+from rankkit.cli.console import best_images, count, earlier_rows, print_result, results, say
 from rankkit.cli.program import PromptOption, PromptsOption, Specs, named, program
 from rankkit.cli.report import write_gallery
 
@@ -52,6 +52,10 @@ def score(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score at most this many images.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard existing scores.")] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Drop rows of images that are gone or whose prompt has changed since."),
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when any image abstained.")] = False,
     engine: Annotated[Engine, typer.Option(help="Score here, or on a Ray cluster.")] = Engine.local,
 ) -> None:
@@ -64,7 +68,7 @@ def score(
     from rankkit.io.prompts import survey
     from rankkit.registry.load import prepare
     from rankkit.report.output import check_page_output
-    from rankkit.scoring.engine import check_output
+    from rankkit.scoring.checks import check_output
     from rankkit.scoring.engine import score as score_images
 
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
@@ -83,6 +87,7 @@ def score(
             prompt=prompt,
             limit=limit,
             overwrite=overwrite,
+            prune=prune,
             engine=engine.value,
             say=say,
             progress=progress,
@@ -121,5 +126,10 @@ def _summarise(outcome: Outcome, output: Path | None) -> None:
     where = f"; rows written to {output}" if output else ""
     done = f"{outcome.scored} scored, {outcome.reused} known already, {outcome.abstained} abstained"
     say(f"{count(outcome.images, 'image')} in {count(outcome.groups, 'group')}: {done}{where}")
+    if outcome.stale:
+        kept, drops = ("is kept", "drops it") if outcome.stale == 1 else ("are kept", "drops them")
+        say(f"{earlier_rows(outcome.stale)} {kept}; --prune {drops}")
+    if outcome.pruned:
+        say(f"{earlier_rows(outcome.pruned)} {'is' if outcome.pruned == 1 else 'are'} dropped")
     for reason, number in outcome.reasons.most_common(5):
         say(f"  {number} × {reason}")

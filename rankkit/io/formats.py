@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -16,7 +16,7 @@ from typing import Any, Protocol, TextIO
 from rankkit.errors import BadRows, UsageError
 from rankkit.io.atomic import replacing_file, settle
 from rankkit.io.row_tables import FORMULA, Csv, Parquet, pyarrow_parquet
-from rankkit.io.rows import FIELDS, NEEDED, TEXT_FIELDS, Row, Write, completed
+from rankkit.io.rows import FIELDS, NEEDED, TEXT_FIELDS, Row, Write, completed, why_stale
 
 __all__ = [
     "FORMATS",
@@ -25,6 +25,7 @@ __all__ = [
     "TEXT_FIELDS",
     "Format",
     "Jsonl",
+    "all_rows",
     "format_of",
     "from_json",
     "pyarrow_parquet",
@@ -66,11 +67,26 @@ def format_of(path: str | os.PathLike[str]) -> Format:
     return FORMATS[suffix]
 
 
-def read_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
-    """The rows of a .jsonl, .csv or .parquet file, one by one; a torn last line is left out.
+def read_rows(path: str | os.PathLike[str], left_out: Callable[[Row], object] | None = None) -> Iterator[Row]:
+    """The rows of a .jsonl, .csv or .parquet file that count, one by one; a torn last line is left out.
 
-    Raises `BadRows` for a file that is not rows of ours, naming the file and the line.
+    Rows of images that are gone, or whose prompt has changed since (`rankkit.io.rows.why_stale`), are kept
+    in the file but do not count: `left_out` is called with each of them. Raises `BadRows` for a file that is
+    not rows of ours, naming the file and the line.
     """
+    return _counting(all_rows(path), left_out)
+
+
+def _counting(rows: Iterator[Row], left_out: Callable[[Row], object] | None) -> Iterator[Row]:
+    for row in rows:
+        if why_stale(row) is None:
+            yield row
+        elif left_out is not None:
+            left_out(row)
+
+
+def all_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
+    """Every row of a file, also those that no longer count; otherwise as `read_rows`."""
     path = Path(path)
     kind = format_of(path)
     if path.is_dir():

@@ -20,6 +20,8 @@ FIELDS = (
 TEXT_FIELDS = ("group", "prompt", "image", "sha256", "ranker", "version", "kind", "error")
 JSON_FIELDS = ("options", "details")
 NUMBER_FIELDS = ("score", "stderr", "rank")
+STALE = "stale"  # the key of `details` that says why a row no longer counts: one of these
+IMAGE_GONE, PROMPT_CHANGED = "its image is gone", "its image has another prompt or group now"
 NEEDED = frozenset(("group", "image", "ranker", "score"))  # what makes a record a row; the rest may be absent
 
 
@@ -123,6 +125,12 @@ def completed(record: Mapping[str, Any]) -> Row:
         "details": {},
     }
     return cast(Row, {name: record.get(name, empty[name]) for name in FIELDS})
+
+
+def why_stale(row: Row) -> str | None:
+    """Why a row no longer counts: `IMAGE_GONE`, `PROMPT_CHANGED`, or None where it does count."""
+    reason = row["details"].get(STALE)
+    return reason if reason in (IMAGE_GONE, PROMPT_CHANGED) else None
 
 
 def locate(name: str, beside: str | os.PathLike[str]) -> str | None:

@@ -21,7 +21,7 @@ from rankkit.errors import RunStopped
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row, row
 from rankkit.registry.load import Prepared
-from rankkit.scoring.ledger import Key
+from rankkit.scoring.plan import Key
 
 CHUNK = 64  # images a pointwise ranker sees at once
 

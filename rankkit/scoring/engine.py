@@ -14,20 +14,22 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from rankkit.core.prefetch import prefetch
 from rankkit.errors import BadSource, RankkitError, UsageError
-from rankkit.io.formats import read_rows, replacing
-from rankkit.io.outputs import check_row_output
+from rankkit.io.formats import all_rows, replacing
 from rankkit.io.prompts import Survey
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared
+from rankkit.scoring.checks import check_output, is_gone, need_prompts
 from rankkit.scoring.chunks import Work, fingerprint, local
 from rankkit.scoring.journal import Journal
-from rankkit.scoring.ledger import Key, Ledger, scope
+from rankkit.scoring.ledger import Ledger, scope
+from rankkit.scoring.plan import Key
 
 Say = Callable[[str], None]
 Progress = Callable[[int], None]  # called with the number of scores that are newly settled
@@ -35,13 +37,18 @@ Progress = Callable[[int], None]  # called with the number of scores that are ne
 
 @dataclass
 class Outcome:
-    """What a run did: images planned, scores made now and found settled already, and why images abstained."""
+    """What a run did: images planned, scores made now and found settled already, and why images abstained.
+
+    `stale` rows of earlier runs are kept but no longer count; `pruned` ones were dropped.
+    """
 
     images: int = 0
     groups: int = 0
     scored: int = 0
     reused: int = 0
     abstained: int = 0
+    stale: int = 0
+    pruned: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
 
 
@@ -53,6 +60,7 @@ def score(
     prompt: str | None = None,
     limit: int | None = None,
     overwrite: bool = False,
+    prune: bool = False,
     engine: Literal["local", "ray"] = "local",
     say: Say = lambda text: None,
     progress: Callable[[int], contextlib.AbstractContextManager[Progress]] | None = None,
@@ -62,18 +70,23 @@ def score(
     The suffix says the format: .jsonl, .csv or .parquet.
 
     Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version
-    and options are the same; with `overwrite` they are dropped. `output` is replaced whole at the end. Raises
-    `UsageError` for an `output` that is no file of rows, or that this run reads; `RankkitError` when the run
-    cannot go on: what was scored until then is in the journal.
+    and options are the same; with `overwrite` they are dropped. Rows of images that are gone, or whose prompt
+    has changed since, are kept but no longer count; with `prune` they are dropped. `output` is replaced whole
+    at the end. Raises `UsageError` for an `output` that is no file of rows, or that this run reads;
+    `RankkitError` when the run cannot go on: what was scored until then is in the journal.
     """
     surveys = list(surveys)
     check_output(output, surveys)
+    if prune and limit is not None:
+        raise UsageError(
+            "--prune cannot tell which images are gone where --limit leaves some out; give one of them"
+        )
     rankers = list(
         {scope(ranker.identity, ""): ranker for ranker in rankers}.values()
     )  # however often and however it is written
     with Ledger() as ledger, Journal(output) as journal:
         _plan(ledger, surveys, prompt, limit, say)
-        _need_prompts(ledger, rankers, say)
+        need_prompts(ledger, rankers, say)
         earlier = _load_previous(ledger, journal, output, overwrite, say)
         outcome = Outcome(ledger.planned(), ledger.groups())
         with (
@@ -92,8 +105,10 @@ def score(
                         ledger.put(found)
                         outcome.scored += len(found)
                         advance(len(found))
+        gone = partial(is_gone, roots=[found.root for found in surveys], beside=output)
+        ledger.mark_stale([ranker.identity for ranker in rankers], gone)
         try:
-            _write(ledger, rankers, output, outcome)
+            _write(ledger, rankers, output, outcome, prune)
         except OSError as error:
             reason = f"{error.strerror or error}; every score is kept in {journal.path}"
             raise RankkitError(f"{output}: {reason}: make room and give the same command again") from None
@@ -101,21 +116,6 @@ def score(
 
 
 # --- before ---
-
-
-def check_output(output: Path, surveys: Sequence[Survey]) -> None:
-    """Refuse an output that is no file of rows, or that this run or the next would read as prompts.
-
-    Raises `UsageError`.
-    """
-    roots = [found.root for found in surveys]
-    check_row_output(output, [place for root in roots for place in (root.manifest, root.path) if place])
-    for root in roots:
-        if output.stem == "metadata" and not root.files and root.path.absolute() in output.absolute().parents:
-            raise UsageError(
-                f"{output}: the next run over {root.label or 'this folder'} would read it as prompts; "
-                "give another -o"
-            )
 
 
 def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: int | None, say: Say) -> None:
@@ -133,25 +133,12 @@ def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: 
         )
 
 
-def _need_prompts(ledger: Ledger, rankers: Sequence[Prepared], say: Say) -> None:
-    """Rankers that need a prompt refuse images without one, by name, before any weights are loaded."""
-    needy = [ranker.identity.ranker for ranker in rankers if ranker.needs_prompt]
-    missing, some = ledger.without_prompt()
-    if not needy or not missing:
-        return
-    names = ", ".join(some) + (" …" if missing > len(some) else "")
-    who = f"{' and '.join(needy)} cannot do without a prompt"
-    if missing == ledger.planned():
-        raise BadSource(f"{who}, and no image has one ({names}); give --prompt TEXT or --prompts FILE")
-    say(f"{who}, and {missing} images have none: {names}")
-
-
 def _load_previous(ledger: Ledger, journal: Journal, output: Path, overwrite: bool, say: Say) -> bool:
     """Take in what earlier runs scored. Returns whether there was anything."""
     if overwrite:
         journal.forget()
         return False
-    count = ledger.load_previous(read_rows(output)) if output.exists() else 0
+    count = ledger.load_previous(all_rows(output)) if output.exists() else 0
     interrupted = ledger.load_previous(journal.rows())
     if interrupted:
         say(f"{journal.path}: going on with {interrupted} scores of a run that was interrupted")
@@ -235,15 +222,20 @@ def _ray(
 # --- after ---
 
 
-def _write(ledger: Ledger, rankers: Sequence[Prepared], output: Path, outcome: Outcome) -> None:
+def _write(ledger: Ledger, rankers: Sequence[Prepared], output: Path, outcome: Outcome, prune: bool) -> None:
     """Replace the output: this run's verdicts with ranks filled in, then whatever else it held."""
+    named = [(ranker.identity, ranker.independent) for ranker in rankers]
     with replacing(output) as write:
-        for found, planned in ledger.ranked_rows(
-            [(ranker.identity, ranker.independent) for ranker in rankers]
-        ):
+        for found, planned in ledger.ranked_rows(named):
             write(found)
             if planned and found["error"]:
                 outcome.abstained += 1
                 outcome.reasons[f"{found['ranker']}: {found['error']}"] += 1
         for found in ledger.untouched_rows(ranker.identity for ranker in rankers):
             write(found)
+        for found in ledger.stale_rows(named):
+            if prune:
+                outcome.pruned += 1
+            else:
+                outcome.stale += 1
+                write(found)

@@ -1,150 +1,41 @@
-"""What there is to score and what has been.
-
-A private database on disk, so that 40 000 images need no more memory than 400.
-
-It lives in a temporary file that vanishes with the process; nothing in it is ever the only copy of anything.
-"""
+"""What there is to score (`Plan`) and what has been: the rows of this run and of earlier ones."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rankkit.core.panel import combine_scores, stated_weights
 from rankkit.core.text import plain, printable
 from rankkit.core.types import Identity, ranks
-from rankkit.errors import RankkitError
 from rankkit.io.formats import from_json, to_json
 from rankkit.io.prompts.base import Item
-from rankkit.io.rows import Row
+from rankkit.io.rows import IMAGE_GONE, PROMPT_CHANGED, STALE, Row, why_stale
+from rankkit.scoring.plan import Key, Plan
 
 SCHEMA = """
-CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
-CREATE TABLE items (id INTEGER PRIMARY KEY, grp INTEGER, name TEXT, path BLOB, start INTEGER, size INTEGER,
-                    prompt TEXT, metadata TEXT, error TEXT, UNIQUE (grp, name));
-CREATE INDEX by_group ON items (grp, id);
-CREATE TABLE rows (id INTEGER PRIMARY KEY, scope TEXT, grp TEXT, ranker TEXT, image TEXT, cache_key TEXT,
-                   score REAL, status TEXT, place INTEGER, row TEXT, UNIQUE (scope, image));
+CREATE TABLE rows (id INTEGER PRIMARY KEY, scope TEXT, grp TEXT, ranker TEXT, image TEXT, prompt TEXT,
+                   cache_key TEXT, score REAL, status TEXT, place INTEGER, row TEXT, UNIQUE (scope, image));
 """
 
 PLANNED = "SELECT grp FROM items"  # the groups that have images in this run
 
-# What a row is: of an earlier run and not (yet) part of this one, or part of this run's result.
+# What a row is: of an earlier run and not (yet) part of this one, or part of this run's result. Any other
+# status is the reason why it no longer counts.
 EARLIER, CURRENT = "earlier", "current"
 
-Key = tuple[int, int]  # (group, item): the order in which everything is scored and written
 
-
-class Ledger:
-    """Items to score, in order of groups, and rows by scope.
+class Ledger(Plan):
+    """The plan of a run, and rows by scope.
 
     One scope is one ranker's verdict on one group.
     """
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", isolation_level=None)  # "": a temporary file of sqlite's own
-        self._db.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000;" + SCHEMA
-        )
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Drop everything. Trouble of the database is trouble of the disk it lies on."""
-        self._db.close()
-        if isinstance(error, sqlite3.Error):
-            place = os.environ.get("SQLITE_TMPDIR") or os.environ.get("TMPDIR") or "/var/tmp"
-            raise RankkitError(
-                f"{place}, where temporary files go: {error}; make room there and give the same command again"
-            ) from None
-
-    # --- items ---
-
-    def plan(self, items: Iterable[Item], limit: int | None = None) -> Iterator[Item]:
-        """Take items in and yield those that were.
-
-        One that stands twice in its group is taken once, and none beyond the limit.
-        """
-        self._db.execute("BEGIN")
-        room = math.inf if limit is None else limit - self.planned()
-        group = None
-        for item in items:
-            if room <= 0:
-                break
-            if item.group != group:
-                group = item.group
-                self._db.execute("INSERT OR IGNORE INTO groups (name) VALUES (?)", (printable(group),))
-            start, size = item.span or (None, None)
-            taken = self._db.execute(
-                "INSERT OR IGNORE INTO items (grp, name, path, start, size, prompt, metadata, error) "
-                "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM groups WHERE name = ?",
-                (
-                    *(
-                        printable(item.name),
-                        item.path.encode("utf-8", "surrogatepass"),
-                        start,
-                        size,
-                        printable(item.prompt),
-                    ),
-                    *(
-                        json.dumps(plain(item.metadata)) if item.metadata else None,
-                        item.error,
-                        printable(item.group),
-                    ),
-                ),
-            ).rowcount
-            if taken:
-                room -= 1
-                yield item
-        self._db.execute("COMMIT")
-
-    def planned(self) -> int:
-        """How many images there are to score."""
-        return int(self._one("SELECT count(*) FROM items"))
-
-    def groups(self) -> int:
-        """How many groups they form."""
-        return int(self._one("SELECT count(DISTINCT grp) FROM items"))
-
-    def without_prompt(self, some: int = 3) -> tuple[int, list[str]]:
-        """How many images have no prompt, and the names of some of them."""
-        names = self._db.execute("SELECT name FROM items WHERE prompt = '' LIMIT ?", (some,)).fetchall()
-        return int(self._one("SELECT count(*) FROM items WHERE prompt = ''")), [name for (name,) in names]
-
-    def items(self) -> Iterator[tuple[Key, Item]]:
-        """Every item, group by group; rows may be put while this is being read."""
-        key = (-1, -1)
-        while page := self._db.execute(
-            "SELECT i.grp, i.id, i.path, i.name, g.name, i.prompt, i.metadata, i.start, i.size, i.error "
-            "FROM items i JOIN groups g ON g.id = i.grp WHERE (i.grp, i.id) > (?, ?) ORDER BY i.grp, i.id "
-            "LIMIT 256",
-            key,
-        ).fetchall():
-            for grp, number, path, name, group, prompt, metadata, start, size, error in page:
-                key = (grp, number)
-                span = None if start is None else (start, size)
-                yield (
-                    key,
-                    Item(
-                        path.decode("utf-8", "surrogatepass"),
-                        name,
-                        group,
-                        prompt,
-                        json.loads(metadata) if metadata else {},
-                        span,
-                        error,
-                    ),
-                )
-
-    # --- rows ---
+        super().__init__()
+        self._db.executescript(SCHEMA)
 
     def load_previous(self, rows: Iterable[Row]) -> int:
         """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one.
@@ -154,7 +45,10 @@ class Ledger:
         count = 0
         self._db.execute("BEGIN")
         for row in rows:
-            self._put(row, EARLIER, None)
+            stale = why_stale(row)
+            if stale is not None:
+                row["details"] = {key: value for key, value in row["details"].items() if key != STALE}
+            self._put(row, stale or EARLIER, None)
             count += 1
         self._db.execute("COMMIT")
         return count
@@ -187,6 +81,50 @@ class Ledger:
     def members(self, identity: Identity, group: str) -> int:
         """How many images earlier runs ranked together in this scope."""
         return int(self._one("SELECT count(*) FROM rows WHERE scope = ?", scope(identity, group)))
+
+    def mark_stale(self, rankers: Iterable[Identity], gone: Callable[[str], bool]) -> None:
+        """Rows of earlier runs count no longer where the image is gone, or where it has another prompt now.
+
+        Of the run's own rankers also where it stands in another group now. A run that was limited to some
+        images says nothing of the others, and marks none.
+        """
+        if self.limited:
+            return
+        names = self._db.execute(
+            "SELECT DISTINCT image FROM rows WHERE status = ? AND image NOT IN (SELECT name FROM items)",
+            (EARLIER,),
+        ).fetchall()
+        self._db.execute("BEGIN")
+        self._db.executemany(
+            "UPDATE rows SET status = ? WHERE image = ? AND status = ?",
+            ((IMAGE_GONE, name, EARLIER) for (name,) in names if gone(name)),
+        )
+        named = [_ranker(identity) for identity in rankers]
+        self._db.execute(
+            "UPDATE rows SET status = ? WHERE status = ? AND image IN (SELECT name FROM items) "
+            "AND NOT EXISTS (SELECT 1 FROM items i JOIN groups g ON g.id = i.grp WHERE i.name = rows.image "
+            "AND i.prompt = rows.prompt AND (g.name = rows.grp "
+            f"OR rows.ranker NOT IN ({', '.join('?' * len(named))})))",
+            (PROMPT_CHANGED, EARLIER, *named),
+        )
+        self._db.execute("COMMIT")
+
+    def stale_rows(self, rankers: Iterable[tuple[Identity, bool]]) -> Iterator[Row]:
+        """The rows that no longer count, without ranks and with the reason in their details.
+
+        The flag beside an identity is that of `ranked_rows`.
+        """
+        whole = [_ranker(identity) for identity, independent in rankers if not independent]
+        for text, reason in self._db.execute(
+            "SELECT row, status FROM rows WHERE status NOT IN (?, ?) AND NOT (grp IN (SELECT name "
+            f"FROM groups WHERE id IN ({PLANNED})) AND ranker IN ({', '.join('?' * len(whole))})) "
+            "ORDER BY id",
+            (EARLIER, CURRENT, *whole),
+        ):
+            row = from_json(text)
+            row["rank"], row["of"] = None, 0
+            row["details"] = {**row["details"], STALE: reason}
+            yield row
 
     def ranked_rows(self, rankers: list[tuple[Identity, bool]]) -> Iterator[tuple[Row, bool]]:
         """The rows of every planned group by each ranker, and whether their image was planned.
@@ -269,20 +207,18 @@ class Ledger:
     def _put(self, row: Row, status: str, place: int | None) -> None:
         identity = Identity(row["ranker"], row["version"], row["options"])
         self._db.execute(
-            "INSERT INTO rows (scope, grp, ranker, image, cache_key, score, status, place, row) VALUES (?, "
-            "?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (scope, image) DO UPDATE SET cache_key = excluded.cache_key, score = "
-            "excluded.score, "
-            "status = excluded.status, place = excluded.place, row = excluded.row",
+            "INSERT INTO rows (scope, grp, ranker, image, prompt, cache_key, score, status, place, row) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (scope, image) DO UPDATE SET prompt = excluded.prompt, "
+            "cache_key = excluded.cache_key, score = excluded.score, status = excluded.status, "
+            "place = excluded.place, row = excluded.row",
             (
                 *(scope(identity, row["group"]), printable(row["group"]), _ranker(identity), row["image"]),
+                printable(row["prompt"]),
                 cache_key(row["sha256"], row["prompt"], row["version"]),
                 *(row["score"], status, place, to_json(row)),
             ),
         )
-
-    def _one(self, query: str, *values: Any) -> Any:
-        return self._db.execute(query, values).fetchone()[0]
 
 
 def _ranker(identity: Identity) -> str:

@@ -17,7 +17,7 @@ from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.scoring.chunks import CHUNK, Work, local
-from rankkit.scoring.ledger import Key
+from rankkit.scoring.plan import Key
 
 
 class Scorer:

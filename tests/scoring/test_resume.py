@@ -26,7 +26,7 @@ from score_runs import (
 )
 
 from rankkit.errors import RankkitError
-from rankkit.io.formats import to_json
+from rankkit.io.formats import all_rows, to_json
 from rankkit.scoring.journal import Journal
 
 
@@ -91,7 +91,7 @@ def test_a_prompt_that_makes_another_group_keeps_the_rows_of_the_first(place):
     score("in", "prompt-color", "out.jsonl", prompt="a red door")
     assert score("in", "prompt-color", "out.jsonl", prompt="a green door").scored == 4
     assert score("in", "prompt-color", "out.jsonl", prompt="a red door").scored == 0
-    assert len(keyed(rows("out.jsonl"))) == 8
+    assert len(keyed(list(all_rows("out.jsonl")))) == 8
 
 
 def test_a_changed_option_adds_rows_beside_the_old_ones(place):
@@ -159,7 +159,7 @@ def test_an_abstention_of_an_image_that_is_gone_is_kept_but_no_longer_counted(pl
     (place / "in" / "e.png").unlink()
     outcome = score("in", "sharpness", "out.jsonl")
     assert (outcome.images, outcome.reused, outcome.abstained) == (4, 4, 0) and not outcome.reasons
-    assert len(rows("out.jsonl")) == 5
+    assert len(list(all_rows("out.jsonl"))) == 5
 
 
 def test_overwrite_forgets_what_the_output_held(place):

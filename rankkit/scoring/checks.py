@@ -1,0 +1,61 @@
+"""Checks around a run: where its rows go, whether rankers get their prompts, which images are gone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rankkit.errors import BadSource, UsageError
+from rankkit.io.outputs import check_row_output
+from rankkit.io.prompts import Survey
+from rankkit.io.prompts.base import Root
+from rankkit.io.rows import locate
+from rankkit.registry.load import Prepared
+from rankkit.scoring.plan import Plan
+
+
+def check_output(output: Path, surveys: Sequence[Survey]) -> None:
+    """Refuse an output that is no file of rows, or that this run or the next would read as prompts.
+
+    Raises `UsageError`.
+    """
+    roots = [found.root for found in surveys]
+    check_row_output(output, [place for root in roots for place in (root.manifest, root.path) if place])
+    for root in roots:
+        if output.stem == "metadata" and not root.files and root.path.absolute() in output.absolute().parents:
+            raise UsageError(
+                f"{output}: the next run over {root.label or 'this folder'} would read it as prompts; "
+                "give another -o"
+            )
+
+
+def need_prompts(plan: Plan, rankers: Sequence[Prepared], say: Callable[[str], object]) -> None:
+    """Rankers that need a prompt refuse images without one, by name, before any weights are loaded."""
+    needy = [ranker.identity.ranker for ranker in rankers if ranker.needs_prompt]
+    missing, some = plan.without_prompt()
+    if not needy or not missing:
+        return
+    names = ", ".join(some) + (" …" if missing > len(some) else "")
+    who = f"{' and '.join(needy)} cannot do without a prompt"
+    if missing == plan.planned():
+        raise BadSource(f"{who}, and no image has one ({names}); give --prompt TEXT or --prompts FILE")
+    say(f"{who}, and {missing} images have none: {names}")
+
+
+def is_gone(image: str, *, roots: Sequence[Root], beside: Path) -> bool:
+    """Whether an image that a row names lay in one of the folders of this run and is there no more.
+
+    An image in an archive, or below a folder that may not be read, is not known to be gone.
+    """
+    if not any(_below(image, root) for root in roots) or locate(image, beside) is not None:
+        return False
+    found = next((parent for parent in Path(image).parents if parent.exists()), Path())
+    return found.is_dir() and os.access(found, os.X_OK)
+
+
+def _below(image: str, root: Root) -> bool:
+    if root.files:
+        return False
+    inside = not os.path.isabs(image) and not image.startswith("../")
+    return image.startswith(f"{root.label}/") if root.label else inside

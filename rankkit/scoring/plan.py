@@ -1,0 +1,139 @@
+"""The images of a run, group by group, in a private database on disk: memory does not grow with their number.
+
+It lives in a temporary file that vanishes with the process; nothing in it is ever the only copy of anything.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import Any, TypeVar
+
+from rankkit.core.text import plain, printable
+from rankkit.errors import RankkitError
+from rankkit.io.prompts.base import Item
+
+SCHEMA = """
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000;
+CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+CREATE TABLE items (id INTEGER PRIMARY KEY, grp INTEGER, name TEXT, path BLOB, start INTEGER, size INTEGER,
+                    prompt TEXT, metadata TEXT, error TEXT, UNIQUE (grp, name));
+CREATE INDEX by_group ON items (grp, id);
+CREATE INDEX by_name ON items (name);
+"""
+
+Key = tuple[int, int]  # (group, item): the order in which everything is scored and written
+
+P = TypeVar("P", bound="Plan")
+
+
+class Plan:
+    """Items to score, in order of groups."""
+
+    def __init__(self) -> None:
+        self._db = sqlite3.connect("", isolation_level=None)  # "": a temporary file of sqlite's own
+        self._db.executescript(SCHEMA)
+        self._limited = False
+
+    def __enter__(self: P) -> P:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Drop everything. Trouble of the database is trouble of the disk it lies on."""
+        self._db.close()
+        if isinstance(error, sqlite3.Error):
+            place = os.environ.get("SQLITE_TMPDIR") or os.environ.get("TMPDIR") or "/var/tmp"
+            raise RankkitError(
+                f"{place}, where temporary files go: {error}; make room there and give the same command again"
+            ) from None
+
+    def plan(self, items: Iterable[Item], limit: int | None = None) -> Iterator[Item]:
+        """Take items in and yield those that were.
+
+        One that stands twice in its group is taken once, and none beyond the limit.
+        """
+        self._db.execute("BEGIN")
+        room = math.inf if limit is None else limit - self.planned()
+        group = None
+        for item in items:
+            if room <= 0:
+                self._limited = True
+                break
+            if item.group != group:
+                group = item.group
+                self._db.execute("INSERT OR IGNORE INTO groups (name) VALUES (?)", (printable(group),))
+            start, size = item.span or (None, None)
+            taken = self._db.execute(
+                "INSERT OR IGNORE INTO items (grp, name, path, start, size, prompt, metadata, error) "
+                "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM groups WHERE name = ?",
+                (
+                    *(
+                        printable(item.name),
+                        item.path.encode("utf-8", "surrogatepass"),
+                        start,
+                        size,
+                        printable(item.prompt),
+                    ),
+                    *(
+                        json.dumps(plain(item.metadata)) if item.metadata else None,
+                        item.error,
+                        printable(item.group),
+                    ),
+                ),
+            ).rowcount
+            if taken:
+                room -= 1
+                yield item
+        self._db.execute("COMMIT")
+
+    def planned(self) -> int:
+        """How many images there are to score."""
+        return int(self._one("SELECT count(*) FROM items"))
+
+    def groups(self) -> int:
+        """How many groups they form."""
+        return int(self._one("SELECT count(DISTINCT grp) FROM items"))
+
+    def without_prompt(self, some: int = 3) -> tuple[int, list[str]]:
+        """How many images have no prompt, and the names of some of them."""
+        names = self._db.execute("SELECT name FROM items WHERE prompt = '' LIMIT ?", (some,)).fetchall()
+        return int(self._one("SELECT count(*) FROM items WHERE prompt = ''")), [name for (name,) in names]
+
+    def items(self) -> Iterator[tuple[Key, Item]]:
+        """Every item, group by group; rows may be put while this is being read."""
+        key = (-1, -1)
+        while page := self._db.execute(
+            "SELECT i.grp, i.id, i.path, i.name, g.name, i.prompt, i.metadata, i.start, i.size, i.error "
+            "FROM items i JOIN groups g ON g.id = i.grp WHERE (i.grp, i.id) > (?, ?) ORDER BY i.grp, i.id "
+            "LIMIT 256",
+            key,
+        ).fetchall():
+            for grp, number, path, name, group, prompt, metadata, start, size, error in page:
+                key = (grp, number)
+                span = None if start is None else (start, size)
+                yield (
+                    key,
+                    Item(
+                        path.decode("utf-8", "surrogatepass"),
+                        name,
+                        group,
+                        prompt,
+                        json.loads(metadata) if metadata else {},
+                        span,
+                        error,
+                    ),
+                )
+
+    @property
+    def limited(self) -> bool:
+        """Whether the limit of the run may have left images out."""
+        return self._limited
+
+    def _one(self, query: str, *values: Any) -> Any:
+        return self._db.execute(query, values).fetchone()[0]
