@@ -19,7 +19,7 @@ from typing import Any, get_args
 
 from rankkit.analysis.agreement import Agreement, Kendall, RankedEntry, Tally, Ties, Unreadable, cluster_of
 from rankkit.core.calling import rank_groups
-from rankkit.core.rankers import needs_prompt
+from rankkit.core.stated import needs_prompt
 from rankkit.core.text import one_line, plain
 from rankkit.core.types import Group, Ranker
 from rankkit.errors import BadSource, UsageError

@@ -17,7 +17,7 @@ from rankkit.analysis import judge_reliability
 from rankkit.analysis.stats import Rate, win_interval
 from rankkit.core import images
 from rankkit.core.calling import rank_groups
-from rankkit.core.rankers import needs_prompt
+from rankkit.core.stated import needs_prompt
 from rankkit.core.types import Group, Ranker, Ranking
 from rankkit.errors import BadSource
 from rankkit.io.prompts import survey

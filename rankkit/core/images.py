@@ -82,7 +82,7 @@ def decode(data: bytes) -> Decoded:
     except Image.DecompressionBombError as error:
         return Decoded(None, f"too large to decode safely: {error}")
     except UnidentifiedImageError:
-        return Decoded(None, f"not an image that Pillow can read ({_first_bytes(data)})")
+        return Decoded(None, f"not an image that Pillow can read (it begins with {data[:12]!r})")
     except MemoryError:
         return Decoded(None, "there is not enough memory to decode it")
     except Exception as error:  # decoders raise whatever they like (struct.error, SyntaxError, zlib.error …)
@@ -138,6 +138,11 @@ def fingerprint(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def content_hash(image: Image.Image) -> str:
+    """sha256 of an image's size and pixels, in hex: equal for equal images, whatever file they came from."""
+    return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()
+
+
 def _to_decoded(image: Image.Image) -> Decoded:
     notes: dict[str, Any] = {}
     if image.mode != "RGB":
@@ -161,7 +166,3 @@ def _to_decoded(image: Image.Image) -> Decoded:
     )  # a fresh image: no file handle, no metadata that would differ over a wire
     plain.paste(rgb)
     return Decoded(plain, None, notes)
-
-
-def _first_bytes(data: bytes) -> str:
-    return "it begins with " + repr(data[:12])

@@ -14,6 +14,7 @@ from PIL import Image
 
 from rankkit.core import aggregate
 from rankkit.core.binding import scored
+from rankkit.core.images import content_hash
 from rankkit.core.types import Group, Ranking
 
 # Reports call a pair a tie where P(i better) is this near to one half; utilities use P itself.
@@ -36,7 +37,7 @@ class Comparisons:
     """
 
     def __init__(self, group: Group, degree: int) -> None:
-        keys = [_content_hash(image) for image in group.images]
+        keys = [content_hash(image) for image in group.images]
         distinct = sorted(set(keys))
         seed = int.from_bytes(hashlib.sha256("".join(distinct).encode()).digest()[:8], "big")
         self.group = group
@@ -195,7 +196,3 @@ def _comparable(parts: Sequence[Sequence[int]], count: int) -> Sequence[int]:
 
 def _both_orders(pairs: Sequence[OrderedPair]) -> list[OrderedPair]:
     return [shown for i, j in pairs for shown in ((i, j), (j, i))]
-
-
-def _content_hash(image: Image.Image) -> str:
-    return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rankkit.core.binding import Call, Columns, bind, refuse_reserved, scored
 from rankkit.core.stated import DEGREE, PRIOR, check_stated, degree_of, function_kind, prior_of
-from rankkit.core.stated import kind_of as kind_of
-from rankkit.core.stated import needs_prompt as needs_prompt
 from rankkit.core.types import Group, Kind, Ranker, Ranking, Scored
 from rankkit.errors import BadOption, BrokenRanker
 

@@ -39,7 +39,9 @@ def kind_of(target: object) -> Kind:
     """
     if inspect.isfunction(target) or isinstance(target, functools.partial):
         return function_kind(target) or "listwise"
-    stated = _read(target, "kind", _is_kind, f"one of {', '.join(get_args(Kind))}")
+    stated = _read(
+        target, "kind", lambda value: value in get_args(Kind), f"one of {', '.join(get_args(Kind))}"
+    )
     kind: Kind = "listwise" if stated is None else stated
     return kind
 
@@ -125,10 +127,6 @@ def _read(target: object, attribute: str, fits: Callable[[Any], bool], expected:
     if not fits(value):
         raise BrokenRanker(f"{_name(target)} has {attribute} = {_shown(value)}; it is {expected}")
     return value
-
-
-def _is_kind(value: object) -> bool:
-    return isinstance(value, str) and value in get_args(Kind)
 
 
 def _is_degree(value: object) -> bool:

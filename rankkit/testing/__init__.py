@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from rankkit.core.images import content_hash
 from rankkit.core.types import Group, Ranker
 from rankkit.errors import RankkitError, UsageError
 from rankkit.testing.context import CheckContext, Reload, Unexpected
 from rankkit.testing.contract import ALL, FOUNDATIONS, Check, due
 from rankkit.testing.fakes import Biased, Fixed, Flaky
-from rankkit.testing.samples import content_hash, sample_groups
+from rankkit.testing.samples import sample_groups
 
 __all__ = [
     "Biased",

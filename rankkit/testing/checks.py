@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from PIL import Image
 
+from rankkit.core.images import content_hash
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError
 from rankkit.remote import wire
 from rankkit.testing.context import CheckContext, Unexpected, copy_of
-from rankkit.testing.samples import content_hash
 
 SIZES = ((1, 1), (1, 64), (64, 1), (7, 300), (96, 32))  # width, height
 PROMPTS = {

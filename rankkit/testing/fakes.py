@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image
 
 from rankkit.core.aggregate import sigmoid
+from rankkit.core.images import content_hash
 from rankkit.core.stated import kind_of
 from rankkit.core.types import Group, Kind, Ranker, Ranking
-from rankkit.testing.samples import content_hash
 
 Utility = Callable[[Image.Image], float]
 

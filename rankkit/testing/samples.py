@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,11 +50,6 @@ def sample_groups(seed: int = 0) -> list[Group]:
         _group(3, "grey noise", noise),
         _group(4, "a photograph of green hills under a blue sky", hills),
     ]
-
-
-def content_hash(image: Image.Image) -> str:
-    """sha256 of an image's size and pixels, in hex: equal for equal images, whatever file they came from."""
-    return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()
 
 
 def _group(number: int, prompt: str, images: Sequence[Image.Image], **metadata: Any) -> Group:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rankkit import Group, Ranking, lexicographic, mean_rank
-from rankkit.core.rankers import needs_prompt
+from rankkit.core.stated import needs_prompt
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
 
 NAN = math.nan

@@ -12,7 +12,7 @@ import rankkit
 from rankkit import Group, Pairwise, Pointwise, Ranking, Scored, build
 from rankkit.core import aggregate
 from rankkit.core.calling import describe
-from rankkit.core.rankers import kind_of, needs_prompt
+from rankkit.core.stated import kind_of, needs_prompt
 from rankkit.errors import BadOption, BrokenRanker
 
 
