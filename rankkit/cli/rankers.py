@@ -45,35 +45,43 @@ def list_(
 def check(
     spec: Annotated[str, typer.Argument(metavar="SPEC", help="The ranker to check, as after -r.")],
 ) -> None:
-    """Check what every ranker must do, on small images.
+    """Check what every ranker must do, on small images; a check that its card skips is not run.
 
     Exit code 1: a check failed.
     """
     from rankkit.registry.load import load
     from rankkit.testing import run_checks
 
-    results = list(run_checks(load(spec), reload=lambda **options: load(spec, **options)))
+    skip, problems = _from_cards(spec)
+    results = list(run_checks(load(spec), reload=lambda **options: load(spec, **options), skip=skip))
     for result in results:
         print_result(f"{result.word:<7} {result.id:<14} {result.sentence}")
-        if result.failure is not None:
-            print_result(f"{'':<22} {result.failure}")
-    problems = _card_problems(spec)
+        if result.failure is not None or result.skipped:
+            print_result(f"{'':<22} {result.failure or result.skipped}")
     for problem in problems:
         print_result(f"FAILED  card           {problem}")
     failed = [result.id for result in results if result.failed] + ["card"] * bool(problems)
-    count = len(results) + bool(problems)
+    count = sum(not result.skipped for result in results) + bool(problems)
     if failed:
         raise RankkitError(f"{spec} fails {len(failed)} of {count} checks: {', '.join(failed)}")
     print_result(f"{spec} passes all {count} checks")
 
 
-def _card_problems(spec: str) -> list[str]:
+def _from_cards(spec: str) -> tuple[dict[str, str], list[str]]:
+    """The checks that a ranker's card skips, with the reasons; and what is wrong with the cards of a spec."""
     from rankkit.registry import cards
     from rankkit.registry.catalog import installed
     from rankkit.registry.spec import parse
+    from rankkit.testing.contract import ALL
 
-    names = {member.name for member, _ in parse(spec)}
-    return [problem for offer in installed() if offer.name in names for problem in cards.problems(offer)]
+    names, ids = {member.name for member, _ in parse(spec)}, [check.id for check in ALL]
+    offers = [offer for offer in installed() if offer.name in names]
+    problems = [problem for offer in offers for problem in cards.problems(offer)]
+    stated = {check: why for offer in offers for check, why in cards.skips(offer).items() if why}
+    for unknown in sorted(set(stated) - set(ids)):
+        problems.append(f"card.toml: no check has the id {unknown!r}; the ids are {', '.join(ids)}")
+    # What one member of a panel may do, the panel may not.
+    return {} if len(names) > 1 else {check: stated[check] for check in stated if check in ids}, problems
 
 
 @program.command()

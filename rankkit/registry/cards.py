@@ -51,6 +51,7 @@ KEYS: Mapping[str, type] = {
     "parity": str,
     "precision": str,
     "files": str,
+    "skip": list,
 }
 """What a card.toml may state of a ranker, and the type of each."""
 
@@ -60,8 +61,8 @@ def problems(offer: Installed) -> list[str]:
 
     Keys that no card has, values of a wrong type, a file that cannot be read.
     """
-    found = []
-    for key, value in _cards(offer.distribution).get(offer.name, {}).items():
+    found, card = [], _cards(offer.distribution).get(offer.name, {})
+    for key, value in card.items():
         if key == "error":
             found.append(str(value))
         elif key not in KEYS:
@@ -70,7 +71,24 @@ def problems(offer: Installed) -> list[str]:
             found.append(f"card.toml has {key!r}; {hint}a card may have {', '.join(KEYS)}")
         elif not isinstance(value, KEYS[key]):
             found.append(f"card.toml: {key} = {value!r} is {type(value).__name__}, not {KEYS[key].__name__}")
+    for entry in card.get("skip", ()) if isinstance(card.get("skip"), list) else ():
+        if not _skip(entry)[1]:
+            found.append(
+                f"card.toml: skip = {entry!r} does not say why; write 'ID: reason', the id of a check"
+            )
     return found
+
+
+def skips(offer: Installed) -> dict[str, str]:
+    """The checks that a ranker's card says it is not meant to pass: their ids, each with the reason."""
+    stated = _cards(offer.distribution).get(offer.name, {}).get("skip")
+    return dict(_skip(entry) for entry in stated) if isinstance(stated, list) else {}
+
+
+def _skip(entry: object) -> tuple[str, str]:
+    """The id and the reason in ``images-matter: it judges the prompt alone``."""
+    check, _, reason = entry.partition(":") if isinstance(entry, str) else ("", "", "")
+    return check.strip(), reason.strip()
 
 
 def clash() -> str | None:

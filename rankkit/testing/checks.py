@@ -32,22 +32,30 @@ def opinion(context: CheckContext) -> None:
 
 
 def images_matter(context: CheckContext) -> None:
-    """A black image and a photo, or any two of the sample images, must not all score the same."""
+    """Under some prompt two images score differently: of its own group, a black one, or of any group.
+
+    Images of other groups are compared where each is scored by itself.
+    """
     usual = context.subject.images[0]
     black = Image.new("RGB", usual.size)
-    groups = [*context.groups, replace(context.subject, images=(black, usual), names=())]
-    rankings = [*context.together, *context.ask(groups[-1:], "a black image and another")]
-    known = [[score for score in ranking.scores if not math.isnan(score)] for ranking in rankings]
-    distinct = (
-        [set(scores) for scores in known]
-        if not context.pointwise
-        else [{score for scores in known for score in scores}]
-    )
-    if sum(map(len, known)) > 1 and all(len(scores) <= 1 for scores in distinct):
-        value = next(iter(next(scores for scores in distinct if scores)))
+    tried = context.ask([replace(context.subject, images=(black, usual), names=())], "a black image")
+    known = [_known(ranking) for ranking in (*context.together, *tried)]
+    if context.pointwise and not any(len(set(scores)) > 1 for scores in known):
+        every = (*(image for group in context.groups for image in group.images), black)
+        mixed = [replace(group, images=every, names=()) for group in context.groups]
+        known = [
+            _known(ranking) for ranking in context.ask(mixed, "all images under the prompt of each group")
+        ]
+    if sum(map(len, known)) > 1 and not any(len(set(scores)) > 1 for scores in known):
+        value = next(scores[0] for scores in known if scores)
         raise Unexpected(
-            f"all {sum(map(len, known))} images scored {value!r}, a black one too: the image did not matter"
+            f"under each of {len(context.groups)} prompts all images had one score (such as {value!r}), a "
+            f"black one too: the image did not matter"
         )
+
+
+def _known(ranking: Ranking) -> list[float]:
+    return [score for score in ranking.scores if not math.isnan(score)]
 
 
 def prompts_matter(context: CheckContext) -> None:

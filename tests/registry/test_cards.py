@@ -3,6 +3,7 @@ import sys
 
 import pytest
 
+from rankkit.cli.app import app
 from rankkit.registry import cards
 from rankkit.registry.catalog import Installed, installed
 
@@ -129,6 +130,10 @@ def test_the_unrelated_distribution_of_the_same_name_is_warned_of(distribution):
         ("needs_prompt = 'yes'", "needs_prompt = 'yes' is str, not bool"),
         ("range = 3", "range = 3 is int, not str"),
         ("range = [", "card.toml cannot be read"),
+        ("skip = 'images-matter'", "skip = 'images-matter' is str, not list"),
+        ("skip = ['images-matter']", "skip = 'images-matter' does not say why; write 'ID: reason'"),
+        ("skip = ['images-matter: ']", "skip = 'images-matter: ' does not say why"),
+        ("skip = ['order: it is the point', 3]", "skip = 3 does not say why"),
     ],
 )
 def test_what_is_wrong_with_a_card_is_named(distribution, card, says):
@@ -139,3 +144,38 @@ def test_what_is_wrong_with_a_card_is_named(distribution, card, says):
 
 def test_every_card_of_ours_is_right():
     assert not [problem for offer in installed() for problem in cards.problems(offer)]
+
+
+PLUGIN = """
+import rankkit
+
+@rankkit.pointwise
+def brevity(prompt):
+    return -float(len(prompt))
+"""
+
+
+def check(monkeypatch, capfd, name):
+    monkeypatch.setattr(sys, "argv", ["rankkit", "check", name])
+    with pytest.raises(SystemExit) as end:
+        app.main()
+    return end.value.code, *capfd.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("card", "code", "says"),
+    [
+        ("", 1, "fails 1 of"),
+        ("skip = ['images-matter: it judges the prompt alone']", 0, "skipped images-matter"),
+        ("skip = ['images-mater: it judges the prompt alone']", 1, "no check has the id 'images-mater'"),
+    ],
+)
+def test_a_card_says_that_the_images_are_not_meant_to_matter(
+    distribution, monkeypatch, capfd, card, code, says
+):
+    sys.modules.pop("brief_plugin", None)
+    files = {"brief_plugin/__init__.py": PLUGIN, "brief_plugin/card.toml": card + "\n"}
+    distribution("rankkit-brief", {"brief": "brief_plugin:brevity"}, files)
+    ended, out, err = check(monkeypatch, capfd, "brief")
+    assert ended == code and says in out + err
+    assert ("it judges the prompt alone" in out) == (code == 0)

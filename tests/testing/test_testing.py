@@ -140,6 +140,10 @@ def reads_the_first_word(groups):
     ]
 
 
+def reads_only_the_prompt(groups):
+    return [Ranking((float(len(group.prompt)),) * len(group.images)) for group in groups]
+
+
 def has_77_tokens(groups):
     assert all(len(group.prompt) < 300 for group in groups), "the prompt is too long"
     return Fixed(brightness).rank(groups)
@@ -183,6 +187,7 @@ GOOD = {
     "pointwise with float noise": by_group(
         lambda images: [brightness(image) + 1e-6 * i for i, image in enumerate(images)], "pointwise"
     ),
+    "pointwise by the size of the image": Fixed(lambda image: float(image.width)),
     "listwise": by_group(relative),
     "pairwise with a position bias": Judge(
         lambda image: brightness(image) / 50, position_bias=1.5, noise=0.5
@@ -191,6 +196,8 @@ GOOD = {
 BAD = [
     ("images-matter", Fixed(lambda image: 0.5)),
     ("images-matter", by_group(lambda images: [0.0 for _ in images])),
+    ("images-matter", by_call(reads_only_the_prompt, "pointwise")),
+    ("images-matter", by_call(reads_only_the_prompt)),
     ("prompts-matter", Deaf()),
     ("shape", by_call(too_few)),
     ("shape", by_call(lambda groups: [Ranking((1.0,)) for _ in groups])),
@@ -269,6 +276,10 @@ def test_a_check_can_be_skipped_for_a_reason():
     ]
     assert (skipped.id, skipped.skipped, skipped.word) == ("order", "it is the point", "skipped")
     check_ranker(ranker, skip={"order": "position is the point"})
+
+
+def test_a_ranker_that_is_meant_to_ignore_the_images_passes_where_that_check_is_skipped():
+    check_ranker(by_call(reads_only_the_prompt), skip={"images-matter": "it judges the prompt alone"})
 
 
 def test_a_check_that_does_not_exist_cannot_be_skipped():
