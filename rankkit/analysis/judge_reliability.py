@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-SUMS = ("calls", "failed_calls", "pairs", "ties", "triads", "circular_triads", "tokens")
-MEANS = ("swap_consistency", "position_bias")  # over the pairs judged in both orders
+SUMS = ("calls", "failed_calls", "pairs", "ties", "triads", "circular_triads", "repeats", "tokens")
+MEANS = {"swap_consistency": "pairs", "position_bias": "pairs", "repeat_consistency": "repeats"}
+"""Shares and means, and what each is over: pairs judged in both orders, calls made twice."""
 
 
 def total(groups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The diagnostics of a run, with the keys of a group's.
 
-    Counts are summed, shares are means over all pairs judged in both orders.
+    Counts are summed, shares are means over all pairs judged in both orders, or over all calls made twice.
 
     `zeta` is the mean over the groups that have one; `groups`, `apart` and `degraded` count groups: all,
     those whose comparisons do not connect all images, and those of which more than a fifth of the calls
@@ -24,12 +25,12 @@ def total(groups: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """
     told = list(groups)
     found: dict[str, Any] = {key: sum(_number(each.get(key)) for each in told) for key in SUMS}
-    for key in MEANS:
+    for key, over in MEANS.items():
         known = [
-            (_number(each[key]), _number(each.get("pairs", 1))) for each in told if each.get(key) is not None
+            (_number(each[key]), _number(each.get(over, 1))) for each in told if each.get(key) is not None
         ]
-        weight = sum(pairs for _, pairs in known)
-        found[key] = sum(value * pairs for value, pairs in known) / weight if weight else None
+        weight = sum(count for _, count in known)
+        found[key] = sum(value * count for value, count in known) / weight if weight else None
     zetas = [_number(each["zeta"]) for each in told if each.get("zeta") is not None]
     failures: Counter[str] = Counter()
     for each in told:
@@ -60,6 +61,10 @@ def words(run: Mapping[str, Any]) -> dict[str, str]:
     if run["swap_consistency"] is not None:
         of = f" of {pairs} {'pair' if run['pairs'] == 1 else 'pairs'}" if run["pairs"] else ""
         told["same answer in both orders"] = f"{100 * run['swap_consistency']:.0f} %{of}"
+    if run["repeat_consistency"] is not None:
+        told["same answer when asked again"] = (
+            f"{100 * run['repeat_consistency']:.0f} % of {run['repeats']:,.0f} calls"
+        )
     if run["position_bias"] is not None:
         told["position bias towards the first shown"] = (
             f"{run['position_bias']:+.2f} logits, cancelled".replace("-", "−")

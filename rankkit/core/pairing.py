@@ -48,6 +48,7 @@ class Comparisons:
         self.failed: list[tuple[OrderedPair, str]] = []  # calls without an answer, and the kind of failure
         self.reasons: dict[int, str] = {}  # the last failure of a distinct image, in words
         self.tokens = 0
+        self.repeats: list[bool] = []  # of each call that was made twice, whether both answers agree
 
     def record(self, first: int, second: int, answer: object) -> None:
         """Take in the answer of the call that showed `first` before `second`."""
@@ -56,6 +57,9 @@ class Comparisons:
         self.tokens += tokens if isinstance(tokens, int) else 0
         if 0 <= said.score <= 1:
             self.answers[first, second] = said.score
+            again = said.details.get("again")
+            if isinstance(again, (int, float)) and 0 <= again <= 1:
+                self.repeats.append((said.score - 0.5) * (again - 0.5) >= 0)
             return
         self.failed.append(((first, second), str(said.details.get("failure", "failed"))))
         no_probability = f"the comparison gave {said.score}, which is not a probability"
@@ -143,6 +147,9 @@ class Comparisons:
         if self.failed:
             found["failures"] = dict(Counter(kind for _, kind in self.failed))
             found["degraded"] = 5 * len(self.failed) > len(self.calls)
+        if self.repeats:
+            found["repeats"] = len(self.repeats)
+            found["repeat_consistency"] = sum(self.repeats) / len(self.repeats)
         if self.tokens:
             found["tokens"] = self.tokens
         return found

@@ -86,10 +86,10 @@ class Pairwise:
 
     `compare` takes any of ``firsts``, ``seconds``, ``prompts``, ``metadata`` (lists; the singular names ask
     for one pair per call) and returns P(first is better) for each pair, or a `Scored` whose details say more
-    (``error``, ``failure``: its kind in a word, ``tokens``). Every pair is asked in both orders and combined
-    in logit space, which cancels a constant position bias. A failed call is a missing edge, never a tie; an
-    image left without edges abstains. Scores are Bradley–Terry utilities in logits (maximum a posteriori),
-    comparable within one group only.
+    (``error``, ``failure``: its kind in a word, ``tokens``, ``again``: P of the same call made once more).
+    Every pair is asked in both orders and combined in logit space, which cancels a constant position bias. A
+    failed call is a missing edge, never a tie; an image left without edges abstains. Scores are Bradley–Terry
+    utilities in logits (maximum a posteriori), comparable within one group only.
 
     Up to 8 images every pair is asked; above, each image meets `degree` others
     (`rankkit.core.aggregate.schedule`). `prior` is the precision of the Gaussian prior on the utilities.

@@ -95,3 +95,9 @@ def test_what_is_no_number_is_taken_for_none():
         ]
     )
     assert run["calls"] == run["failed_calls"] == run["pairs"] == 0 and words(run)
+
+
+def test_how_often_a_judge_agrees_with_itself_is_weighted_by_the_calls_made_twice():
+    run = total([told(repeats=6, repeat_consistency=1.0), told(repeats=2, repeat_consistency=0.5), told()])
+    assert run["repeats"] == 8 and run["repeat_consistency"] == 7 / 8
+    assert words(run)["same answer when asked again"] == "88 % of 8 calls"

@@ -99,3 +99,13 @@ def test_ties_are_the_pairs_within_a_twentieth_of_one_half():
 
 def test_the_tokens_that_calls_cost_are_added_up():
     assert of(lambda first, second: Scored(0.5, details={"tokens": 7}), 3)["tokens"] == 42
+
+
+def test_calls_made_twice_tell_how_often_a_judge_agrees_with_itself():
+    def compare(first, second):
+        better = number(first) > number(second)
+        return Scored(0.9 if better else 0.1, details={"again": 0.6, "tokens": 2})
+
+    judge = of(compare, 3)
+    assert judge["repeats"] == 6 and judge["repeat_consistency"] == 0.5 and judge["calls"] == 6
+    assert "repeats" not in of(lambda first, second: Scored(0.5, details={"again": "maybe"}), 3)

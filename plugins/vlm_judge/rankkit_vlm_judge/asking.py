@@ -53,12 +53,13 @@ class Asker:
         """The model that answers, as exactly as it is known, and how it is asked: for the rows."""
         return {"model": self.transport.model, "asked_for": self.mode, **self.transport.changes}
 
-    def verdicts(self, questions: Sequence[Question]) -> list[Judgement]:
-        """One verdict per question.
+    def verdicts(self, questions: Sequence[Question], *, again: bool = False) -> list[Judgement]:
+        """One verdict per question; with `again` those of asking once more, which are kept beside the first.
 
         A question that occurs twice is asked once. Raises `RunStopped` where answers are missing for good.
         """
-        keys = [key(self.transport.model, self.mode, question) for question in questions]
+        mode = f"{self.mode}; again" if again else self.mode
+        keys = [key(self.transport.model, mode, question) for question in questions]
         known = {each: found for each in dict.fromkeys(keys) if (found := self.cache.get(each)) is not None}
         open_ = {each: question for each, question in zip(keys, questions, strict=True) if each not in known}
         if open_ and self.stopped is not None:

@@ -12,7 +12,7 @@ from rankkit import RankkitError
 from rankkit.errors import BadOption
 from rankkit.plugin import with_defaults
 from rankkit_vlm_judge.asking import Asker
-from rankkit_vlm_judge.budget import Budget
+from rankkit_vlm_judge.budget import Budget, Caps
 from rankkit_vlm_judge.cache import Cache, default_path
 from rankkit_vlm_judge.calls import Transport
 from rankkit_vlm_judge.options import USUAL, ConnectionOptions, check
@@ -23,7 +23,15 @@ def connect(**given: Unpack[ConnectionOptions]) -> Asker:
     """Check the options, open the cache, reach the model."""
     options = with_defaults(ConnectionOptions, given)
     check(options)
-    budget = Budget(options["max_calls"], options["max_tokens"])
+    budget = Budget(
+        Caps(
+            options["max_calls"],
+            options["max_tokens"],
+            options["max_cost"],
+            options["price_in"] or 0.0,
+            options["price_out"] or 0.0,
+        )
+    )
     fields = Fields(read_fields(options["request"]), options["thinking"])
     longest, said = options["max_answer_tokens"], fields.words
     if options["url"] is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, TypedDict
 
 from rankkit.errors import BadOption
@@ -43,6 +44,15 @@ class ConnectionOptions(TypedDict, total=False):
     max_tokens: Annotated[int | None, Default(None)]
     """Tokens that one run may use, in the same way."""
 
+    max_cost: Annotated[float | None, Default(None)]
+    """Money that one run may use, in the same way, by the tokens that the server counts and both prices."""
+
+    price_in: Annotated[float | None, Default(None)]
+    """Price of a million tokens that the model reads, in any currency."""
+
+    price_out: Annotated[float | None, Default(None)]
+    """Price of a million tokens that the model writes, in the same currency."""
+
     concurrency: Annotated[int, Default(16)]
     """Requests under way at once."""
 
@@ -82,5 +92,17 @@ def check(options: ConnectionOptions) -> None:
         value = options[name]  # type: ignore[literal-required]
         if value is not None and not value > 0:
             raise BadOption(f"{name}={value} is not a positive number")
+    _check_money(options)
     if options["url"] is None and options["request"] is not None:
         raise BadOption("request= holds fields for a server; give its url=, or leave request= out")
+
+
+def _check_money(options: ConnectionOptions) -> None:
+    cost, *prices = options["max_cost"], options["price_in"], options["price_out"]
+    for name, value in zip(("max_cost", "price_in", "price_out"), (cost, *prices), strict=True):
+        if value is not None and not 0 <= value < math.inf:
+            raise BadOption(f"{name}={value} is not an amount of money")
+    if cost is not None and (None in prices or not any(prices)):
+        raise BadOption("max_cost= needs the prices of a million tokens: price_in= and price_out=")
+    if cost is not None and options["url"] is None:
+        raise BadOption("max_cost= is for a server that is paid by the token; leave it out, or give url=")

@@ -58,6 +58,13 @@ class Question:
         """The images, in the order shown."""
         return (part for part in self.parts if isinstance(part, EncodedImage))
 
+    @property
+    def place(self) -> float:
+        """A number in [0, 1) that is this pair's own, whichever image is shown first."""
+        texts = [part for part in self.parts if isinstance(part, str)]
+        said = json.dumps([*texts, *sorted(image.sha256 for image in self.images())])
+        return int(hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:12], 16) / 16**12
+
     @cached_property
     def content(self) -> list[object]:
         """Everything that is asked, as JSON can hold it; images by the hash of the bytes that are sent."""

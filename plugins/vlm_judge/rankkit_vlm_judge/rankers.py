@@ -23,7 +23,8 @@ class VlmJudge(Pairwise):
 
     Every pair is asked in both orders. `criteria` replaces the text that says what better means;
     `max_side` is the longer side in pixels that images are scaled down to; `degree`: how many others an
-    image meets in a group above eight. All other options say which model is asked and how: see
+    image meets in a group above eight; `repeat`: the share of pairs that are asked once more, which tells how
+    often the judge agrees with itself. All other options say which model is asked and how: see
     `ConnectionOptions`.
     """
 
@@ -35,11 +36,14 @@ class VlmJudge(Pairwise):
         criteria: str | None = None,
         max_side: int = 768,
         degree: int = 8,
+        repeat: float = 0.0,
         **connection: Unpack[ConnectionOptions],
     ) -> None:
         if degree < 2 or degree % 2:
             raise BadOption(f"degree={degree} is not an even number from 2 on")
-        self.degree = degree
+        if not 0 <= repeat <= 1:
+            raise BadOption(f"repeat={repeat} is not a share of pairs between 0 and 1, as 0.05")
+        self.degree, self.repeat = degree, repeat
         self.criteria = criteria or questions.CRITERIA
         self.max_side = _side(max_side)
         self.asker = connect(**connection)
@@ -64,7 +68,11 @@ class VlmJudge(Pairwise):
             questions.which_is_better(prompt, encoded[first], encoded[second], self.criteria)
             for first, second, prompt in zip(firsts, seconds, prompts, strict=True)
         ]
-        return [_scored(verdict) for verdict in self.asker.verdicts(asked)]
+        verdicts = self.asker.verdicts(asked)
+        drawn = [k for k, question in enumerate(asked) if question.place < self.repeat]
+        repeated = self.asker.verdicts([asked[k] for k in drawn], again=True)
+        again = dict(zip(drawn, repeated, strict=True))
+        return [_scored(verdict, again.get(k)) for k, verdict in enumerate(verdicts)]
 
 
 class Vqa(Pointwise):
@@ -103,8 +111,13 @@ class _EncodedImages(dict[int, EncodedImage]):
         return self.setdefault(id(image), EncodedImage(image, self.side))
 
 
-def _scored(verdict: Judgement) -> Scored:
+def _scored(verdict: Judgement, again: Judgement | None = None) -> Scored:
+    """A verdict as rankkit takes it, with that of the same question asked once more."""
     details: dict[str, object] = {"tokens": verdict.tokens}
+    if again is not None:
+        details["tokens"] = verdict.tokens + again.tokens
+        if again.outcome == "ok":
+            details["again"] = again.p
     if verdict.outcome == "ok":
         return Scored(verdict.p, details={**details, "answer_mass": verdict.mass})
     return Scored(

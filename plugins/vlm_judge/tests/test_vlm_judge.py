@@ -347,13 +347,16 @@ SHARED = {
     "url": None, "model": None, "mode": "auto", "cache": "usual", "max_calls": None, "max_tokens": None,
     "concurrency": 16, "timeout": 60.0, "tries": 6, "backoff": 0.5, "patience": 120.0, "api_key_env": None,
     "device": "auto", "dtype": "auto", "batch_size": 8, "max_answer_tokens": 2048, "thinking": "auto",
-    "request": None,
+    "request": None, "max_cost": None, "price_in": None, "price_out": None,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("name", "own"),
-    [("vlm-judge", {"criteria": None, "max_side": 768, "degree": 8}), ("vqa", {"max_side": 768})],
+    [
+        ("vlm-judge", {"criteria": None, "max_side": 768, "degree": 8, "repeat": 0.0}),
+        ("vqa", {"max_side": 768}),
+    ],
 )
 def test_both_rankers_take_the_same_connection_options_and_their_own(name, own):
     with pytest.raises(BadOption) as refused:

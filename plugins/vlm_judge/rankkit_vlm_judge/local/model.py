@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from rankkit import RankkitError, RunStopped
-from rankkit_vlm_judge.budget import Budget
+from rankkit_vlm_judge.budget import Budget, Usage
 from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.local.inputs import Inputs, Prepared, prepare_inputs
 from rankkit_vlm_judge.replies import Reply, variants
@@ -73,7 +73,7 @@ class Local:
             size = self._claim(ready)
             batch, ready = ready[:size], ready[size:]
             for (place, _, _), reply in zip(batch, self._run(batch), strict=True):
-                self.budget.settle(reply.tokens)
+                self.budget.settle(Usage(either=reply.tokens))
                 yield place, reply
 
     def _claim(self, ready: Sequence[tuple[int, Call, Prepared]]) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from rankkit_vlm_judge.budget import Usage
 from rankkit_vlm_judge.replies import Reply, spoken
 from rankkit_vlm_judge.server.failures import Failed
 
@@ -29,8 +30,9 @@ def read(answer: Any) -> Reply:
         usable = all(value < 0.01 for _, value in top)
         finish = str(choice.get("finish_reason") or "")
         thought = bool(thoughts.strip()) or spoken(content) != content
+        tokens = (usage_of(answer) or Usage()).tokens
         error = "" if usable else f"its log-probabilities are none: {dict(top)}"[:200]
-        return Reply(text, top if usable else (), finish, refusal, tokens_of(answer), None, error, thought)
+        return Reply(text, top if usable else (), finish, refusal, tokens, None, error, thought)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise Failed(
             "transport", f"the answer is not a chat completion ({type(error).__name__}: {str(answer)[:100]})"
@@ -61,12 +63,15 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def tokens_of(answer: Any) -> int:
-    """The prompt and completion tokens that an answer says it used; 0 where it does not say."""
-    usage = answer.get("usage") if isinstance(answer, dict) else None
-    if not isinstance(usage, dict):
-        return 0
-    parts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    counts = [part for part in parts if isinstance(part, int)]
-    total = usage.get("total_tokens")
-    return sum(counts) if counts else total if isinstance(total, int) else 0
+def usage_of(answer: Any) -> Usage | None:
+    """The tokens that an answer says it used; None where it does not say."""
+    found = answer.get("usage") if isinstance(answer, dict) else None
+    if not isinstance(found, dict):
+        return None
+    read, written, both = (
+        value if isinstance(value := found.get(name), int) and value >= 0 else None
+        for name in ("prompt_tokens", "completion_tokens", "total_tokens")
+    )
+    if read is None and written is None:
+        return None if both is None else Usage(either=both)
+    return Usage(read or 0, written or 0)

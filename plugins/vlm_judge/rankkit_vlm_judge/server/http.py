@@ -17,8 +17,8 @@ from typing import Any
 import httpx2
 
 from rankkit import RunStopped
-from rankkit_vlm_judge.budget import Budget
-from rankkit_vlm_judge.server.completions import tokens_of
+from rankkit_vlm_judge.budget import Budget, Usage
+from rankkit_vlm_judge.server.completions import usage_of
 from rankkit_vlm_judge.server.failures import UNWELL, Again, Failed, HttpAnswer, exception_of
 from rankkit_vlm_judge.server.proxies import proxy_for, transport
 
@@ -158,12 +158,12 @@ class Server:
         charged = method == "POST"
         if charged:
             self.budget.claim()
-        tokens = 0
+        usage: Usage | None = Usage()
         try:
             answer = self._exchange(method, path, content)
             if not answer.good:
                 raise exception_of(answer)
-            tokens = tokens_of(answer.json)
+            usage = usage_of(answer.json)
             return answer.json
         except httpx2.TimeoutException:
             raise Again(
@@ -181,7 +181,7 @@ class Server:
             ) from None
         finally:
             if charged:
-                self.budget.settle(tokens)
+                self.budget.settle(usage)
 
     def _exchange(self, method: str, path: str, content: bytes | None) -> HttpAnswer:
         """One request; `timeout` holds for the whole answer, not only for each piece of it."""
