@@ -11,6 +11,7 @@ SCHEDULE = re.compile(r"\[([^\[\]:|]*):(?:([^\[\]:|]*):)?\s*\d*\.?\d+\s*\]")  # 
 LATER = re.compile(r"\[([^\[\]:|]*)::\s*\d*\.?\d+\s*\]")  # [from::when]
 IN_TURN = re.compile(r"\[([^\[\]|]*(?:\|[^\[\]|]*)+)\]")  # [one|other]
 STRESS = re.compile(r"(?<![\w.])(-?)\d*\.?\d+::(.*?)(?:::|$)", re.DOTALL)  # 1.5::rain, night::
+PLUSES = re.compile(r"(?<=\))[+-]+(?=[\s,.;)]|$)|(?<=[a-zA-Z]{3})\+{2,}(?=[\s,.;)]|$)")  # (word)++, word++
 WEIGHT = re.compile(r":\s*[-+]?\d*\.?\d+\s*(?=[)\]])")
 BRACKETS = re.compile(r"(?<!\\)[()\[\]{}]")
 ESCAPED = re.compile(r"\\([()\[\]{}\\])")
@@ -27,7 +28,9 @@ def plain_words(prompt: str) -> str:
     >>> plain_words("a fox, (fur:1.3) <lora:snow:0.8> BREAK [in snow], {{soft}} \\(plush\\) AND a dog :0.5")
     'a fox, fur in snow, soft (plush) and a dog'
     """
-    if not any(mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", ":")):
+    if not any(
+        mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", ":", "+")
+    ):
         return " ".join(prompt.split())
     words = _repeated(TAG, " ", prompt)
     words = _together(BREAK.sub(" ", STRESS.sub(lambda found: "" if found[1] else found[2], words)))
@@ -36,7 +39,7 @@ def plain_words(prompt: str) -> str:
         SCHEDULE, lambda found: f"{found[1]} {found[2]}" if found[2] is not None else found[1], words
     )
     words = IN_TURN.sub(lambda found: found[1].replace("|", " "), words)
-    words = BRACKETS.sub("", WEIGHT.sub("", words))
+    words = BRACKETS.sub("", WEIGHT.sub("", PLUSES.sub("", words)))
     words = COMMAS.sub(",", " ".join(ESCAPED.sub(r"\1", words).split())).replace(" ,", ",")
     return words.strip(" ,") if words.startswith(",") or not prompt.rstrip().endswith(",") else words
 

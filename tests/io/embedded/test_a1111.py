@@ -52,6 +52,8 @@ FORMS = {
         "Subject: a cat, Style: photo, Light: soft",
         None,
     ),
+    "another case and another colon": (f"a cat\nnegative prompt：x\n{SETTINGS}", "a cat", "x"),
+    "escaped line breaks": (f"a cat&#10;Negative prompt: x&#10;{SETTINGS}", "a cat", "x"),
     "AI Horde": (
         "a cat.Negative prompt: text, b&w.Steps: 50, Sampler: k_dpmpp_2s_a, CFG scale: 5, Seed: 1,Size: 8x8",
         "a cat",
@@ -74,7 +76,17 @@ def test_the_prompt_stands_before_the_negative_prompt_and_the_settings(name):
 
 @pytest.mark.parametrize(
     "text",
-    ["Screenshot", "None", "", "a cat", '{"prompt": "a cat"}', "OLYMPUS DIGITAL CAMERA", "Steps to heaven"],
+    [
+        "Screenshot",
+        "None",
+        "",
+        "a cat",
+        '{"prompt": "a cat"}',
+        "OLYMPUS DIGITAL CAMERA",
+        "Steps to heaven",
+        "Recipe. Steps: 3, Time: 20",
+        "Recipe\nSteps: 3",
+    ],
 )
 def test_a_text_without_the_form_is_no_prompt(text):
     assert parse_parameters(text) is None
@@ -93,6 +105,7 @@ def test_what_a_phone_or_camera_notes_is_no_prompt(tmp_path, text):
     [
         "Postprocess upscale by: 4, Postprocess upscaler: R-ESRGAN 4x+",
         "Model: x, Seed: 3, Width: 512",
+        "a cat | Negative prompt: x",
         "None",
     ],
 )
@@ -107,6 +120,13 @@ def test_the_form_is_read_from_xmp_too():
     assert read_texts({"xmp": packet}).prompt == "a cat & a dog"
     assert read_texts({"xmp": packet.replace("</dc:description>", "")}) is None
     assert read_texts({"xmp": "<dc:description>a photo</dc:description>"}) is None
+
+
+@pytest.mark.parametrize("word", ["unknown", "undefined ,,", "Positive prompt: undefined"])
+def test_what_a_saving_node_writes_where_it_knows_no_prompt_is_none(word):
+    for place in ("parameters", "UserComment"):
+        found = read_texts({place: f"{word}\nNegative prompt: {word}\n{SETTINGS}"})
+        assert found.prompt is None and "wrote" in found.why
 
 
 GRAPH = {

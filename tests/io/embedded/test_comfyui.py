@@ -256,3 +256,20 @@ def test_a_video_is_an_image_too():
 def test_a_graph_among_other_fields_of_a_site_is_read():
     fields = {**graph(), "extra": {"airs": []}, "extraMetadata": json.dumps({"prompt": "old"})}
     assert read_texts({"UserComment": json.dumps(fields)}).prompt == APPLE
+
+
+def test_a_second_stage_goes_on_with_the_first_ones_latent():
+    stages = {
+        "n34": node("StableCascade_EmptyLatentImage", width=1024),
+        "n36": node("StableCascade_StageB_Conditioning", conditioning=["40", 0], stage_c=["3", 0]),
+        "n40": node("ConditioningZeroOut", conditioning=["6", 0]),
+        "n33": node("KSampler", positive=["36", 0], negative=["40", 0], latent_image=["34", 1]),
+        "n8": node("VAEDecode", samples=["33", 0]),
+    }
+    assert prompt(graph(sampler={"latent_image": ["34", 0]}, **stages)) == APPLE
+
+
+@pytest.mark.parametrize("wrapped", ["\ufeff{}", "{}\0", " {}\n"])
+def test_a_graph_is_json_whatever_stands_around_it(wrapped):
+    assert read_texts({"prompt": wrapped.replace("{}", json.dumps(graph()))}).prompt == APPLE
+    assert read_texts({"prompt": json.dumps(json.dumps(graph()))}).prompt == APPLE, "encoded twice"

@@ -167,6 +167,7 @@ ENCODERS = [
         "a red apple, oil",
     ),
     (node("CLIPTextEncodeLumina2", system_prompt="superior", user_prompt=APPLE, clip=["4", 1]), APPLE),
+    (node("CLIPTextEncode", text="You are an assistant. <Prompt Start> a red apple", clip=["4", 1]), APPLE),
     (node("CLIPTextEncodeKandinsky5", clip_l="apple", qwen25_7b=APPLE, clip=["4", 1]), APPLE),
     (node("TextEncodeQwenImageEditPlus", prompt=APPLE, clip=["4", 1], image1=["40", 0]), APPLE),
     (

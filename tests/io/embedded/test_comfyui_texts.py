@@ -96,6 +96,7 @@ TEXTS = [
         ),
         "a red apple",
     ),
+    (node("Text Multiline", text="a red apple\n# a note to myself"), "a red apple"),
     (node("JWStringConcat", a="a red ", b="apple"), "a red apple"),
     (node("CR Combine Prompt", part1="a red", part2="apple", part3="", separator=" "), "a red apple"),
     (node("ttN concat", text1="a red", text2="apple", text3="", delimiter=" "), "a red apple"),
@@ -142,6 +143,8 @@ LOST = [
     (node("SomeDescriber", image=["40", 0], prompt="describe this"), "node 20"),
     (node("SDXLPromptStyler", text_positive="an apple", text_negative="x", style="cinematic"), "node 20"),
     (node("easy stylesSelector", positive="an apple", negative="x", select_styles="cinematic"), "node 20"),
+    (node("easy promptLine", prompt="a red apple\na blue bird", start_index=0), "node 20"),
+    (node("PrimitiveString", value="['a red apple', 'a blue bird']"), "list"),
     (node("SomeRelay", text="an apple", prefix="masterpiece"), "prefix"),
     (node("ShowText|pysssss", text=["41", 0], text_0="a text of the run before"), "node 41"),
     (
@@ -170,6 +173,7 @@ BY_OUTPUT = [
     (node("Text String", text="", text_b=NEGATIVE, text_c="", text_d=""), 0, ""),
     (node("Power Prompt (rgthree)", prompt=APPLE, insert_lora="CHOOSE"), 3, APPLE),
     (node("SDXL Power Prompt - Positive (rgthree)", prompt_g=APPLE, prompt_l="oil"), 3, APPLE),
+    (node("Prompt (LoraManager)", text=APPLE, clip=["4", 1]), 1, APPLE),
     (node("ttN text3BOX_3WAYconcat", text1="a cat", text2=APPLE, text3="", delimiter=","), 1, APPLE),
     (node("ttN text7BOX_concat", text1="a red", text2="apple", text3="", delimiter=" "), 7, APPLE),
 ]

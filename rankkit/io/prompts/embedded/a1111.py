@@ -6,6 +6,7 @@ Sites run the lines together.
 
 from __future__ import annotations
 
+import html
 import re
 
 from rankkit.io.prompts.embedded.container import Found, Texts, as_json, in_xmp
@@ -14,14 +15,18 @@ PROGRAM = "A1111"
 PLACES = ("UserComment", "ImageDescription", "comment")
 
 # On a line of its own, or run together with what stands before it, by a full stop in place of the line break.
-NEGATIVE = re.compile(r"^[ \t]*Negative prompt:", re.MULTILINE)
+NEGATIVE = re.compile(r"^[ \t]*Negative prompt[:：]", re.MULTILINE | re.IGNORECASE)
 NEGATIVE_WITHIN = re.compile(r"\.?[ \t]*\bNegative prompt:")
 SETTINGS = re.compile(
-    r"^[ \t]*(?:Steps: ?\d"
+    r"^[ \t]*(?:Steps: ?\d+[ \t]*(?:,|$)"
     r"|(?:Sampler|Seed|CFG scale|Size|Model|Model hash|Width|Schedule type|Version): [^\n]*\bSteps: ?\d)",
     re.MULTILINE,
 )
-SETTINGS_WITHIN = re.compile(r"\.?[ \t]*\bSteps: ?\d+(?=, [A-Z][\w ]*: )")
+SETTINGS_WITHIN = re.compile(
+    r"\.?[ \t]*\bSteps: ?\d+(?=,[^\n]*\b(?:Sampler|Seed|CFG scale|Size|Model): )", re.IGNORECASE
+)
+KEYS = re.compile(r"\b(?:Sampler|Seed|CFG scale|Guidance|Size|Model): ?\S", re.IGNORECASE)
+UNTOLD = re.compile(r"(?:Positive prompt:)?\s*(?:undefined|unknown|null)[\s,.]*", re.IGNORECASE)
 PAIRS = re.compile(r"(?:^|[,\n])\s*[A-Z][\w ]{0,40}: ")
 
 
@@ -29,12 +34,19 @@ def read(texts: Texts) -> Found | None:
     """The prompt of `parameters`, or of a UserComment, an ImageDescription or XMP that has the form."""
     parameters = texts.get("parameters")
     if parameters is not None and not _is_data(parameters):
-        return parse_parameters(parameters) or _words_alone(parameters)
+        return _told(parse_parameters(parameters) or _words_alone(parameters))
     for text in (*(texts.get(name, "") for name in PLACES), in_xmp(texts, "dc:description")):
         found = parse_parameters(text)
         if found is not None:
-            return found
+            return _told(found)
     return None
+
+
+def _told(found: Found | None) -> Found | None:
+    """What was found, unless a saving node wrote it that did not know the prompt."""
+    if found is not None and found.prompt is not None and UNTOLD.fullmatch(found.prompt):
+        return Found(PROGRAM, None, f"the program that saved it wrote {found.prompt[:40]!r} for a prompt")
+    return found
 
 
 def parse_parameters(text: str) -> Found | None:
@@ -44,10 +56,10 @@ def parse_parameters(text: str) -> Found | None:
     """
     if _is_data(text):
         return None
-    text = text.replace("\r\n", "\n")
+    text = (html.unescape(text) if "&#10;" in text else text).replace("\r\n", "\n")
     end = _settings(text)
     own = NEGATIVE.search(text)
-    if end is None and own is None:
+    if own is None and (end is None or not KEYS.search(text, end)):
         return None
     negative = own if own is not None else NEGATIVE_WITHIN.search(text)
     if negative is not None and (end is None or negative.start() < end):
@@ -74,7 +86,7 @@ def _settings(text: str) -> int | None:
 def _words_alone(text: str) -> Found | None:
     """A text in `parameters` without the form, which other tools write; unless it is a line of settings."""
     words = text.strip()
-    plain = words[0] not in "{[" and len(PAIRS.findall(words)) < 2
+    plain = words[0] not in "{[" and len(PAIRS.findall(words)) < 2 and "negative prompt" not in words.lower()
     return Found(PROGRAM, words) if plain else None
 
 

@@ -96,10 +96,12 @@ def in_xmp(texts: Texts, name: str) -> str:
 
 def as_json(text: object) -> Any:
     """A text as JSON, ``NaN`` included; None where it is none, or is nested too deeply."""
-    if not isinstance(text, str) or text.lstrip()[:1] not in ("{", "["):
+    text = text.strip("\ufeff\0 \t\r\n") if isinstance(text, str) else ""
+    if text[:1] not in ("{", "[") and text[:3] not in ('"{\\', '"[{'):
         return None
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        return json.loads(value) if isinstance(value, str) else value  # some programs encode it twice
     except (ValueError, RecursionError):
         return None
 

@@ -66,4 +66,8 @@ def _stated(graph: Found, texts: Texts) -> Found:
 def _chunk(texts: Texts) -> Found | None:
     """A chunk that is named `prompt` and holds plain text, whoever wrote it."""
     text = texts.get("prompt", "").strip()
-    return Found("a chunk named prompt", text) if text and text[0] not in "{[" else None
+    return (
+        Found("a chunk named prompt", text)
+        if text and text.strip('\ufeff\0"')[:1] not in ("{", "[")
+        else None
+    )

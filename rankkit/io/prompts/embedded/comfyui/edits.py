@@ -82,6 +82,8 @@ def changed(node: Node, text: Text) -> str | None:
     Raises `Lost` for one that changes its text in another way.
     """
     kind, mode = node.kind, node.inputs.get("mode")
+    if kind == "Text Multiline" and "text" in node.inputs:  # lines that begin with # are notes
+        return "\n".join(line for line in text("text").split("\n") if not line.lstrip().startswith("#"))
     if kind == "StringTrim":
         return text("string").strip()
     if kind == "StringSubstring":

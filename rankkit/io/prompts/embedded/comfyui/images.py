@@ -148,6 +148,10 @@ class ImageWalk:
         """The images or latents that a node makes its own of."""
         if samples(node):
             yield from (link for _, link in node.links(kinds.LATENT_INPUTS))
+            positive = node.link("positive")
+            conditions = self.graph.nodes.get(positive.key) if positive else None
+            if conditions:  # Stable Cascade's second stage goes on with the first one's latent
+                yield from (link for _, link in conditions.links(("stage_c",)))
             return
         name = chosen(node, self.graph)
         if name is not None:

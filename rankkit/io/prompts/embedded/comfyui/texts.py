@@ -30,7 +30,7 @@ class TextWalk:
         }
         if "populated_text" in found:
             return found["populated_text"]
-        texts = {name: text.strip() for name, text in found.items() if text.strip()}
+        texts = {name: _after_the_system(text) for name, text in found.items() if text.strip()}
         if set(texts) <= set(kinds.T5_FIELDS):
             return next((texts[name] for name in kinds.T5_FIELDS if name in texts), "")
         return ", ".join(dict.fromkeys(texts.values()))
@@ -57,6 +57,8 @@ class TextWalk:
         """A text as it stands, unless it is a template of which only one choice was drawn."""
         if words.TEMPLATE_TEXT.search(text):
             raise Lost(f"{owner.name} holds a template, and what was drawn from it stands nowhere")
+        if words.LIST_TEXT.fullmatch(text.strip()):
+            raise Lost(f"{owner.name} holds a list of texts that was written as one")
         return self._bounded(text)
 
     def _bounded(self, text: str) -> str:
@@ -66,7 +68,7 @@ class TextWalk:
 
     def _of_node(self, node: Node, slot: int, way: Way) -> str:
         field = words.field_of_output(node.kind, slot)
-        if field is not None:
+        if field is not None and self._adds(node) is None:
             return self.value(node.inputs.get(field, ""), node, way)
         if isinstance(node.inputs.get("populated_text"), str):
             return self.checked(node.inputs["populated_text"], node)
@@ -111,11 +113,14 @@ class TextWalk:
         style = node.inputs.get("select_styles", node.inputs.get("style", ""))
         if words.STYLERS.search(node.kind) and (slot or str(style).strip().lower() not in words.NO_STYLE):
             raise Lost(f"{node.name} adds the words of a style, which stand nowhere")
-        adds = next(
-            (name for name in node.inputs if words.ADDS.match(name) and _is_set(node.inputs[name])), None
-        )
-        if adds and words.field_of_output(node.kind, slot) is None:
+        adds = self._adds(node)
+        if adds:
             raise Lost(f"{node.name} adds its {adds} to the text, and it is not known how")
+
+    def _adds(self, node: Node) -> str | None:
+        """An input that adds to the text what stands elsewhere, if one is set."""
+        set_ = (name for name, value in node.inputs.items() if words.ADDS.match(name) and _is_set(value))
+        return next(set_, None)
 
     def _made_here(self, node: Node, slot: int, way: Way) -> str:
         def text(name: str) -> str:
@@ -132,8 +137,8 @@ class TextWalk:
         """The one text that a node holds or passes on. Raises `Lost` for none, and for more than one."""
         fields = [name for name in node.inputs if name in words.TEXT_FIELDS or words.JOINED.match(name)]
         names = [name for name in fields if is_text(node.inputs[name])]
-        if showing:  # what it was given, not what it showed the time before
-            names = [name for name in names if node.link(name)]
+        if showing:  # what it was given, not what it showed the time before: text_0, text2
+            names = [name for name in names if node.link(name) or name in words.TEXT_FIELDS]
         told = [name for name in names if node.link(name) or node.inputs[name].strip()]
         if len(told) == 1:
             return self.value(node.inputs[told[0]], node, way)
@@ -145,6 +150,11 @@ class TextWalk:
         raise Lost(
             f"{node.name} has more than one text ({several}), and it is not known what it makes of them"
         )
+
+
+def _after_the_system(text: str) -> str:
+    """A text without the instruction that Lumina's models are given before the prompt."""
+    return text.rpartition("<Prompt Start>")[2].strip()
 
 
 def is_text(value: Any) -> bool:

@@ -23,11 +23,12 @@ ADDS = re.compile(
 )
 TEMPLATES = re.compile(r"^DP[A-Z]|dynamic.?prompt|wildcard|random|noodle|\bnsp\b", re.IGNORECASE)
 TEMPLATE_TEXT = re.compile(r"\{[^{}]*\|[^{}]*\}|__[\w/*.-]+__")
+LIST_TEXT = re.compile(r"\[(['\"]).*\1\]", re.DOTALL)  # how Python shows a list
 TEMPLATE_MARK = re.compile(r"[{}|$]|__|<(?:random|wildcard)", re.IGNORECASE)
 STYLERS = re.compile(r"styler|styles?.?selector", re.IGNORECASE)
 NO_STYLE = ("", "base", "none", "no style", "no_style", "false", "[]")
 CHANGES = re.compile(
-    r"regex|extract|slice|split|truncat|format|pars|remov|filter|shuffl|sort|eval|express|json|length|count|dedup",
+    r"regex|extract|slice|split|truncat|format|pars|remov|filter|shuffl|sort|eval|express|json|length|count|dedup|prompt.?l(?:ine|ist)",
     re.IGNORECASE,
 )
 
@@ -69,6 +70,7 @@ FIELDS: tuple[tuple[re.Pattern[str], dict[int, str]], ...] = (
     (re.compile(r"^SDXL Power Prompt - Positive"), {3: "prompt_g", 4: "prompt_l"}),
     (re.compile(r"^SDXL Power Prompt - Simple"), {1: "prompt_g", 2: "prompt_l"}),
     (re.compile(r"^ImpactWildcardEncode"), {3: "populated_text"}),
+    (re.compile(r"^Prompt \(LoraManager\)|^PromptManager$"), {1: "text"}),
     (re.compile(r"^ttN text3BOX"), {0: "text1", 1: "text2", 2: "text3"}),
     (re.compile(r"^ttN text7BOX"), {slot: f"text{slot + 1}" for slot in range(7)}),
     (re.compile(r"w/Text \(WLSH\)"), {2: "positive_text", 3: "negative_text"}),
