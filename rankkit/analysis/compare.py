@@ -6,22 +6,18 @@ How often A's image is preferred to B's, and whether that could be chance.
 from __future__ import annotations
 
 import math
-import os
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from rankkit.analysis import judge_reliability
+from rankkit.analysis.pairs import ImagePair
 from rankkit.analysis.stats import Rate, win_interval
 from rankkit.core import images
 from rankkit.core.calling import rank_groups
 from rankkit.core.stated import needs_prompt
 from rankkit.core.types import Group, Ranker, Ranking
-from rankkit.errors import BadSource
-from rankkit.io.prompts import survey
-from rankkit.io.prompts.base import Item
 
 PAIRS_AT_ONCE = 32
 OF_MORE = (
@@ -31,24 +27,6 @@ OF_MORE = (
     "circular_triads",
     "zeta",
 )  # diagnostics of groups of more than two
-
-
-@dataclass(frozen=True, slots=True)
-class ImagePair:
-    """The image of A and the image of B for one prompt."""
-
-    a: Item
-    b: Item
-
-
-@dataclass
-class Pairing:
-    """How two folders match: `by` says in words how; what has no partner is named, not dropped in silence."""
-
-    pairs: list[ImagePair]
-    by: str
-    only_a: list[str] = field(default_factory=list)
-    only_b: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -106,33 +84,6 @@ class Comparison:
         return f"{a if rate.rate > 0.5 else b} is preferred"
 
 
-def pair(
-    a: str | os.PathLike[str],
-    b: str | os.PathLike[str],
-    *,
-    prompts: str | os.PathLike[str] | None = None,
-    prompt: str | None = None,
-) -> Pairing:
-    """Match the images of two folders by relative path, else by prompt and order.
-
-    Raises `BadSource` when nothing matches.
-    """
-    sides = [list(_items(side, prompts, prompt)) for side in (a, b)]
-    for key, words in ((_by_path, "relative path"), (_by_prompt, "prompt and order")):
-        keyed = [key(items) for items in sides]
-        both = [name for name in keyed[0] if name in keyed[1]]
-        if both:
-            pairs = [ImagePair(keyed[0][name][1], keyed[1][name][1]) for name in both]
-            paired = {id(item) for each in pairs for item in (each.a, each.b)}
-            return Pairing(
-                pairs, words, *([item.name for _, item in side if id(item) not in paired] for side in sides)
-            )
-    raise BadSource(
-        f"{a} and {b}: no image of one matches an image of the other by relative path or by prompt; name "
-        f"files alike, or give --prompts"
-    )
-
-
 def compare(
     pairs: Sequence[ImagePair],
     rankers: Mapping[str, Ranker],
@@ -154,11 +105,14 @@ def compare(
     return found
 
 
-def render(found: Sequence[Comparison], a: str, b: str) -> str:
-    """The verdicts in words, a line per ranker; below a pairwise one how far to trust its judge."""
+def render(found: Sequence[Comparison], a: str, b: str, by: str = "") -> str:
+    """The verdicts in words, a line per ranker; below a pairwise one how far to trust its judge.
+
+    `by` says how the pairs were made (`Pairing.by`).
+    """
     lines = []
     for each in found:
-        told = f"{each.ranker}: {_numbers(each, a, b)}{each.verdict(a, b)}"
+        told = f"{each.ranker}: {_numbers(each, a, b, by)}{each.verdict(a, b)}"
         lines.append(
             told + (f" ({_count(len(each.failures), 'pair')} without a verdict)" if each.failures else "")
         )
@@ -173,16 +127,14 @@ def render(found: Sequence[Comparison], a: str, b: str) -> str:
     return "\n".join(lines)
 
 
-def _numbers(found: Comparison, a: str, b: str) -> str:
+def _numbers(found: Comparison, a: str, b: str, by: str) -> str:
     if not found.outcomes:
         return ""
     rate = found.rate
     interval = f"95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f}"
     ties = f"{_count(found.ties, 'tie')}, half a win to each" if found.ties else "0 ties"
-    return (
-        f"{a} wins {100 * rate.rate:.1f} % of {_count(len(found.outcomes), 'pair')} ({interval}, {ties}, "
-        f"p = {found.p_value:.2g}): "
-    )
+    pairs = _count(len(found.outcomes), "pair") + (f" by {by}" if by else "")
+    return f"{a} wins {100 * rate.rate:.1f} % of {pairs} ({interval}, {ties}, p = {found.p_value:.2g}): "
 
 
 def _count(n: int, what: str) -> str:
@@ -239,6 +191,9 @@ def _diagnostics(ranking: Ranking) -> Mapping[str, Any]:
 
 
 def _open(each: ImagePair) -> Group | str:
+    """The pair as a group of two, or why it is none."""
+    if not each.one_prompt:
+        return f"{each.a.name} and {each.b.name} have different prompts"
     shown = []
     for item in (each.a, each.b):
         data = item.read()
@@ -247,33 +202,9 @@ def _open(each: ImagePair) -> Group | str:
             return f"{item.name}: {decoded.error}"
         shown.append(decoded.image)
     return Group(
-        each.a.prompt or each.b.prompt,
+        each.prompt,
         tuple(shown),
         each.a.group,
         (each.a.name, each.b.name),
         each.a.metadata or each.b.metadata,
     )
-
-
-def _items(
-    side: str | os.PathLike[str], prompts: str | os.PathLike[str] | None, prompt: str | None
-) -> Iterator[tuple[str, Item]]:
-    """The items of a folder with their paths relative to it."""
-    for found in survey([side], prompts=prompts):
-        prefix = f"{found.root.label}/" if found.root.label else ""
-        for item in found.items(prompt):
-            yield item.name.removeprefix(prefix), item
-
-
-def _by_path(items: list[tuple[str, Item]]) -> dict[str, tuple[str, Item]]:
-    return {relative: (relative, item) for relative, item in items}
-
-
-def _by_prompt(items: list[tuple[str, Item]]) -> dict[str, tuple[str, Item]]:
-    seen: dict[str, int] = defaultdict(int)
-    keyed = {}
-    for relative, item in items:
-        if item.prompt:
-            keyed[f"{seen[item.prompt]}\0{item.prompt}"] = (relative, item)
-            seen[item.prompt] += 1
-    return keyed

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from rankkit.cli.console import print_result, say, say_left_out
+from rankkit.cli.console import count, print_result, say, say_left_out
 from rankkit.cli.program import Json, PromptOption, PromptsOption, Specs, named, program
 
 
@@ -66,25 +66,40 @@ def compare(
     ranker: Specs = None,
     prompts: PromptsOption = None,
     prompt: PromptOption = None,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="List which image is compared with which, and compare nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Whose images are preferred: paired win rate with a 95 % interval."""
+    """Whose images are preferred: paired win rate with a 95 % interval.
+
+    Images are paired by relative path, by prompt, or by the number in the name; which it was is said.
+    """
     from rankkit.analysis.compare import compare as compare_pairs
-    from rankkit.analysis.compare import pair, render
+    from rankkit.analysis.compare import render
+    from rankkit.analysis.pairs import pair
     from rankkit.cli.progress import progress
     from rankkit.registry.load import load
 
-    names = named(ranker)
+    names = [] if pairs else named(ranker)
     pairing = pair(a, b, prompts=prompts, prompt=prompt)
-    say(f"{len(pairing.pairs)} pairs by {pairing.by}")
+    say(f"{count(len(pairing.pairs), 'pair')} by {pairing.by}")
     for side, alone in ((a, pairing.only_a), (b, pairing.only_b)):
         if alone:
             more = " …" if len(alone) > 3 else ""
-            say(f"{len(alone)} images of {side} have no partner: {', '.join(alone[:3])}{more}")
+            have = "has" if len(alone) == 1 else "have"
+            say(f"{count(len(alone), 'image')} of {side} {have} no partner: {', '.join(alone[:3])}{more}")
+    if pairs:
+        lines = [f"{each.a.name} ~ {each.b.name}" for each in pairing.pairs]
+        print_result(
+            json.dumps(pairing.as_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(lines)
+        )
+        return
     with progress(len(pairing.pairs) * len(names), "pairs") as advance:
         found = compare_pairs(pairing.pairs, {name: load(name) for name in names}, progress=advance)
-    as_objects = [each.as_json() for each in found]
-    print_result(json.dumps(as_objects, indent=2) if as_json else render(found, str(a), str(b)))
+    as_objects = [{**each.as_json(), "paired_by": pairing.by} for each in found]
+    told = json.dumps(as_objects, indent=2) if as_json else render(found, str(a), str(b), pairing.by)
+    print_result(told)
     failures = {name: reason for each in found for name, reason in each.failures.items()}
     for name, reason in list(failures.items())[:5]:
         say(f"not compared: {name}: {reason}")

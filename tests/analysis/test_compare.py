@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import math
@@ -5,11 +6,14 @@ import os
 
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import rankkit
 from rankkit import Ranking
 from rankkit.analysis import stats
-from rankkit.analysis.compare import Comparison, compare, pair, render
+from rankkit.analysis.compare import Comparison, compare, render
+from rankkit.analysis.pairs import ImagePair, pair
+from rankkit.cli.app import app
 from rankkit.core import aggregate
 from rankkit.errors import BadSource
 
@@ -99,9 +103,103 @@ def test_folders_with_nothing_in_common_are_refused_with_the_next_step():
     put({"a/x.png": 1, "b/y.png": 2})
     with pytest.raises(
         BadSource,
-        match="no image of one matches an image of the other by relative path or by prompt; name files alike",
+        match="no image of one matches an image of the other by relative path, by prompt or by the number",
     ):
         pair("a", "b")
+
+
+def names(found):
+    return [(each.a.name.removeprefix("a/"), each.b.name.removeprefix("b/")) for each in found.pairs]
+
+
+def test_files_of_one_name_with_other_prompts_are_paired_by_prompt():
+    put({"a/C_1.png": 1, "a/C_1.txt": "a red cat", "a/C_2.png": 1, "a/C_2.txt": "a dog"})
+    put({"b/C_1.png": 2, "b/C_1.txt": "a dog", "b/C_2.png": 2, "b/C_2.txt": "a  red cat", "b/C_3.png": 2})
+    found = pair("a", "b")
+    assert names(found) == [("C_1.png", "C_2.png"), ("C_2.png", "C_1.png")] and found.by == "prompt"
+    assert found.only_b == ["b/C_3.png"]
+
+
+def test_files_of_one_name_with_nothing_but_other_prompts_are_refused_and_both_are_shown():
+    put({"a/C_1.png": 1, "a/C_1.txt": "a cat", "b/C_1.png": 2, "b/C_1.txt": "a dog"})
+    with pytest.raises(BadSource, match=r"prompts do not \(a/C_1.png: 'a cat', b/C_1.png: 'a dog'\)"):
+        pair("a", "b")
+
+
+def test_where_one_name_stands_for_two_prompts_the_other_names_still_pair_within_their_prompt():
+    put({f"a/{i}.png": 1 for i in range(5)} | {f"b/{i}.png": 2 for i in (0, 2, 3, 4)})
+    put({f"a/{i}.txt": "a cat" for i in range(4)} | {f"b/{i}.txt": "a cat" for i in (0, 2, 3)})
+    put({"a/4.txt": "a dog", "b/4.txt": "a frog"})
+    found = pair("a", "b")
+    assert names(found) == [("0.png", "0.png"), ("2.png", "2.png"), ("3.png", "3.png")]
+    assert found.by == "prompt and order" and found.only_a == ["a/1.png", "a/4.png"]
+
+
+@pytest.mark.parametrize("prompt", ["", "a cat"])
+@pytest.mark.parametrize("a, b", [
+    ("a_{:04}.png", "b_{:04}.png"), ("sd15_{}.png", "sdxl1_{}.jpg"), ("{:03}-seed7.png", "{:03}-seed8.png"),
+    ("x/p_{:05}_.png", "x/y{:02}.png"),
+])  # fmt: skip
+def test_other_names_are_paired_by_their_number_and_a_gap_shifts_nothing(a, b, prompt):
+    put({f"a/{a.format(i)}": 1 for i in range(8)} | {f"b/{b.format(i)}": 2 for i in range(8) if i != 3})
+    found = pair("a", "b", prompt=prompt or None)
+    assert names(found) == [(a.format(i), b.format(i)) for i in range(8) if i != 3]
+    assert found.only_a == [f"a/{a.format(3)}"] and found.only_b == []
+    assert found.by == ("prompt and number in the name" if prompt else "number in the name")
+
+
+def test_a_number_that_two_images_share_pairs_nothing():
+    put({"a/x_1.png": 1, "a/y_1.png": 1, "a/x_2.png": 1, "b/z_1.png": 2, "b/z_2.png": 2})
+    found = pair("a", "b")
+    assert names(found) == [("x_2.png", "z_2.png")]
+    assert (found.only_a, found.only_b) == (["a/x_1.png", "a/y_1.png"], ["b/z_1.png"])
+
+
+def test_numbers_pair_no_images_whose_prompts_differ():
+    put({"a/x_1.png": 1, "a/x_1.txt": "a cat", "b/y_1.png": 2, "b/y_1.txt": "a dog", "b/y_2.png": 3})
+    with pytest.raises(BadSource):
+        pair("a", "b")
+    put({"a/x_2.png": 2, "a/x_2.txt": "a bird"})
+    assert names(pair("a", "b")) == [("x_2.png", "y_2.png")]
+
+
+def test_another_suffix_is_no_other_name():
+    put({"a/cat.png": 1, "a/dog.png": 1, "b/cat.jpg": 2})
+    found = pair("a", "b")
+    assert (names(found), found.by) == ([("cat.png", "cat.jpg")], "relative path without suffix")
+
+
+def test_an_image_with_several_prompts_is_compared_under_each():
+    lines = [{"file_name": "0.png", "text": prompt} for prompt in ("a cat", "an animal")]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    put({"a/0.png": 1, "b/0.png": 2, "a/metadata.jsonl": text})
+    for more in ({}, {"b/metadata.jsonl": text}):
+        put(more)
+        assert [each.prompt for each in pair("a", "b").pairs] == ["a cat", "an animal"]
+
+
+def test_a_pair_of_two_prompts_is_judged_under_neither():
+    put({"a/0.png": 9, "b/0.png": 1, "a/0.txt": "a cat"})
+    (first,) = pair("a", "b").pairs
+    wrong = ImagePair(first.a, dataclasses.replace(first.b, prompt="a dog"))
+    (found,) = compare([wrong], {"bright": BRIGHT})
+    assert found.outcomes == [] and "have different prompts" in found.failures["a/0.png"]
+
+
+def test_the_command_says_by_what_it_paired_and_lists_the_pairs():
+    put({f"a/a_{i}.png": 9 - i for i in range(4)} | {f"b/b_{i}.png": i for i in (0, 1, 3)})
+    done = CliRunner().invoke(app, ["compare", "a", "b", "--pairs"])
+    assert done.stdout == "a/a_0.png ~ b/b_0.png\na/a_1.png ~ b/b_1.png\na/a_3.png ~ b/b_3.png\n"
+    assert (
+        "3 pairs by number in the name" in done.stderr
+        and "1 image of a has no partner: a/a_2.png" in done.stderr
+    )
+    listed = json.loads(CliRunner().invoke(app, ["compare", "a", "b", "--pairs", "--json"]).stdout)
+    assert listed["only_a"] == ["a/a_2.png"] and listed["pairs"][2]["b"] == "b/b_3.png"
+    command = ["compare", "a", "b", "-r", "saturation"]
+    assert "of 3 pairs by number in the name (" in CliRunner().invoke(app, command).stdout
+    (verdict,) = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)
+    assert verdict["paired_by"] == "number in the name"
 
 
 # --- verdicts ---
