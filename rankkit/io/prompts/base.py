@@ -1,9 +1,10 @@
-"""What a source of prompts is given and what it finds: a `Root`, the entries below it, and `Item`s, images
-that nobody has opened yet.
+"""What a source of prompts is given and what it finds: a `Root`, the `Place`s of images below it, the
+`Answer` a source has for one of them, and `Item`s, images that nobody has opened yet.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
@@ -13,15 +14,64 @@ from pathlib import Path
 from typing import Any
 
 from rankkit.core.images import SUFFIXES, read
+from rankkit.io.cells import read_cell
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image lies: its path relative to the root, with forward slashes, as rows name it.
+
+    `path` is the file that holds it, where that is another one: an archive (`span`: offset and size of the
+    member) or a parquet file (`span`: row and 0, in the column `column`). `error` says why the image cannot
+    be had, where that is known already.
+    """
+
+    relative: str
+    error: str | None = None
+    path: str = ""
+    span: tuple[int, int] | None = None
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one source knows of one image.
+
+    `texts` are its prompts as they stand there: several are alternative captions. Where there are none, `why`
+    says the reason. With `syntax` they are written for a generator, and hold more than plain words. `group`
+    names the images it competes with; `error` says that it cannot be scored, `skip` that it should not be.
+    """
+
+    texts: tuple[str, ...] = ()
+    why: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    group: str | None = None
+    syntax: bool = False
+    error: str | None = None
+    skip: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Prompts at a root, from one kind of file: it `lists` images of its own, or `knows` those of a walk.
+
+    `notes` says what the user should know of how it is read.
+    """
+
+    name: str
+    lists: Callable[[], Iterator[tuple[Place, Answer]]] | None = None
+    knows: Callable[[Place], Answer | None] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image that a source found and nobody has opened yet.
+    """One image with its prompt, which nobody has opened yet.
 
-    `path` is where its bytes lie (`span`: offset and size, inside an archive); `name` is what rows call it;
-    images of one `group` are ranked against each other; an empty `prompt` means that there is none; `error`
-    is set where it is known already that the image cannot be had.
+    `path` is where its bytes lie (`span` and `column` as in `Place`); `name` is what rows call it; images of
+    one `group` are ranked against each other; an empty `prompt` means that there is none, and `why` then says
+    the reason. `source` names where the prompt comes from, `written` is the prompt as it stands there, where
+    that is more than plain words. `error` is set where it is known already that the image cannot be had.
     """
 
     path: str
@@ -32,22 +82,18 @@ class Item:
     span: tuple[int, int] | None = None
     error: str | None = None
     filled: bool = False  # the prompt is that of the whole run, not the image's own
+    column: str = ""
+    source: str = ""
+    written: str = ""
+    why: str = ""
 
     def read(self) -> bytes | str:
         """The bytes of the image file, or the reason why they cannot be had."""
         if self.error:
             return self.error
+        if self.column and self.span:
+            return read_cell(self.path, self.column, self.span[0])
         return read(self.path, self.span)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One image file below a root: its path relative to the root, with forward slashes;
-    `error` where a folder was unreadable.
-    """
-
-    relative: str
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,42 +108,39 @@ class Root:
     manifest: Path | None = None
     manifest_only: bool = False
 
-    def walk(self) -> Iterator[Entry]:
+    def walk(self) -> Iterator[Place]:
         """The image files below, folder by folder, sorted by name; hidden ones are left out, links are
         followed once.
         """
         if self.files:
-            yield from map(Entry, self.files)
+            yield from map(Place, self.files)
         elif self.path.is_dir():
             yield from _walk(str(self.path), "", set())
 
-    def locate(self, relative: str) -> str:
-        """Where a relative path lies."""
-        return relative if self.files else os.path.join(self.path, relative)
+    def files_below(self, wanted: Callable[[str], bool]) -> list[Path]:
+        """The files below whose names are wanted, folder by folder; hidden ones are left out."""
+        found = []
+        for folder, folders, names in [] if self.files else os.walk(self.path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            found += [
+                Path(folder, name) for name in sorted(names) if wanted(name) and not name.startswith(".")
+            ]
+        return found
+
+    def locate(self, place: Place) -> str:
+        """The file that holds an image."""
+        return place.path or (place.relative if self.files else os.path.join(self.path, place.relative))
 
     def name(self, relative: str) -> str:
         """What rows call the image at a relative path: the path as the user would type it."""
+        if os.path.isabs(relative):
+            return relative
         return f"{self.label}/{relative}" if self.label and not self.files else relative
 
-    def item(
-        self,
-        entry: Entry,
-        prompt: str = "",
-        *,
-        group: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Item:
-        """An item for a walked entry; its group is the given one, else all images of this root with the same
-        prompt.
-        """
-        return Item(
-            self.locate(entry.relative),
-            self.name(entry.relative),
-            self.group(prompt) if group is None else self.name(group),
-            prompt,
-            metadata or {},
-            error=entry.error,
-        )
+    def relative(self, path: str | os.PathLike[str]) -> str:
+        """A path below the root, relative to it, with forward slashes."""
+        found = os.path.relpath(path, self.path).replace(os.sep, "/")
+        return "" if found == "." else found
 
     def group(self, prompt: str) -> str:
         """The group of all images here that have this prompt: readable, stable, and unique by a hash of the
@@ -105,28 +148,15 @@ class Root:
         """
         if not prompt:
             return self.label or "images"
-        slug = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40].strip("-")
-        digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        return "/".join(part for part in (self.label, f"{slug}-{digest}".lstrip("-")) if part)
+        return "/".join(part for part in (self.label, slug(prompt)) if part)
 
 
-def labelled(root: Root, prompt_of: Callable[[Entry], str | None]) -> Callable[[], Iterator[Item]] | None:
-    """The items of a root whose prompts come from a look-up by entry, or None when it knows a prompt for none
-    of them.
-    """
-    if not any(prompt_of(entry) for entry in root.walk() if not entry.error):
-        return None
-    return lambda: (
-        root.item(entry, (None if entry.error else prompt_of(entry)) or "") for entry in root.walk()
-    )
-
-
-def read_text(path: str | os.PathLike[str], limit: int = 2**20) -> str | None:
-    """The text of a small file, stripped, or None when it cannot be read; at most `limit` bytes are looked
-    at.
-    """
-    data = read(path, (0, limit))
-    return None if isinstance(data, str) else data.decode("utf-8-sig", "replace").strip()
+@functools.lru_cache(maxsize=1024)
+def slug(prompt: str) -> str:
+    """A prompt as a part of a name: its first words and a hash of the whole."""
+    words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40].strip("-")
+    digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{words}-{digest}".lstrip("-")
 
 
 def folders(path: str | os.PathLike[str]) -> list[str]:
@@ -145,7 +175,13 @@ def is_image(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
-def _walk(base: str, relative: str, seen: set[str]) -> Iterator[Entry]:
+def natural(name: str) -> tuple[list[tuple[int, str]], str]:
+    """A key that sorts names as people count: 2 before 10."""
+    pieces = re.split(r"(\d+)", name.lower())
+    return [(int(piece) if piece.isdecimal() else -1, piece) for piece in pieces], name
+
+
+def _walk(base: str, relative: str, seen: set[str]) -> Iterator[Place]:
     folder = os.path.join(base, relative)
     real = os.path.realpath(folder)
     if real in seen:
@@ -162,18 +198,18 @@ def _walk(base: str, relative: str, seen: set[str]) -> Iterator[Entry]:
                 elif is_image(entry.name):
                     files.append(entry.name)
     except OSError as error:
-        yield Entry(relative or ".", f"the folder cannot be read: {error.strerror}")
+        yield Place(relative or ".", f"the folder cannot be read: {error.strerror}")
         return
     prefix = f"{relative}/" if relative else ""
     for name in sorted(files):
-        yield Entry(prefix + name)
+        yield Place(prefix + name)
     for name in sorted(deeper):
         empty = True
         for found in _walk(base, prefix + name, seen):
             empty = False
             yield found
         if empty and is_image(name):
-            yield Entry(prefix + name, "is a folder, not an image file")
+            yield Place(prefix + name, "is a folder, not an image file")
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -1,45 +1,59 @@
 """GenEval's layout: ``00000/metadata.jsonl`` (one JSON object, despite the name) and
-``00000/samples/0000.png`` … per prompt.
+``00000/samples/0000.png`` … per prompt, or the samples directly in the folder.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-import re
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from rankkit.io.prompts.base import Entry, Item, Root, folders, read_text
+from rankkit.io.prompts.base import Answer, Place, Root, Source, folders
+from rankkit.io.prompts.reading.texts import answer_in, read_text
+from rankkit.io.tables import too_deep
+
+NAME = "GenEval folders"
+SHEET = "grid"  # the contact sheet of a folder's samples
 
 
-def find(root: Root) -> Callable[[], Iterator[Item]] | None:
-    """Every sample of every numbered folder; the object in its metadata.jsonl becomes the metadata of the
+def find(root: Root) -> Source | None:
+    """Every image of every numbered folder; the object in its metadata.jsonl becomes the metadata of the
     group.
     """
-    numbered = [] if root.files else [name for name in folders(root.path) if name.isdigit()]
-    if not any(os.path.isfile(root.path / folder / "metadata.jsonl") for folder in numbered):
+    if root.files or not any(map(functools.partial(is_prompt_folder, root), folders(root.path))):
         return None
-    return lambda: (item for folder in numbered for item in _samples(root, folder))
+
+    @functools.lru_cache(maxsize=16)
+    def answer_of(folder: str) -> Answer:
+        return _answer(root, folder)
+
+    def knows(place: Place) -> Answer | None:
+        folder, *rest = place.relative.split("/")
+        if not is_prompt_folder(root, folder) or rest[:-1] not in ([], ["samples"]):
+            return None
+        if os.path.splitext(rest[-1])[0].lower() == SHEET:
+            return Answer(skip="a contact sheet of samples")
+        return answer_of(folder)
+
+    return Source(NAME, knows=knows)
 
 
-def _samples(root: Root, folder: str) -> Iterator[Item]:
+def is_prompt_folder(root: Root, folder: str) -> bool:
+    """Whether a folder of this name holds the samples of one prompt."""
+    return folder.isdigit() and os.path.isfile(root.path / folder / "metadata.jsonl")
+
+
+def _answer(root: Root, folder: str) -> Answer:
+    text, why = read_text(root.path / folder / "metadata.jsonl")
     try:
-        names = sorted(os.listdir(root.path / folder / "samples"))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as reason:
-        yield root.item(Entry(folder, f"the folder cannot be read: {reason.strerror}"), group=folder)
-        return
-    try:
-        text = read_text(root.path / folder / "metadata.jsonl")
-        metadata: dict[str, Any] = {} if text is None else dict(json.loads(text))
-        error = None
-    except (ValueError, TypeError) as reason:
-        metadata, error = {}, f"{folder}/metadata.jsonl is not one JSON object: {reason}"
-    for name in names:
-        if re.match(
-            r"\d+\.(png|jpe?g|webp)", name
-        ):  # no end anchor: the official reader takes 0001.png.bak too
-            entry = Entry(f"{folder}/samples/{name}", error)
-            yield root.item(entry, str(metadata.get("prompt", "")), group=folder, metadata=metadata)
+        metadata: dict[str, Any] = dict(json.loads(text)) if not why else {}
+        why = why or ("it is nested too deeply" if too_deep(metadata) else "")
+    except (ValueError, TypeError) as error:
+        why = str(error)
+    except RecursionError:
+        why = "it is nested too deeply"
+    if why:
+        return Answer(error=f"{folder}/metadata.jsonl is not one JSON object: {why}")
+    found = answer_in(metadata.get("prompt"))
+    return Answer(found.texts, found.why, metadata, root.name(folder))

@@ -1,50 +1,83 @@
-"""Hugging Face imagefolder:
-``metadata.jsonl``, ``.csv`` or ``.parquet`` with `file_name` and `text` or `prompt`; splits too.
+"""Hugging Face imagefolder and its kin: ``metadata.jsonl``, ``.csv``, ``.parquet`` …, ``captions.json`` or
+``prompts.json`` in the folder or below, which name the images beside them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+from rankkit.errors import UsageError
 from rankkit.io.prompts import manifest
-from rankkit.io.prompts.base import Item, Root, folders
+from rankkit.io.prompts.base import Answer, Place, Root, Source
+from rankkit.io.prompts.reading.columns import image_names, names_images, prompt_column
+from rankkit.io.tables import READERS, Table, open_table
 
-NAMES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
+NAME = "metadata files (imagefolder)"
+STEMS = ("metadata", "prompts", "captions")
 
 
-def find(root: Root) -> Callable[[], Iterator[Item]] | None:
-    """The images that the metadata files of this folder and of its sub-folders name, then those that none of
-    them mentions.
+def find(root: Root) -> Source | None:
+    """The images that metadata files name, those of the folder itself first; each file's names are relative
+    to it.
     """
-    if root.files or not root.path.is_dir():
+    if root.files or root.manifest_only or not root.path.is_dir():
         return None
-    metadata = [path for path in _metadata_files(root.path) if _has_file_names(path)]
-    return (lambda: manifest.listed(root, metadata, beside=True)) if metadata else None
+    used, notes = [], []
+    for path in root.files_below(_may_be_metadata):
+        if path == root.manifest or _is_of_another_source(root, path):
+            continue
+        table = open_table(path)
+        if _describes_images(root, table):
+            used.append(table)
+        elif why := _why_not_used(table):
+            notes.append(f"{path} is not used: {why}")
+    if not used and not notes:
+        return None
+
+    def items() -> Iterator[tuple[Place, Answer]]:
+        for table in used:
+            found = manifest.listed(root, table, NAME)
+            assert found.lists is not None
+            yield from found.lists()
+
+    said = [f"{table.path}: {note}" for table in used for note in table.notes]
+    return Source(NAME, lists=items, notes=(*said, *notes))
 
 
-def _metadata_files(folder: Path) -> list[Path]:
-    """Metadata files here, else in the folders directly below (splits): the first name of each folder that
-    exists.
-    """
-    for places in ([folder], [folder / name for name in folders(folder)]):
-        found = [
-            path
-            for each in places
-            for path in [next((each / name for name in NAMES if os.path.isfile(each / name)), None)]
-            if path
-        ]
-        if found:
-            return found
-    return []
+def _may_be_metadata(name: str) -> bool:
+    stem, suffix = os.path.splitext(name.lower())
+    return suffix in READERS and (stem in STEMS or (stem.startswith("captions") and suffix == ".json"))
 
 
-def _has_file_names(path: Path) -> bool:
-    """GenEval folders hold a metadata.jsonl too; it names no file, and is for that source to complain
-    about.
-    """
-    if path.parent.name.isdigit() and os.path.isdir(path.parent / "samples"):
+def _is_of_another_source(root: Root, path: Path) -> bool:
+    """GenEval's folders hold a metadata.jsonl each, which is for that source to complain about."""
+    return path.name == "metadata.jsonl" and path.parent.name.isdigit() and path.parent.parent == root.path
+
+
+def _describes_images(root: Root, table: Table) -> bool:
+    """A .json file may be a map of anything: it is one of images when it names one that is there."""
+    if table.path.suffix.lower() != ".json":
+        return names_images(table)
+    folders = (table.path.parent, root.path)
+    try:
+        return any(
+            os.path.lexists(folder / name)
+            for _, record in table.records()
+            for name in image_names(record)
+            for folder in folders
+        )
+    except (UsageError, ValueError):
         return False
-    first = next(manifest.records(path), None)
-    return first is not None and "file_name" in first[1]
+
+
+def _why_not_used(table: Table) -> str:
+    try:
+        columns = table.columns()
+    except UsageError as error:
+        return str(error)
+    known = f"its columns are {', '.join(columns[:8]) or 'none'}"
+    if prompt_column(columns):
+        return f"it names no image that is here ({known}); --prompts {table.path} gives its lines in order"
+    return f"it names no image that is here ({known})"

@@ -1,82 +1,147 @@
-"""Which images the user's paths hold, and which source gives their prompts: the sources are tried in the
-order of `SOURCES`.
+"""Which images the user's paths hold, and what each one's prompt is: the sources are asked in the order of
+`SOURCES`, image by image, until one gives a prompt.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rankkit.errors import UsageError
-from rankkit.io.prompts import (
-    geneval,
-    imagefolder,
-    json_map,
-    manifest,
-    parallel_text,
-    prompt_txt,
-    sidecar,
-    webdataset,
-)
-from rankkit.io.prompts.base import Item, Root, is_image
+from rankkit.io.prompts import geneval, imagefolder, manifest, parquet, sidecar, webdataset
+from rankkit.io.prompts.base import Answer, Item, Place, Root, Source, is_image
 from rankkit.io.prompts.embedded import source as embedded
+from rankkit.io.prompts.layouts import compbench, hps, parallel_text, prompt_txt
+from rankkit.io.prompts.reading.texts import Captions, chosen
+from rankkit.io.prompts.syntax import plain_words
+from rankkit.io.tables import READERS
 
-MANIFESTS = (".jsonl", ".csv", ".parquet", ".json")
+MANIFESTS = tuple(READERS)
 
-Find = Callable[[Root], Callable[[], Iterator[Item]] | None]
-
-SOURCES: tuple[tuple[str, Find], ...] = (
-    ("the manifest", manifest.find),
-    ("metadata files (imagefolder)", imagefolder.find),
-    ("GenEval folders", geneval.find),
-    ("one prompt.txt per folder", prompt_txt.find),
-    ("text files beside the images", sidecar.find),
-    ("a webdataset archive", webdataset.find),
-    ("a parallel folder of text files", parallel_text.find),
-    ("a JSON map of files to prompts", json_map.find),
-    ("the prompts inside the image files", embedded.find),
+SOURCES: tuple[Callable[[Root], Source | None], ...] = (
+    parquet.find,
+    manifest.find,
+    imagefolder.find,
+    geneval.find,
+    hps.find,
+    compbench.find,
+    sidecar.find,
+    prompt_txt.find,
+    webdataset.find,
+    parallel_text.find,
+    embedded.find,
 )
+
+Answers = Iterator[tuple[str, Answer]]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found at one root: the `source` of prompts, in words or empty, and the items, which are listed
-    anew every time.
+    """The images of one root and their prompts, which are found anew every time.
+
+    `captions` says which of several captions of an image is its prompt; with `raw`, prompts that were written
+    for a generator keep its syntax. `notes` says what the user should know of how the sources are read.
     """
 
     root: Root
-    source: str
-    found: Callable[[], Iterator[Item]]
+    sources: tuple[Source, ...]
+    captions: Captions = "first"
+    raw: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the sources, each once."""
+        return tuple(dict.fromkeys(note for source in self.sources for note in source.notes))
 
     def items(self, prompt: str | None = None) -> Iterator[Item]:
-        """The items; those without a prompt get the given one."""
-        for item in self.found():
-            if prompt and not item.prompt:
-                group = self.root.group(prompt) if item.group == self.root.group("") else item.group
-                item = replace(item, group=group, prompt=prompt, filled=True)
-            yield item
+        """The images, each with its prompt; those for which no source has one get the given one."""
+        for place, answers in self.answers():
+            yield from self.items_of(place, answers, prompt)
+
+    def answers(self) -> Iterator[tuple[Place, Answers]]:
+        """Each image with what the sources know of it, the first in the order of trying first."""
+        listed: set[int] = set()
+        for source in self.sources:
+            for place, answer in source.lists() if source.lists else ():
+                listed.add(hash(self.root.locate(place)))
+                yield place, self._asked(place, source.name, answer)
+        for place in self.root.walk() if not self.root.manifest_only else ():
+            if hash(self.root.locate(place)) not in listed:
+                yield place, self._asked(place)
+
+    def _asked(self, place: Place, name: str = "", answer: Answer | None = None) -> Answers:
+        if answer is not None:
+            yield name, answer
+        if place.error or place.span:
+            return
+        for source in self.sources:
+            found = source.knows(place) if source.knows else None
+            if found is not None:
+                yield source.name, found
+
+    def items_of(self, place: Place, answers: Answers, prompt: str | None = None) -> Iterator[Item]:
+        """The image with its prompt, or once with each of its captions; none for what is not to be scored."""
+        answer, source = _joined(answers)
+        if answer.skip:
+            return
+        for text in chosen(answer.texts, self.captions, place.relative) or [""]:
+            words = plain_words(text) if answer.syntax and not self.raw else text.strip()
+            filled = bool(prompt) and not words
+            words = words or prompt or ""
+            yield Item(
+                self.root.locate(place),
+                self.root.name(place.relative),
+                self.root.group(words) if answer.group is None else answer.group,
+                words,
+                answer.metadata,
+                place.span,
+                place.error or answer.error,
+                filled,
+                place.column,
+                source="--prompt" if filled else source if words else "",
+                written=text if text.strip() != words and not filled else "",
+                why="" if words else answer.why,
+            )
+
+
+def _joined(answers: Iterable[tuple[str, Answer]]) -> tuple[Answer, str]:
+    """What is known of an image: the first prompt that a source gives, and the metadata, group and reasons of
+    the sources before it.
+    """
+    metadata: dict[str, Any] = {}
+    group, whys = None, []
+    for source, answer in answers:
+        metadata = {**answer.metadata, **metadata}
+        group = group or answer.group
+        if answer.texts or answer.error or answer.skip:
+            return (
+                Answer(answer.texts, "", metadata, group, answer.syntax, answer.error, answer.skip),
+                source,
+            )
+        whys += [f"{source}: {answer.why}"] if answer.why else []
+    return Answer((), "; ".join(whys), metadata, group), ""
 
 
 def survey(
-    paths: Sequence[str | os.PathLike[str]], *, prompts: str | os.PathLike[str] | None = None
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    prompts: str | os.PathLike[str] | None = None,
+    captions: Captions = "first",
+    raw: bool = False,
 ) -> list[Survey]:
-    """Look at each path and choose the first source that gives prompts there; `prompts` is a manifest that
-    goes before all others.
+    """Look at each path, and at the sources of prompts there; `prompts` is a manifest, a text file with a
+    prompt per line or a folder of text files, which goes before all others.
 
     Single image files form one root together. Raises `UsageError` for a path that does not exist or is
-    nothing we can read.
+    nothing we can read, and for prompts that cannot be used with it.
     """
-    return [_choose(root) for root in _roots(paths, None if prompts is None else Path(prompts))]
-
-
-def _choose(root: Root) -> Survey:
-    for name, find in SOURCES:
-        items = find(root)
-        if items is not None:
-            return Survey(root, name, items)
-    return Survey(root, "", lambda: (root.item(entry) for entry in root.walk()))
+    return [
+        Survey(root, tuple(found for find in SOURCES if (found := find(root)) is not None), captions, raw)
+        for root in _roots(paths, None if prompts is None else Path(prompts))
+    ]
 
 
 def _roots(paths: Sequence[str | os.PathLike[str]], prompts: Path | None) -> Iterator[Root]:
@@ -87,14 +152,20 @@ def _roots(paths: Sequence[str | os.PathLike[str]], prompts: Path | None) -> Ite
         path = Path(typed)
         label = os.path.normpath(typed).replace(os.sep, "/")
         label = "" if label == "." else label
+        suffix = path.suffix.lower()
         if path.is_dir():
             yield Root(path, label, manifest=prompts)
         elif not os.path.lexists(path):
             raise UsageError(f"{typed}: no such file or folder")
-        elif path.suffix.lower() == ".tar":
-            yield Root(path, label)
-        elif path.suffix.lower() in MANIFESTS:
-            yield Root(path.parent, os.path.dirname(label), manifest=path, manifest_only=True)
+        elif suffix == ".tar" or suffix in MANIFESTS:
+            if prompts is not None:
+                raise UsageError(
+                    f"{typed} holds its own prompts, and --prompts {prompts} would not be used; leave one out"
+                )
+            if suffix == ".tar":
+                yield Root(path, label)
+            else:
+                yield Root(path.parent, os.path.dirname(label), manifest=path, manifest_only=True)
         elif is_image(typed):
             singles.append(label)
         else:

@@ -8,74 +8,124 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from rankkit.io.prompts.base import Entry, Item, Root, is_image
+from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image
+from rankkit.io.prompts.reading.columns import answer_of
+from rankkit.io.prompts.reading.texts import answer_in_bytes
+from rankkit.io.tables import too_deep
 
+NAME = "a webdataset archive"
+TEXTS = (".txt", ".caption", ".json")
 TEXT_LIMIT = 2**20
+BROKEN = "the archive breaks off or is not an uncompressed .tar"
 
 
-def find(root: Root) -> Callable[[], Iterator[Item]] | None:
-    """The images of an archive, or of all the archives directly in a folder."""
-    if root.files:
-        return None
+def find(root: Root) -> Source | None:
+    """The images of an archive, or of all the archives below a folder."""
     if root.path.is_file() and root.path.suffix.lower() == ".tar":
-        return lambda: _samples(root, root.path, "")
-    if root.path.is_dir() and next(root.walk(), None) is None:
-        archives = sorted(path for path in root.path.iterdir() if path.suffix.lower() == ".tar")
-        if archives:
-            return lambda: (item for path in archives for item in _samples(root, path, path.name + "/"))
-    return None
+        return Source(NAME, lists=lambda: _samples(root.path, ""))
+    archives = root.files_below(lambda name: name.lower().endswith(".tar"))
+    if root.files or root.manifest_only or not archives:
+        return None
+    return Source(
+        NAME, lists=lambda: (each for path in archives for each in _samples(path, root.relative(path) + "/"))
+    )
 
 
-def _samples(root: Root, path: Path, prefix: str) -> Iterator[Item]:
-    """One item per image; members that share a key follow each other, as the format demands."""
-    key: str | None = None
-    images: list[tarfile.TarInfo] = []
-    texts: dict[str, str] = {}
+@dataclass
+class Archive:
+    """What the headers of an archive tell: its images in order, its texts by stem, where it breaks off."""
+
+    images: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
+    texts: dict[str, dict[str, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
+    error: str | None = None
+
+
+def _samples(path: Path, prefix: str) -> Iterator[tuple[Place, Answer]]:
+    archive = read_headers(path)
+    seen: Counter[str] = Counter()
+    with open(path, "rb") as file:
+
+        def text(span: tuple[int, int]) -> bytes:
+            file.seek(span[0])
+            return file.read(span[1])
+
+        for member, span in archive.images:
+            answer = _answer({kind: text(each) for kind, each in _texts_of(archive, member).items()})
+            seen[member] += 1
+            again = f" ({seen[member]})" if seen[member] > 1 else ""
+            yield Place(f"{prefix}{member}{again}", path=os.fspath(path), span=span), answer
+    if archive.error:
+        yield Place(prefix or ".", archive.error), Answer()
+
+
+def _texts_of(archive: Archive, member: str) -> dict[str, tuple[int, int]]:
+    """The texts of a sample: of the image's own name without its suffix, else of what stands before the first
+    dot, as the format has it.
+    """
+    folder, slash, name = member.rpartition("/")
+    for stem in (os.path.splitext(name)[0], name, name.partition(".")[0]):
+        if found := archive.texts.get(folder + slash + stem):
+            return found
+    return {}
+
+
+def _answer(texts: dict[str, bytes]) -> Answer:
+    answers = [answer_in_bytes(kind, data) for kind, data in texts.items() if kind != ".json"]
+    record = None
+    if ".json" in texts:
+        try:
+            record = json.loads(texts[".json"])
+        except (ValueError, RecursionError):
+            answers.append(Answer(why="its .json is not JSON that can be read"))
+    if isinstance(record, dict) and not too_deep(record):
+        answers.append(answer_of(record))
+    elif record is not None:
+        answers.append(Answer(why="its .json is no object, or nested too deeply"))
+    best = next((answer for answer in answers if answer.texts), answers[0] if answers else Answer())
+    metadata = {key: value for answer in answers for key, value in answer.metadata.items()}
+    return Answer(best.texts, best.why, metadata, syntax=best.syntax)
+
+
+def read_headers(path: Path) -> Archive:
+    """All headers of an archive, one joined from several included; `error` where it is damaged or cut off."""
+    found = Archive()
+    size = os.path.getsize(path)
+    ended = False
     try:
         with tarfile.open(path, "r:") as archive:
-            for member in archive:
-                archive.members = []  # type: ignore[attr-defined]  # or it would keep every header it has read
-                folder, _, base = member.name.rpartition("/")
-                stem, _, suffix = base.partition(".")
-                if f"{folder}/{stem}" != key:
-                    yield from _flush(root, path, prefix, images, texts)
-                    key, images, texts = f"{folder}/{stem}", [], {}
-                if not member.isreg() or base.startswith("."):
+            archive.offset = 0
+            while archive.offset < size:
+                try:
+                    member = tarfile.TarInfo.fromtarfile(archive)
+                except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end, or padding before more
+                    ended = True
+                    archive.offset += tarfile.BLOCKSIZE
                     continue
-                if is_image(base):
-                    images.append(member)
-                elif suffix in ("txt", "caption", "json") and member.size <= TEXT_LIMIT:
-                    file = archive.extractfile(member)
-                    texts[suffix] = file.read().decode("utf-8", "replace") if file else ""
-            yield from _flush(root, path, prefix, images, texts)
-    except (tarfile.TarError, OSError) as error:
-        yield from _flush(root, path, prefix, images, texts)
-        yield root.item(
-            Entry(prefix or ".", f"the archive breaks off or is not an uncompressed .tar: {error}")
-        )
+                ended = False
+                if archive.offset > size + tarfile.BLOCKSIZE:
+                    found.error = f"{BROKEN}: {member.name} is cut off"
+                _put(found, member, size)
+    except (tarfile.TarError, OSError, ValueError) as error:
+        found.error = f"{BROKEN}: {error}"
+        return found
+    if not ended:
+        found.error = found.error or f"{BROKEN}: it has no end mark, so a part may be missing"
+    return found
 
 
-def _flush(
-    root: Root, path: Path, prefix: str, images: list[tarfile.TarInfo], texts: dict[str, str]
-) -> Iterator[Item]:
-    if not images:
+def _put(found: Archive, member: tarfile.TarInfo, size: int) -> None:
+    name = member.name.removeprefix("./")
+    base = name.rpartition("/")[2]
+    if not member.isreg() or base.startswith(".") or "__MACOSX" in name:
         return
-    metadata: dict[str, Any] = {}
-    try:
-        found = json.loads(texts.get("json", "{}"))
-        metadata = found if isinstance(found, dict) else {}
-    except ValueError:
-        pass
-    prompt = (texts.get("txt") or texts.get("caption") or "").strip()
-    prompt = prompt or next(
-        (str(metadata[key]) for key in ("prompt", "text", "caption") if metadata.get(key)), ""
-    )
-    for member in images:
-        name = root.name(prefix + member.name)
-        yield Item(
-            os.fspath(path), name, root.group(prompt), prompt, metadata, (member.offset_data, member.size)
-        )
+    span = (member.offset_data, member.size)
+    stem, suffix = os.path.splitext(name)
+    if is_image(base):
+        found.images.append((name, span))
+    elif suffix.lower() in TEXTS and member.size <= TEXT_LIMIT and sum(span) <= size:
+        found.texts[stem].setdefault(suffix.lower(), span)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
 
-from rankkit.io.prompts.base import Item, Root, labelled
+from rankkit.io.prompts.base import Answer, Place, Root, Source
 from rankkit.io.prompts.embedded import (
     a1111,
     comfyui,
@@ -20,14 +19,24 @@ from rankkit.io.prompts.embedded import (
 from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
 from rankkit.io.prompts.syntax import plain_words
 
+NAME = "the prompts inside the image files"
 SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion)
 
 
-def find(root: Root) -> Callable[[], Iterator[Item]] | None:
-    """The images below, each with the prompt that its own file carries, in plain words."""
-    if not (root.files or root.path.is_dir()):
+def find(root: Root) -> Source | None:
+    """The images below, each with the prompt that its own file carries."""
+    if root.manifest_only or not (root.files or root.path.is_dir()):
         return None
-    return labelled(root, lambda entry: prompt_in(root.locate(entry.relative)))
+
+    def knows(place: Place) -> Answer | None:
+        found = embedded_prompt(root.locate(place))
+        if found is None:
+            return None
+        return Answer(
+            (found.prompt,) if found.prompt else (), found.why or "its prompt is empty", syntax=True
+        )
+
+    return Source(NAME, knows=knows)
 
 
 def prompt_in(path: str) -> str | None:

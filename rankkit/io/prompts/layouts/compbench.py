@@ -1,0 +1,35 @@
+"""T2I-CompBench's layout: the prompt in the file name, ``samples/a green bench_000000.png``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+
+from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image
+
+NAME = "file names in samples/ (T2I-CompBench)"
+FOLDER = "samples"
+PROMPT = re.compile(r"(\S.*\s.*\S)_\d{6}\.\w+")
+
+
+def find(root: Root) -> Source | None:
+    """The images of folders called `samples` in which every name is a prompt of words and a six-digit number;
+    one other name, and none of the folder's is taken for a prompt.
+    """
+    if root.files or not root.path.is_dir():
+        return None
+
+    @functools.lru_cache(maxsize=16)
+    def holds_prompts(folder: str) -> bool:
+        names = [name for name in os.listdir(os.path.join(root.path, folder)) if is_image(name)]
+        return all(PROMPT.fullmatch(name) for name in names)
+
+    def knows(place: Place) -> Answer | None:
+        folder, _, name = place.relative.rpartition("/")
+        if os.path.basename(os.path.abspath(root.path / folder)) != FOLDER or not holds_prompts(folder):
+            return None
+        found = PROMPT.fullmatch(name)
+        return Answer((found[1],)) if found else None
+
+    return Source(NAME, knows=knows)

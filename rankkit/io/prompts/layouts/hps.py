@@ -1,0 +1,44 @@
+"""HPSv2's and HPSv3's benchmark folders: a list of prompts per style (``anime.json``) and, in the folder of
+the same name, an image for each: ``anime/00000.jpg``.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+
+from rankkit.io.prompts.base import Answer, Place, Root, Source, folders
+from rankkit.io.prompts.reading.texts import answer_in, read_text
+
+NAME = "lists of prompts per style (HPSv2, HPSv3)"
+NUMBER = re.compile(r"(\d+)\.\w+$")
+
+
+def find(root: Root) -> Source | None:
+    """The images below a folder that has a JSON list of prompts beside it, by the numbers in their names."""
+    if root.files or not any(os.path.isfile(root.path / f"{name}.json") for name in folders(root.path)):
+        return None
+
+    @functools.lru_cache(maxsize=64)
+    def prompts_of(style: str) -> tuple[Answer, ...]:
+        text, _ = read_text(root.path / f"{style}.json")
+        try:
+            value = json.loads(text) if text.startswith("[") else []
+        except (ValueError, RecursionError):
+            return ()
+        return tuple(answer_in(each) for each in value)
+
+    def knows(place: Place) -> Answer | None:
+        style, _, name = place.relative.partition("/")
+        number = NUMBER.fullmatch(name)
+        prompts = prompts_of(style) if number and name else ()
+        if not prompts or number is None:
+            return None
+        if int(number[1]) >= len(prompts):
+            return Answer(why=f"{style}.json holds {len(prompts)} prompts, counted from 0")
+        found = prompts[int(number[1])]
+        return Answer(found.texts, found.why, {"style": style})
+
+    return Source(NAME, knows=knows)

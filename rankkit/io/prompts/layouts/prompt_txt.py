@@ -1,0 +1,57 @@
+"""One folder per prompt, which holds the images and their ``prompt.txt``; or a list of prompts, by number."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+
+from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image, natural
+from rankkit.io.prompts.reading.texts import answer_in_file, prompt_lines, read_text
+
+NAME = "one prompt.txt per folder"
+KOHYA = re.compile(r"_(?:e?\d{6})_(\d+)_\d{14}")  # epoch or step, number of the prompt, time
+
+
+def find(root: Root) -> Source | None:
+    """Each folder with a prompt.txt is a group of its own; one of many lines has a prompt for each image."""
+    if root.files or not root.path.is_dir():
+        return None
+
+    @functools.lru_cache(maxsize=16)
+    def answers_of(folder: str) -> dict[str, Answer] | Answer | None:
+        return _answers(os.path.join(root.path, folder))
+
+    def knows(place: Place) -> Answer | None:
+        folder, _, name = place.relative.rpartition("/")
+        found = answers_of(folder)
+        if isinstance(found, dict):
+            return found.get(name, Answer(why="prompt.txt is a list, in which the image has no number"))
+        if found is None or not found.texts:
+            return found
+        return Answer(found.texts, metadata=found.metadata, group=root.name(folder), syntax=found.syntax)
+
+    return Source(NAME, knows=knows)
+
+
+def _answers(folder: str) -> dict[str, Answer] | Answer | None:
+    path = os.path.join(folder, "prompt.txt")
+    if not os.path.lexists(path):
+        return None
+    answer = answer_in_file(path)
+    text, _ = read_text(path)
+    if len(answer.texts) < 2:
+        return Answer(answer.texts[:1], answer.why, syntax=answer.syntax)
+    return _by_number(folder, prompt_lines(text))
+
+
+def _by_number(folder: str, prompts: list[str]) -> dict[str, Answer] | Answer:
+    """The prompts of a list by the number in kohya's names, else one for each image in natural order."""
+    names = sorted(filter(is_image, os.listdir(folder)), key=natural)
+    numbers = [KOHYA.search(name) for name in names]
+    if names and all(numbers):
+        by_name = {name: int(found[1]) for name, found in zip(names, numbers, strict=True) if found}
+        return {name: Answer((prompts[i],)) for name, i in by_name.items() if i < len(prompts)}
+    if len(names) == len(prompts):
+        return {name: Answer((prompt,)) for name, prompt in zip(names, prompts, strict=True)}
+    return Answer(why=f"prompt.txt is a list of {len(prompts)} prompts, and there are {len(names)} images")

@@ -1,0 +1,139 @@
+"""The image that a table means by a name: as it stands there, or as another system writes it."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import islice
+
+from rankkit.io.prompts.base import Place, Root
+
+LOOKED_AT = 1000  # names that decide which folder the paths of a table start from
+
+
+class Names:
+    """Names of images in a table, sought in folders, the likeliest first.
+
+    A name is a path from one of `bases`; it is found as it stands, with backslashes, in another Unicode
+    normal form, in other case, without its suffix, or, where the table names no folders, without its folder.
+    What is found otherwise than as it stands is the only image of the root that is called so. With `named`
+    the user gave the table, which then may name images anywhere by absolute paths.
+    """
+
+    def __init__(self, root: Root, table: str, bases: Iterable[str], *, named: bool) -> None:
+        self.root, self.table, self.named = root, table, named
+        self.bases = list(dict.fromkeys(os.path.normpath(base) for base in bases))
+        self.flat = True
+        self._base = os.path.normpath(root.path)
+        self._files = frozenset(map(os.path.normpath, root.files))
+
+    def prefer(self, names: Iterable[str]) -> None:
+        """Put that base first in which most of the names are images of the root; ties keep their order."""
+        names = iter(names)
+        some = list(islice(names, LOOKED_AT))
+        self.flat = not any("/" in name or "\\" in name for name in (*some, *names))
+        hits = {
+            base: sum(_exists(path) and self._asked_for(path) for name in some for path in _paths(base, name))
+            for base in self.bases
+        }
+        self.bases.sort(key=lambda base: -hits[base])
+
+    def find(self, name: str) -> Place | None:
+        """The place of the image, with an error where it may not be read; None where nobody asked for it."""
+        outside = Place(name, f"the manifest {self.table} names a file outside its folder: {name}")
+        if os.path.isabs(name):
+            path = os.path.normpath(name)
+            return self._place(path) if self.named or _below(self._base, path) else outside
+        inside = [
+            path
+            for base in self.bases
+            for path in _paths(base, name)
+            if any(_below(each, path) for each in (*self.bases, self._base))
+        ]
+        if not inside:
+            return outside
+        first = _paths(self.bases[0], name)
+        here = [each for each in inside if _exists(each) and self._asked_for(each)]
+        here += [each for each in first if _exists(each)]
+        return self._place(here[0]) if here else self._similar(name) or self._place(inside[0])
+
+    def _place(self, path: str) -> Place | None:
+        if not self._asked_for(path):
+            return None
+        if self.root.files:
+            return Place(path)
+        if _below(self._base, path):
+            return Place(_from(self._base, path))
+        return Place(path.replace(os.sep, "/"), path=path)
+
+    def _asked_for(self, path: str) -> bool:
+        """A manifest may tell of more images than the files or the folder that are to be scored."""
+        if self.root.files:
+            return path in self._files
+        return self.root.manifest_only or _below(self._base, path)
+
+    def _similar(self, name: str) -> Place | None:
+        wanted = _key(os.path.normpath(name.replace("\\", "/")))
+        for kind in ("path", "stem", *(("last", "last stem") if self.flat else ())):
+            found = self._index.get((kind, wanted), [])
+            if found:
+                return found[0] if len(found) == 1 else None
+        return None
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str], list[Place]]:
+        """The images below the base by what they may be called: by path, without suffix, without folder."""
+        index: dict[tuple[str, str], list[Place]] = defaultdict(list)
+        base = self.bases[0] if _below(self._base, self.bases[0]) else self._base
+        for place in self.root.walk():
+            path = os.path.normpath(self.root.locate(place))
+            if not place.error and _below(base, path):
+                key = _key(_from(base, path))
+                last = key.rpartition("/")[2]
+                names = {"path": key, "stem": _stem(key), "last": last, "last stem": _stem(last)}
+                for called in names.items():
+                    index[called].append(place)
+        return index
+
+
+def _stem(path: str) -> str:
+    return os.path.splitext(path)[0]
+
+
+def _key(path: str) -> str:
+    return unicodedata.normalize("NFC", path).casefold()
+
+
+def _paths(base: str, name: str) -> list[str]:
+    """Where a name may lie below a base, as it is spelt and as other systems spell it."""
+    spellings = [name, name.replace("\\", "/"), name.strip()]
+    if not name.isascii():
+        spellings += [unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
+    return [os.path.normpath(os.path.join(base, spelt)) for spelt in dict.fromkeys(spellings)]
+
+
+def _exists(path: str) -> bool:
+    try:
+        return os.path.lexists(path)
+    except ValueError:  # a zero byte, or a surrogate
+        return False
+
+
+def _from(base: str, path: str) -> str:
+    if path.startswith(base + os.sep):
+        path = path[len(base) + 1 :]
+    elif os.path.isabs(path) != os.path.isabs(base):
+        path = os.path.relpath(path, base)
+    return path.replace(os.sep, "/")
+
+
+def _below(folder: str, path: str) -> bool:
+    """Whether a path lies below a folder, or is it; both are normal."""
+    if os.path.isabs(folder) != os.path.isabs(path):
+        folder, path = os.path.abspath(folder), os.path.abspath(path)
+    if folder == os.curdir:
+        return not path.startswith(os.pardir + os.sep)
+    return path == folder or path.startswith(os.path.join(folder, ""))

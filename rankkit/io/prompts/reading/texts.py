@@ -1,0 +1,142 @@
+"""What a cell of a table or a text file says: prompts, or the reason why it says none. Never the text of
+something that is no text.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import math
+import os
+import random
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from rankkit.core.images import read
+from rankkit.io.prompts.base import Answer
+from rankkit.io.prompts.embedded.a1111 import parse_parameters
+from rankkit.io.prompts.embedded.container import as_json
+from rankkit.io.prompts.embedded.source import read_texts
+from rankkit.io.text import decode_text
+
+PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw")
+NOTHING = ("nan", "none", "null", "<na>")  # what programs write into a cell that is empty
+LONGEST = 2**20  # bytes of a text file
+OPTIONS = re.compile(r"\s--[a-z]{1,12}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
+
+Captions = Literal["first", "random", "all"]
+
+
+def answer_in(value: Any) -> Answer:
+    """The prompts that a value gives: a text is one, a list of texts several; anything else is none."""
+    if isinstance(value, str):
+        return _of_text(value)
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return Answer(why="is empty")
+    if isinstance(value, Mapping):
+        texts = [text for key in PROMPT if key in value for text in answer_in(value[key]).texts]
+        return Answer((texts[0],)) if len(texts) == 1 else Answer(why="is an object, not text")
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        texts = [text for each in value for text in answer_in(each).texts]
+        return Answer(tuple(dict.fromkeys(texts)), why="" if texts else "is a list without texts")
+    return Answer(why=f"is {type(value).__name__}, not text")
+
+
+def _of_text(text: str) -> Answer:
+    text = text.strip()
+    if not text or text.lower() in NOTHING:
+        return Answer(why="is empty")
+    if text[0] in "[{" and len(text) < 2**16:  # a list or an object that was made text: by repr, or as JSON
+        value = _literal(text)
+        if isinstance(value, (list, tuple, dict)) and not _emphasis(value):
+            return answer_in(value)
+    return Answer((text,))
+
+
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+
+
+def _emphasis(value: Any) -> bool:
+    """``[1]`` and ``{{1}}`` may be a prompt's own brackets: only what holds texts is a list that was one."""
+    inner = value.values() if isinstance(value, dict) else value
+    return not any(isinstance(each, (str, dict, list)) for each in inner)
+
+
+def read_text(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """The text of a small file, and why there is none; one of the two is empty."""
+    data = read(path, (0, LONGEST + 1))
+    if isinstance(data, str):
+        return "", data
+    if len(data) > LONGEST:
+        return "", f"is longer than {LONGEST} bytes"
+    try:
+        text = decode_text(data)[0].strip()
+    except ValueError as error:
+        return "", str(error)
+    return text, "" if text else "is empty"
+
+
+def answer_in_file(path: str | os.PathLike[str]) -> Answer:
+    """What a text file beside an image says: the prompt in a program's own form, else a caption per line."""
+    text, why = read_text(path)
+    return (
+        Answer(why=f"{os.path.basename(path)} {why}") if why else answer_in_text(text, os.path.basename(path))
+    )
+
+
+def answer_in_bytes(name: str, data: bytes) -> Answer:
+    """The same of the bytes of a text file."""
+    try:
+        return answer_in_text(decode_text(data)[0].strip(), name)
+    except ValueError as error:
+        return Answer(why=f"{name} {error}")
+
+
+def answer_in_text(text: str, name: str) -> Answer:
+    """The same of its text; `name` is what the file is called."""
+    if not text:
+        return Answer(why=f"{name} is empty")
+    if as_json(text) is not None:
+        found = read_texts({"parameters": text}) or read_texts({"prompt": text})
+        if found is None:
+            return Answer(why=f"{name} holds JSON of no known program")
+        return Answer(
+            (found.prompt,) if found.prompt else (), found.why or "its prompt is empty", syntax=True
+        )
+    found = parse_parameters(text)
+    if found is not None:
+        return Answer((found.prompt,) if found.prompt else (), "its prompt is empty", syntax=True)
+    return Answer(tuple(dict.fromkeys(lines(text))))
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a text that hold anything."""
+    return [line.strip() for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+
+
+def prompt_lines(text: str) -> list[str]:
+    """A prompt per line, without the options of kohya's sample prompts (``--n …``) and its comments."""
+    found = lines(text)
+    if any(OPTIONS.search(line) for line in found):
+        found = [OPTIONS.sub("", line) for line in found if not line.startswith("#")]
+    return found
+
+
+def chosen(texts: Sequence[str], captions: Captions, name: str) -> Sequence[str]:
+    """Of several captions of an image the first, all, or one that its name decides."""
+    if captions == "all" or len(texts) < 2:
+        return texts
+    if captions == "first":
+        return texts[:1]
+    seed = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    return (random.Random(seed).choice(texts),)
