@@ -39,7 +39,12 @@ RESERVED_OPTIONS = _INPUT_NAMES | {
 Today's inputs, those kept for inputs to come, and what `prepare` takes beside the options.
 """
 
-RESERVED_DETAILS = frozenset({"again", "error", "failure", "image", "judge", "members", "stale", "tokens"})
+RESERVED_DETAILS = frozenset(
+    {
+        *("error", "failure", "image", "judge", "members", "metadata", "prompt_source", "raw_prompt"),
+        *("repeated", "stale", "tokens"),
+    }
+)
 """Keys of a candidate's `details` that rankkit reads or writes itself; any other key is the ranker's own."""
 
 

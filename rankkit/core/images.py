@@ -5,9 +5,12 @@ Every source and every command goes through `decode`; nothing else in rankkit op
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.util
 import io
 import os
+import re
 import stat
 import warnings
 from collections.abc import Mapping
@@ -39,8 +42,18 @@ SUFFIXES = frozenset(
         ".avif",
         ".tga",
         ".jp2",
+        ".jpe",
+        ".apng",
+        ".mpo",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".jxl",
     )
 )
+
+HEIC = re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)
+JXL = re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,7 @@ def decode(data: bytes) -> Decoded:
         return Decoded(None, "the file is empty (0 bytes)")
     try:
         with warnings.catch_warnings():
+            _teach_pillow(data)
             warnings.simplefilter(
                 "ignore"
             )  # Pillow warns about sizes and odd metadata; the checks below decide
@@ -82,7 +96,7 @@ def decode(data: bytes) -> Decoded:
     except Image.DecompressionBombError as error:
         return Decoded(None, f"too large to decode safely: {error}")
     except UnidentifiedImageError:
-        return Decoded(None, f"not an image that Pillow can read (it begins with {data[:12]!r})")
+        return Decoded(None, _unread(data))
     except MemoryError:
         return Decoded(None, "there is not enough memory to decode it")
     except Exception as error:  # decoders raise whatever they like (struct.error, SyntaxError, zlib.error …)
@@ -166,3 +180,20 @@ def _to_decoded(image: Image.Image) -> Decoded:
     )  # a fresh image: no file handle, no metadata that would differ over a wire
     plain.paste(rgb)
     return Decoded(plain, None, notes)
+
+
+def _teach_pillow(data: bytes) -> None:
+    """Let Pillow read HEIC and JPEG XL, of such a file only, where the packages for that are installed."""
+    with contextlib.suppress(ImportError):
+        if HEIC.match(data):
+            importlib.import_module("pillow_heif").register_heif_opener()
+        elif JXL.match(data):
+            importlib.import_module("pillow_jxl")
+
+
+def _unread(data: bytes) -> str:
+    kinds = (("HEIC", HEIC, "pillow_heif"), ("JPEG XL", JXL, "pillow_jxl"))
+    for kind, pattern, module in kinds:
+        if pattern.match(data) and importlib.util.find_spec(module) is None:
+            return f"{kind} files need a package to be read: pip install 'rankkit-t2i[images]'"
+    return f"not an image that Pillow can read (it begins with {data[:12]!r})"

@@ -7,10 +7,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from rankkit.core.images import MAX_BYTES
+from rankkit.errors import UsageError
 from rankkit.io.formats import pyarrow_parquet
+from rankkit.io.tables import holds_bytes
 
 ROWS = 16  # rows of one batch, whose image files are in memory together
 FILES = 4  # parquet files that are open at once
@@ -66,3 +69,26 @@ class Cells:
 @lru_cache(maxsize=FILES)
 def _cells(path: str, column: str) -> Cells:
     return Cells(path, column)
+
+
+def image_cells(path: Path) -> list[str]:
+    """The columns of a parquet file that hold image files, "image.bytes" where they are fields of a struct;
+    none for any other file.
+    """
+    if path.suffix.lower() != ".parquet":
+        return []
+    try:
+        with pyarrow_parquet().ParquetFile(path) as file:
+            return [name for field in file.schema_arrow for name in _bytes_of(field)]
+    except (OSError, ValueError, UsageError):  # not a parquet file, or nothing here can read one
+        return []
+
+
+def _bytes_of(field: Any) -> list[str]:
+    import pyarrow.types as types
+
+    if not holds_bytes(field.type):
+        return []
+    if not types.is_struct(field.type):
+        return [field.name]
+    return [f"{field.name}.{inner.name}" for inner in field.type if inner.name == "bytes"]

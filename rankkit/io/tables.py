@@ -22,6 +22,7 @@ from rankkit.io.text import open_text
 
 Record = Mapping[str, Any]
 MAX_JSON = 256 * 2**20  # bytes of a .json object, which is read whole
+COCO = {"images", "annotations"}  # what a file of COCO's has at its top
 DEPTH = 64  # levels of lists and objects in one record
 SEPARATORS = ",;\t|"
 
@@ -125,13 +126,28 @@ def _json(path: Path) -> Opened:
                 raise BadSource(f"{path}: not JSON ({error})") from None
 
     def mapped() -> Iterator[tuple[str, Record]]:
-        for number, (key, found) in enumerate(read_object(path, coding).items(), 1):
+        value = read_object(path, coding)
+        if value.keys() >= COCO:
+            yield from _coco(value)
+            return
+        for number, (key, found) in enumerate(value.items(), 1):
             yield (
                 f"entry {number}",
                 {"image": key, **(found if isinstance(found, dict) else {"prompt": found})},
             )
 
     return (listed if start.startswith("[") else mapped), _note(coding)
+
+
+def _coco(value: Mapping[str, Any]) -> Iterator[tuple[str, Record]]:
+    """COCO's captions: images by id, each with all that was said of it."""
+    captions: dict[Any, list[Any]] = {}
+    images = [each for each in value["images"] if isinstance(each, dict)]
+    for each in filter(lambda each: isinstance(each, dict), value["annotations"]):
+        captions.setdefault(each.get("image_id"), []).append(each.get("caption"))
+    for number, image in enumerate(images, 1):
+        named = {"file_name": image.get("file_name"), "captions": captions.get(image.get("id"), [])}
+        yield f"image {number}", named
 
 
 def read_object(path: Path, coding: str | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import re
 from typing import TextIO
 
 MARKS = (
@@ -18,6 +19,7 @@ MARKS = (
 )
 # What text does not hold, though every coding can write it.
 CONTROLS = frozenset(range(32)) - {9, 10, 11, 12, 13, 27, 28, 29, 30, 31}
+HIGH, HIGH_RUNS = re.compile(rb"[\x80-\xff]+"), re.compile(rb"[\x80-\xff]{3,}")
 CHUNK = 2**20
 
 
@@ -47,8 +49,9 @@ def _coding(file: io.BufferedReader | io.BytesIO) -> str:
     for mark, coding in MARKS:
         if start.startswith(mark):
             return _checked(start, file, coding)
-    if b"\0" in start:
-        return _checked(start, file, _utf16_order(start))
+    for coding, zeros in (("utf-16-be", start[0::2].count(0)), ("utf-16-le", start[1::2].count(0))):
+        if zeros > len(start) / 10:  # the other byte of what is ASCII
+            return _checked(start, file, coding)
     file.seek(0)
     try:
         return _checked(b"", file, "utf-8")
@@ -66,26 +69,18 @@ def _checked(start: bytes, file: io.BufferedReader | io.BytesIO, coding: str) ->
             text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             raise ValueError(f"it is not text in {coding} ({error.reason})") from None
-        if not CONTROLS.isdisjoint(map(ord, text)):
+        if coding.startswith("utf-16") and not CONTROLS.isdisjoint(map(ord, text)):
             raise ValueError("it is not text: it holds control characters")
         if not piece:
             return coding
         piece = file.read(CHUNK)
 
 
-def _utf16_order(start: bytes) -> str:
-    """UTF-16 without a mark has its zeros at every other place, in text that holds any ASCII."""
-    even, odd = start[0::2].count(0), start[1::2].count(0)
-    if max(even, odd) < 4 * min(even, odd) + 1:
-        raise ValueError("it is not text: it holds zero bytes")
-    return "utf-16-be" if even > odd else "utf-16-le"
-
-
 def _windows(file: io.BufferedReader | io.BytesIO, reason: str) -> str:
-    """Windows-1252 has a letter for nearly any byte, so that only what reads mostly as ASCII is taken for it:
-    Chinese, Japanese and Cyrillic codings do not.
+    """Windows-1252 has a letter for nearly any byte. In text that is written in it few are beyond ASCII, and
+    they stand alone; in Chinese, Japanese and Cyrillic codings they follow each other.
     """
-    count = high = 0
+    count = high = together = 0
     while piece := file.read(CHUNK):
         try:
             text = piece.decode("cp1252")
@@ -93,7 +88,8 @@ def _windows(file: io.BufferedReader | io.BytesIO, reason: str) -> str:
             raise ValueError(f"{reason}, nor in Windows-1252; save it as UTF-8") from None
         if not CONTROLS.isdisjoint(map(ord, text)):
             raise ValueError("it is not text: it holds control characters")
-        count, high = count + len(piece), high + sum(byte > 127 for byte in piece)
-    if high > count / 3:
+        count, high = count + len(piece), high + sum(map(len, HIGH.findall(piece)))
+        together += sum(map(len, HIGH_RUNS.findall(piece)))
+    if high > count / 3 or together > high / 2:
         raise ValueError(f"{reason}, nor likely in Windows-1252; save it as UTF-8")
     return "cp1252"

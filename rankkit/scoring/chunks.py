@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from PIL import Image
 
 from rankkit.core import images
 from rankkit.core.calling import LazyRanker, rank_groups
 from rankkit.core.prefetch import PIXELS, prefetch
+from rankkit.core.text import plain
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RunStopped
 from rankkit.io.prompts.base import Item
@@ -24,6 +26,7 @@ from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import Key
 
 CHUNK = 64  # images a pointwise ranker sees at once
+FIELDS, LONGEST = 32, 256  # of the metadata in a row: how many, and characters of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def _rankings(
     candidates: Sequence[DecodedImage], ranker: RunRanker
 ) -> Iterator[tuple[DecodedImage, Ranking, int]]:
     """Each candidate with the ranking it is part of and its place there."""
-    together = _prompt_key if ranker.prepared.independent else _group_key
+    together = _metadata_key if ranker.prepared.independent else _group_key
     members: list[list[DecodedImage]] = []
     for _, group in itertools.groupby(candidates, key=together):
         fit = []
@@ -143,10 +146,7 @@ def _rankings(
                 fit.append(candidate)
             else:
                 yield candidate, _one_abstention(ranker.prepared, reason), 0
-        reason = _mixed_prompts(fit, ranker.prepared)
-        if reason is not None:
-            yield from ((candidate, _one_abstention(ranker.prepared, reason), 0) for candidate in fit)
-        elif fit:
+        if fit:
             members.append(fit)
     for each, ranking in zip(members, ranker.rank([_group(each) for each in members]), strict=False):
         yield from ((candidate, ranking, place) for place, candidate in enumerate(each))
@@ -164,43 +164,29 @@ def _why_not_ranked(candidate: DecodedImage, ranker: Prepared) -> str | None:
     return None
 
 
-def _mixed_prompts(members: Sequence[DecodedImage], ranker: Prepared) -> str | None:
-    prompts = {candidate.work.item.prompt for candidate in members}
-    if ranker.needs_prompt and len(prompts) > 1:
-        return (
-            f"{ranker.identity.ranker} compares images of one prompt, and this group has more than one "
-            f"prompt: {len(prompts)}"
-        )
-    return None
-
-
 def _group_key(candidate: DecodedImage) -> object:
     return candidate.work.key[0]
 
 
-def _prompt_key(candidate: DecodedImage) -> object:
-    """A manifest may give each image of a group a prompt and metadata of its own.
+def _metadata_key(candidate: DecodedImage) -> object:
+    """A manifest may give each image of a group metadata of its own.
 
-    Whoever judges one image is to see just these.
+    Whoever judges one image is to see just this.
     """
-    return candidate.work.key[0], candidate.work.item.prompt, candidate.work.item.metadata
+    return candidate.work.key[0], candidate.work.item.metadata
 
 
 def _group(members: Sequence[DecodedImage]) -> Group:
-    """Members as the ranker sees them.
-
-    A prompt or a piece of metadata that they do not share is no word on the group.
-    """
+    """Members as the ranker sees them. Metadata that they do not share is no word on the group."""
     items = [candidate.work.item for candidate in members]
     first = items[0]
     shown = tuple(_own_image(candidate) for candidate in members)
-    prompt = first.prompt if all(item.prompt == first.prompt for item in items) else ""
     metadata = {
         key: value
         for key, value in first.metadata.items()
         if all(item.metadata.get(key) == value for item in items)
     }
-    return Group(prompt, shown, first.group, tuple(item.name for item in items), metadata)
+    return Group(first.prompt, shown, first.group, tuple(item.name for item in items), metadata)
 
 
 def _own_image(candidate: DecodedImage) -> Image.Image:
@@ -214,7 +200,7 @@ def _own_image(candidate: DecodedImage) -> Image.Image:
 
 
 def _row(candidate: DecodedImage, ranker: Prepared, ranking: Ranking, place: int) -> Row:
-    item, notes = candidate.work.item, candidate.decoded.notes
+    item = candidate.work.item
     details = dict(ranking.details[place]) if ranking.details else {}
     return row(
         ranker.identity,
@@ -225,8 +211,28 @@ def _row(candidate: DecodedImage, ranker: Prepared, ranking: Ranking, place: int
         kind=ranking.kind,
         score=ranking.scores[place],
         stderr=ranking.stderr[place] if ranking.stderr else None,
-        details={**details, "image": notes} if notes else details,
+        details=details | _notes(item, candidate.decoded.notes),
     )
+
+
+def _notes(item: Item, image: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says of its image beside the verdict: what decoding changed, where the prompt comes from and
+    how it was written there, and the metadata that came with it, within bounds.
+    """
+    found = {
+        "image": dict(image),
+        "prompt_source": item.source,
+        "raw_prompt": item.written,
+        "metadata": shown_metadata(item.metadata),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def shown_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an image's metadata what a row holds: the first `FIELDS` texts and numbers of at most `LONGEST`."""
+    flat = {key: value for key, value in metadata.items() if isinstance(value, (str, int, float, bool))}
+    fitting = [(key, value) for key, value in flat.items() if len(key) + len(str(value)) <= LONGEST]
+    return {key: plain(value) for key, value in fitting[:FIELDS]}
 
 
 def _pixels(candidate: DecodedImage) -> int:

@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from rankkit.core.prefetch import prefetch
 from rankkit.errors import BadSource, RankkitError, UsageError
 from rankkit.io.formats import all_rows, replacing
 from rankkit.io.prompts import Survey
-from rankkit.io.prompts.base import Item
+from rankkit.io.prompts.base import FILLED, Item
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared
 from rankkit.scoring.checks import check_output, is_gone, need_prompts
@@ -120,17 +120,28 @@ def score(
 
 def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: int | None, say: Say) -> None:
     for found in surveys:
-        counts = Counter(
-            "filled" if item.filled else "own" if item.prompt else "none"
-            for item in ledger.plan(found.items(prompt), limit)
-        )
-        given = f"prompts from {found.source} for {counts['own']}" if found.source else "no prompts found"
-        filled = f", --prompt fills {counts['filled']}" if prompt else ""
-        say(f"{found.root.label or 'here'}: {sum(counts.values())} images; {given}{filled}")
+        counts = Counter[str]()
+        several = 0
+        for item in ledger.plan(found.items(prompt), limit):
+            counts[item.source] += 1
+            several += item.captions > 1
+        say(f"{found.root.label or 'here'}: {sum(counts.values())} images; {_sources(counts)}")
+        for note in found.notes:
+            say(f"  {note}")
+        if several and found.captions != "all":
+            say(f"  {several} have several captions, and the {found.captions} is used (--caption)")
+    ledger.separate_prompts()
     if not ledger.planned():
         raise BadSource(
             "no image was found; name a folder that holds .png, .jpg, .webp … files, an archive or a manifest"
         )
+
+
+def _sources(counts: Mapping[str, int]) -> str:
+    """How many images got their prompt from where, in words."""
+    given = [f"from {source} for {count}" for source, count in counts.items() if source and source != FILLED]
+    said = f"prompts {', '.join(given)}" if given else "no prompts found"
+    return said + (f", --prompt fills {counts[FILLED]}" if FILLED in counts else "")
 
 
 def _load_previous(ledger: Ledger, journal: Journal, output: Path, overwrite: bool, say: Say) -> bool:

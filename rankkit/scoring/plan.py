@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 from rankkit.core.text import plain, printable
 from rankkit.errors import RankkitError
-from rankkit.io.prompts.base import Item
+from rankkit.io.prompts.base import Item, slug
 
 SCHEMA = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000;
-CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT, prompt TEXT, UNIQUE (name, prompt));
 CREATE TABLE items (id INTEGER PRIMARY KEY, grp INTEGER, name TEXT, path BLOB, start INTEGER, size INTEGER,
-                    prompt TEXT, metadata TEXT, error TEXT, UNIQUE (grp, name));
+                    prompt TEXT, metadata TEXT, error TEXT, col TEXT, source TEXT, written TEXT,
+                    UNIQUE (grp, name));
 CREATE INDEX by_group ON items (grp, id);
 CREATE INDEX by_name ON items (name);
 """
@@ -60,18 +61,20 @@ class Plan:
         """
         self._db.execute("BEGIN")
         room = math.inf if limit is None else limit - self.planned()
-        group = None
+        group, named = None, ("", "")
         for item in items:
             if room <= 0:
                 self._limited = True
                 break
-            if item.group != group:
-                group = item.group
-                self._db.execute("INSERT OR IGNORE INTO groups (name) VALUES (?)", (printable(group),))
+            if (item.group, item.prompt) != group:
+                group = item.group, item.prompt
+                named = printable(item.group), printable(item.prompt)
+                self._db.execute("INSERT OR IGNORE INTO groups (name, prompt) VALUES (?, ?)", named)
             start, size = item.span or (None, None)
             taken = self._db.execute(
-                "INSERT OR IGNORE INTO items (grp, name, path, start, size, prompt, metadata, error) "
-                "SELECT id, ?, ?, ?, ?, ?, ?, ? FROM groups WHERE name = ?",
+                "INSERT OR IGNORE INTO items (grp, name, path, start, size, prompt, metadata, error, col, "
+                "source, written) SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM groups WHERE name = ? AND "
+                "prompt = ?",
                 (
                     *(
                         printable(item.name),
@@ -83,7 +86,10 @@ class Plan:
                     *(
                         json.dumps(plain(item.metadata)) if item.metadata else None,
                         item.error,
-                        printable(item.group),
+                        item.column,
+                        item.source,
+                        printable(item.written),
+                        *named,
                     ),
                 ),
             ).rowcount
@@ -91,6 +97,14 @@ class Plan:
                 room -= 1
                 yield item
         self._db.execute("COMMIT")
+
+    def separate_prompts(self) -> None:
+        """Give groups that share a name and not a prompt names of their own: images of one prompt compete."""
+        self._db.create_function("slug", 1, slug, deterministic=True)
+        self._db.execute(
+            "UPDATE groups SET name = name || '/' || slug(prompt) WHERE name IN "
+            "(SELECT name FROM groups GROUP BY name HAVING count(*) > 1)"
+        )
 
     def planned(self) -> int:
         """How many images there are to score."""
@@ -109,12 +123,13 @@ class Plan:
         """Every item, group by group; rows may be put while this is being read."""
         key = (-1, -1)
         while page := self._db.execute(
-            "SELECT i.grp, i.id, i.path, i.name, g.name, i.prompt, i.metadata, i.start, i.size, i.error "
+            "SELECT i.grp, i.id, i.path, i.name, g.name, i.prompt, i.metadata, i.start, i.size, i.error, "
+            "i.col, i.source, i.written "
             "FROM items i JOIN groups g ON g.id = i.grp WHERE (i.grp, i.id) > (?, ?) ORDER BY i.grp, i.id "
             "LIMIT 256",
             key,
         ).fetchall():
-            for grp, number, path, name, group, prompt, metadata, start, size, error in page:
+            for grp, number, path, name, group, prompt, metadata, start, size, *rest in page:
                 key = (grp, number)
                 span = None if start is None else (start, size)
                 yield (
@@ -126,7 +141,7 @@ class Plan:
                         prompt,
                         json.loads(metadata) if metadata else {},
                         span,
-                        error,
+                        *rest,
                     ),
                 )
 

@@ -1,4 +1,5 @@
 import hashlib
+import importlib.util
 import io
 import os
 import struct
@@ -247,3 +248,22 @@ def test_one_file_cannot_take_the_memory(tmp_path, monkeypatch):
 
 def test_the_fingerprint_is_the_sha256_of_the_bytes():
     assert fingerprint(b"abc") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize(("form", "package"), [("HEIF", "pillow_heif"), ("JXL", "pillow_jxl")])
+def test_photographs_of_telephones_are_read_where_their_package_is_installed_and_named_where_not(
+    form, package, monkeypatch
+):
+    module = pytest.importorskip(package)
+    if form == "HEIF":
+        module.register_heif_opener()
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16), "red").save(file, form)
+    decoded = decode(file.getvalue())
+    assert decoded.image is not None and decoded.image.size == (16, 16)
+    assert decoded.image.getpixel((8, 8))[0] > 200
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(Image, "ID", [each for each in Image.ID if each not in ("HEIF", "JXL")])
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    found = decode(file.getvalue()).error
+    assert found is not None and "rankkit-t2i[images]" in found

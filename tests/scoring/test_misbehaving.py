@@ -48,7 +48,7 @@ def seeing(images, prompts, metadata):
 
 class Witness:
     def rank(self, groups):
-        seen = [{"prompt": group.prompt, "metadata": group.metadata} for group in groups]
+        seen = [{"seen": [group.prompt, dict(group.metadata)]} for group in groups]
         sizes = [len(group.images) for group in groups]
         return [rankkit.Ranking((1.0,) * n, details=(s,) * n) for n, s in zip(sizes, seen)]
 
@@ -117,26 +117,25 @@ def test_images_of_one_group_are_each_scored_with_their_own_prompt_and_metadata(
     score(manifest, "misbehaving:seeing", bad / "out.jsonl")
     found = by_name(rows(bad / "out.jsonl"))
     assert {name: row["score"] for name, row in found.items()} == {"a.png": 1, "b.png": 12, "c.png": 23}
-    assert {row["of"] for row in found.values()} == {3}
+    assert {row["of"] for row in found.values()} == {1}
 
 
-def test_a_group_with_several_prompts_is_not_shown_to_a_ranker_that_compares(bad):
+def test_a_group_never_holds_two_prompts_whatever_the_manifest_calls_it(bad):
     manifest = bad / "list.jsonl"
     manifest.write_text(
         "".join(json.dumps({"image": f"in/{n}.png", "prompt": n, "group": "all"}) + "\n" for n in "abc")
     )
-    assert score(manifest, "misbehaving:Judge", bad / "out.jsonl").abstained == 3
-    assert all("more than one prompt" in row["error"] for row in rows(bad / "out.jsonl"))
+    assert score(manifest, "misbehaving:Judge", bad / "out.jsonl").groups == 3
+    assert all("all/" in row["group"] for row in rows(bad / "out.jsonl"))
+    assert len({row["group"] for row in rows(bad / "out.jsonl")}) == 3
 
 
 def test_a_ranker_that_compares_sees_only_what_all_images_of_a_group_have_in_common(bad):
     manifest = bad / "list.jsonl"
-    entries = [{"image": f"in/{n}.png", "prompt": n, "group": "all", "seed": n, "model": "m"} for n in "ab"]
+    entries = [{"image": f"in/{n}.png", "prompt": "p", "group": "all", "seed": n, "model": "m"} for n in "ab"]
     manifest.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
     assert score(manifest, "misbehaving:Witness", bad / "out.jsonl").abstained == 0
-    assert [row["details"] for row in rows(bad / "out.jsonl")] == [
-        {"prompt": "", "metadata": {"model": "m"}}
-    ] * 2
+    assert [row["details"]["seen"] for row in rows(bad / "out.jsonl")] == [["p", {"model": "m"}]] * 2
 
 
 MEDDLER = """

@@ -16,6 +16,8 @@ from typing import Any
 from rankkit.core.images import SUFFIXES, read
 from rankkit.io.cells import read_cell
 
+FILLED = "--prompt"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -70,8 +72,9 @@ class Item:
 
     `path` is where its bytes lie (`span` and `column` as in `Place`); `name` is what rows call it; images of
     one `group` are ranked against each other; an empty `prompt` means that there is none, and `why` then says
-    the reason. `source` names where the prompt comes from, `written` is the prompt as it stands there, where
-    that is more than plain words. `error` is set where it is known already that the image cannot be had.
+    the reason. `source` names where the prompt comes from (`FILLED`: it is that of the whole run), `written`
+    is the prompt as it stands there, where that is more than plain words; it is one of `captions`. `error` is
+    set where it is known already that the image cannot be had.
     """
 
     path: str
@@ -81,11 +84,11 @@ class Item:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     span: tuple[int, int] | None = None
     error: str | None = None
-    filled: bool = False  # the prompt is that of the whole run, not the image's own
     column: str = ""
     source: str = ""
     written: str = ""
     why: str = ""
+    captions: int = 1
 
     def read(self) -> bytes | str:
         """The bytes of the image file, or the reason why they cannot be had."""
@@ -131,10 +134,13 @@ class Root:
         """The file that holds an image."""
         return place.path or (place.relative if self.files else os.path.join(self.path, place.relative))
 
-    def name(self, relative: str) -> str:
-        """What rows call the image at a relative path: the path as the user would type it."""
-        if os.path.isabs(relative):
-            return relative
+    def name(self, place: Place) -> str:
+        """What rows call an image: its path as the user would type it."""
+        outside = place.path and not place.span
+        return place.path.replace(os.sep, "/") if outside else self.below(place.relative)
+
+    def below(self, relative: str) -> str:
+        """A path relative to the root as the user would type it."""
         return f"{self.label}/{relative}" if self.label and not self.files else relative
 
     def relative(self, path: str | os.PathLike[str]) -> str:

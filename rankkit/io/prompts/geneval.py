@@ -56,4 +56,4 @@ def _answer(root: Root, folder: str) -> Answer:
     if why:
         return Answer(error=f"{folder}/metadata.jsonl is not one JSON object: {why}")
     found = answer_in(metadata.get("prompt"))
-    return Answer(found.texts, found.why, metadata, root.name(folder))
+    return Answer(found.texts, found.why, metadata, folder)

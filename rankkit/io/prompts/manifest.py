@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rankkit.errors import BadSource
+from rankkit.io.cells import image_cells
 from rankkit.io.prompts.base import Answer, Place, Root, Source, natural
 from rankkit.io.prompts.layouts import parallel_text
 from rankkit.io.prompts.reading.columns import (
@@ -31,7 +32,7 @@ NAME = "the manifest"
 
 def find(root: Root) -> Source | None:
     """The manifest that was named for this root. Raises `BadSource` for one of no use here."""
-    if root.manifest is None:
+    if root.manifest is None or (root.manifest_only and image_cells(root.manifest)):
         return None
     if root.manifest.is_dir():
         return parallel_text.beside(root, root.manifest, name=NAME)
@@ -48,32 +49,30 @@ def find(root: Root) -> Source | None:
     table = open_table(root.manifest)
     if not root.manifest_only and not names_images(table) and prompt_column(table.columns()):
         return in_order(root, root.manifest, list(_prompts(table)), table.notes)
-    return listed(root, table, NAME, named=True)
+    notes = tuple(f"{table.path}: {note}" for note in table.notes)
+    return Source(NAME, lists=lambda: listed(root, table, named=True), notes=notes)
 
 
-def listed(root: Root, table: Table, name: str, *, named: bool = False) -> Source:
-    """The images that a table names, each with what its record says of it."""
+def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[Place, Answer]]:
+    """The images that a table names, each with what its record says; `named`: the user gave the table."""
     folder = str(table.path.parent)
     bases = [str(root.path), folder, str(root.path.parent)] if named else [folder, str(root.path)]
     names = Names(root, table.path.name, [*bases, *([os.curdir] if named else [])], named=named)
 
-    def items() -> Iterator[tuple[Place, Answer]]:
-        names.prefer(each for _, record in table.records() for each in image_names(record))
-        numbers_images = id_numbers_images(table)
-        for where, record in table.records():
-            found = image_names(record)
-            if not found:
-                raise BadSource(
-                    f"{table.path}, {where}: names no image; its columns are "
-                    f"{', '.join(map(str, record)) or 'none'}, expected one of {', '.join(IMAGES)}"
-                )
-            answer = answer_of(record, numbers_images=numbers_images)
-            for each in found:
-                place = names.find(each)
-                if place is not None:
-                    yield place, answer
-
-    return Source(name, lists=items, notes=tuple(f"{table.path}: {note}" for note in table.notes))
+    names.prefer(each for _, record in table.records() for each in image_names(record))
+    numbers_images = id_numbers_images(table)
+    for where, record in table.records():
+        found = image_names(record)
+        if not found:
+            raise BadSource(
+                f"{table.path}, {where}: names no image; its columns are "
+                f"{', '.join(map(str, record)) or 'none'}, expected one of {', '.join(IMAGES)}"
+            )
+        answer = answer_of(record, numbers_images=numbers_images)
+        for each in found:
+            place = names.find(each)
+            if place is not None:
+                yield place, answer
 
 
 def in_order(

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rankkit.errors import UsageError
-from rankkit.io.prompts import geneval, imagefolder, manifest, parquet, sidecar, webdataset
-from rankkit.io.prompts.base import Answer, Item, Place, Root, Source, is_image
+from rankkit.io.prompts import geneval, imagefolder, json_map, manifest, parquet, sidecar, webdataset
+from rankkit.io.prompts.base import FILLED, Answer, Item, Place, Root, Source, is_image
 from rankkit.io.prompts.embedded import source as embedded
 from rankkit.io.prompts.layouts import compbench, hps, parallel_text, prompt_txt
 from rankkit.io.prompts.reading.texts import Captions, chosen
@@ -32,6 +32,7 @@ SOURCES: tuple[Callable[[Root], Source | None], ...] = (
     prompt_txt.find,
     webdataset.find,
     parallel_text.find,
+    json_map.find,
     embedded.find,
 )
 
@@ -65,20 +66,24 @@ class Survey:
         """Each image with what the sources know of it, the first in the order of trying first."""
         listed: set[int] = set()
         for source in self.sources:
+            here: set[int] = set()
             for place, answer in source.lists() if source.lists else ():
-                listed.add(hash(self.root.locate(place)))
-                yield place, self._asked(place, source.name, answer)
+                key = hash(self.root.locate(place))
+                if key not in listed or place.span:
+                    here.add(key)
+                    yield place, self._asked(place, source, answer)
+            listed |= here
         for place in self.root.walk() if not self.root.manifest_only else ():
             if hash(self.root.locate(place)) not in listed:
                 yield place, self._asked(place)
 
-    def _asked(self, place: Place, name: str = "", answer: Answer | None = None) -> Answers:
-        if answer is not None:
-            yield name, answer
-        if place.error or place.span:
-            return
+    def _asked(self, place: Place, lister: Source | None = None, answer: Answer | None = None) -> Answers:
         for source in self.sources:
-            found = source.knows(place) if source.knows else None
+            if source is lister:
+                found = answer
+            else:
+                plain_file = not place.error and not place.span
+                found = source.knows(place) if source.knows and plain_file else None
             if found is not None:
                 yield source.name, found
 
@@ -93,17 +98,17 @@ class Survey:
             words = words or prompt or ""
             yield Item(
                 self.root.locate(place),
-                self.root.name(place.relative),
-                self.root.group(words) if answer.group is None else answer.group,
+                self.root.name(place),
+                self.root.group(words) if answer.group is None else self.root.below(answer.group),
                 words,
                 answer.metadata,
                 place.span,
                 place.error or answer.error,
-                filled,
                 place.column,
-                source="--prompt" if filled else source if words else "",
+                FILLED if filled else source if words else "",
                 written=text if text.strip() != words and not filled else "",
                 why="" if words else answer.why,
+                captions=len(answer.texts),
             )
 
 

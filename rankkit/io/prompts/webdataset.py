@@ -60,7 +60,7 @@ def _samples(path: Path, prefix: str) -> Iterator[tuple[Place, Answer]]:
             again = f" ({seen[member]})" if seen[member] > 1 else ""
             yield Place(f"{prefix}{member}{again}", path=os.fspath(path), span=span), answer
     if archive.error:
-        yield Place(prefix or ".", archive.error), Answer()
+        yield Place(prefix.rstrip("/") or ".", archive.error), Answer()
 
 
 def _texts_of(archive: Archive, member: str) -> dict[str, tuple[int, int]]:
@@ -100,6 +100,7 @@ def read_headers(path: Path) -> Archive:
         with tarfile.open(path, "r:") as archive:
             archive.offset = 0
             while archive.offset < size:
+                archive.fileobj.seek(archive.offset)
                 try:
                     member = tarfile.TarInfo.fromtarfile(archive)
                 except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end, or padding before more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def find(root: Root) -> Source | None:
     place = root.path.absolute()
     for name in TEXT_FOLDERS:
         if place.name in IMAGE_FOLDERS and os.path.isdir(place.parent / name):
-            return Source(NAME, knows=lambda found, texts=place.parent / name: _answer(found, texts, ""))
+            return Source(NAME, knows=functools.partial(_answer, texts=place.parent / name))
         inner = next((folder for folder in IMAGE_FOLDERS if os.path.isdir(place / folder)), None)
         if inner and os.path.isdir(place / name):
             return Source(NAME, knows=functools.partial(_answer, texts=root.path / name, prefix=f"{inner}/"))
@@ -33,15 +34,15 @@ def beside(root: Root, texts: Path, *, name: str) -> Source:
 
     Raises `BadSource` where none of its files is called as an image is.
     """
-    if not any(_answer(place, texts, "") for place in root.walk() if not place.error):
+    if not any(_answer(place, texts) for place in root.walk() if not place.error):
         raise BadSource(
             f"{texts}: none of its .txt files is called as an image of {root.label or 'this folder'} is; "
             f"a.png is looked up as {texts / 'a.txt'}"
         )
-    return Source(name, knows=lambda place: _answer(place, texts, ""))
+    return Source(name, knows=functools.partial(_answer, texts=texts))
 
 
-def _answer(place: Place, texts: Path, prefix: str) -> Answer | None:
+def _answer(place: Place, texts: Path, prefix: str = "") -> Answer | None:
     if not place.relative.startswith(prefix):
         return None
     path = os.path.join(texts, os.path.splitext(place.relative[len(prefix) :])[0] + ".txt")

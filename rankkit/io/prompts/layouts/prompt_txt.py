@@ -29,7 +29,7 @@ def find(root: Root) -> Source | None:
             return found.get(name, Answer(why="prompt.txt is a list, in which the image has no number"))
         if found is None or not found.texts:
             return found
-        return Answer(found.texts, metadata=found.metadata, group=root.name(folder), syntax=found.syntax)
+        return Answer(found.texts, metadata=found.metadata, group=folder or None, syntax=found.syntax)
 
     return Source(NAME, knows=knows)
 

@@ -51,7 +51,7 @@ class Names:
             path
             for base in self.bases
             for path in _paths(base, name)
-            if any(_below(each, path) for each in (*self.bases, self._base))
+            if _below(base, path) or _below(self._base, path)
         ]
         if not inside:
             return outside
