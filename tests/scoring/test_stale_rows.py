@@ -152,7 +152,7 @@ def test_images_in_an_archive_and_below_a_folder_that_may_not_be_read_are_not_ta
 
     with tarfile.open(place / "d" / "x.tar", "w") as archive:
         archive.add(save_image(place / "m.png", 5), "m.png")
-    score("d/x.tar", "contrast", "o.jsonl")
+    score("d", "contrast", "o.jsonl")
     assert score("d", "contrast", "o.jsonl").stale == 0
     assert "m.png" in by_name(rows("o.jsonl"))
 
@@ -165,4 +165,4 @@ def test_a_detail_of_a_rankers_own_by_that_name_makes_no_row_stale(place):
         "len(g.images)) for g in groups]\n"
     )
     score("d", "own:Own", "o.jsonl")
-    assert len(keyed(rows("o.jsonl"))) == 2 and rows("o.jsonl")[0]["details"] == {"stale": "bread"}
+    assert len(keyed(rows("o.jsonl"))) == 2 and rows("o.jsonl")[0]["details"]["stale"] == "bread"
