@@ -23,7 +23,8 @@ from rankkit.io.prompts.syntax import plain_words
     ("in NYC AND a dog", "in NYC and a dog"),
     ("a BRAND of tea", "a BRAND of tea"), ("a cat, embedding:easy-v2, sitting", "a cat, sitting"),
     ("a cat, (embedding:bad.pt:1.2)", "a cat"), ("1.5::rain, night::, street", "rain, night, street"),
-    ("a red++ (apple)-- in C++", "a red apple in C++"), ("street, -1::hat::, snow", "street, snow"), ("street, -2::hat", "street"), ("ratio 3:2", "ratio 3:2"),
+    ("a red++ (apple)-- in C++", "a red apple in C++"),
+    ("street, -1::hat::, snow", "street, snow"), ("street, -2::hat", "street"), ("ratio 3:2", "ratio 3:2"),
     ("a fox<break>a dog", "a fox a dog"), ("a <fromto[0.5]:<lora:a:1>,b> fox", "a fox"),
 ])  # fmt: skip
 def test_plain_words_are_what_describes_the_image(written, plain):

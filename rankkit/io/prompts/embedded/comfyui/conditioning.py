@@ -67,24 +67,26 @@ class ConditioningWalk:
             return self._of_side(node, slot, side, sides, way)
         pipe = self._pipe(node)
         if pipe is not None:
-            return self._link(pipe, self._side(node, slot, side, both=True), way)
+            return self._link(pipe, self._side(node, slot, side, kinds.HELD), way)
         if encodes:
             fields = [name for name in kinds.ENCODER_FIELDS if is_text(node.inputs.get(name))]
             if fields:
                 return self.texts.of_encoder(node, fields)
         return self._joined(node, side, way)
 
-    def _side(self, node: Node, slot: int, side: Side, both: bool) -> Side:
+    def _side(self, node: Node, slot: int, side: Side, otherwise: kinds.Outputs | None) -> Side:
         """Which side an output gives: its own, or the one asked for where it is a pipe of both."""
-        given = kinds.side_of_output(node.kind, slot, both)
+        given = kinds.side_of_output(node.kind, slot, otherwise)
         if given is None:
             raise Lost(f"output {slot} of {node.name} is no conditioning that is known")
         return side if given == "pipe" else given
 
     def _of_side(self, node: Node, slot: int, side: Side, sides: dict[str, Side], way: Way) -> str:
         """The prompt of one side of a node that has inputs for both, or for one and a pipe for the other."""
-        asked = self._side(node, slot, side, both=len(set(sides.values())) == 2)
-        names = [name for name, held in sides.items() if held == asked and is_text(node.inputs[name])]
+        held = any(isinstance(node.inputs[name], str) for name in sides)
+        both = len(set(sides.values())) == 2
+        asked = self._side(node, slot, side, (kinds.HELD if held else kinds.PASSED) if both else None)
+        names = [name for name, given in sides.items() if given == asked and is_text(node.inputs[name])]
         if not names:
             pipe = self._pipe(node)
             if pipe is None:

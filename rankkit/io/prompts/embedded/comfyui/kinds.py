@@ -85,6 +85,9 @@ OUTPUTS: tuple[tuple[re.Pattern[str], Outputs], ...] = (
     (re.compile(r"sampler", re.IGNORECASE), {0: None, 1: "positive"}),
 )
 
+PASSED: Outputs = {0: "positive", 1: "negative"}  # of nodes that pass both sides on
+HELD: Outputs = {0: None}  # of nodes that hold both as texts, or take them from a pipe
+
 # Text encoders: fields in the order in which they say the prompt.
 T5_FIELDS = ("t5xxl", "qwen25_7b", "clip_l")
 ENCODER_FIELDS = (
@@ -115,11 +118,12 @@ def side_of_name(name: str) -> Side | None:
     return "positive" if found[1] else "negative"
 
 
-def side_of_output(kind: str, slot: int, both: bool) -> Side | Literal["pipe"] | None:
-    """Which prompt an output of a node gives: a side, a pipe of both, or None where neither is known."""
-    for pattern, outputs in OUTPUTS:
-        if pattern.search(kind):
-            return (outputs[slot] or "pipe") if slot in outputs else None
-    if not both:
+def side_of_output(kind: str, slot: int, otherwise: Outputs | None) -> Side | Literal["pipe"] | None:
+    """Which prompt an output of a node gives: a side, a pipe of both, or None where neither is known.
+
+    `otherwise` says it for nodes that are not known; where it is None, all their outputs are alike.
+    """
+    outputs = next((outputs for pattern, outputs in OUTPUTS if pattern.search(kind)), otherwise)
+    if outputs is None:
         return "pipe"
-    return {0: "positive", 1: "negative"}.get(slot)  # type: ignore[return-value]
+    return (outputs[slot] or "pipe") if slot in outputs else None
