@@ -83,6 +83,7 @@ def test_where_a_ranker_raises_only_that_image_abstains(bad):
 def test_a_ranker_that_gives_no_usable_number_abstains_and_says_why(bad, name, reason):
     assert score(bad / "in", f"misbehaving:{name}", bad / "out.jsonl").abstained == 3
     assert all(reason in row["error"] for row in rows(bad / "out.jsonl"))
+    assert {row["kind"] for row in rows(bad / "out.jsonl")} == {"pointwise"}
 
 
 def test_a_batch_of_a_wrong_length_is_asked_again_one_by_one(bad):
