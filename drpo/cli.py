@@ -54,11 +54,11 @@ def train(
         ending = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
     if main:
         interrupted = f"interrupted after step {trainer.steps_done} of {config.steps}"
-        early = interrupted if ending.interrupted else ending.alarm
-        say(f"{early + '; ' if early else ''}report written to {report.write(out)}")
+        words = [interrupted] if ending.interrupted else [ending.alarm, ending.skipped]
+        say("; ".join([*filter(None, words), f"report written to {report.write(out)}"]))
         print_result(str(out))
-    if ending.interrupted:
-        raise typer.Exit(130)
+    if ending.interrupted or ending.skipped:
+        raise typer.Exit(130 if ending.interrupted else 3)
 
 
 @app.command()

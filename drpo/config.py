@@ -119,6 +119,8 @@ class Config:
 
     ``auto`` is bf16 on a GPU and fp32 elsewhere; ``fp16`` scales its losses.
     """
+    patience: float = 600.0
+    """Seconds that a ranker elsewhere may not answer before the run stops, to go on when it is back."""
     seed: int = 0
     """Decides LoRA initialisation, order of prompts and every noise."""
     checkpoint_every: int = 100

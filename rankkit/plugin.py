@@ -5,7 +5,7 @@
 | files to images | `decode`, `Decoded`, `to_rgb` |
 | work done ahead in threads | `prefetch`, `map_images` |
 | a ranker before it is built | `prepare`, `Prepared` |
-| calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe` |
+| calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe`, `absence` |
 | options that several rankers share | `Default`, `with_defaults` |
 | rows on disk | `read_rows`, `Row` |
 | files that are replaced whole or not at all | `replacing_file` |
@@ -32,6 +32,7 @@ from rankkit.io.prompt_lists import PromptList, read_prompts
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.registry.options import Default, with_defaults
+from rankkit.remote.base import absence
 from rankkit.report.charts import Curve, line_chart
 from rankkit.report.gallery import write_page
 from rankkit.report.html import h
@@ -55,6 +56,7 @@ __all__ = [
     "Rate",
     "Row",
     "Section",
+    "absence",
     "check_rankings",
     "clustered_mean",
     "decode",

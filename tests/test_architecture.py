@@ -30,7 +30,7 @@ FLOORS = {
     ),
     "drpo": (
         "choices",
-        "types preference drift hub",
+        "types preference drift hub waiting",
         "config shapes",
         "loss features generators",
         "search",

@@ -21,7 +21,7 @@ from rankkit.plugin import replacing_file
 MARKER = "complete"
 STATE = "state.pt"
 CONFIG = "config.json"
-MAY_CHANGE = ("steps", "on_alarm")  # of a config when a run goes on
+MAY_CHANGE = ("steps", "on_alarm", "patience")  # of a config when a run goes on
 
 
 def save(run: Path, step: int, state: Mapping[str, Any]) -> Path:

@@ -14,13 +14,15 @@ from pathlib import Path
 import torch
 
 from drpo.run import checkpoint
-from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG, append_row, drop_rows_after, take_over
+from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG, append_row, drop_rows_after, read_rows, take_over
 from drpo.run.monitor import Monitor
 from drpo.run.sample_grid import sample_grid
 from drpo.run.tracking import Track
 from drpo.train import Trainer
 from drpo.types import LogRow
 from rankkit import RankkitError
+
+MANY = 0.1  # of the steps of a run: more without a ranking, and it has not done what it was asked for
 
 
 class RunFolder:
@@ -48,8 +50,8 @@ class RunFolder:
             if self.monitor:
                 self.monitor.restore(state["evaluations"])
         if self.main:
-            for name in (LOG, EVALUATIONS):
-                drop_rows_after(self.out / name, self.trainer.steps_done)
+            drop_rows_after(self.out / LOG, self.trainer.steps_done)
+            drop_rows_after(self.out / EVALUATIONS, self._evaluated())
 
     def due(self, every: int) -> bool:
         """Whether something that happens every so many steps, and at the last one, happens now."""
@@ -72,10 +74,26 @@ class RunFolder:
             print(f"step {row['step']:.0f}: no candidate got a score; {reason}", file=sys.stderr)
 
     def alarm(self, track: Track) -> str:
-        """The monitor's alarm as the run begins: of the last evaluation, or of a first one, which shows the
-        base.
+        """The monitor's alarm as the run begins: of the last evaluation, or of one that is due now.
+
+        The first shows the base; another is due where the run stopped before it was done.
         """
-        return self.monitor.alarm() if self.monitor and self.monitor.evaluations else self.evaluate(track)
+        if not self.monitor:
+            return ""
+        steps, last = self.trainer.steps_done, self._evaluated()
+        if last >= 0 and (last == steps or not self.due(self.trainer.config.eval_every)):
+            return self.monitor.alarm()
+        alarm = self.evaluate(track)
+        if steps:
+            self.saved = -1  # the checkpoint of this step does not know of it
+            self.save()
+        return alarm
+
+    def _evaluated(self) -> int:
+        """The step of the last evaluation that the run's state knows of, -1 for none."""
+        if not self.monitor:
+            return self.trainer.steps_done
+        return self.monitor.evaluations[-1].step if self.monitor.evaluations else -1
 
     def evaluate(self, track: Track) -> str:
         """Evaluate the run: a row, a sample grid, the best LoRA so far; returns the monitor's alarm."""
@@ -121,8 +139,21 @@ class RunFolder:
                 raise
             self.save()
             raise type(error)(
-                f"{error}\n{steps} steps are kept in {self.out}: the same command goes on from there"
+                f"{error}; {steps} steps are kept in {self.out}: the same command goes on from there"
             ) from error
+
+    def skipped(self) -> str:
+        """What is to be said of the steps of the whole run in which no candidate got a score.
+
+        Empty where they are at most the share `MANY` of it. Steps with candidates that are all equal count
+        as ranked.
+        """
+        rows = read_rows(self.out / LOG) if self.main else []
+        skipped = sum(row["skipped"] == 1 and row.get("reward") is None for row in rows)
+        if skipped <= MANY * len(rows):
+            return ""
+        reason = f": {self.trainer.source.reason}" if self.trainer.source.reason else ""
+        return f"{skipped} of {len(rows)} steps were skipped, without any ranking to learn from{reason}"
 
     def finish(self) -> None:
         """Write the LoRA that the run is for."""

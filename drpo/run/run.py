@@ -29,12 +29,13 @@ from rankkit import RankkitError
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: the last alarm of its monitor, in words or empty, and whether it was interrupted
-    before its last step.
+    """How a run ended: the last alarm of its monitor, in words or empty, whether it was interrupted before
+    its last step, and what is to be said of steps without any ranking, where they are more than a tenth.
     """
 
     alarm: str = ""
     interrupted: bool = False
+    skipped: str = ""
 
 
 def run(
@@ -64,7 +65,8 @@ def run(
                 watch(row)
                 folder.log(row, track)
                 if folder.due(trainer.config.eval_every):
-                    alarm = folder.evaluate(track)
+                    with folder.kept():
+                        alarm = folder.evaluate(track)
                 if folder.due(trainer.config.checkpoint_every):
                     folder.save()
             folder.save()
@@ -72,7 +74,7 @@ def run(
         if not unfinished:
             folder.finish()
     _leave_together(trainer)
-    return Ending("" if unfinished else alarm, unfinished)
+    return Ending(interrupted=True) if unfinished else Ending(alarm, skipped=folder.skipped())
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from drpo.data.stored_pairs import StoredAnchors
 from drpo.run.monitor import Monitor
 from drpo.train import Trainer
 from drpo.types import Prompt
+from drpo.waiting import Patient
 from rankkit import Ranker, RankkitError
 from rankkit.plugin import open_preferences
 
@@ -26,7 +27,7 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     are loaded once.
     """
     PartialState()  # chooses this process' GPU, for the ranker too
-    judge = build.ranker(config.ranker) if config.ranker else None
+    judge = Patient(build.ranker(config.ranker), config.ranker, config.patience) if config.ranker else None
     file = open_preferences(config.preferences) if config.preferences else None
     if judge is None and file is None:
         raise RankkitError(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from rankkit.core.panel import Lexicographic, MeanRank
 from rankkit.core.types import Group, Kind, Ranking
 from rankkit.core.version import installed_version
-from rankkit.errors import RankkitError
+from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.remote.handshake import WorkerInfo
 
 Self = TypeVar("Self", bound="Remote")
@@ -69,6 +70,14 @@ class Remote:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def absence(self) -> str:
+        """Why it does not answer now, in words; empty when it is there and can rank.
+
+        Raises `BrokenRanker` where another ranker, or another version of it, has taken its place.
+        """
+        with self._lock:
+            return self._absence()
+
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """One ranking per group.
 
@@ -81,3 +90,29 @@ class Remote:
 
     def _rank(self, groups: list[Group]) -> list[Ranking]:
         raise NotImplementedError
+
+    def _absence(self) -> str:
+        raise NotImplementedError
+
+    def _check_same(self, now: WorkerInfo) -> None:
+        """Raise `BrokenRanker` where what answers is not what answered at first."""
+        before = self.info
+        if (now.name, now.version, now.options) != (before.name, before.version, before.options):
+            was, answers = (f"{each.name} {each.version} {dict(each.options)}" for each in (before, now))
+            raise BrokenRanker(f"{self.name} was {was} and is {answers} now; start anew")
+
+
+def absence(ranker: object) -> str | None:
+    """Why a ranker that lives elsewhere, or a member of a panel that does, does not answer now.
+
+    Empty when all of them are there, None where none lives elsewhere. Raises as `Remote.absence`.
+    """
+    if isinstance(ranker, Remote):
+        return ranker.absence()
+    members: Iterable[object] = ()
+    if isinstance(ranker, MeanRank):
+        members = ranker.members.values()
+    elif isinstance(ranker, Lexicographic):
+        members = ranker.rankers
+    found = [reason for reason in map(absence, members) if reason is not None]
+    return next(filter(None, found), "") if found else None

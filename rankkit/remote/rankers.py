@@ -114,6 +114,14 @@ class Pipe(Remote):
         except Died:
             return [self._ask_again(group) for group in groups]
 
+    def _absence(self) -> str:
+        self.restarts.in_a_row = 0  # who asks means to try anew
+        try:
+            self._build()
+        except Died as death:
+            return str(death)
+        return ""
+
     def _ask_again(self, group: Group) -> Ranking:
         try:
             return self._ask([group])[0]
@@ -132,11 +140,11 @@ class Pipe(Remote):
     def _build(self) -> None:
         if self.state is State.ENDED:
             now = self._start(self.name)
-            if (now.version, now.options) != (self.version, self.options):
+            try:
+                self._check_same(now)
+            except BrokenRanker:
                 self._end()
-                raise BrokenRanker(
-                    f"{self.name} was version {self.version} and is {now.version} now; start anew"
-                )
+                raise
         decode_reply(self._exchange(wire.encode_groups([])))
         self.state, self._was_built = State.BUILT, True
 
@@ -228,3 +236,11 @@ class Http(Remote):
             )
         except Unreachable as error:
             return [abstention(group, str(error), self.kind) for group in groups]
+
+    def _absence(self) -> str:
+        try:
+            said = self._client.request("GET", "/")
+        except Unreachable as error:
+            return str(error)
+        self._check_same(read_worker_info(said, f"the server at {self.url}"))
+        return ""

@@ -118,7 +118,7 @@ def test_a_ranker_that_dies_is_named_and_what_was_trained_is_kept(tmp_path: Path
     run(whole, tmp_path / "whole")
     with pytest.raises(
         RankkitError,
-        match=r"ranker toy failed at step 5, on 'c': ValueError: out of ideas\n4 steps are kept in .*parts",
+        match=r"ranker toy failed at step 5, on 'c': ValueError: out of ideas; 4 steps are kept in .*parts",
     ):
         run(dying, tmp_path / "parts")
     run(resumed, tmp_path / "parts")
@@ -128,6 +128,27 @@ def test_a_ranker_that_dies_is_named_and_what_was_trained_is_kept(tmp_path: Path
 def test_a_ranker_that_stops_the_run_ends_it_with_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(RunStopped, match="budget is spent"):
         run(trainer(Failing(3, RunStopped("the budget is spent"))), tmp_path)
+
+
+def test_a_run_that_stops_while_it_is_evaluated_goes_on_from_that_step(tmp_path: Path) -> None:
+    class Stops:
+        """The target of evaluations, which cannot go on in its second."""
+
+        def rank(self, groups: Sequence[Group]) -> list[Ranking]:
+            if stopping.evaluations:
+                raise RunStopped("nobody answers")
+            return Scorer().rank(groups)
+
+    whole, first, second = (trainer(steps=6, eval_every=4, checkpoint_every=100) for _ in range(3))
+    run(whole, tmp_path / "whole", monitor=monitor())
+    stopping = Monitor({"toy": Stops()}, "toy", monitor().prompts)
+    with pytest.raises(RunStopped, match="nobody answers; 4 steps are kept in"):
+        run(first, tmp_path / "parts", monitor=stopping)
+    run(second, tmp_path / "parts", monitor=monitor())
+    assert equal(whole, second)
+    for name in (LOG, EVALUATIONS):
+        one, other = (read(tmp_path / folder / name) for folder in ("whole", "parts"))
+        assert [_timeless(row) for row in one] == [_timeless(row) for row in other], name
 
 
 def test_an_alarm_ends_the_run_or_only_warns(tmp_path: Path) -> None:

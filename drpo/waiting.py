@@ -1,0 +1,60 @@
+"""A ranker in another process or on another machine that does not answer is waited for; then the run ends."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from rankkit import Group, Ranker, Ranking, RunStopped
+from rankkit.plugin import absence, check_rankings, say
+
+LONGEST = 10.0  # seconds between two questions whether it is back
+
+
+class Patient:
+    """A ranker that is waited for while it does not answer: no group is skipped because its server was away.
+
+    `patience`: seconds from the first group without an answer until `RunStopped`, which names the ranker and
+    ends the run. A ranker of this process is never waited for, nor one that answers and abstains.
+    """
+
+    def __init__(self, ranker: Ranker, name: str, patience: float) -> None:
+        self.ranker, self.name, self.patience = ranker, name, patience
+        self.kind = getattr(ranker, "kind", "listwise")
+
+    def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
+        """The ranker's rankings of the groups, their shape checked, as soon as it answers.
+
+        A group counts as judged without a score only if the ranker was there when it was asked, and after.
+        """
+        rankings, was_there = check_rankings(self.ranker.rank(groups), groups, self.name), False
+        end = time.monotonic() + self.patience
+        while any(map(_unanswered, rankings)):
+            reason = absence(self.ranker)
+            if reason is None or (was_there and not reason):
+                break
+            if reason:
+                self._wait(reason, end)
+            rankings, was_there = check_rankings(self.ranker.rank(groups), groups, self.name), True
+        return rankings
+
+    def _wait(self, reason: str | None, end: float) -> None:
+        say(f"the ranker {self.name} does not answer: {reason}; waiting up to {self.patience:g} s for it")
+        pause = 0.25
+        while reason:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise RunStopped(
+                    f"the ranker {self.name} did not answer for {self.patience:g} s: {reason}; start it again"
+                )
+            time.sleep(min(pause, left))
+            pause = min(2 * pause, LONGEST)
+            reason = absence(self.ranker)
+        say(f"the ranker {self.name} answers again")
+
+
+def _unanswered(ranking: Ranking) -> bool:
+    """Whether no candidate got a score, and there is a reason."""
+    reasons = any("error" in details for details in ranking.details)
+    return reasons and all(map(math.isnan, ranking.scores))
