@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, TypedDict, get_args
 
 from rankkit.errors import BadOption
 from rankkit.plugin import Default
@@ -92,6 +92,10 @@ def check(options: ConnectionOptions) -> None:
         value = options[name]  # type: ignore[literal-required]
         if value is not None and not value > 0:
             raise BadOption(f"{name}={value} is not a positive number")
+    for name, choices in (("mode", get_args(Mode)), ("thinking", get_args(Thinking))):
+        if options[name] not in choices:  # type: ignore[literal-required]
+            given = options[name]  # type: ignore[literal-required]
+            raise BadOption(f"{name}={given} is not one of {', '.join(choices)}")
     _check_money(options)
     if options["url"] is None and options["request"] is not None:
         raise BadOption("request= holds fields for a server; give its url=, or leave request= out")

@@ -96,7 +96,7 @@ def test_what_would_fail_every_request_ends_the_run_at_once_and_says_what_to_do(
 
 def test_a_server_that_dies_ends_the_run_and_what_was_judged_is_kept(load, fake, greys):
     fake.fault = lambda number, body: "die" if number > 4 else None
-    with pytest.raises(RunStopped, match=r"5 requests.*What was judged is kept"):
+    with pytest.raises(RunStopped, match=r"[56] requests.*What was judged is kept"):
         load(tries=2).rank([greys(10, 60, 110, 160)])
     fake.fault = lambda number, body: None
     asked = len(fake.requests)
@@ -131,6 +131,20 @@ def test_requests_that_a_well_server_refuses_are_missing_comparisons_however_man
     fake.fault = lambda number, body: (400, {"error": {"message": "no"}}) if "other" in str(body) else None
     refused, judged = load().rank([greys(10, 60, 110, 160, prompt="other"), greys(20, 70)])
     assert refused.details[0]["judge"]["failures"] == {"rejected": 12} and judged.ranks == (2, 1)
+
+
+def test_an_image_that_a_server_fails_on_costs_its_own_comparisons_only(load, fake, greys):
+    group = greys(*range(10, 250, 30))
+    one(load(cache=None), greys(10, 40))  # the image is the same in every request that shows it
+    image = fake.requests[-1]["messages"][1]["content"][1]["image_url"]["url"]
+    fake.fault = lambda number, body: (500, b"cannot decode") if image in str(body) else None
+    ranking = one(load(tries=1, concurrency=1), group)
+    judge = ranking.details[0]["judge"]
+    assert judge["failures"] == {"transport": 14} and sum(map(math.isnan, ranking.scores)) == 1
+    calm = load(tries=1, concurrency=1, cache=None)
+    fake.fault = lambda number, body: (500, b"cannot decode") if "dark" in str(body) else None
+    with pytest.raises(RunStopped, match="requests in a row"):
+        calm.rank([greys(*range(10, 250, 30), prompt="a dark image")])
 
 
 def test_an_image_that_a_content_policy_refuses_is_a_refusal(load, fake, greys):
@@ -265,6 +279,8 @@ def test_a_server_that_refuses_log_probabilities_is_asked_for_texts(load, fake, 
         ({"url": None, "model": None}, "whom to ask"),
         ({"max_calls": 0}, "max_calls=0"),
         ({"degree": 3}, "degree=3"),
+        ({"thinking": "maybe"}, "thinking=maybe is not one of on, off, auto"),
+        ({"mode": "letters"}, "mode=letters is not one of auto, logprob, text"),
         ({"max_side": 2}, "max_side=2"),
         ({"cache": "/dev/null/x.sqlite"}, "give another file with cache="),
     ],

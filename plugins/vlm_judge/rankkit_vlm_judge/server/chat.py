@@ -182,6 +182,7 @@ class Chat:
         for _ in range(len(self.fields) + 4):
             try:
                 answer = self._ask(call)
+                self.server.first = self._body(call, None)
                 return _served_as(answer), _whole(read(answer))
             except Failed as failure:
                 if failure.outcome == "truncated":

@@ -27,7 +27,8 @@ DEADLINE = 300.0  # seconds after which a request is not tried again
 # seconds between tries: of our own, and where the server names a time
 LONGEST_PAUSE, LONGEST_ASKED_PAUSE = 30.0, 120.0
 RETURNS = 5  # times that one request outlives a server that goes and comes back
-STRIKES = 5  # requests in a row that fail for good because the server is unwell
+STRIKES = 5  # requests in a row that fail for good as if the server were unwell, until it is asked again
+PARDONS = 6  # times that it may answer its first question then, and fail all others
 
 NEXT = "What was judged is kept: give the same command again once the server is well"
 
@@ -52,6 +53,7 @@ class Server:
     connections: int = 16
     patience: float = 0.0
     known: bool = False
+    first: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/").removesuffix("/chat/completions")
@@ -66,8 +68,8 @@ class Server:
         self.advice = "" if proxy is None else proxy.advice
         self.halt = threading.Event()  # set when the run is given up: no pause is waited for any more
         self.stopped: RunStopped | None = None
-        self._strikes = 0
-        self._lock = threading.Lock()
+        self._strikes = self._pardons = 0
+        self._lock, self._checking = threading.Lock(), threading.Lock()
         self._waiting = threading.Lock()
         self._away = -math.inf  # when the server was last found to be gone
 
@@ -101,7 +103,7 @@ class Server:
                 raise
             else:
                 with self._lock:
-                    self._strikes = 0
+                    self._strikes = self._pardons = 0
                 return answer
         assert self.stopped is not None
         raise self.stopped
@@ -130,14 +132,29 @@ class Server:
             return False
 
     def _strike(self, failure: Failed) -> None:
-        """Count the requests in a row that fail because the server is unwell; too many end the run."""
+        """Count the requests in a row that fail as if the server were unwell; if it is, the run is over."""
         with self._lock:
             self._strikes = self._strikes + 1 if failure.outcome in UNWELL else 0
-            if self._strikes >= STRIKES:
-                self.stopped = self.stopped or RunStopped(
-                    f"{self.url} failed {self._strikes} requests in a row, the last one so: {failure}. {NEXT}"
-                )
-                raise self.stopped
+        with self._checking:
+            if self._strikes < STRIKES or self.stopped is not None:
+                return
+            if self._pardons < PARDONS and self._is_well():
+                self._strikes, self._pardons = 0, self._pardons + 1
+                return
+            self.stopped = RunStopped(
+                f"{self.url} failed {self._strikes} requests in a row, the last one so: {failure}. {NEXT}"
+            )
+            raise self.stopped
+
+    def _is_well(self) -> bool:
+        """Whether the first question is still answered."""
+        if self.first is None:
+            return False
+        try:
+            self._patiently("POST", "/chat/completions", json.dumps(self.first).encode())
+        except (Failed, RunStopped):
+            return False
+        return True
 
     def _patiently(self, method: str, path: str, content: bytes | None) -> Any:
         until = time.monotonic() + DEADLINE
