@@ -71,7 +71,8 @@ def link_of(value: Any) -> Link | None:
     if not isinstance(value, list) or len(value) != 2:
         return None
     key, slot = value
-    return Link(str(key), int(slot)) if isinstance(key, (str, int)) and isinstance(slot, int) else None
+    linked = isinstance(key, (str, int)) and isinstance(slot, int) and not isinstance(slot, bool)
+    return Link(str(key), slot) if linked else None
 
 
 def nodes_of(value: Any) -> dict[str, Node]:

@@ -82,6 +82,7 @@ OUTPUTS: tuple[tuple[re.Pattern[str], Outputs], ...] = (
     (re.compile(r"^Unpack SDXL"), {2: "positive", 3: "negative", 6: "positive", 7: "negative"}),
     (re.compile(r"^Context.*\(rgthree\)"), {0: None, 4: "positive", 5: "negative"}),
     (re.compile(r"w/Text \(WLSH\)"), {0: "positive", 1: "negative", 2: "positive", 3: "negative"}),
+    (re.compile(r"guider", re.IGNORECASE), {0: None}),
     (re.compile(r"sampler", re.IGNORECASE), {0: None, 1: "positive"}),
 )
 
