@@ -24,6 +24,7 @@ from rankkit.core.text import one_line, plain
 from rankkit.core.types import Group, Ranker
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
+from rankkit.testing.deaf import DeafWatch
 
 Progress = Callable[[int, int], None]
 
@@ -71,13 +72,15 @@ def agree(
     ties: Ties = "half",
     limit: int | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], object] = lambda text: None,
 ) -> Report:
     """Compare rankers with the human choices in a file (formats: `rankkit.io.preference_formats.FORMATS`).
 
     `images` is the folder its paths start from, by default the file's own. `ties` says what a ranker's equal
     scores count: ``half``, ``wrong``, or ``drop`` (left out). Only the first `limit` entries are taken.
     `progress` is called with (done, total) entries. All of them are checked before anything is ranked. Images
-    are shown in an order drawn from the entry, so that a position bias gains nothing. Raises
+    are shown in an order drawn from the entry, so that a position bias gains nothing. `say` is told of a
+    ranker that images do not matter to. Raises
     `UsageError` for a bad request and `BadSource` for a bad file; a bad image abstains.
     """
     _check(pairs_path, rankers, images, ties, limit)
@@ -86,9 +89,10 @@ def agree(
     tally = Tally(
         {name: needs_prompt(ranker) for name, ranker in rankers.items()}, ties, humans=survey.largest > 2
     )
+    watch = DeafWatch(say)
     done = 0
     for batch in _batches(_load(entry, choices) for entry in islice(choices.entries(), limit)):
-        _judge(batch, rankers, tally)
+        _rank(batch, rankers, tally, watch)
         done += len(batch)
         if progress:
             progress(done, survey.entries)
@@ -225,7 +229,9 @@ def _batches(trials: Iterable[RankedEntry]) -> Iterator[list[RankedEntry]]:
         yield batch
 
 
-def _judge(batch: Sequence[RankedEntry], rankers: Mapping[str, Ranker], tally: Tally) -> None:
+def _rank(
+    batch: Sequence[RankedEntry], rankers: Mapping[str, Ranker], tally: Tally, watch: DeafWatch
+) -> None:
     """Show a batch to every ranker, and count what they say.
 
     Without a prompt, those that need one are not asked.
@@ -236,7 +242,9 @@ def _judge(batch: Sequence[RankedEntry], rankers: Mapping[str, Ranker], tally: T
             for trial in batch
             if trial.group and (trial.prompt or not tally.needs_prompt[name])
         }
-        rankings = dict(zip(asked, rank_groups(ranker, list(asked.values()), name), strict=True))
+        groups = list(asked.values())
+        rankings = dict(zip(asked, rank_groups(ranker, groups, name), strict=True))
+        watch.groups(name, groups, rankings.values())
         for trial in batch:
             if id(trial) in rankings:
                 trial.verdicts[name] = rankings[id(trial)]

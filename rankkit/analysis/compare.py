@@ -18,6 +18,7 @@ from rankkit.core import images
 from rankkit.core.calling import rank_groups
 from rankkit.core.stated import needs_prompt
 from rankkit.core.types import Group, Ranker, Ranking
+from rankkit.testing.deaf import DeafWatch
 
 PAIRS_AT_ONCE = 32
 OF_MORE = (
@@ -89,18 +90,21 @@ def compare(
     rankers: Mapping[str, Ranker],
     *,
     progress: Callable[[int], None] = lambda count: None,
+    say: Callable[[str], object] = lambda text: None,
 ) -> list[Comparison]:
     """Show each ranker every pair as a group of two.
 
-    An image that cannot be read, or an abstention, is a failed pair, not a tie.
+    An image that cannot be read, or an abstention, is a failed pair, not a tie. `say` is told of a ranker
+    that images do not matter to.
     """
+    watch = DeafWatch(say)
     found = [Comparison(name) for name in rankers]
     clusters: dict[str, int] = {}
     waiting = iter(pairs)
     while some := list(islice(waiting, PAIRS_AT_ONCE)):
         opened = [(each, _open(each)) for each in some]
         for result, ranker in zip(found, rankers.values(), strict=True):
-            _judge(result, ranker, opened, clusters)
+            _count_pairs(result, ranker, opened, clusters, watch)
         progress(len(some) * len(found))
     return found
 
@@ -141,12 +145,14 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _judge(
+def _count_pairs(
     result: Comparison,
     ranker: Ranker,
     opened: Iterable[tuple[ImagePair, Group | str]],
     clusters: dict[str, int],
+    watch: DeafWatch,
 ) -> None:
+    """Show some pairs to a ranker, and count who won."""
     ready: list[tuple[ImagePair, Group]] = []
     for each, group in opened:
         if isinstance(group, str):
@@ -158,7 +164,9 @@ def _judge(
             )
         else:
             ready.append((each, group))
-    rankings = rank_groups(ranker, [group for _, group in ready], result.ranker)
+    groups = [group for _, group in ready]
+    rankings = rank_groups(ranker, groups, result.ranker)
+    watch.groups(result.ranker, groups, rankings)
     for (each, group), ranking in zip(ready, rankings, strict=True):
         outcome = _outcome(ranking)
         if judge := _diagnostics(ranking):

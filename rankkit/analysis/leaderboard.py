@@ -20,7 +20,7 @@ from rankkit.analysis.stats import Mean, Rate, clustered_mean, win_interval
 from rankkit.core.text import one_line
 from rankkit.errors import BadRows
 from rankkit.io.formats import read_rows
-from rankkit.io.rows import Row
+from rankkit.io.rows import label
 
 By = Literal["file", "folder"]
 Format = Literal["text", "markdown", "csv", "json"]
@@ -102,12 +102,6 @@ def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
         for cell in cells.values():
             cell.wins = _wins(cell.entry, contests[cell.ranker].values())
     return Table(entries, rankers, cells, left_out["rows"])
-
-
-def label(row: Row) -> str:
-    """A ranker with its options, as one would write it."""
-    options = ",".join(f"{key}={value}" for key, value in row["options"].items())
-    return f"{row['ranker']}:{options}" if options else row["ranker"]
 
 
 def render(found: Table, *, form: Format = "text", win_rate: bool = False) -> str:

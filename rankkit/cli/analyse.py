@@ -96,7 +96,7 @@ def compare(
         )
         return
     with progress(len(pairing.pairs) * len(names), "pairs") as advance:
-        found = compare_pairs(pairing.pairs, {name: load(name) for name in names}, progress=advance)
+        found = compare_pairs(pairing.pairs, {name: load(name) for name in names}, progress=advance, say=say)
     as_objects = [{**each.as_json(), "paired_by": pairing.by} for each in found]
     told = json.dumps(as_objects, indent=2) if as_json else render(found, str(a), str(b), pairing.by)
     print_result(told)
@@ -136,7 +136,7 @@ def agree(
     rankers = {name: load(name) for name in named(ranker)}
     with following("entries") as progress:
         report = agree_with_humans(
-            pairs, rankers, images=images, ties=ties.value, limit=limit, progress=progress
+            pairs, rankers, images=images, ties=ties.value, limit=limit, progress=progress, say=say
         )
     print_result(
         json.dumps(to_dict(report), indent=2, ensure_ascii=False) if as_json else "\n".join(lines(report))

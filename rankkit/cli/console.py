@@ -114,7 +114,7 @@ def best_images(rows: Iterable[Any], top: int = 3) -> Iterator[str]:
     """Each ranker's best images of each group, a line each, in the order of the rows."""
     from itertools import groupby
 
-    from rankkit.analysis.leaderboard import label
+    from rankkit.io.rows import label
 
     for (group, ranker), members in groupby(rows, key=lambda row: (row["group"], label(row))):
         ranked: list[tuple[float, float, str]] = []

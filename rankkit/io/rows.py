@@ -133,6 +133,12 @@ def why_stale(row: Row) -> str | None:
     return reason if reason in (IMAGE_GONE, PROMPT_CHANGED) else None
 
 
+def label(row: Row) -> str:
+    """A ranker with its options, as one would write it."""
+    options = ",".join(f"{key}={value}" for key, value in row["options"].items())
+    return f"{row['ranker']}:{options}" if options else row["ranker"]
+
+
 def locate(name: str, beside: str | os.PathLike[str]) -> str | None:
     """The file a row's `image` names: as it stands, else beside the rows file, else None."""
     for candidate in (name, os.path.join(os.path.dirname(os.path.abspath(beside)), name)):

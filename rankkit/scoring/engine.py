@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
@@ -23,13 +24,14 @@ from rankkit.errors import BadSource, RankkitError, UsageError
 from rankkit.io.formats import all_rows, replacing
 from rankkit.io.prompts import Survey
 from rankkit.io.prompts.base import FILLED, Item
-from rankkit.io.rows import Row
+from rankkit.io.rows import Row, label
 from rankkit.registry.load import Prepared
 from rankkit.scoring.checks import check_output, is_gone, need_prompts
 from rankkit.scoring.chunks import Work, fingerprint, local
 from rankkit.scoring.journal import Journal
 from rankkit.scoring.ledger import Ledger, scope
 from rankkit.scoring.plan import Key
+from rankkit.testing.deaf import DeafWatch
 
 Say = Callable[[str], None]
 Progress = Callable[[int], None]  # called with the number of scores that are newly settled
@@ -88,7 +90,7 @@ def score(
         _plan(ledger, surveys, prompt, limit, say)
         need_prompts(ledger, rankers, say)
         earlier = _load_previous(ledger, journal, output, overwrite, say)
-        outcome = Outcome(ledger.planned(), ledger.groups())
+        outcome, watch = Outcome(ledger.planned(), ledger.groups()), DeafWatch(say)
         with (
             progress(outcome.images * len(rankers))
             if progress
@@ -101,6 +103,7 @@ def score(
                     pending = (_unscored if independent else _unranked)(ledger, rankers, lane, earlier)
                     works = _counted(pending, outcome, len(lane), advance)
                     for found in run(works, rankers, whole=not independent):
+                        _listen(watch, found)
                         journal.append(row for _, row in found)
                         ledger.put(found)
                         outcome.scored += len(found)
@@ -210,6 +213,16 @@ def _hashed(items: Iterator[tuple[Key, Item]], earlier: bool) -> Iterator[tuple[
         return
     for (key, item), sha256 in prefetch(items, lambda found: fingerprint(found[1].read())):
         yield key, item, sha256
+
+
+def _listen(watch: DeafWatch, found: Sequence[tuple[Key, Row]]) -> None:
+    """Let the watch see a chunk's rows, ranker by ranker and group by group."""
+    for (ranker, kind, _), rows in itertools.groupby(
+        (row for _, row in found), key=lambda row: (label(row), row["kind"], row["group"])
+    ):
+        together = list(rows)
+        digests = partial(map, itemgetter("sha256"), together)
+        watch.scores(ranker, kind, [row["score"] for row in together], digests)
 
 
 def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progress) -> Iterator[Work]:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rankkit.analysis import stats
-from rankkit.analysis.leaderboard import label, plus_minus, render, table
+from rankkit.analysis.leaderboard import plus_minus, render, table
 from rankkit.analysis.stats import Mean
 from rankkit.core.types import Identity
 from rankkit.errors import BadRows, UsageError
 from rankkit.io.formats import replacing
-from rankkit.io.rows import row
+from rankkit.io.rows import label, row
 
 SCORES = {"a/0.png": ("p", 1.0), "a/1.png": ("p", 2.0), "a/2.png": ("q", 6.0)}
 
