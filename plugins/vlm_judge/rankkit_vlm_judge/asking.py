@@ -13,7 +13,7 @@ from rankkit import RankkitError, RunStopped
 from rankkit_vlm_judge.cache import Cache, key
 from rankkit_vlm_judge.calls import Call, Transport
 from rankkit_vlm_judge.questions import FORCED, REASONED, TERSE, Question
-from rankkit_vlm_judge.replies import Judgement, Reply, from_text, from_top
+from rankkit_vlm_judge.replies import Judgement, Reply, from_text, from_top, spoken
 
 Mode = Literal["auto", "logprob", "text"]
 
@@ -89,7 +89,7 @@ class Asker:
                 verdict = pending.read(reply)
                 step = self._next(pending, verdict)
                 if step is not None:
-                    thinks = pending.thinks or reply.thought
+                    thinks = pending.thinks or reply.thought or spoken(reply.text) != reply.text
                     again[names[place]] = replace(pending, step=step, tokens=verdict.tokens, thinks=thinks)
                 else:
                     known[names[place]] = verdict

@@ -60,7 +60,8 @@ def test_two_folders_are_compared_by_win_rate_with_an_interval(run, fake, tmp_pa
     found = run("compare", ours, theirs, "-r", f"vlm-judge:url={fake.url}")
     assert found.returncode == 0, found.stderr
     assert re.search(
-        r"ours wins 100\.0 % of 12 pairs \(95 % interval [0-9.]+ to 100\.0, 0 ties, p = ", found.stdout
+        r"ours wins 100\.0 % of 12 pairs by relative path \(95 % interval [0-9.]+ to 100\.0, 0 ties, p = ",
+        found.stdout,
     )
 
 
@@ -83,7 +84,7 @@ def test_folders_that_differ_by_seed_do_not_differ_significantly_whatever_the_po
     verdict, judge = found[3.0]
     assert verdict == found[-3.0][0] and verdict.endswith("not significant: this could be chance")
     assert re.search(
-        r"wins \d+\.\d % of 12 pairs \(95 % interval \d+\.\d to \d+\.\d, "
+        r"wins \d+\.\d % of 12 pairs by relative path \(95 % interval \d+\.\d to \d+\.\d, "
         r"[3-9] ties, half a win to each, p = 0\.\d+\)",
         verdict,
     )

@@ -247,6 +247,20 @@ def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folde
     assert set(batch) == set(expected) and all(torch.equal(batch[name], expected[name]) for name in batch)
 
 
+def test_a_model_loaded_here_is_told_by_its_chat_template_whether_to_think(folder):
+    from rankkit_vlm_judge import questions
+    from rankkit_vlm_judge.images import EncodedImage
+
+    grey = EncodedImage(Image.new("RGB", (40, 40)), 64)
+    asked = questions.does_it_show("a cat", grey)
+    ids = {}
+    for thinking in ("auto", "on", "off"):
+        inputs = load("vqa", folder, thinking=thinking).asker.transport.inputs
+        inputs.tokenizer.chat_template = TEMPLATE + "{% if enable_thinking is false %}no{% endif %}"
+        ids[thinking] = inputs.prepare(asked, questions.FORCED).ids.tolist()
+    assert ids["auto"] == ids["on"] != ids["off"]
+
+
 def test_the_pixels_are_those_of_qwen_vl_utils_told_the_models_patch_size(folder):
     utils = pytest.importorskip("qwen_vl_utils", reason="which nothing else here needs")
     from rankkit_vlm_judge.local.inputs import prepare_inputs

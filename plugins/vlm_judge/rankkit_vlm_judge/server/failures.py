@@ -14,7 +14,7 @@ from typing import Any
 from rankkit import RunStopped
 from rankkit_vlm_judge.replies import Outcome
 
-LONGEST_PART = 200  # characters of each part of what a server says that are repeated
+LONGEST_PART = 300  # characters of each part of what a server says that are repeated
 KEPT = "What was judged is kept"
 UNWELL: tuple[Outcome, ...] = ("transport", "timeout", "rate_limited")
 """Failures that say something of the server; all others are those of one request."""

@@ -41,7 +41,7 @@ class Server:
 
     A server that is gone is waited for, `patience` seconds at most; requests that failed meanwhile are made
     again. Until `known` is set, because it has answered once, one that refuses connections is not tried
-    again.
+    again. `first` is a body that it has answered: while it still does, it is well.
     """
 
     url: str
