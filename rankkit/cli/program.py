@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,28 @@ Specs = Annotated[
 ]
 PromptsOption = Annotated[
     Path | None,
-    typer.Option(help="Manifest (.jsonl .csv .parquet .json) or folder of .txt files with the prompts."),
+    typer.Option(
+        help="Table of images and prompts (.jsonl .csv .tsv .parquet .json), a .txt file with a prompt per "
+        "line for the images in the order of their names, or a folder of .txt files."
+    ),
+]
+
+
+class Caption(str, Enum):
+    """Which of several captions of an image is its prompt."""
+
+    first = "first"
+    random = "random"
+    all = "all"
+
+
+CaptionOption = Annotated[
+    Caption,
+    typer.Option("--caption", help="Of several captions of an image: the first, one by its name, all."),
+]
+RawPrompts = Annotated[
+    bool,
+    typer.Option("--raw-prompts", help="Keep a generator's syntax: (emphasis:1.2), <lora:…>, BREAK."),
 ]
 PromptOption = Annotated[str | None, typer.Option(help="One prompt for every image that has none.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rankkit.cli.console import best_images, count, earlier_rows, print_result, results, say
-from rankkit.cli.program import PromptOption, PromptsOption, Specs, named, program
+from rankkit.cli.program import (
+    Caption,
+    CaptionOption,
+    PromptOption,
+    PromptsOption,
+    RawPrompts,
+    Specs,
+    named,
+    program,
+)
 from rankkit.cli.report import write_gallery
 
 if TYPE_CHECKING:
@@ -34,6 +43,8 @@ def score(
     ranker: Specs = None,
     prompts: PromptsOption = None,
     prompt: PromptOption = None,
+    caption: CaptionOption = Caption.first,
+    raw_prompts: RawPrompts = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +85,7 @@ def score(
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
         rows = output or Path(folder, "rows.jsonl")
         specs = named(ranker)
-        surveys = survey(paths, prompts=prompts)
+        surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts)
         check_output(rows, surveys)
         if html is not None:
             check_no_input(html, [rows], "the rows go there", "--html")

@@ -46,6 +46,7 @@ SETTINGS = [
 # Per command of rankkit its arguments, and whether stdout is JSON, or lines of it.
 COMMANDS = {
     "score": (["pics", "-r", "loud:Loud"], "lines"),
+    "prompts": (["pics", "--json"], "lines"),
     "table": (["rows.jsonl", "--format", "json"], "json"),
     "compare": (["pics", "more", "-r", "loud:Loud", "--json"], "json"),
     "agree": (["pairs.jsonl", "-r", "loud:Loud", "--json"], "json"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, folders
@@ -21,7 +22,8 @@ def find(root: Root) -> Source | None:
     """Every image of every numbered folder; the object in its metadata.jsonl becomes the metadata of the
     group.
     """
-    if root.files or not any(map(functools.partial(is_prompt_folder, root), folders(root.path))):
+    numbered = [] if root.files else [name for name in folders(root.path) if is_prompt_folder(root, name)]
+    if not numbered:
         return None
 
     @functools.lru_cache(maxsize=16)
@@ -36,12 +38,21 @@ def find(root: Root) -> Source | None:
             return Answer(skip="a contact sheet of samples")
         return answer_of(folder)
 
-    return Source(NAME, knows=knows)
+    left_out = sum(
+        _has_sheet(root.path / name) for name in folders(root.path) if is_prompt_folder(root, name)
+    )
+    notes = (f"{left_out} contact sheets ({SHEET}.png) of GenEval folders are left out",) if left_out else ()
+    return Source(NAME, knows=knows, notes=notes)
 
 
 def is_prompt_folder(root: Root, folder: str) -> bool:
     """Whether a folder of this name holds the samples of one prompt."""
     return folder.isdigit() and os.path.isfile(root.path / folder / "metadata.jsonl")
+
+
+def _has_sheet(folder: Path) -> bool:
+    places = (folder, folder / "samples")
+    return any(os.path.isfile(place / f"{SHEET}{suffix}") for place in places for suffix in (".png", ".jpg"))
 
 
 def _answer(root: Root, folder: str) -> Answer:

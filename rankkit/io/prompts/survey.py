@@ -39,6 +39,21 @@ SOURCES: tuple[Callable[[Root], Source | None], ...] = (
 Answers = Iterator[tuple[str, Answer]]
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is known of the prompt of one image: `why` there is none, and prompts of `others`, which are not
+    used, by source. `raw_prompt` is the prompt as its source has it, where it is more than plain words.
+    """
+
+    image: str
+    prompt: str = ""
+    raw_prompt: str = ""
+    source: str = ""
+    group: str = ""
+    why: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True)
 class Survey:
     """The images of one root and their prompts, which are found anew every time.
@@ -61,6 +76,28 @@ class Survey:
         """The images, each with its prompt; those for which no source has one get the given one."""
         for place, answers in self.answers():
             yield from self.items_of(place, answers, prompt)
+
+    def findings(self, prompt: str | None = None) -> Iterator[Finding]:
+        """The same, with what every source knows of each image, and with what is not to be scored."""
+        for place, answers in self.answers():
+            known = list(answers)
+            for source, answer in known:
+                if answer.skip:
+                    yield Finding(self.root.name(place), why=f"{answer.skip} ({source}): it is not scored")
+            for item in self.items_of(place, iter(known), prompt):
+                others = [
+                    (source, self._words(answer, text))
+                    for source, answer in known
+                    for text in answer.texts
+                    if item.prompt != self._words(answer, text)
+                ]
+                why = item.error or item.why
+                yield Finding(
+                    item.name, item.prompt, item.written, item.source, item.group, why, tuple(others)
+                )
+
+    def _words(self, answer: Answer, text: str) -> str:
+        return plain_words(text) if answer.syntax and not self.raw else text.strip()
 
     def answers(self) -> Iterator[tuple[Place, Answers]]:
         """Each image with what the sources know of it, the first in the order of trying first."""
@@ -93,7 +130,7 @@ class Survey:
         if answer.skip:
             return
         for text in chosen(answer.texts, self.captions, place.relative) or [""]:
-            words = plain_words(text) if answer.syntax and not self.raw else text.strip()
+            words = self._words(answer, text)
             filled = bool(prompt) and not words
             words = words or prompt or ""
             yield Item(

@@ -85,7 +85,7 @@ def test_the_prompt_stands_before_the_negative_prompt_and_the_settings(name):
         "OLYMPUS DIGITAL CAMERA",
         "Steps to heaven",
         "Recipe. Steps: 3, Time: 20",
-        "Recipe\nSteps: 3",
+        "Recipe\nSteps: mix, bake",
     ],
 )
 def test_a_text_without_the_form_is_no_prompt(text):

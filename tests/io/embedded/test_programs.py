@@ -168,3 +168,9 @@ def test_what_no_program_of_these_wrote_is_no_prompt(texts):
 
 def test_a_chunk_named_prompt_that_is_plain_text_is_a_prompt(tmp_path):
     assert prompt_of(png(tmp_path / "a.png", prompt="just a cat")) == "just a cat"
+
+
+@pytest.mark.parametrize("place", ["parameters", "UserComment"])
+def test_a_last_line_that_is_one_setting_ends_the_prompt(place):
+    found = read_texts({place: "a blue apple <lora:red-dress:0.8>\nSteps: 20"})
+    assert found is not None and found.prompt == "a blue apple <lora:red-dress:0.8>"

@@ -26,6 +26,7 @@ SETTINGS_WITHIN = re.compile(
     r"\.?[ \t]*\bSteps: ?\d+(?=,[^\n]*\b(?:Sampler|Seed|CFG scale|Size|Model): )", re.IGNORECASE
 )
 KEYS = re.compile(r"\b(?:Sampler|Seed|CFG scale|Guidance|Size|Model): ?\S", re.IGNORECASE)
+STEPS_ALONE = re.compile(r"\s*Steps: ?\d+\s*")
 UNTOLD = re.compile(r"(?:Positive prompt:)?\s*(?:undefined|unknown|null)[\s,.]*", re.IGNORECASE)
 PAIRS = re.compile(r"(?:^|[,\n])\s*[A-Z][\w ]{0,40}: ")
 
@@ -59,7 +60,7 @@ def parse_parameters(text: str) -> Found | None:
     text = (html.unescape(text) if "&#10;" in text else text).replace("\r\n", "\n")
     end = _settings(text)
     own = NEGATIVE.search(text)
-    if own is None and (end is None or not KEYS.search(text, end)):
+    if own is None and (end is None or not (KEYS.search(text, end) or STEPS_ALONE.fullmatch(text, end))):
         return None
     negative = own if own is not None else NEGATIVE_WITHIN.search(text)
     if negative is not None and (end is None or negative.start() < end):
