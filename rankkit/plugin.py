@@ -11,7 +11,7 @@
 | files that are replaced whole or not at all | `replacing_file` |
 | lists of prompts on disk | `read_prompts`, `PromptList` |
 | human preferences on disk | `open_preferences`, `PreferenceFile`, `Preference` |
-| rates with intervals, clustered by prompt | `win_interval`, `Rate`, `wilson`, `effective_size` |
+| rates with intervals, clustered by prompt | `win_interval`, `Rate`, `verdict`, `wilson`, `effective_size` |
 | means with intervals, clustered by prompt | `clustered_mean`, `Mean` |
 | pages in the style of the gallery | `write_page`, `Section`, `h`, `table`, `image`, `line_chart`, `Curve` |
 | a command line that ends as rankkit's does | `Program`, `print_result`, `say` |
@@ -20,7 +20,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, wilson, win_interval
+from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, verdict, wilson, win_interval
 from rankkit.core.binding import RESERVED_DETAILS, RESERVED_OPTIONS, describe
 from rankkit.core.calling import check_rankings, rank_groups
 from rankkit.core.images import Decoded, decode, to_rgb
@@ -77,6 +77,7 @@ __all__ = [
     "say",
     "table",
     "to_rgb",
+    "verdict",
     "wilson",
     "win_interval",
     "with_defaults",

@@ -14,7 +14,7 @@ from drpo.run.paired import duels, outcome
 from drpo.run.sample import read_config, trained
 from drpo.types import Generator, Prompt, fixed_seeds
 from rankkit import Group, Ranker, Ranking
-from rankkit.plugin import rank_groups, win_interval
+from rankkit.plugin import rank_groups, verdict, win_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class BaseComparison:
     after: float | None = None
 
     @property
-    def significant(self) -> bool:
-        """Whether the interval leaves one half out."""
-        return not self.low <= 0.5 <= self.high
+    def verdict(self) -> str:
+        """Who is preferred, in words, or that it could be chance."""
+        return verdict(self.low, self.high, "the run is preferred", "the base is preferred")
 
     def as_json(self) -> dict[str, Any]:
         """The numbers as JSON holds them: null where there is no win rate."""
@@ -56,11 +56,9 @@ class BaseComparison:
             return f"{self.ranker}: all {self.abstained} pairs abstained"
         means = "" if self.before is None else f"mean {self.before:.4g} -> {self.after:.4g}, "
         lost = f", {self.abstained} abstained" if self.abstained else ""
-        doubt = "" if self.significant else "  (not significant)"
         interval = f"95 % interval {self.low:.1%} to {self.high:.1%}"
-        return (
-            f"{self.ranker}: {means}wins {self.win_rate:.1%} of {self.pairs} pairs{lost}, {interval}{doubt}"
-        )
+        wins = f"wins {self.win_rate:.1%} of {self.pairs} pairs{lost}"
+        return f"{self.ranker}: {means}{wins}, {interval}: {self.verdict}"
 
 
 def evaluate(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from rankkit.analysis.agreement import Agreement, Kendall, RankedEntry, Tally, Ties, Unreadable, cluster_of
+from rankkit.analysis.stats import verdict
 from rankkit.core.calling import rank_groups
 from rankkit.core.stated import needs_prompt
 from rankkit.core.text import one_line, plain
@@ -286,8 +287,9 @@ def _preamble(report: Report) -> Iterator[str]:
 
 def _remarks(report: Report) -> Iterator[str]:
     for found in report.rankers:
-        if found.pairs and found.low <= 0.5 <= found.high:
-            yield f"{found.ranker}: not significantly different from guessing (p = {found.p_value:.2g})"
+        told = verdict(found.low, found.high, "", "it prefers what humans did not choose")
+        if found.pairs and told:
+            yield f"{found.ranker}: {told} (p = {found.p_value:.2g})"
         for reason, pairs in islice(found.reasons.items(), 3):
             yield f"{found.ranker}: {pairs} pairs abstain: {reason}"
 

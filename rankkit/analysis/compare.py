@@ -79,10 +79,7 @@ class Comparison:
         """Who is better, in words."""
         if not self.outcomes:
             return "no pair was decided"
-        rate = self.rate
-        if not rate.significant:
-            return "not significant: this could be chance"
-        return f"{a if rate.rate > 0.5 else b} is preferred"
+        return self.rate.verdict(f"{a} is preferred", f"{b} is preferred")
 
 
 def compare(

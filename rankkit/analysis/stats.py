@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+NOT_SIGNIFICANT = "not significant: this could be chance"
+
 
 @dataclass(frozen=True, slots=True)
 class Mean:
@@ -61,10 +63,17 @@ class Rate:
             return 1.0
         return math.erfc(abs(self.rate - 0.5) * 2 * math.sqrt(self.effective) / math.sqrt(2))
 
-    @property
-    def significant(self) -> bool:
-        """Whether the interval leaves ½ out."""
-        return bool(self.values) and not self.low <= 0.5 <= self.high
+    def verdict(self, above: str, below: str) -> str:
+        """What the interval says in words: see `verdict`."""
+        return verdict(self.low, self.high, above, below)
+
+
+def verdict(low: float, high: float, above: str, below: str) -> str:
+    """`above` or `below` where a rate's 95 % interval lies wholly above or below ½, else `NOT_SIGNIFICANT`.
+
+    The one place that decides whether a result could be chance, and that says so.
+    """
+    return above if low > 0.5 else below if high < 0.5 else NOT_SIGNIFICANT
 
 
 def clustered_mean(values: ArrayLike, clusters: ArrayLike | None = None) -> Mean:
@@ -125,31 +134,6 @@ def wilson(rate: float, n: float, *, level: float = 0.95) -> tuple[float, float]
     middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return min(max(middle - half, 0.0), rate), max(min(middle + half, 1.0), rate)
-
-
-def cluster_sign_test(values: ArrayLike, clusters: ArrayLike | None = None) -> float:
-    """Two-sided exact p-value that as many clusters have a mean above ½ as below it.
-
-    Clusters at ½ are left out.
-    """
-    x, c = _arrays(values, clusters)
-    if not x.size:
-        return 1.0
-    excess = np.bincount(c, x - 0.5)
-    return sign_test(int((excess > 1e-12).sum()), int((excess < -1e-12).sum()))
-
-
-def sign_test(wins: int, losses: int) -> float:
-    """Two-sided exact sign test (Arbuthnott 1710).
-
-    The chance of a split at least this uneven under a fair coin. 1 without trials.
-    """
-    n, few = wins + losses, min(wins, losses)
-    total, term = 0.0, -n * math.log(2)  # log of C(n, k) / 2^n
-    for k in range(few + 1):
-        total += math.exp(term)
-        term += math.log(n - k) - math.log(k + 1) if k < n else 0.0
-    return min(1.0, 2 * total)
 
 
 def kendall_tau_b(first: ArrayLike, second: ArrayLike) -> float:

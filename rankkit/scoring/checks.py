@@ -10,6 +10,7 @@ from rankkit.errors import BadSource, UsageError
 from rankkit.io.outputs import check_row_output
 from rankkit.io.prompts import Survey
 from rankkit.io.prompts.base import Root
+from rankkit.io.prompts.imagefolder import STEMS
 from rankkit.io.rows import locate
 from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import Plan
@@ -23,7 +24,11 @@ def check_output(output: Path, surveys: Sequence[Survey]) -> None:
     roots = [found.root for found in surveys]
     check_row_output(output, [place for root in roots for place in (root.manifest, root.path) if place])
     for root in roots:
-        if output.stem == "metadata" and not root.files and root.path.absolute() in output.absolute().parents:
+        if (
+            output.stem.lower() in STEMS
+            and not root.files
+            and root.path.absolute() in output.absolute().parents
+        ):
             raise UsageError(
                 f"{output}: the next run over {root.label or 'this folder'} would read it as prompts; "
                 "give another -o"

@@ -94,23 +94,10 @@ def test_kendall_of_many_items_is_counted_in_blocks():
     assert stats.kendall_tau_b(a, b) == pytest.approx(brute.sum() / (1000 * 999))
 
 
-def test_the_sign_test_is_the_binomial_one():
-    assert stats.sign_test(9, 1) == stats.sign_test(1, 9) == pytest.approx(22 / 1024)
-    assert stats.sign_test(5, 5) == 1.0
-    assert stats.sign_test(0, 0) == 1.0
-    assert stats.sign_test(0, 6) == pytest.approx(2 / 64)
-    assert 0 < stats.sign_test(4800, 5200) < 1e-4
-
-
-def test_the_sign_test_by_cluster_counts_each_prompt_once():
-    values, clusters = [1] * 100 + [0, 1, 0, 1, 0.5], [0] * 100 + [1, 2, 3, 4, 5]
-    assert stats.cluster_sign_test(values, clusters) == stats.sign_test(3, 2)
-
-
 def test_nothing_measured_means_nothing_known():
     empty = stats.win_interval([])
     assert math.isnan(empty.rate) and (empty.low, empty.high) == (0.0, 1.0)
-    assert stats.win_interval([]).p_value == stats.cluster_sign_test([]) == 1.0
+    assert stats.win_interval([]).p_value == 1.0
     assert math.isnan(stats.clustered_mean([]).mean) and math.isnan(stats.clustered_mean([3.0]).stderr)
 
 
@@ -173,13 +160,6 @@ def test_kendall_is_symmetric_bounded_and_turns_with_its_argument(pairs):
 def test_kendall_of_a_list_with_itself_is_one_and_with_its_reverse_minus_one(a):
     assert stats.kendall_tau_b(a, a) == 1.0
     assert stats.kendall_tau_b(a, [-x for x in a]) == -1.0
-
-
-@given(st.integers(0, 40), st.integers(0, 40))
-def test_the_sign_test_is_a_sum_of_binomial_terms(wins, losses):
-    n = wins + losses
-    tail = sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n
-    assert stats.sign_test(wins, losses) == pytest.approx(min(1.0, 2 * tail))
 
 
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():

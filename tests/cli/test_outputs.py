@@ -64,10 +64,11 @@ def test_the_file_that_the_prompts_come_from_is_no_output_even_if_it_holds_rows(
     assert (place / "out.jsonl").read_bytes() == before
 
 
-def test_rows_are_not_written_where_the_next_run_would_read_them_as_prompts(place):
-    done, said = run("score", "in", "-r", "sharpness", "-o", "in/metadata.jsonl")
+@pytest.mark.parametrize("name", ["metadata.jsonl", "captions.csv", "sub/Prompts.parquet"])
+def test_rows_are_not_written_where_the_next_run_would_read_them_as_prompts(place, name):
+    done, said = run("score", "in", "-r", "sharpness", "-o", f"in/{name}")
     assert isinstance(done.exception, UsageError) and "as prompts" in said
-    assert not (place / "in" / "metadata.jsonl").exists()
+    assert not (place / "in" / name).exists()
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])

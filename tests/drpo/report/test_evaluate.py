@@ -16,6 +16,7 @@ from drpo.report.evaluate import compare_with_base, pairs
 from drpo.types import Prompt
 from rankkit import Group, Ranking
 from rankkit.analysis.compare import Comparison
+from rankkit.analysis.stats import NOT_SIGNIFICANT
 
 
 class Fixed:
@@ -35,7 +36,7 @@ def groups(count: int) -> list[Group]:
 def test_wins_ties_and_abstentions_are_counted() -> None:
     found = compare_with_base("r", Fixed((2, 1), (1, 1), (0, 1), (math.nan, 1)), groups(4))
     assert (found.win_rate, found.pairs, found.abstained) == (0.5, 3, 1)
-    assert str(found).endswith("(not significant)")
+    assert str(found).endswith("not significant: this could be chance")
 
 
 def test_a_ranker_that_fails_on_a_pair_abstains_on_it_and_one_that_loses_count_on_all() -> None:
@@ -60,7 +61,7 @@ def test_the_trained_image_comes_first_and_the_base_second() -> None:
         Scorer(),
         [group for seed in range(8) for group in pairs(toy, Prompt(f"prompt {seed}"), 2, seed)],
     )
-    assert found.win_rate == 1 and found.significant and found.pairs == 16
+    assert found.win_rate == 1 and found.verdict == "the run is preferred" and found.pairs == 16
 
 
 @pytest.mark.parametrize(
@@ -78,4 +79,4 @@ def test_a_run_and_two_folders_get_the_same_interval_from_the_same_pairs(
     folders = Comparison("r", wins, labels)
     assert (run.low, run.high, run.p_value) == (folders.rate.low, folders.rate.high, folders.p_value)
     assert (run.low, run.high) == pytest.approx(interval, abs=2e-3)
-    assert not run.significant and "not significant" in folders.verdict("A", "B")
+    assert run.verdict == folders.verdict("A", "B") == NOT_SIGNIFICANT
