@@ -137,6 +137,12 @@ class TextWalk:
         """The one text that a node holds or passes on. Raises `Lost` for none, and for more than one."""
         fields = [name for name in node.inputs if name in words.TEXT_FIELDS or words.JOINED.match(name)]
         names = [name for name in fields if is_text(node.inputs[name])]
+        odd = next(
+            (name for name in fields if isinstance(node.inputs[name], (list, dict)) and name not in names),
+            None,
+        )
+        if odd is not None:
+            raise Lost(f"{node.name} has {str(node.inputs[odd])[:40]!r} where a text should be")
         if showing:  # what it was given, not what it showed the time before: text_0, text2
             names = [name for name in names if node.link(name) or name in words.TEXT_FIELDS]
         told = [name for name in names if node.link(name) or node.inputs[name].strip()]
