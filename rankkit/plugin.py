@@ -34,9 +34,9 @@ from rankkit.registry.load import Prepared, prepare
 from rankkit.registry.options import Default, with_defaults
 from rankkit.remote.base import absence
 from rankkit.report.charts import Curve, line_chart
+from rankkit.report.extras import Section, image, table
 from rankkit.report.gallery import write_page
 from rankkit.report.html import h
-from rankkit.report.sections import Section, image, table
 
 if TYPE_CHECKING:
     from rankkit.cli.console import Program, print_result, say

@@ -32,8 +32,8 @@ def write_gallery(file: Path, html: Path, parameters: dict[str, object], extra: 
     """Write the gallery of a row file, and say where."""
     from rankkit.io.formats import read_rows
     from rankkit.io.outputs import check_no_input
+    from rankkit.report.extras import read_section
     from rankkit.report.gallery import gallery
-    from rankkit.report.sections import read_section
 
     check_no_input(html, extra, "is also named by --extra, and would be replaced")
     sections = [read_section(page) for page in extra]

@@ -11,13 +11,14 @@ from typing import Any
 
 from rankkit.errors import UsageError
 from rankkit.io.rows import Row
-from rankkit.report import disagreement, overview, page, prompts
+from rankkit.report import page
 from rankkit.report.build import read_results
-from rankkit.report.candidates import EACH_END
+from rankkit.report.extras import Section
 from rankkit.report.html import Html, h
 from rankkit.report.model import Results
 from rankkit.report.output import write_pieces
-from rankkit.report.sections import Section
+from rankkit.report.sections import disagreement, overview, prompts
+from rankkit.report.sections.candidates import EACH_END
 from rankkit.report.thumbnails import Thumbnail, thumbnail_of
 
 __all__ = ["Section", "gallery"]

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from rankkit.report.extras import Section
 from rankkit.report.html import Html, clipped, count, folded, h, said, signed
 from rankkit.report.model import Results
-from rankkit.report.parts import dot
-from rankkit.report.prompts import orders
-from rankkit.report.sections import Section
+from rankkit.report.sections.parts import dot
+from rankkit.report.sections.prompts import orders
 
 
 def head(title: str) -> Html:
@@ -41,7 +41,7 @@ def head(title: str) -> Html:
 
 def asset(name: str) -> str:
     """One of the package's own files: style.css or script.js."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8").replace("\r\n", "\n")
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
 def document(title: str, sections: Sequence[Section]) -> Iterator[Html]:

@@ -18,9 +18,9 @@ from PIL import Image
 from rankkit.errors import UsageError
 from rankkit.io.rows import Row
 from rankkit.report.build import read_results
+from rankkit.report.extras import Section
 from rankkit.report.gallery import gallery
 from rankkit.report.html import CONTROLS
-from rankkit.report.sections import Section
 
 
 def digest(path: str | Path) -> str:

@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw
 
 from rankkit.core.types import Group, Identity, Ranking
 from rankkit.io.rows import Row, rows
+from rankkit.report.extras import Section
 from rankkit.report.gallery import gallery
-from rankkit.report.sections import Section
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(

@@ -8,7 +8,7 @@ import pytest
 
 from rankkit.errors import UsageError
 from rankkit.plugin import Curve, Section, h, line_chart, table, write_page
-from rankkit.report.sections import read_section
+from rankkit.report.extras import read_section
 
 
 def test_what_was_written_is_read_back(tmp_path):

@@ -14,7 +14,7 @@ from drpo.report import report
 from drpo.report.evaluate import BaseComparison
 from drpo.run.run import run
 from rankkit.plugin import Curve, line_chart
-from rankkit.report.sections import read_section
+from rankkit.report.extras import read_section
 
 
 @pytest.fixture

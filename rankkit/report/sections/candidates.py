@@ -9,7 +9,7 @@ from typing import Any
 from rankkit.report.charts import bar
 from rankkit.report.html import Html, clipped, folded, h, middle, number, rank, said
 from rankkit.report.model import Candidate, Cell, Column, Prompt, Results
-from rankkit.report.parts import dot
+from rankkit.report.sections.parts import dot
 from rankkit.report.thumbnails import Thumbnail, changed
 
 EACH_END = 12  # candidates shown from either end of a large group
@@ -121,9 +121,8 @@ def _verdict(column: Column, at: int, cell: Cell) -> Html:
         return h("li", who, h("span", "abstained", class_="rank warn"), reason, class_=f"c{at % 8}")
     error = h("small", f" ± {number(cell.stderr)}") if cell.stderr is not None else None
     score = h("span", number(cell.score), error, class_="score", title=repr(cell.score))
-    sure = (
-        " sure" if error and column.kind == "pairwise" else ""
-    )  # its scores mean little without their standard errors
+    # a pairwise ranker's scores mean little without their standard errors
+    sure = " sure" if error and column.kind == "pairwise" else ""
     return h(
         "li",
         who,

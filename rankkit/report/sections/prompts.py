@@ -7,10 +7,10 @@ from itertools import count as count_from
 from typing import Any
 
 from rankkit.analysis import judge_reliability
-from rankkit.report.candidates import EACH_END, Cut, Told, cut, figure
 from rankkit.report.html import Html, clipped, count, folded, h, join, middle, number, opening, said
 from rankkit.report.model import Candidate, Column, Prompt, Results
-from rankkit.report.parts import HOT, diagnostics, dot
+from rankkit.report.sections.candidates import EACH_END, Cut, Told, cut, figure
+from rankkit.report.sections.parts import HOT, diagnostics, dot
 from rankkit.report.thumbnails import Thumbnail
 
 LISTED = 1000  # prompts without images that are still listed by their words

@@ -9,7 +9,7 @@ from collections import Counter
 from rankkit.analysis.stats import Mean, clustered_mean, win_share
 from rankkit.report.html import Html, clipped, h, middle, signed
 from rankkit.report.model import Results
-from rankkit.report.parts import dot
+from rankkit.report.sections.parts import dot
 
 SETS = 24  # folders that are still compared as sets
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rankkit.report.charts import Slope, slopes
 from rankkit.report.html import Html, clipped, count, folded, h, middle, opening, rank, signed
 from rankkit.report.model import Candidate, Prompt, Results
-from rankkit.report.parts import HOT, Show, dot
+from rankkit.report.sections.parts import HOT, Show, dot
 
 SLOPES = 8  # candidates in one slope chart
 DISPUTED = 6  # prompts in the section on disagreement
