@@ -258,6 +258,13 @@ def test_a_graph_among_other_fields_of_a_site_is_read():
     assert read_texts({"UserComment": json.dumps(fields)}).prompt == APPLE
 
 
+def test_a_latent_of_a_node_that_is_not_stored_is_taken_for_an_empty_one():
+    nodes = graph()
+    del nodes["5"]
+    assert prompt(nodes) == APPLE
+    assert "lacks node 8" in why({key: value for key, value in nodes.items() if key != "8"})
+
+
 def test_a_second_stage_goes_on_with_the_first_ones_latent():
     stages = {
         "n34": node("StableCascade_EmptyLatentImage", width=1024),

@@ -1,10 +1,12 @@
 """What each program writes into its images is read as its positive prompt, or not at all."""
 
 import json
+from pathlib import Path
 
 import pytest
 from marked_images import SETTINGS, png, prompt_of
 
+from rankkit.io.prompts.embedded import a1111, comfyui, midjourney, source
 from rankkit.io.prompts.embedded.source import read_texts
 
 SWARM = {
@@ -174,3 +176,9 @@ def test_a_chunk_named_prompt_that_is_plain_text_is_a_prompt(tmp_path):
 def test_a_last_line_that_is_one_setting_ends_the_prompt(place):
     found = read_texts({place: "a blue apple <lora:red-dress:0.8>\nSteps: 20"})
     assert found is not None and found.prompt == "a blue apple <lora:red-dress:0.8>"
+
+
+def test_the_page_on_files_names_every_program():
+    page = (Path(__file__).parents[3] / "docs" / "your-files.md").read_text("utf-8")
+    programs = [program.PROGRAM for program in (*source.SURE, comfyui, midjourney, a1111)]
+    assert [name for name in programs if name not in page] == []

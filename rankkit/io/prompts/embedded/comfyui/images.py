@@ -128,13 +128,16 @@ class ImageWalk:
         """
         if key not in self.known:
             self.known[key] = None
-            self.known[key] = self._origins(self.graph.node(Link(key, 0)))
+            self.known[key] = self._origins(self.graph.nodes.get(key), key)
         found = self.known[key]
         if found is None:
             raise Lost("the graph runs in a circle")
         return found
 
-    def _origins(self, node: Node) -> Keys:
+    def _origins(self, node: Node | None, key: str) -> Keys:
+        if node is None:
+            self.ends.append(f"the graph lacks node {key[:40]}")
+            return frozenset()
         if kinds.SERVICES.search(node.kind):
             return frozenset({node.key})
         before = frozenset[str]().union(*(self.origins(link.key) for link in self._before(node)))
