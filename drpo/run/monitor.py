@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -120,18 +121,11 @@ class Monitor:
         self.evaluations = [Evaluation(**one) for one in state]
 
     def _figure(self, name: str, ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
-        if not self.evaluations:
-            return _figure(_strictly(name, ranker), now, base, self.prompts)
-        rankings = list[Ranking]()
-
-        def rank(groups: Sequence[Group]) -> list[Ranking]:
-            rankings.extend(found := rank_groups(ranker, groups, name))
-            return found
-
+        ask = partial(rank_groups if self.evaluations else _strictly, ranker, name=name)
         try:
-            figure = _figure(rank, now, base, self.prompts)
+            figure, rankings = _figure(ask, now, base, self.prompts)
         except RunStopped as stopped:
-            if name == self.target:  # what is trained on: the run cannot go on either
+            if name == self.target or not self.evaluations:  # what is trained on cannot go on either
                 raise
             self.troubles.append(f"the held-out ranker {name} failed: {stopped}")
             return math.nan
@@ -150,23 +144,20 @@ class Monitor:
         return rose and fell > len(self.held_out) / 2
 
 
-def _strictly(name: str, ranker: Ranker) -> Rank:
-    """The ranker where its failure is an error, not an abstention."""
-
-    def rank(groups: Sequence[Group]) -> list[Ranking]:
-        try:
-            return check_rankings(ranker.rank(groups), groups, name)
-        except RunStopped:
-            raise
-        except (Exception, SystemExit) as error:  # whatever a plugin's code raises
-            raise RankkitError(
-                f"the ranker {name} failed in the first evaluation: {describe(error)}"
-            ) from error
-
-    return rank
+def _strictly(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Ranking]:
+    """As `rank_groups`, but a failure is an error, not an abstention."""
+    try:
+        return check_rankings(ranker.rank(groups), groups, name)
+    except RunStopped:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a plugin's code raises
+        raise RankkitError(f"the ranker {name} failed in the first evaluation: {describe(error)}") from error
 
 
-def _figure(rank: Rank, now: Sequence[Sample], base: Sequence[Sample], prompts: Sequence[Prompt]) -> float:
+def _figure(
+    rank: Rank, now: Sequence[Sample], base: Sequence[Sample], prompts: Sequence[Prompt]
+) -> tuple[float, list[Ranking]]:
+    """A ranker's figure, as `Evaluation` describes it, and the rankings that it rests on."""
     every = [one.metadata for one in prompts]
     (alone,) = rank(duels(now[0], base[0], every[0])[:1])
     if alone.kind == "pointwise":
@@ -174,9 +165,10 @@ def _figure(rank: Rank, now: Sequence[Sample], base: Sequence[Sample], prompts: 
             sample.group(f"evaluation/{index}", metadata)
             for index, (sample, metadata) in enumerate(zip(now, every, strict=True))
         ]
-        return _mean([score for ranking in rank(groups) for score in ranking.scores])
-    pairs = [pair for three in zip(now, base, every, strict=True) for pair in duels(*three)]
-    return _mean([outcome(ranking) for ranking in rank(pairs)])
+        rankings = rank(groups)
+        return _mean([score for ranking in rankings for score in ranking.scores]), rankings
+    rankings = rank([pair for three in zip(now, base, every, strict=True) for pair in duels(*three)])
+    return _mean([outcome(ranking) for ranking in rankings]), rankings
 
 
 def _mean(values: Sequence[float]) -> float:

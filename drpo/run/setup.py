@@ -27,13 +27,16 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     are loaded once.
     """
     PartialState()  # chooses this process' GPU, for the ranker too
-    judge = Patient(build.ranker(config.ranker), config.ranker, config.patience) if config.ranker else None
-    file = open_preferences(config.preferences) if config.preferences else None
-    if judge is None and file is None:
+    if not config.ranker and not config.preferences:
         raise RankkitError(
             "there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected "
             "images"
         )
+    # files first: where one is wrong, nothing is loaded
+    file = open_preferences(config.preferences) if config.preferences else None
+    given = [] if file else prompts(config.prompts)
+    validation = prompts(config.validation) if config.validation else []
+    judge = Patient(build.ranker(config.ranker), config.ranker, config.patience) if config.ranker else None
     torch.manual_seed(config.seed)  # the adapters' first weights
     made = build.generator(config)
     features = build.features(config, made)
@@ -42,17 +45,20 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
         source = StoredAnchors(file, config, made, features)
     else:
         assert judge is not None
-        source = RankedAnchors(judge, config, prompts(config.prompts))
+        source = RankedAnchors(judge, config, given)
     learner = Trainer(config, made, features, source)
-    watched = monitor(config, judge, source.prompts) if learner.accelerator.is_main_process else None
+    asked = validation or _few(source.prompts)
+    watched = monitor(config, judge, asked) if learner.accelerator.is_main_process else None
     return learner, watched
 
 
 def monitor(config: Config, target: Ranker | None, asked: Sequence[Prompt]) -> Monitor:
-    """What watches a run: its own ranker and the held-out ones, on the validation prompts or a few of the
-    training prompts.
-    """
+    """What watches a run: its own ranker and the held-out ones, on the prompts that are asked for."""
     rankers = {config.ranker: target} if target else {}
     rankers |= {spec: build.ranker(spec) for spec in config.held_out}
-    few = asked[:: max(1, len(asked) // WATCHED)][:WATCHED]
-    return Monitor(rankers, config.ranker, prompts(config.validation) if config.validation else few)
+    return Monitor(rankers, config.ranker, asked)
+
+
+def _few(asked: Sequence[Prompt]) -> Sequence[Prompt]:
+    """`WATCHED` of the training prompts, evenly taken from all."""
+    return asked[:: max(1, len(asked) // WATCHED)][:WATCHED]

@@ -22,7 +22,7 @@ from drpo.data import prompts as prompt_files
 from drpo.recipes import recipe
 from drpo.run import setup
 from drpo.types import Prompt
-from rankkit import RankkitError
+from rankkit import RankkitError, UsageError
 
 
 def test_recipes_are_listed_with_a_line_each() -> None:
@@ -78,6 +78,13 @@ def test_a_setting_given_several_times_adds_up_and_an_empty_one_clears() -> None
 def test_nothing_to_learn_from_is_an_error() -> None:
     with pytest.raises(RankkitError, match="give ranker=NAME, or preferences=FILE"):
         setup.trainer(with_settings(recipe("shapes"), ["ranker="]))
+
+
+@pytest.mark.parametrize("field", ["prompts", "validation", "preferences"])
+def test_a_file_that_is_not_there_is_named_before_anything_is_loaded(field: str) -> None:
+    config = with_settings(recipe("shapes"), [f"{field}=nowhere.txt", "model=/nowhere", "ranker=nobody"])
+    with pytest.raises(UsageError, match=r"nowhere\.txt"):
+        setup.trainer(config)
 
 
 def test_preferences_on_disk_are_learned_from_by_the_command(tmp_path: Path) -> None:

@@ -87,6 +87,25 @@ def test_a_group_that_fails_later_costs_that_group_alone_and_is_said() -> None:
     assert made.troubles == ["the held-out ranker held left out 4 images: OSError: gone"]
 
 
+def test_what_a_ranker_leaves_out_in_the_first_evaluation_is_said_too() -> None:
+    class Refuses:
+        kind = "pointwise"
+
+        def rank(self, groups: Sequence[Group]) -> list[Ranking]:
+            return [
+                Ranking(
+                    (math.nan,) * len(each.images), "pointwise", None, ({"error": "no"},) * len(each.images)
+                )
+                if each.prompt == "a"
+                else Scorer().rank([each])[0]
+                for each in groups
+            ]
+
+    made, toy = Monitor({"held": Refuses()}, "target", PROMPTS), ToyGenerator()
+    assert not math.isnan(made.evaluate(0, made.samples(toy), made.base(toy)).scores["held"])
+    assert made.troubles == ["the held-out ranker held left out 4 images: no"]
+
+
 def test_a_held_out_ranker_that_cannot_go_on_costs_its_figure_and_the_target_ends_the_run() -> None:
     made, toy = monitor(at(0, 1, 1, 1)), ToyGenerator()
     made.rankers = {"one": Stopped()}
