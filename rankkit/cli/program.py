@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -43,12 +44,26 @@ CaptionOption = Annotated[
     Caption,
     typer.Option("--caption", help="Of several captions of an image: the first, one by its name, all."),
 ]
+GridOption = Annotated[
+    str,
+    typer.Option(
+        "--grid", metavar="COLSxROWS", help="Each file holds so many images of one prompt (DPG-Bench: 2x2)."
+    ),
+]
 RawPrompts = Annotated[
     bool,
     typer.Option("--raw-prompts", help="Keep a generator's syntax: (emphasis:1.2), <lora:…>, BREAK."),
 ]
 PromptOption = Annotated[str | None, typer.Option(help="One prompt for every image that has none.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def grid_of(text: str) -> tuple[int, int]:
+    """The columns and rows of `--grid`. Raises `UsageError` for anything else."""
+    found = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", text.strip().lower())
+    if found is None:
+        raise UsageError(f"--grid {text}: give columns and rows, such as 2x2")
+    return int(found[1]), int(found[2])
 
 
 def named(specs: list[str] | None) -> list[str]:

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rankkit.cli.console import count, print_result, say
-from rankkit.cli.program import Caption, CaptionOption, Json, PromptOption, PromptsOption, RawPrompts, program
+from rankkit.cli.program import (
+    Caption,
+    CaptionOption,
+    GridOption,
+    Json,
+    PromptOption,
+    PromptsOption,
+    RawPrompts,
+    grid_of,
+    program,
+)
 from rankkit.core.text import one_line, plain
 
 if TYPE_CHECKING:
@@ -27,6 +37,7 @@ def prompts(
     prompt: PromptOption = None,
     caption: CaptionOption = Caption.first,
     raw_prompts: RawPrompts = False,
+    grid: GridOption = "1x1",
     limit: Annotated[int | None, typer.Option(min=1, help="Show at most this many images per path.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -38,7 +49,7 @@ def prompts(
 
     from rankkit.io.prompts import survey
 
-    for found in survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts):
+    for found in survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts, grid=grid_of(grid)):
         for note in found.notes:
             say(note)
         sources, reasons = Counter[str](), Counter[str]()

@@ -15,10 +15,12 @@ from rankkit.cli.console import best_images, count, earlier_rows, print_result, 
 from rankkit.cli.program import (
     Caption,
     CaptionOption,
+    GridOption,
     PromptOption,
     PromptsOption,
     RawPrompts,
     Specs,
+    grid_of,
     named,
     program,
 )
@@ -45,6 +47,7 @@ def score(
     prompt: PromptOption = None,
     caption: CaptionOption = Caption.first,
     raw_prompts: RawPrompts = False,
+    grid: GridOption = "1x1",
     output: Annotated[
         Path | None,
         typer.Option(
@@ -85,7 +88,7 @@ def score(
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
         rows = output or Path(folder, "rows.jsonl")
         specs = named(ranker)
-        surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts)
+        surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts, grid=grid_of(grid))
         check_output(rows, surveys)
         if html is not None:
             check_no_input(html, [rows], "the rows go there", "--html")

@@ -103,6 +103,18 @@ def decode(data: bytes) -> Decoded:
         return Decoded(None, f"cannot be decoded completely: {error or type(error).__name__}")
 
 
+def tile_of(decoded: Decoded, tile: tuple[int, int, int]) -> Decoded:
+    """One image of a file that holds several in a grid; `tile`: its number, columns and rows."""
+    if decoded.image is None:
+        return decoded
+    (width, height), (number, columns, rows) = decoded.image.size, tile
+    if width % columns or height % rows:
+        return Decoded(None, f"is {width}x{height}, which {columns} columns and {rows} rows do not divide")
+    x, y = number % columns * (width // columns), number // columns * (height // rows)
+    image = decoded.image.crop((x, y, x + width // columns, y + height // rows))
+    return Decoded(image, None, {**decoded.notes, "tile": [*tile]})
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """The image as 8-bit RGB; the same object when it already is.
 

@@ -100,7 +100,10 @@ def decode(work: Work) -> DecodedImage:
     data = work.item.read()
     if isinstance(data, str):
         return DecodedImage(work, "", images.Decoded(None, data))
-    return DecodedImage(work, fingerprint(data), images.decode(data))
+    decoded = images.decode(data)
+    return DecodedImage(
+        work, fingerprint(data), images.tile_of(decoded, work.item.tile) if work.item.tile else decoded
+    )
 
 
 def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[DecodedImage]]:

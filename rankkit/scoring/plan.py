@@ -21,7 +21,7 @@ SCHEMA = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000;
 CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT, prompt TEXT, UNIQUE (name, prompt));
 CREATE TABLE items (id INTEGER PRIMARY KEY, grp INTEGER, name TEXT, path BLOB, start INTEGER, size INTEGER,
-                    prompt TEXT, metadata TEXT, error TEXT, col TEXT, source TEXT, written TEXT,
+                    prompt TEXT, metadata TEXT, error TEXT, col TEXT, source TEXT, written TEXT, tile TEXT,
                     UNIQUE (grp, name));
 CREATE INDEX by_group ON items (grp, id);
 CREATE INDEX by_name ON items (name);
@@ -73,8 +73,8 @@ class Plan:
             start, size = item.span or (None, None)
             taken = self._db.execute(
                 "INSERT OR IGNORE INTO items (grp, name, path, start, size, prompt, metadata, error, col, "
-                "source, written) SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM groups WHERE name = ? AND "
-                "prompt = ?",
+                "source, written, tile) SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM groups "
+                "WHERE name = ? AND prompt = ?",
                 (
                     *(
                         printable(item.name),
@@ -89,6 +89,7 @@ class Plan:
                         item.column,
                         item.source,
                         printable(item.written),
+                        json.dumps(item.tile) if item.tile else None,
                         *named,
                     ),
                 ),
@@ -124,7 +125,7 @@ class Plan:
         key = (-1, -1)
         while page := self._db.execute(
             "SELECT i.grp, i.id, i.path, i.name, g.name, i.prompt, i.metadata, i.start, i.size, i.error, "
-            "i.col, i.source, i.written "
+            "i.col, i.source, i.written, i.tile "
             "FROM items i JOIN groups g ON g.id = i.grp WHERE (i.grp, i.id) > (?, ?) ORDER BY i.grp, i.id "
             "LIMIT 256",
             key,
@@ -141,7 +142,11 @@ class Plan:
                         prompt,
                         json.loads(metadata) if metadata else {},
                         span,
-                        *rest,
+                        error=rest[0],
+                        column=rest[1],
+                        source=rest[2],
+                        written=rest[3],
+                        tile=tuple(json.loads(rest[4])) if rest[4] else None,
                     ),
                 )
 

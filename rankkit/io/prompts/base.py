@@ -18,6 +18,8 @@ from rankkit.io.cells import read_cell
 
 FILLED = "--prompt"
 
+Tile = tuple[int, int, int]  # number, counted along the rows from 0, columns and rows of the grid
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -73,8 +75,9 @@ class Item:
     `path` is where its bytes lie (`span` and `column` as in `Place`); `name` is what rows call it; images of
     one `group` are ranked against each other; an empty `prompt` means that there is none, and `why` then says
     the reason. `source` names where the prompt comes from (`FILLED`: it is that of the whole run), `written`
-    is the prompt as it stands there, where that is more than plain words; it is one of `captions`. `error` is
-    set where it is known already that the image cannot be had.
+    is the prompt as it stands there, where that is more than plain words; it is one of `captions`. Of a file
+    that holds several images in a grid, `tile` tells which one this is. `error` is set where it is known
+    already that the image cannot be had.
     """
 
     path: str
@@ -89,6 +92,7 @@ class Item:
     written: str = ""
     why: str = ""
     captions: int = 1
+    tile: Tile | None = None
 
     def read(self) -> bytes | str:
         """The bytes of the image file, or the reason why they cannot be had."""

@@ -18,10 +18,12 @@ from rankkit.io.prompts.layouts import parallel_text
 from rankkit.io.prompts.reading.columns import (
     IMAGES,
     answer_of,
+    column_of_stems,
     id_numbers_images,
     image_names,
     names_images,
     prompt_column,
+    stem_key,
 )
 from rankkit.io.prompts.reading.names import Names
 from rankkit.io.prompts.reading.texts import prompt_lines, read_text
@@ -48,7 +50,7 @@ def find(root: Root) -> Source | None:
         )
     table = open_table(root.manifest)
     if not root.manifest_only and not names_images(table) and prompt_column(table.columns()):
-        return in_order(root, root.manifest, list(_prompts(table)), table.notes)
+        return _without_names(root, table)
     notes = tuple(f"{table.path}: {note}" for note in table.notes)
     return Source(NAME, lists=lambda: listed(root, table, named=True), notes=notes)
 
@@ -73,6 +75,24 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
             place = names.find(each)
             if place is not None:
                 yield place, answer
+
+
+def _without_names(root: Root, table: Table) -> Source:
+    """A table of prompts without names of images: a column may hold what the images are called, as benchmarks
+    number them; else its lines are in their order.
+    """
+    places = {stem_key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in root.walk()}
+    column = column_of_stems(table, places) if len(places) == sum(1 for _ in root.walk()) else None
+    if column is None:
+        return in_order(root, table.path, list(_prompts(table)), table.notes)
+
+    def items() -> Iterator[tuple[Place, Answer]]:
+        for _, record in table.records():
+            place = places.get(stem_key(str(record.get(column, ""))))
+            if place is not None:
+                yield place, answer_of(record)
+
+    return Source(NAME, lists=items, notes=(f"{table.path}: {column!r} names the images", *table.notes))
 
 
 def in_order(

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +59,15 @@ class Survey:
     """The images of one root and their prompts, which are found anew every time.
 
     `captions` says which of several captions of an image is its prompt; with `raw`, prompts that were written
-    for a generator keep its syntax. `notes` says what the user should know of how the sources are read.
+    for a generator keep its syntax; with a `grid`, of columns and rows, every file holds so many images.
+    `notes` says what the user should know of how the sources are read.
     """
 
     root: Root
     sources: tuple[Source, ...]
     captions: Captions = "first"
     raw: bool = False
+    grid: tuple[int, int] = (1, 1)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -133,7 +135,7 @@ class Survey:
             words = self._words(answer, text)
             filled = bool(prompt) and not words
             words = words or prompt or ""
-            yield Item(
+            item = Item(
                 self.root.locate(place),
                 self.root.name(place),
                 self.root.group(words) if answer.group is None else self.root.below(answer.group),
@@ -147,6 +149,12 @@ class Survey:
                 why="" if words else answer.why,
                 captions=len(answer.texts),
             )
+            yield from self._tiles(item) if self.grid != (1, 1) and not item.error else [item]
+
+    def _tiles(self, item: Item) -> Iterator[Item]:
+        columns, rows = self.grid
+        for number in range(columns * rows):
+            yield replace(item, name=f"{item.name}#{number + 1}", tile=(number, columns, rows))
 
 
 def _joined(answers: Iterable[tuple[str, Answer]]) -> tuple[Answer, str]:
@@ -173,6 +181,7 @@ def survey(
     prompts: str | os.PathLike[str] | None = None,
     captions: Captions = "first",
     raw: bool = False,
+    grid: tuple[int, int] = (1, 1),
 ) -> list[Survey]:
     """Look at each path, and at the sources of prompts there; `prompts` is a manifest, a text file with a
     prompt per line or a folder of text files, which goes before all others.
@@ -181,7 +190,9 @@ def survey(
     nothing we can read, and for prompts that cannot be used with it.
     """
     return [
-        Survey(root, tuple(found for find in SOURCES if (found := find(root)) is not None), captions, raw)
+        Survey(
+            root, tuple(found for find in SOURCES if (found := find(root)) is not None), captions, raw, grid
+        )
         for root in _roots(paths, None if prompts is None else Path(prompts))
     ]
 

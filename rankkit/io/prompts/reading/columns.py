@@ -49,14 +49,32 @@ def image_names(record: Record) -> list[str]:
 def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
     """What a record says: the first prompt column that gives a text, the group, and all else as metadata."""
     by_name = {str(column).lower(): column for column in record}
-    answers = [answer_in(record[by_name[name]]) for name in PROMPT if name in by_name]
-    answer = next((each for each in answers if each.texts), answers[0] if answers else Answer())
+    answers = {by_name[name]: answer_in(record[by_name[name]]) for name in PROMPT if name in by_name}
+    used = next((column for column, each in answers.items() if each.texts), next(iter(answers), ""))
+    answer = answers.get(used, Answer())
     keys = (GROUP,) if numbers_images else (GROUP, ID)
     groups = [record[by_name[name]] for name in keys if name in by_name]
     group = next((str(value) for value in groups if value not in (None, "")), None)
-    taken = {by_name[name] for name in (*PROMPT, *keys) if name in by_name} | set(image_columns(record))
+    taken = {used, *(by_name[name] for name in keys if name in by_name), *image_columns(record)}
     metadata = {str(key): value for key, value in record.items() if key not in taken and value is not None}
     return Answer(answer.texts, answer.why, metadata, group)
+
+
+def column_of_stems(table: Table, stems: Iterable[str]) -> str | None:
+    """The column that holds all these names of images, without suffix and leading zeros, if there is one."""
+    wanted = set(map(stem_key, stems))
+    values: dict[str, set[str]] = {}
+    for _, record in table.records():
+        for column, value in record.items():
+            if isinstance(value, (str, int)):
+                values.setdefault(column, set()).add(stem_key(str(value)))
+    return next((column for column, found in values.items() if wanted and wanted <= found), None)
+
+
+def stem_key(text: str) -> str:
+    """A name for comparing: in one case, a number without leading zeros."""
+    text = text.strip().casefold()
+    return str(int(text)) if text.isascii() and text.isdecimal() else text
 
 
 def id_numbers_images(table: Table) -> bool:

@@ -1,0 +1,515 @@
+"""What people's folders, tables and archives look like: every prompt right or absent, every image a row."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import unicodedata
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from PIL import Image
+from score_runs import rows, score
+
+from rankkit.errors import BadSource, UsageError
+from rankkit.io.prompts import survey
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def png(seed=0, size=(4, 4)):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (seed * 40 % 256, 100, 50)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def put(files):
+    """Files by relative path; None is an image."""
+    for number, (name, content) in enumerate(files.items()):
+        os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+        content = png(number) if content is None else content
+        with open(name, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+
+
+def look(*paths, **options):
+    return next(iter(survey(paths or ["d"], **options)))
+
+
+def prompts(*paths, **options):
+    found = look(*paths, **options)
+    return {item.name.removeprefix("d/"): item.prompt for item in found.items()}
+
+
+def why(*paths, **options):
+    return {item.name.removeprefix("d/"): item.why for item in look(*paths, **options).items()}
+
+
+A1111 = (
+    "a red apple, (ripe:1.2) <lora:fruit:0.8>\nNegative prompt: blurry\nSteps: 20, Sampler: Euler, Seed: 1"
+)
+SWARM = json.dumps({"sui_image_params": {"prompt": "a red apple", "negativeprompt": "blurry"}})
+
+
+# --- text files beside the images ---
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.TXT", "A.txt", "a.png.txt", "a.caption", "a.png.caption"])
+def test_a_text_file_beside_an_image_may_be_called_in_several_ways(name):
+    put({"d/a.png": None, f"d/{name}": "a red apple\n"})
+    assert prompts() == {"a.png": "a red apple"}
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+def test_a_text_file_beside_an_image_may_be_in_any_coding(coding):
+    put({"d/a.png": None, "d/a.txt": "a café — “red”".encode(coding)})
+    assert prompts() == {"a.png": "a café — “red”"}
+
+
+def test_a_text_file_of_another_coding_gives_no_prompt_and_says_why():
+    put({"d/a.png": None, "d/a.txt": "赤いリンゴ".encode("shift-jis")})
+    assert prompts() == {"a.png": ""}
+    assert "a.txt" in why()["a.png"] and "save it as UTF-8" in why()["a.png"]
+
+
+@pytest.mark.parametrize(("text", "plain"), [(A1111, "a red apple, ripe"), (SWARM, "a red apple")])
+def test_what_a_program_wrote_beside_an_image_is_read_in_its_own_form(text, plain):
+    put({"d/a.png": None, "d/a.txt": text})
+    assert prompts() == {"a.png": plain}
+
+
+def test_json_of_no_known_program_beside_an_image_is_no_prompt():
+    put({"d/a.png": None, "d/a.txt": '{"seed": 1, "title": "a red apple"}'})
+    assert prompts() == {"a.png": ""} and "JSON of no known program" in why()["a.png"]
+
+
+def test_lines_beside_an_image_are_alternative_captions():
+    put({"d/a.png": None, "d/a.txt": "a red apple\n\nfruit on a table\n"})
+    assert [item.captions for item in look().items()] == [2]
+    assert prompts() == {"a.png": "a red apple"}
+    assert [item.prompt for item in look(captions="all").items()] == ["a red apple", "fruit on a table"]
+    (one,) = prompts(captions="random").values()
+    assert one in ("a red apple", "fruit on a table") and prompts(captions="random") == {"a.png": one}
+
+
+def test_img2dataset_writes_captions_as_json_beside_the_images():
+    put({"d/00000.jpg": None, "d/00000.json": '{"caption": "a red apple", "url": "http://x", "width": 4}'})
+    (item,) = look().items()
+    assert item.prompt == "a red apple" and item.metadata == {"url": "http://x", "width": 4}
+
+
+# --- lists of prompts ---
+
+
+def test_a_prompt_txt_of_many_lines_is_a_list_by_the_order_of_the_images():
+    put({"d/prompt.txt": "red one\nred two\n", "d/img10.png": None, "d/img9.png": None})
+    assert prompts() == {"img9.png": "red one", "img10.png": "red two"}
+    put({"d/img11.png": None})
+    assert set(prompts().values()) == {""}
+    assert "a list of 2 prompts, and there are 3 images" in why()["img9.png"]
+
+
+def test_kohyas_sample_images_have_the_prompt_of_their_number():
+    lines = "# samples\na red apple --n blurry --w 512\na blue bird --n blurry\n"
+    names = [f"d/last_e00000{epoch}_0{number}_20240101120000.png" for epoch in (1, 2) for number in (0, 1)]
+    put({"d/prompt.txt": lines, **dict.fromkeys(names)})
+    assert list(prompts().values()) == ["a red apple", "a blue bird"] * 2
+
+
+def test_texts_beside_the_images_go_before_a_list_of_prompts():
+    put({"d/prompt.txt": "one\ntwo", "d/a.png": None, "d/b.png": None, "d/b.txt": "b's own"})
+    assert prompts() == {"a.png": "one", "b.png": "b's own"}
+
+
+def test_prompts_may_be_a_text_file_with_a_line_for_each_image_in_natural_order():
+    put({"p.txt": "one\r\ntwo\r\nthree", "d/10.png": None, "d/9.png": None, "d/1.png": None})
+    assert prompts("d", prompts="p.txt") == {"1.png": "one", "9.png": "two", "10.png": "three"}
+    put({"d/11.png": None})
+    with pytest.raises(BadSource, match="3 prompts and there are 4 images"):
+        look("d", prompts="p.txt")
+
+
+def test_a_table_of_prompts_without_names_goes_by_a_column_that_holds_the_images_names():
+    put({"p.csv": "item_id,text,kind\nb,a blue bird,x\na,a red apple,y\n", "d/a.png": None, "d/b.png": None})
+    assert prompts("d", prompts="p.csv") == {"a.png": "a red apple", "b.png": "a blue bird"}
+    put({"n.tsv": "Prompt\tid\nten\t10\ntwo\t2\n", "n/00002.png": None, "n/00010.png": None})
+    assert prompts("n", prompts="n.tsv") == {"n/00002.png": "two", "n/00010.png": "ten"}
+
+
+def test_a_table_of_prompts_without_any_names_goes_by_order_or_is_refused():
+    put({"p.tsv": "Prompt\tCategory\none\tx\ntwo\ty\n", "d/0.png": None, "d/1.png": None})
+    found = list(look("d", prompts="p.tsv").items())
+    assert [item.prompt for item in found] == ["one", "two"]
+    assert [item.metadata for item in found] == [{"Category": "x"}, {"Category": "y"}]
+    put({"d/2.png": None})
+    with pytest.raises(BadSource, match="2 prompts and there are 3 images"):
+        look("d", prompts="p.tsv")
+
+
+# --- cells ---
+
+
+@pytest.mark.parametrize(
+    ("value", "prompt", "reason"),
+    [
+        (["a red apple", "fruit"], "a red apple", ""),
+        ([{"caption": "a red apple", "id": 3}], "a red apple", ""),
+        ("['a red apple', 'fruit']", "a red apple", ""),
+        ('["a red apple", "fruit"]', "a red apple", ""),
+        ({"en": "a red apple", "de": "ein Apfel"}, "", "is an object"),
+        ("{'en': 'a red apple', 'de': 'ein Apfel'}", "", "is an object"),
+        (None, "", "is empty"),
+        (float("nan"), "", "is empty"),
+        ("nan", "", "is empty"),
+        (7, "", "is int, not text"),
+        ([], "", "is a list without texts"),
+        (" a red apple\n", "a red apple", ""),
+        ("[red] {apple|pear}", "[red] {apple|pear}", ""),
+    ],
+)
+def test_a_value_that_is_no_text_is_no_prompt_and_never_its_repr(value, prompt, reason):
+    put({"d/a.png": None, "d/metadata.jsonl": json.dumps({"file_name": "a.png", "text": value})})
+    assert prompts() == {"a.png": prompt} and reason in why()["a.png"]
+
+
+def test_white_space_at_its_ends_makes_no_prompt_another():
+    put({"d/a.png": None, "d/b.png": None})
+    put({"d/metadata.csv": 'file_name,text\na.png,a red apple\nb.png,"a red apple \n"\n'})
+    assert len({item.group for item in look().items()}) == 1
+
+
+def test_a_text_that_is_not_the_prompt_is_metadata():
+    put({"d/a.png": None, "d/metadata.jsonl": '{"file_name": "a.png", "prompt": "a sign", "text": "STOP"}'})
+    (item,) = look().items()
+    assert item.prompt == "a sign" and item.metadata == {"text": "STOP"}
+
+
+# --- names of images ---
+
+
+@pytest.mark.parametrize(
+    ("written", "lies"),
+    [
+        ("images\\a.png", "images/a.png"),
+        (".\\images\\a.png", "images/a.png"),
+        ("images/a", "images/a.png"),
+        ("images/a.png", "images/a.PNG"),
+        ("a.png", "images/a.png"),
+        ("images/A.png", "images/a.png"),
+        ("images/a.png ", "images/a.png"),
+        (unicodedata.normalize("NFD", "images/é.png"), unicodedata.normalize("NFC", "images/é.png")),
+        (unicodedata.normalize("NFC", "images/é.png"), unicodedata.normalize("NFD", "images/é.png")),
+    ],
+)
+def test_an_image_is_found_as_other_systems_spell_its_name(written, lies):
+    put({f"d/{lies}": None, "d/metadata.jsonl": json.dumps({"file_name": written, "text": "a red apple"})})
+    assert prompts() == {lies: "a red apple"}
+
+
+@pytest.mark.parametrize("other", ["d/b/a.png", "d/a.jpg/x.png", "e/a.png"])
+def test_a_missing_image_is_a_row_with_its_reason_and_never_another_file(other):
+    put({other: None, "d/c/k.png": None})
+    put({"d/metadata.jsonl": '{"file_name": "c/a.png", "text": "x"}\n{"file_name": "c/k.png", "text": "y"}'})
+    found = {item.name: (item.prompt, item.read()) for item in look().items()}
+    assert found["d/c/a.png"] == ("x", "does not exist") and found["d/c/k.png"][0] == "y"
+    assert not found.get(other, ("",))[0]
+
+
+def test_an_image_that_this_run_lacks_is_not_taken_from_another_run():
+    put(dict.fromkeys(["run1/a.png", "run2/a.png", "run2/b.png"]))
+    put({"run2/metadata.jsonl": '{"file_name": "a.png", "text": "x"}\n{"file_name": "b.png", "text": "x"}'})
+    assert score("run1", "sharpness", "o.jsonl", prompts="run2/metadata.jsonl").abstained == 1
+    found = {row["image"]: row["error"] for row in rows("o.jsonl")}
+    assert found == {"run1/a.png": None, "run1/b.png": "does not exist"}
+
+
+def test_a_manifest_that_the_user_names_may_hold_absolute_paths(here):
+    put({"x/a.png": None, "m/m.jsonl": json.dumps({"image": str(here / "x/a.png"), "prompt": "a red apple"})})
+    (item,) = look("m/m.jsonl").items()
+    assert item.name == str(here / "x/a.png") and isinstance(item.read(), bytes)
+    (item,) = look("x", prompts="m/m.jsonl").items()
+    assert (item.name, item.prompt) == ("x/a.png", "a red apple")
+
+
+def test_a_manifest_that_nobody_named_stays_in_its_folder(here):
+    put({"x/a.png": None, "d/b.png": None})
+    put({"d/metadata.jsonl": json.dumps({"file_name": str(here / "x/a.png"), "text": "x"})})
+    assert (
+        "names a file outside its folder"
+        in {item.name: item.read() for item in look().items()}[f"d/{here}/x/a.png"]
+    )
+
+
+@pytest.mark.parametrize("columns", [("file_names",), ("input_file_name", "edited_file_name"), ("Images",)])
+def test_columns_that_end_in_file_name_name_images(columns):
+    put(dict.fromkeys(["d/a.png", "d/b.png"]))
+    names = ["a.png", "b.png"]
+    record = dict(zip(columns, names, strict=True)) if len(columns) == 2 else {columns[0]: names}
+    put({"d/metadata.jsonl": json.dumps({**record, "text": "make it blue"})})
+    assert prompts() == {"a.png": "make it blue", "b.png": "make it blue"}
+
+
+def test_an_id_that_numbers_images_is_no_group_and_no_row_vanishes():
+    lines = [("a", 1, "a red apple"), ("a", 1, "a fruit"), ("b", 2, "a bird"), ("b", 2, "something blue")]
+    put(dict.fromkeys(["d/a.png", "d/b.png"]))
+    put({"d/metadata.jsonl": "".join(
+        json.dumps({"id": number, "file_name": f"{name}.png", "text": text}) + "\n"
+        for name, number, text in lines
+    )})  # fmt: skip
+    score("d", "sharpness", "o.jsonl")
+    assert sorted((row["image"][2], row["prompt"]) for row in rows("o.jsonl")) == sorted(
+        (name, text) for name, _, text in lines
+    )
+    assert len({row["group"] for row in rows("o.jsonl")}) == 4
+
+
+def test_metadata_files_of_the_folder_and_of_every_split_are_all_used():
+    put(dict.fromkeys(["d/a.png", "d/train/b.png", "d/x/y/c.png", "d/e.png"]))
+    for place, name in (("d", "a"), ("d/train", "b"), ("d/x/y", "c")):
+        put({f"{place}/metadata.jsonl": json.dumps({"file_name": f"{name}.png", "text": name})})
+    assert prompts() == {"a.png": "a", "train/b.png": "b", "x/y/c.png": "c", "e.png": ""}
+
+
+def test_a_table_that_was_found_and_is_of_no_use_is_named_with_its_columns():
+    put({"d/a.png": None, "d/metadata.csv": "picture,seed\na.png,3\n"})
+    assert look().notes == ("d/metadata.csv is not used: it names no image that is here (its columns are "
+                            "picture, seed)",)  # fmt: skip
+
+
+def test_coco_captions_are_the_captions_of_their_images():
+    coco = {
+        "info": {},
+        "images": [{"id": 1, "file_name": "1.png"}, {"id": 2, "file_name": "2.png"}],
+        "annotations": [{"image_id": 1, "caption": "a red apple"}, {"image_id": 1, "caption": "fruit"}],
+    }
+    put({"d/1.png": None, "d/2.png": None, "d/captions_val2014.json": json.dumps(coco)})
+    assert prompts() == {"1.png": "a red apple", "2.png": ""}
+    assert [item.prompt for item in look(captions="all").items()] == ["a red apple", "fruit", ""]
+
+
+def test_a_json_file_that_is_no_map_of_images_makes_no_images_up():
+    put({"d/1.png": None, "d/captions.json": '{"info": {"year": 2014}, "licenses": [1]}'})
+    assert prompts() == {"1.png": ""}
+
+
+# --- what --prompts is used for ---
+
+
+def test_prompts_that_fit_no_image_are_refused_rather_than_left_aside():
+    put({"d/a.png": None, "texts/zzz.txt": "a red apple"})
+    with pytest.raises(BadSource, match="none of its .txt files is called as an image"):
+        look("d", prompts="texts")
+
+
+@pytest.mark.parametrize("path", ["x.tar", "m.jsonl"])
+def test_prompts_beside_what_holds_its_own_are_refused(path):
+    put({"a.png": None, "m.jsonl": '{"image": "a.png"}', "p.txt": "x"})
+    with tarfile.open("x.tar", "w") as archive:
+        archive.add("a.png")
+    with pytest.raises(UsageError, match="would not be used"):
+        survey([path], prompts="p.txt")
+
+
+# --- archives ---
+
+
+def tar(path, members):
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for number, (name, content) in enumerate(members):
+            data = png(number) if content is None else content.encode()
+            header = tarfile.TarInfo(name)
+            header.size = len(data)
+            archive.addfile(header, io.BytesIO(data))
+
+
+def test_dots_in_names_unsorted_members_and_upper_case_lose_no_prompt():
+    tar("x.tar", [("22.05.png", None), ("22.06.PNG", None), ("22.05.txt", "a red apple"), ("22.06.TXT", "b")])
+    assert prompts("x.tar") == {"x.tar/22.05.png": "a red apple", "x.tar/22.06.PNG": "b"}
+
+
+def test_several_images_of_one_sample_share_its_prompt():
+    tar("x.tar", [("0.input.jpg", None), ("0.output.jpg", None), ("0.json", '{"caption": "make it blue"}')])
+    assert prompts("x.tar") == {"x.tar/0.input.jpg": "make it blue", "x.tar/0.output.jpg": "make it blue"}
+
+
+def test_two_members_of_one_name_are_two_images():
+    tar("x.tar", [("a.png", None), ("a.png", None), ("._a.png", "x"), ("__MACOSX/a.png", "x")])
+    assert list(prompts("x.tar")) == ["x.tar/a.png", "x.tar/a.png (2)"]
+    assert len({item.read() for item in look("x.tar").items()}) == 2
+
+
+def test_archives_that_were_joined_are_read_to_the_end():
+    for i in (0, 1):
+        tar(f"{i}.tar", [(f"{i}.png", None), (f"{i}.txt", str(i))])
+    put({"x.tar": open("0.tar", "rb").read() + open("1.tar", "rb").read()})
+    assert prompts("x.tar") == {"x.tar/0.png": "0", "x.tar/1.png": "1"}
+
+
+@pytest.mark.parametrize("keep", [512, 1024 + 100, 1536, 2048 + 200])
+def test_an_archive_that_breaks_off_anywhere_has_a_row_that_says_so(keep):
+    tar("x.tar", [("0.png", None), ("1.png", None), ("2.png", None)])
+    os.truncate("x.tar", keep)
+    (said,) = [item.error for item in look("x.tar").items() if item.error]
+    assert "the archive breaks off" in said
+    assert score("x.tar", "sharpness", "o.jsonl").abstained >= 1
+
+
+def test_archives_below_a_folder_and_images_beside_them_are_all_found():
+    tar("d/shards/0.tar", [("000.jpg", None), ("000.txt", "a red apple")])
+    put({"d/preview.png": None})
+    assert prompts() == {"shards/0.tar/000.jpg": "a red apple", "preview.png": ""}
+
+
+def test_json_that_is_nested_without_end_costs_its_image_the_prompt_alone():
+    tar("x.tar", [("a.png", None), ("a.json", '{"caption":' * 10**5), ("b.png", None), ("b.txt", "b")])
+    assert prompts("x.tar") == {"x.tar/a.png": "", "x.tar/b.png": "b"}
+
+
+# --- parquet with the images inside ---
+
+
+@pytest.mark.parametrize("kind", ["struct", "bytes"])
+def test_images_inside_a_parquet_file_are_read_row_by_row(kind):
+    cells = [png(i) if kind == "bytes" else {"bytes": png(i), "path": f"{i}.png"} for i in range(70)]
+    table = pyarrow.Table.from_pylist(
+        [{"image": cell, "text": f"number {i}", "style": "s"} for i, cell in enumerate(cells)]
+    )
+    os.mkdir("d")
+    pyarrow.parquet.write_table(table, "d/t.parquet", row_group_size=20)
+    for paths in (["d"], ["d/t.parquet"]):
+        found = list(look(*paths).items())
+        assert [item.prompt for item in found] == [f"number {i}" for i in range(70)]
+        assert [item.read() for item in found] == [png(i) for i in range(70)]
+        assert [found[i].read() for i in (63, 5, 41, 5)] == [png(i) for i in (63, 5, 41, 5)]
+    assert found[3].metadata == {"style": "s"} and found[3].name == "d/t.parquet/000003"
+
+
+def test_an_empty_cell_of_a_parquet_file_is_a_row_with_its_reason():
+    kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
+    images = pyarrow.array([{"bytes": png(), "path": "a"}, {"bytes": None, "path": "b"}, None], kind)
+    table = pyarrow.table({"image": images, "prompt": ["x", "y", "z"]})
+    pyarrow.parquet.write_table(table, "t.parquet")
+    score("t.parquet", "sharpness", "o.jsonl")
+    assert [row["error"] for row in rows("o.jsonl")] == [None] + ["the cell holds no image"] * 2
+
+
+# --- benchmarks ---
+
+
+def test_geneval_samples_count_whatever_they_are_called_and_contact_sheets_do_not():
+    put({f"d/0000{i}/metadata.jsonl": json.dumps({"prompt": f"prompt {i}", "tag": "x"}) for i in (0, 1)})
+    put(dict.fromkeys(["d/00000/samples/0000.png", "d/00000/samples/0001.PNG", "d/00000/samples/s_3.jpg"]))
+    put(dict.fromkeys(["d/00000/grid.png", "d/00001/0000.png", "d/00001/grid.png", "d/extra/0.png"]))
+    assert prompts() == {
+        "00000/samples/0000.png": "prompt 0",
+        "00000/samples/0001.PNG": "prompt 0",
+        "00000/samples/s_3.jpg": "prompt 0",
+        "00001/0000.png": "prompt 1",
+        "extra/0.png": "",
+    }
+    assert look().notes == ("2 contact sheets (grid.png) of GenEval folders are left out",)
+
+
+def test_lists_per_style_give_prompts_by_number_and_the_style():
+    put({"d/anime.json": '["anime 0", "anime 1"]', "d/photo.json": '[{"prompt": "photo 0"}]'})
+    put(dict.fromkeys(["d/anime/00000.jpg", "d/anime/00001.jpg", "d/photo/00000.jpg", "d/photo/00007.jpg"]))
+    found = {item.name[2:]: (item.prompt, item.metadata.get("style")) for item in look().items()}
+    assert found == {
+        "anime/00000.jpg": ("anime 0", "anime"),
+        "anime/00001.jpg": ("anime 1", "anime"),
+        "photo/00000.jpg": ("photo 0", "photo"),
+        "photo/00007.jpg": ("", None),
+    }
+
+
+def test_a_file_name_is_a_prompt_only_where_every_name_of_samples_has_the_form():
+    put({"d/samples/a green bench_000000.png": None, "d/samples/a red car_000001.png": None})
+    assert set(prompts().values()) == {"a green bench", "a red car"}
+    put({"d/samples/IMG_1234.png": None})
+    assert set(prompts().values()) == {""}
+    put({"e/holiday photo_000001.png": None})
+    assert set(prompts("e").values()) == {""}
+
+
+def test_a_grid_of_images_in_one_file_is_as_many_candidates():
+    sheet = Image.new("RGB", (8, 8), "black")
+    Image.effect_noise((4, 4), 90).convert("RGB").save("noise.png")
+    sheet.paste(Image.open("noise.png"), (4, 0))
+    os.mkdir("d")
+    sheet.save("d/dpg 1.png")
+    put({"texts/dpg 1.txt": "a red apple", "d/odd.png": png(size=(5, 4))})
+    found = survey(["d"], prompts="texts", grid=(2, 2))
+    assert [item.name for item in found[0].items()] == [
+        f"d/{n}.png#{i}" for n in ("dpg 1", "odd") for i in (1, 2, 3, 4)
+    ]
+    command = [
+        "rankkit",
+        "score",
+        "d",
+        "--prompts",
+        "texts",
+        "--grid",
+        "2x2",
+        "-r",
+        "sharpness",
+        "-o",
+        "o.csv",
+    ]
+    run = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
+    assert run.returncode == 3, run.stderr
+    by_image = {row["image"]: row for row in rows("o.csv")}
+    assert by_image["d/dpg 1.png#2"]["rank"] == 1 and by_image["d/dpg 1.png#2"]["of"] == 4
+    assert "do not divide" in by_image["d/odd.png#1"]["error"]
+
+
+# --- rows ---
+
+
+def test_a_row_says_where_its_prompt_comes_from_how_it_stood_there_and_what_came_with_it():
+    put({"d/a.png": None, "d/a.txt": A1111})
+    put({"d/b.png": None, "d/metadata.jsonl": json.dumps({
+        "file_name": "b.png", "text": "a bird", "style": "anime", "score": 3, "long": "x" * 999, "deep": [1]
+    })})  # fmt: skip
+    score("d", "sharpness", "o.jsonl")
+    a, b = sorted(rows("o.jsonl"), key=lambda row: row["image"])
+    assert a["prompt"] == "a red apple, ripe"
+    assert a["details"] == {
+        "prompt_source": "text files beside the images",
+        "raw_prompt": "a red apple, (ripe:1.2) <lora:fruit:0.8>",
+    }
+    assert b["details"] == {
+        "prompt_source": "metadata files (imagefolder)",
+        "metadata": {"style": "anime", "score": 3},
+    }
+
+
+def test_raw_prompts_keep_the_syntax_of_a_generator():
+    put({"d/a.png": None, "d/a.txt": A1111})
+    assert prompts(raw=True) == {"a.png": "a red apple, (ripe:1.2) <lora:fruit:0.8>"}
+
+
+def test_what_each_image_would_get_is_shown_with_what_else_was_there():
+    put(
+        {"d/a.png": None, "d/a.txt": "beside", "d/metadata.jsonl": '{"file_name": "a.png", "text": "listed"}'}
+    )
+    put({"d/b.png": None, "d/b.txt": '{"x": 1}'})
+    command = [sys.executable, "-m", "rankkit", "prompts", "d"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.stdout.splitlines() == [
+        "d/a.png: listed",
+        "    from metadata files (imagefolder)",
+        "    not used, from text files beside the images: beside",
+        "d/b.png: no prompt",
+        "    text files beside the images: b.txt holds JSON of no known program",
+    ]
+    assert "d: 1 prompt, 1 without one" in run.stderr
+    as_json = subprocess.run([*command, "--json"], capture_output=True, text=True).stdout
+    assert [json.loads(line)["prompt"] for line in as_json.splitlines()] == ["listed", ""]
