@@ -21,6 +21,7 @@ from rankkit.io.text import decode_text, open_text
 
 PROMPT = ("prompt", "prompts", "text", "caption", "captions")
 """What a column of prompts is called, in any case, the surest first."""
+IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how the files of images begin
 MAX_BYTES = 2**30  # of a file that is text
 MAX_PROMPTS = 10**7
 ACCEPTED = f"a text file with one prompt per line, a table ({', '.join(READERS)}) or a folder"
@@ -81,7 +82,7 @@ def _read(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
         size = path.stat().st_size
         if size == 0:
             return [], []
-        if kind in images.SUFFIXES:
+        if kind in images.SUFFIXES or _is_image(path):
             raise UsageError(f"{path}: is an image, not a list of prompts; give {ACCEPTED}")
         if size > MAX_BYTES and kind != ".parquet":
             raise UsageError(
@@ -96,14 +97,19 @@ def _read(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
     return _rows(table or open_table(path))
 
 
+def _is_image(path: Path) -> bool:
+    """Whether a file that is called otherwise is an image, as its first bytes show."""
+    with open(path, "rb") as file:
+        start = file.read(16)
+    return start.startswith(IMAGES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+
+
 def _texts(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
     with open(path, "rb") as file:
         data = file.read(MAX_BYTES)
     try:
         text, coding = decode_text(data)
     except ValueError as error:
-        if images.decode(data).image is not None:
-            raise UsageError(f"{path}: is an image, not a list of prompts; give {ACCEPTED}") from None
         raise UsageError(f"{path}: {error}; give {ACCEPTED}") from None
     lines = [line.strip() for line in ([text] if whole else re.split(r"\r\n|\r|\n", text))]
     prompts = [printable(line) for line in lines if line]

@@ -141,7 +141,7 @@ def no_list(folder: Path, what: str) -> Path:
     path = folder / what
     if what == "image.png":
         Image.new("RGB", (8, 8)).save(path)
-    elif what == "image.txt":
+    elif what in ("image.txt", "image.csv"):
         Image.new("RGB", (8, 8)).save(path, "PNG")
     elif what == "huge.txt":
         with open(path, "wb") as file:
@@ -172,6 +172,7 @@ def no_list(folder: Path, what: str) -> Path:
     [
         ("image.png", "is an image, not a list of prompts"),
         ("image.txt", "is an image, not a list of prompts"),
+        ("image.csv", "is an image, not a list of prompts"),
         ("huge.txt", "2147483648 bytes.*split it"),
         ("columns.csv", "no column of prompts; its columns are id, sentence; name one of them prompt"),
         ("disguised.txt", r"first line is a JSON object.*\.jsonl"),
