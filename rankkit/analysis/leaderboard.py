@@ -18,11 +18,11 @@ from typing import Any, Literal
 
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, win_interval
 from rankkit.core.text import one_line
-from rankkit.errors import BadRows
+from rankkit.errors import BadRows, UsageError
 from rankkit.io.formats import read_rows
-from rankkit.io.rows import label
+from rankkit.io.rows import Row, label
 
-By = Literal["file", "folder"]
+FILE, FOLDER = "file", "folder"
 Format = Literal["text", "markdown", "csv", "json"]
 
 
@@ -65,22 +65,25 @@ class Table:
         return [_as_json(cell) for cell in self.cells.values()]
 
 
-def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
+def table(files: Sequence[str | Path], *, by: str = FILE) -> Table:
     """Read row files into a leaderboard.
 
-    With ``by="folder"`` an entry is the folder an image lies in, not the file of its row.
+    With ``by="folder"`` an entry is the folder an image lies in, not the file of its row; with any other word
+    it is the value of that field of the metadata that came with the prompt.
 
-    Raises `BadRows` when the files hold no row.
+    Raises `BadRows` when the files hold no row, `UsageError` when none has that field.
     """
     cells: dict[tuple[str, str], Summary] = {}
     contests: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
     prompts: dict[str, int] = {}
-    names, left_out = _labels(files), Counter[str]()
+    names, left_out, fields = _labels(files), Counter[str](), dict[str, None]()
     for file, name in zip(files, names, strict=True):
         for row in read_rows(file, lambda row: left_out.update(rows=1)):
-            entry = name if by == "file" else posixpath.dirname(row["image"]) or "."
+            metadata = _metadata(row)
+            fields |= dict.fromkeys(metadata)
+            entry = _entry(by, name, row["image"], metadata)
             ranker = label(row)
             cell = cells.setdefault((entry, ranker), Summary(entry, ranker))
             cell.pointwise &= row["kind"] == "pointwise"
@@ -93,15 +96,29 @@ def table(files: Sequence[str | Path], *, by: By = "file") -> Table:
             cell.best = max(cell.best, (score, row["image"]), key=lambda found: found[0])
             if row["kind"] == "pointwise" and row["prompt"]:
                 contests[ranker][row["prompt"]][entry].append(score)
-            elif row["kind"] != "pointwise" and by == "folder":
+            elif row["kind"] != "pointwise" and by != FILE:
                 contests[ranker][row["group"]][entry].append(score)
     if not cells:
         raise BadRows(f"{', '.join(map(str, files))}: no rows to tell of")
+    if by not in (FILE, FOLDER, *fields):
+        known = ", ".join([FILE, FOLDER, *fields])
+        raise UsageError(f"{', '.join(map(str, files))}: no row has the field {by!r}; there are {known}")
     entries, rankers = (tuple(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
     if len(entries) > 1:
         for cell in cells.values():
             cell.wins = _wins(cell.entry, contests[cell.ranker].values())
     return Table(entries, rankers, cells, left_out["rows"])
+
+
+def _metadata(row: Row) -> Mapping[str, Any]:
+    found = row["details"].get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
+def _entry(by: str, file: str, image: str, metadata: Mapping[str, Any]) -> str:
+    if by == FILE:
+        return file
+    return posixpath.dirname(image) or "." if by == FOLDER else str(metadata.get(by, f"(no {by})"))
 
 
 def render(found: Table, *, form: Format = "text", win_rate: bool = False) -> str:

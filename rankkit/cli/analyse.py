@@ -13,13 +13,6 @@ from rankkit.cli.console import count, print_result, say, say_left_out
 from rankkit.cli.program import Json, PromptOption, PromptsOption, Specs, named, program
 
 
-class TableBy(str, Enum):
-    """What an entry of a leaderboard is."""
-
-    file = "file"
-    folder = "folder"
-
-
 class TiePolicy(str, Enum):
     """What a ranker's tie counts for where humans did choose."""
 
@@ -42,7 +35,14 @@ def table(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Row files: .jsonl, .csv or .parquet.")
     ],
-    by: Annotated[TableBy, typer.Option(help="What an entry of the leaderboard is.")] = TableBy.file,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="file|folder|FIELD",
+            help="What an entry of the leaderboard is: a file of rows, a folder of images, or the value of a "
+            "field of the metadata that came with the prompts.",
+        ),
+    ] = "file",
     win_rate: Annotated[
         bool,
         typer.Option(
@@ -54,7 +54,7 @@ def table(
     """A leaderboard from rows: mean ± standard error clustered by prompt, or win rate."""
     from rankkit.analysis import leaderboard
 
-    found = leaderboard.table(files, by=by.value)
+    found = leaderboard.table(files, by=by)
     print_result(leaderboard.render(found, form=form.value, win_rate=win_rate))
     say_left_out(found.left_out)
 

@@ -231,3 +231,14 @@ def test_json_holds_numbers_or_null_and_csv_and_markdown_are_well_formed(write):
 )
 def test_a_mean_is_shown_to_the_second_digit_of_its_standard_error(mean, stderr, shown):
     assert plus_minus(Mean(mean, stderr, 3, 3)) == shown
+
+
+def test_an_entry_may_be_the_value_of_a_field_that_came_with_the_prompt(write):
+    rows = [made(f"{i}.png", "p", float(i)) for i in range(4)]
+    for i, each in enumerate(rows[:3]):
+        each["details"] = {"metadata": {"style": ("anime", "photo")[i % 2], "seed": i}}
+    found = table([write("a.jsonl", rows)], by="style")
+    assert found.entries == ("anime", "photo", "(no style)")
+    assert found.cells["anime", "mine"].mean.mean == 1.0
+    with pytest.raises(UsageError, match="no row has the field 'steps'; there are file, folder, style, seed"):
+        table([write("a.jsonl", rows)], by="steps")
