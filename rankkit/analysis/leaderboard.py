@@ -23,7 +23,7 @@ from rankkit.io.formats import read_rows
 from rankkit.io.rows import Row, label
 
 FILE, FOLDER = "file", "folder"
-Format = Literal["text", "markdown", "csv", "json"]
+Layout = Literal["text", "markdown", "csv", "json"]
 
 
 @dataclass
@@ -121,7 +121,7 @@ def _entry(by: str, file: str, image: str, metadata: Mapping[str, Any]) -> str:
     return posixpath.dirname(image) or "." if by == FOLDER else str(metadata.get(by, f"(no {by})"))
 
 
-def render(found: Table, *, form: Format = "text", win_rate: bool = False) -> str:
+def render(found: Table, *, form: Layout = "text", win_rate: bool = False) -> str:
     """A leaderboard as text, markdown, csv or json.
 
     Several entries: one line each, a column per ranker; one entry: a line per ranker.

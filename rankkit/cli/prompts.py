@@ -62,6 +62,9 @@ def prompts(
             else:
                 reasons[finding.why or "no source knows this image"] += 1
         label = found.root.label or "here"
+        if not sources and not reasons:
+            say(f"{label}: no image was found; name a folder of images, an archive or a manifest")
+            continue
         say(f"{label}: {count(sources.total(), 'prompt')}, {reasons.total()} without one")
         for source, number in sources.most_common():
             say(f"  {number} from {source}")

@@ -24,7 +24,8 @@ def find(root: Root) -> Source | None:
     @functools.lru_cache(maxsize=16)
     def names_in(folder: str) -> dict[str, str]:
         try:
-            return {name.lower(): name for name in os.listdir(folder or os.curdir)}
+            names = os.listdir(folder or os.curdir)
+            return {name.lower(): name for name in names if name.lower().endswith(SUFFIXES)}
         except OSError:
             return {}
 

@@ -166,13 +166,13 @@ class Handler(BaseHTTPRequestHandler):
         if fault == "hang":
             time.sleep(2)
         if fault == "dribble":
-            self.promise(1000)
+            self.announce(1000)
             for _ in range(40):
                 self.wfile.write(b" ")
                 self.wfile.flush()
                 time.sleep(0.05)
         if fault == "truncate":
-            self.promise(1000)
+            self.announce(1000)
             self.wfile.write(b'{"choices": [')
         if fault == "html":
             return self.reply(200, b"<html>Welcome</html>")
@@ -182,7 +182,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(200, {"choices": choices, "usage": {"total_tokens": 5}})
         self.hang_up()
 
-    def promise(self, length: int) -> None:
+    def announce(self, length: int) -> None:
         """Announce a body of so many bytes."""
         self.send_response(200)
         self.send_header("Content-Length", str(length))
