@@ -1,9 +1,7 @@
 """Rankers against human choices.
 
-How often does each pick the image that people picked, and how alike are the rankers?.
-
-Every entry is ranked once, as one group of its own; its pairs are what humans decided. Pairs of one prompt
-are one cluster.
+How often each picks the image that people picked, and how alike the rankers are. Every entry is ranked once,
+as one group of its own; its pairs are what humans decided. Pairs of one prompt are one cluster.
 """
 
 from __future__ import annotations
@@ -12,16 +10,15 @@ import math
 import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
-from rankkit.analysis.agreement import Agreement, Kendall, RankedEntry, Tally, Ties, Unreadable, cluster_of
-from rankkit.analysis.stats import verdict
+from rankkit.analysis.agree_report import Report
+from rankkit.analysis.agreement import RankedEntry, Tally, Ties, cluster_of
 from rankkit.core.calling import rank_groups
 from rankkit.core.stated import needs_prompt
-from rankkit.core.text import one_line, plain
 from rankkit.core.types import Group, Ranker
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
@@ -30,39 +27,6 @@ from rankkit.testing.deaf import DeafWatch
 Progress = Callable[[int, int], None]
 
 BATCH = 64  # images given to a ranker in one call; a larger group goes alone, whole
-POLICY = {"half": "count half", "wrong": "count as wrong", "drop": "are left out"}
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `agree` found.
-
-    `pairs` were decided by humans; `human_ties` and `undecided` entries (no choice at all) are left out.
-
-    `unreadable_pairs` could not be shown to any ranker; `unreadable` names the first images at fault of
-    `unreadable_images`.
-    """
-
-    path: str
-    images: str
-    format: str
-    entries: int
-    prompts: int
-    pairs: int
-    human_ties: int
-    undecided: int
-    ties: Ties
-    limit: int | None
-    unreadable_pairs: int
-    unreadable_images: int
-    unreadable: tuple[Unreadable, ...]
-    rankers: tuple[Agreement, ...]
-    kendall: tuple[Kendall, ...]
-
-    @property
-    def abstained(self) -> bool:
-        """Whether any pair that humans decided went without an answer (exit code 3)."""
-        return bool(self.unreadable_pairs or any(found.abstained for found in self.rankers))
 
 
 def agree(
@@ -81,8 +45,8 @@ def agree(
     scores count: ``half``, ``wrong``, or ``drop`` (left out). Only the first `limit` entries are taken.
     `progress` is called with (done, total) entries. All of them are checked before anything is ranked. Images
     are shown in an order drawn from the entry, so that a position bias gains nothing. `say` is told of a
-    ranker that images do not matter to. Raises
-    `UsageError` for a bad request and `BadSource` for a bad file; a bad image abstains.
+    ranker that images do not matter to. Raises `UsageError` for a bad request and `BadSource` for a bad file;
+    a bad image abstains.
     """
     _check(pairs_path, rankers, images, ties, limit)
     choices = open_preferences(pairs_path, images=images)
@@ -93,7 +57,7 @@ def agree(
     watch = DeafWatch(say)
     done = 0
     for batch in _batches(_load(entry, choices) for entry in islice(choices.entries(), limit)):
-        _rank(batch, rankers, tally, watch)
+        _rank_batch(batch, rankers, tally, watch)
         done += len(batch)
         if progress:
             progress(done, survey.entries)
@@ -114,42 +78,6 @@ def agree(
         rankers=tally.agreements(),
         kendall=tally.correlations(),
     )
-
-
-def to_dict(report: Report) -> dict[str, Any]:
-    """The report as JSON can hold it; NaN becomes null."""
-    found: dict[str, Any] = plain(
-        {**asdict(report), "interval": "95 % Wilson at the effective sample size, clustered by prompt"}
-    )
-    return found
-
-
-def lines(report: Report) -> list[str]:
-    """The report as lines of text for a terminal."""
-    found = [*_preamble(report), "", *_aligned(table(report)), *_remarks(report), "", *_matrix(report)]
-    return [one_line(line) for line in found]
-
-
-def table(report: Report) -> list[list[str]]:
-    """Accuracies as rows of cells, the header first."""
-    rows = [["ranker", "accuracy", "95 % interval", "pairs", "prompts", "ties", "abstained"]]
-    for found in report.rankers:
-        known = not math.isnan(found.accuracy)
-        accuracy, interval = (
-            (f"{found.accuracy:.3f}", f"{found.low:.3f} to {found.high:.3f}") if known else ("-", "-")
-        )
-        rows.append(
-            [
-                found.ranker,
-                accuracy,
-                interval,
-                *map(str, (found.pairs, found.prompts, found.ties, found.abstained)),
-            ]
-        )
-    return rows
-
-
-# --- one pass to check and count ---
 
 
 @dataclass
@@ -197,9 +125,6 @@ def _survey(choices: PreferenceFile, limit: int | None) -> _Survey:
     return survey
 
 
-# --- one pass to rank ---
-
-
 def _load(entry: Preference, choices: PreferenceFile) -> RankedEntry:
     """Read the images that matter: those of entries in which humans decided something."""
     pairs = list(entry.decided())
@@ -230,7 +155,7 @@ def _batches(trials: Iterable[RankedEntry]) -> Iterator[list[RankedEntry]]:
         yield batch
 
 
-def _rank(
+def _rank_batch(
     batch: Sequence[RankedEntry], rankers: Mapping[str, Ranker], tally: Tally, watch: DeafWatch
 ) -> None:
     """Show a batch to every ranker, and count what they say.
@@ -251,62 +176,3 @@ def _rank(
                 trial.verdicts[name] = rankings[id(trial)]
     for trial in batch:
         tally.add(trial)
-
-
-# --- in words ---
-
-
-def _preamble(report: Report) -> Iterator[str]:
-    first = (
-        f"the first {report.entries} entries"
-        if report.limit == report.entries
-        else f"{report.entries} entries"
-    )
-    yield (
-        f"{report.path}: {report.format}, {first}, {report.prompts} prompts, {report.pairs} pairs decided "
-        f"by humans"
-    )
-    yield (
-        f"left out: {report.human_ties} pairs that humans called a tie, {report.undecided} entries without "
-        f"a choice"
-    )
-    yield (
-        f"equal scores of a ranker {POLICY[report.ties]} (ties={report.ties}); pairs of one prompt are one "
-        f"cluster"
-    )
-    if report.unreadable_images:
-        where = f"in {report.images} (another folder: --images FOLDER)"
-        yield (
-            f"{report.unreadable_pairs} pairs abstain, because {report.unreadable_images} images cannot be "
-            f"read {where}:"
-        )
-        yield from (f"  {bad.where}: {bad.image}: {bad.reason}" for bad in report.unreadable)
-        if report.unreadable_images > len(report.unreadable):
-            yield f"  and {report.unreadable_images - len(report.unreadable)} more"
-
-
-def _remarks(report: Report) -> Iterator[str]:
-    for found in report.rankers:
-        told = verdict(found.low, found.high, "", "it prefers what humans did not choose")
-        if found.pairs and told:
-            yield f"{found.ranker}: {told} (p = {found.p_value:.2g})"
-        for reason, pairs in islice(found.reasons.items(), 3):
-            yield f"{found.ranker}: {pairs} pairs abstain: {reason}"
-
-
-def _matrix(report: Report) -> list[str]:
-    names = list(dict.fromkeys(found.first for found in report.kendall))
-    cells = {(found.first, found.second): _cell(found) for found in report.kendall}
-    rows = [["", *names], *([a, *(cells.get((a, b)) or cells[b, a] for b in names)] for a in names)]
-    return ["Kendall tau-b within groups, mean over prompts (number of groups):", *_aligned(rows)]
-
-
-def _cell(found: Kendall) -> str:
-    return "-" if math.isnan(found.tau) else f"{found.tau:+.3f} ({found.groups})"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]

@@ -21,13 +21,8 @@ from rankkit.core.types import Group, Ranker, Ranking
 from rankkit.testing.deaf import DeafWatch
 
 PAIRS_AT_ONCE = 32
-OF_MORE = (
-    "connected",
-    "degraded",
-    "triads",
-    "circular_triads",
-    "zeta",
-)  # diagnostics of groups of more than two
+# diagnostics of groups of more than two
+OF_MORE = ("connected", "degraded", "triads", "circular_triads", "zeta")
 
 
 @dataclass
@@ -166,7 +161,7 @@ def _count_pairs(
     watch.groups(result.ranker, groups, rankings)
     for (each, group), ranking in zip(ready, rankings, strict=True):
         outcome = _outcome(ranking)
-        if judge := _diagnostics(ranking):
+        if judge := _judge_diagnostics(ranking):
             result.judge.append(judge)
         if isinstance(outcome, str):
             result.failures[each.a.name] = outcome
@@ -181,11 +176,11 @@ def _outcome(ranking: Ranking) -> float | str:
     if math.isnan(first) or math.isnan(second):
         reasons = dict.fromkeys(str(each["error"]) for each in ranking.details if each.get("error"))
         return "; ".join(reasons) or "the ranker abstained"
-    near = _diagnostics(ranking).get("ties") == 1
+    near = _judge_diagnostics(ranking).get("ties") == 1
     return 0.5 if near or first == second else 1.0 if first > second else 0.0
 
 
-def _diagnostics(ranking: Ranking) -> Mapping[str, Any]:
+def _judge_diagnostics(ranking: Ranking) -> Mapping[str, Any]:
     """What a pairwise ranker's calls came to, but for what means nothing in a group of two."""
     found = ranking.details[0].get("judge") if ranking.kind == "pairwise" and ranking.details else None
     return (

@@ -52,7 +52,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Table:
+class Leaderboard:
     """A leaderboard: `entries` (files or folders) by `rankers`; `left_out` rows no longer count."""
 
     entries: tuple[str, ...]
@@ -65,7 +65,7 @@ class Table:
         return [_as_json(cell) for cell in self.cells.values()]
 
 
-def table(files: Sequence[str | Path], *, by: str = FILE) -> Table:
+def table(files: Sequence[str | Path], *, by: str = FILE) -> Leaderboard:
     """Read row files into a leaderboard.
 
     With ``by="folder"`` an entry is the folder an image lies in, not the file of its row; with any other word
@@ -107,7 +107,7 @@ def table(files: Sequence[str | Path], *, by: str = FILE) -> Table:
     if len(entries) > 1:
         for cell in cells.values():
             cell.wins = _wins(cell.entry, contests[cell.ranker].values())
-    return Table(entries, rankers, cells, left_out["rows"])
+    return Leaderboard(entries, rankers, cells, left_out["rows"])
 
 
 def _metadata(row: Row) -> Mapping[str, Any]:
@@ -121,7 +121,7 @@ def _entry(by: str, file: str, image: str, metadata: Mapping[str, Any]) -> str:
     return posixpath.dirname(image) or "." if by == FOLDER else str(metadata.get(by, f"(no {by})"))
 
 
-def render(found: Table, *, form: Layout = "text", win_rate: bool = False) -> str:
+def render(found: Leaderboard, *, form: Layout = "text", win_rate: bool = False) -> str:
     """A leaderboard as text, markdown, csv or json.
 
     Several entries: one line each, a column per ranker; one entry: a line per ranker.
@@ -135,7 +135,7 @@ def render(found: Table, *, form: Layout = "text", win_rate: bool = False) -> st
     return {"text": _text, "markdown": _markdown, "csv": _csv}[form](header, lines)
 
 
-def _one_entry(found: Table) -> tuple[list[str], list[list[str]]]:
+def _one_entry(found: Leaderboard) -> tuple[list[str], list[list[str]]]:
     header = ["ranker", "mean ± stderr", "images", "prompts", "abstained", "best"]
     lines = [
         [
@@ -148,7 +148,7 @@ def _one_entry(found: Table) -> tuple[list[str], list[list[str]]]:
     return header, lines
 
 
-def _many_entries(found: Table, win_rate: bool) -> tuple[list[str], list[list[str]]]:
+def _many_entries(found: Leaderboard, win_rate: bool) -> tuple[list[str], list[list[str]]]:
     """Each column's best value is marked with a star."""
     columns: dict[str, dict[str, tuple[float, str]]] = {}
     for ranker in found.rankers:

@@ -129,7 +129,7 @@ def agree(
     Prints pairwise accuracy with a 95 % interval, and rank correlations between rankers.
     """
     from rankkit.analysis.agree import agree as agree_with_humans
-    from rankkit.analysis.agree import lines, to_dict
+    from rankkit.analysis.agree_report import lines, to_dict
     from rankkit.cli.progress import following
     from rankkit.registry.load import load
 

@@ -30,8 +30,7 @@ def gallery(
 
 def write_gallery(file: Path, html: Path, parameters: dict[str, object], extra: Sequence[Path] = ()) -> None:
     """Write the gallery of a row file, and say where."""
-    from rankkit.io.formats import read_rows
-    from rankkit.io.outputs import check_no_input
+    from rankkit.io.formats import check_no_input, read_rows
     from rankkit.report.extras import read_section
     from rankkit.report.gallery import gallery
 

@@ -78,7 +78,7 @@ def score(
     Exit code 3: finished, but some images abstained.
     """
     from rankkit.cli.progress import progress
-    from rankkit.io.outputs import check_no_input
+    from rankkit.io.formats import check_no_input
     from rankkit.io.prompts import survey
     from rankkit.registry.load import prepare
     from rankkit.report.output import check_page_output

@@ -1,4 +1,4 @@
-"""Rows to and from .jsonl, .csv and .parquet: one `Format` each, chosen by the file's suffix.
+"""Rows to and from .jsonl, .csv and .parquet: one `Format` each, chosen by the suffix; and what rows replace.
 
 A row file is only ever replaced whole: a sink writes beside it and renames at the end, so that readers never
 see half a file.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -26,6 +26,8 @@ __all__ = [
     "Format",
     "Jsonl",
     "all_rows",
+    "check_no_input",
+    "check_row_output",
     "format_of",
     "from_json",
     "pyarrow_parquet",
@@ -110,6 +112,45 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Write]:
     """
     with replacing_file(path) as part, format_of(path).writer(part) as write:
         yield write
+
+
+def check_row_output(path: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
+    """Refuse a place for rows that holds anything but rows of ours, or that is one of the run's `inputs`.
+
+    Raises `UsageError`. A file that is absent or empty may be written, and so may rows with a damaged line.
+    """
+    path = Path(path)
+    kind = format_of(path)
+    check_no_input(path, inputs, "the prompts or images of this run come from it")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise UsageError(f"{path}: is {'a folder' if path.is_dir() else 'no file'}; give another -o")
+    try:
+        fields = kind.fields(path)
+    except BadRows:
+        fields = ()
+    if fields is None:
+        return
+    if not set(fields) >= NEEDED:
+        raise UsageError(f"{path}: is no file of rankkit's rows and is left as it is; give another -o")
+    if more := [str(name) for name in fields if name not in FIELDS]:
+        raise UsageError(
+            f"{path}: holds {', '.join(more[:5])} beside the fields of rankkit's rows, which would be lost; "
+            f"give another -o"
+        )
+
+
+def check_no_input(
+    path: str | os.PathLike[str], inputs: Iterable[str | os.PathLike[str]], reason: str, option: str = "-o"
+) -> None:
+    """Refuse an output that is also read. Raises `UsageError` with the reason."""
+    for given in inputs:
+        both_there = os.path.exists(path) and os.path.exists(given)
+        if os.path.realpath(path) == os.path.realpath(given) or (
+            both_there and os.path.samefile(path, given)
+        ):
+            raise UsageError(f"{os.fspath(path)}: {reason}; give another {option}")
 
 
 def to_json(row: Row) -> str:

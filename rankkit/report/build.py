@@ -47,7 +47,7 @@ def _column(columns: dict[tuple[str, str, str], tuple[int, Column]], row: Row) -
 def _cell(row: Row) -> Cell:
     score = _finite(row["score"])
     details = dict(row["details"] or {})
-    judge = _judge(details.get("judge"))
+    judge = _judge_of(details.get("judge"))
     if judge is not None:
         del details["judge"]
     return Cell(
@@ -62,7 +62,7 @@ def _cell(row: Row) -> Cell:
     )
 
 
-def _judge(found: Any) -> Mapping[str, Any] | None:
+def _judge_of(found: Any) -> Mapping[str, Any] | None:
     """A pairwise judge's diagnostics as `rankkit.Pairwise` writes them.
 
     None where it is something else that bears that name.

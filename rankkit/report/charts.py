@@ -16,12 +16,8 @@ ROW, WIDTH, THUMB = 58, 380, 48  # of the slope chart, in its own units
 
 
 CURVES = ("#1f77b4", "#999999", "#d62728", "#2ca02c")
-CURVE_WIDTH, CURVE_HEIGHT, LEFT, BELOW = (
-    640,
-    240,
-    44,
-    30,
-)  # pixels: of a line chart, and what its axes' numbers need of it
+# pixels: of a line chart, and what its axes' numbers need of it
+CURVE_WIDTH, CURVE_HEIGHT, LEFT, BELOW = 640, 240, 44, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +102,7 @@ def slopes(candidates: Sequence[Slope], key: str, left: str, right: str) -> Html
     ends = [
         end
         for i, slope in enumerate(candidates)
-        for end in _ends(slope, margin, f"{key}i{i}", f"url(#{key}r)")
+        for end in _slope_ends(slope, margin, f"{key}i{i}", f"url(#{key}r)")
     ]
     return h(
         "svg",
@@ -131,7 +127,7 @@ def _line(slope: Slope, margin: int, steepness: float) -> Html:
     return h("path", d=f"M{start} {y}C{start + bend:.0f} {y} {end - bend:.0f} {z} {end} {z}", class_=kind)
 
 
-def _ends(slope: Slope, margin: int, key: str, clip: str) -> list[Html]:
+def _slope_ends(slope: Slope, margin: int, key: str, clip: str) -> list[Html]:
     y, z = _middle(slope.left), _middle(slope.right)
     right = WIDTH - margin - THUMB
     ranks = [

@@ -97,9 +97,8 @@ ATTRIBUTES = frozenset(
         "y2",
     ]
 )
-DROPPED = frozenset(
-    ("script", "style", "template", "iframe", "object", "noscript")
-)  # with everything in them
+# left out with everything in them
+DROPPED = frozenset(("script", "style", "template", "iframe", "object", "noscript"))
 CAMEL = {"viewbox": "viewBox"}  # SVG attributes whose case the parser folds
 
 

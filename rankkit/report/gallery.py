@@ -100,11 +100,11 @@ def _page(
     each_end = _each_end([len(prompt.candidates) for prompt in shown])
     yield page.head(title)
     yield h("a", "Skip to the prompts", href="#prompts", class_="skip")
-    yield page.bar(title, found, extras)
+    yield page.top_bar(title, found, extras)
     yield Html("<main>")
     yield page.summary(title, found)
     for number, section in enumerate(extras, 1):
-        yield page.extra(number, section)
+        yield page.extra_section(number, section)
     yield from overview.rankers(found, thumbnailer.one, numbers)
     yield from disagreement.disagreement(found, thumbnailer.one, numbers)
     yield Html('<section id="prompts">')
@@ -119,7 +119,7 @@ def _page(
     )
     yield Html("</section>")
     yield from disagreement.abstentions(found, numbers)
-    yield page.run(found, parameters)
+    yield page.run_section(found, parameters)
     yield Html("</main>")
     yield page.foot()
 

@@ -58,7 +58,7 @@ def document(title: str, sections: Sequence[Section]) -> Iterator[Html]:
     yield Html("</main></body></html>\n")
 
 
-def bar(title: str, results: Results, extras: Sequence[Section]) -> Html:
+def top_bar(title: str, results: Results, extras: Sequence[Section]) -> Html:
     """The bar at the top: where to go, and the filter (which only a script can offer)."""
     links = [(f"#extra{i}", section.title) for i, section in enumerate(extras, 1)]
     links += (
@@ -123,7 +123,7 @@ def _sentence(results: Results) -> str:
     )
 
 
-def extra(number: int, section: Section) -> Html:
+def extra_section(number: int, section: Section) -> Html:
     """A caller's section."""
     return h(
         "section",
@@ -164,7 +164,7 @@ def prompts_head(results: Results, shown: int, each_end: int) -> Html:
     )
 
 
-def run(results: Results, parameters: Mapping[str, Any]) -> Html:
+def run_section(results: Results, parameters: Mapping[str, Any]) -> Html:
     """The section that says what was run.
 
     Rankers with version and options, the numbers, and the caller's parameters.

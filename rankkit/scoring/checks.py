@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rankkit.errors import BadSource, UsageError
-from rankkit.io.outputs import check_row_output
+from rankkit.io.formats import check_row_output
 from rankkit.io.prompts import Survey
 from rankkit.io.prompts.base import Root
 from rankkit.io.prompts.imagefolder import STEMS

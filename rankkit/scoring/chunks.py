@@ -85,24 +85,23 @@ def local(
 ) -> Iterator[list[tuple[Key, Row]]]:
     """Rank in this process, reading and decoding ahead in threads."""
     running = [RunRanker(ranker) for ranker in rankers]
-    candidates = (candidate for _, candidate in prefetch(works, decode, _pixels))
-    for found in map(
-        partial(score_chunk, rankers=running), chunks(candidates, whole)
-    ):  # no name holds a chunk while the next is made
+    candidates = (candidate for _, candidate in prefetch(works, decode_work, _pixels))
+    # no name holds a chunk while the next is made
+    for found in map(partial(score_chunk, rankers=running), chunks(candidates, whole)):
         yield found
         for ranker in running:
             if ranker.stopped is not None:
                 raise ranker.stopped
 
 
-def decode(work: Work) -> DecodedImage:
+def decode_work(work: Work) -> DecodedImage:
     """Read, hash and decode one image; whatever is wrong with it becomes the reason of an abstention."""
     data = work.item.read()
     if isinstance(data, str):
         return DecodedImage(work, "", images.Decoded(None, data))
     decoded = images.decode(data)
     return DecodedImage(
-        work, fingerprint(data), images.tile_of(decoded, work.item.tile) if work.item.tile else decoded
+        work, digest_of(data), images.tile_of(decoded, work.item.tile) if work.item.tile else decoded
     )
 
 
@@ -243,6 +242,6 @@ def _pixels(candidate: DecodedImage) -> int:
     return image.width * image.height if image else 0
 
 
-def fingerprint(data: bytes | str) -> str:
+def digest_of(data: bytes | str) -> str:
     """sha256 of what was read, empty where nothing could be."""
     return "" if isinstance(data, str) else images.fingerprint(data)

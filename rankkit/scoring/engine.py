@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +18,17 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
-from rankkit.core.prefetch import prefetch
 from rankkit.errors import BadSource, RankkitError, UsageError
 from rankkit.io.formats import all_rows, replacing
 from rankkit.io.prompts import Survey
-from rankkit.io.prompts.base import FILLED, Item
+from rankkit.io.prompts.base import FILLED
 from rankkit.io.rows import Row, label
 from rankkit.registry.load import Prepared
 from rankkit.scoring.checks import check_output, is_gone, need_prompts
-from rankkit.scoring.chunks import Work, fingerprint, local
+from rankkit.scoring.chunks import Work, local
 from rankkit.scoring.journal import Journal
 from rankkit.scoring.ledger import Ledger, scope
+from rankkit.scoring.pending import unranked, unscored
 from rankkit.scoring.plan import Key
 from rankkit.testing.deaf import DeafWatch
 
@@ -83,9 +82,8 @@ def score(
         raise UsageError(
             "--prune cannot tell which images are gone where --limit leaves some out; give one of them"
         )
-    rankers = list(
-        {scope(ranker.identity, ""): ranker for ranker in rankers}.values()
-    )  # however often and however it is written
+    # each ranker once, however often and however it is written
+    rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())
     with Ledger() as ledger, Journal(output) as journal:
         _plan(ledger, surveys, prompt, limit, say)
         need_prompts(ledger, rankers, say)
@@ -100,7 +98,7 @@ def score(
             for independent in (True, False):
                 lane = tuple(i for i, ranker in enumerate(rankers) if ranker.independent is independent)
                 if lane:
-                    pending = (_unscored if independent else _unranked)(ledger, rankers, lane, earlier)
+                    pending = (unscored if independent else unranked)(ledger, rankers, lane, earlier)
                     works = _counted(pending, outcome, len(lane), advance)
                     for found in run(works, rankers, whole=not independent):
                         _listen(watch, found)
@@ -157,62 +155,6 @@ def _load_previous(ledger: Ledger, journal: Journal, output: Path, overwrite: bo
     if interrupted:
         say(f"{journal.path}: going on with {interrupted} scores of a run that was interrupted")
     return count + interrupted > 0
-
-
-def _unscored(
-    ledger: Ledger, rankers: Sequence[Prepared], lane: tuple[int, ...], earlier: bool
-) -> Iterator[Work]:
-    """Each image with those pointwise rankers that have not scored it; an abstention is tried again."""
-    for key, item, sha256 in _hashed(ledger.items(), earlier):
-        wanted = tuple(
-            i for i in lane if sha256 is None or not _settled(ledger.known(rankers[i].identity, item, sha256))
-        )
-        for i in lane:
-            if i not in wanted:
-                ledger.mark_current(rankers[i].identity, item, key)
-        yield Work(key, item, wanted)
-
-
-def _unranked(
-    ledger: Ledger, rankers: Sequence[Prepared], lane: tuple[int, ...], earlier: bool
-) -> Iterator[Work]:
-    """Each group whole, with those rankers whose verdict on exactly these images is not known."""
-    for _, members in itertools.groupby(_hashed(ledger.items(), earlier), key=lambda found: found[0][0]):
-        group = list(members)
-        known = {
-            i: [
-                None if sha is None else ledger.known(rankers[i].identity, item, sha)
-                for _, item, sha in group
-            ]
-            for i in lane
-        }
-        wanted = tuple(
-            i
-            for i in lane
-            if not all(map(_settled, known[i]))
-            or ledger.members(rankers[i].identity, group[0][1].group) != len(group)
-        )
-        for key, item, _ in group:
-            for i in lane:
-                if i not in wanted:
-                    ledger.mark_current(rankers[i].identity, item, key)
-            yield Work(key, item, wanted)
-
-
-def _settled(score: float | None) -> bool:
-    return score is not None and not math.isnan(score)
-
-
-def _hashed(items: Iterator[tuple[Key, Item]], earlier: bool) -> Iterator[tuple[Key, Item, str | None]]:
-    """Items with the hash of their bytes.
-
-    Without earlier rows there is nothing to look up, and no file is read for it.
-    """
-    if not earlier:
-        yield from ((key, item, None) for key, item in items)
-        return
-    for (key, item), sha256 in prefetch(items, lambda found: fingerprint(found[1].read())):
-        yield key, item, sha256
 
 
 def _listen(watch: DeafWatch, found: Sequence[tuple[Key, Row]]) -> None:

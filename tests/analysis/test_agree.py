@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from rankkit import Group, Ranking, Scored, build, mean_rank, pairwise, pointwise
-from rankkit.analysis.agree import BATCH, agree, lines, table, to_dict
+from rankkit.analysis.agree import BATCH, agree
+from rankkit.analysis.agree_report import accuracies, lines, to_dict
 from rankkit.errors import BadSource, UsageError
 
 # The quality of an image is its red value: a ranker that reads it knows the truth.
@@ -420,7 +421,7 @@ def test_more_unreadable_images_than_fit_are_counted(tmp_path):
     report = agree(write(tmp_path / "p.json", entries), {"truth": truth()})
     assert (report.unreadable_images, len(report.unreadable)) == (60, 20)
     assert any("and 40 more" in line for line in lines(report))
-    assert table(report)[1][1:3] == ["-", "-"]
+    assert accuracies(report)[1][1:3] == ["-", "-"]
 
 
 def test_a_ranker_that_needs_a_prompt_abstains_where_there_is_none(tmp_path):
@@ -586,7 +587,7 @@ def test_the_report_is_text_a_table_and_json(tmp_path):
     report = agree(path, {"truth": truth(), "flat": constant()}, ties="drop")
     text = lines(report)
     assert text[0] == f"{path}: plain pairs, 8 entries, 8 prompts, 8 pairs decided by humans"
-    assert table(report)[0] == [
+    assert accuracies(report)[0] == [
         "ranker",
         "accuracy",
         "95 % interval",
@@ -595,7 +596,7 @@ def test_the_report_is_text_a_table_and_json(tmp_path):
         "ties",
         "abstained",
     ]
-    assert table(report)[1] == ["truth", "1.000", "0.676 to 1.000", "8", "8", "0", "0"]
+    assert accuracies(report)[1] == ["truth", "1.000", "0.676 to 1.000", "8", "8", "0", "0"]
     assert any(line.startswith("Kendall") for line in text)
     data = json.loads(json.dumps(to_dict(report), allow_nan=False))
     assert data["rankers"][0]["accuracy"] == 1.0 and data["rankers"][1]["accuracy"] is None

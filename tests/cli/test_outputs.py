@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 import rankkit.plugin
 from rankkit.cli.app import app
 from rankkit.errors import UsageError
-from rankkit.io.formats import to_json
-from rankkit.io.outputs import check_row_output
+from rankkit.io.formats import check_row_output, to_json
 from rankkit.report.gallery import gallery
 
 FIRST = {"group": "g", "prompt": "a cat", "image": "in/a.png"}

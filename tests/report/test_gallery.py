@@ -65,7 +65,7 @@ def test_an_older_page_survives_when_writing_fails(tmp_path, monkeypatch):
 
     with pytest.raises(RuntimeError):
         gallery(broken(), out)
-    monkeypatch.setattr("rankkit.report.page.run", lambda *_: 1 / 0)
+    monkeypatch.setattr("rankkit.report.page.run_section", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         gallery(rows_of([1.0, 2.0]), out)
     assert out.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["page.html"]

@@ -24,7 +24,7 @@ def article(
     """One prompt with its candidates from best to worst; yields piece by piece, one image each."""
     seen = cut(prompt, each_end)
     single = len(prompt.candidates) == 1
-    best, worst = _ends(prompt)
+    best, worst = _best_and_worst(prompt)
     data = {f"data_{key}": repr(value) for key, value in _places(results, prompt).items()}
     kind = "group single" if single else "group"
     yield opening(
@@ -46,7 +46,7 @@ def article(
     for part, words in (
         (seen.top, None),
         (seen.bottom, _between(results, seen, each_end)),
-        (seen.unranked, _unranked(seen)),
+        (seen.unranked, _unranked_words(seen)),
     ):
         if part:
             yield h("p", words, class_="between") if words else Html("")
@@ -140,7 +140,7 @@ def _heading(results: Results, prompt: Prompt, told: Told) -> Html:
             class_="head",
         ),
         h("div", chips, class_="chips"),
-        [_told(results.columns[at], at, found, prompt.judge(at)) for at, found in told.items()],
+        [_told_by_ranker(results.columns[at], at, found, prompt.judge(at)) for at, found in told.items()],
         None if single else _sorts(results.columns),
     )
 
@@ -162,14 +162,16 @@ def _sorts(columns: Sequence[Column]) -> Html:
     )
 
 
-def _told(column: Column, at: int, found: Mapping[str, Any], judge: Mapping[str, Any] | None) -> Html | None:
+def _told_by_ranker(
+    column: Column, at: int, found: Mapping[str, Any], judge: Mapping[str, Any] | None
+) -> Html | None:
     told = judge_reliability.words(judge_reliability.total([judge])) if judge is not None else {}
     told |= {key.replace("_", " "): clipped(said(value), 80) for key, value in list(found.items())[:12]}
     pairs = [h("span", name, " ", h("b", value)) for name, value in told.items()]
     return h("p", dot(at), h("bdi", clipped(column.label, 60)), pairs, class_="told") if pairs else None
 
 
-def _ends(prompt: Prompt) -> tuple[Candidate | None, Candidate | None]:
+def _best_and_worst(prompt: Prompt) -> tuple[Candidate | None, Candidate | None]:
     """The best and the worst candidate; none where no order was given, or all are equal."""
     ordered = [candidate for candidate in prompt.ordered if candidate.standing is not None]
     if len(ordered) < 2 or ordered[0].standing == ordered[-1].standing:
@@ -197,7 +199,7 @@ def _between(results: Results, seen: Cut, each_end: int) -> str | None:
     )
 
 
-def _unranked(seen: Cut) -> str | None:
+def _unranked_words(seen: Cut) -> str | None:
     if not seen.unranked:
         return None
     more = f", and {seen.more_unranked:,} more not shown" if seen.more_unranked else ""

@@ -1,0 +1,136 @@
+"""What `agree` found: its numbers, as JSON and in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+from rankkit.analysis.agreement import Agreement, Kendall, Ties, Unreadable
+from rankkit.analysis.stats import verdict
+from rankkit.core.text import one_line, plain
+
+POLICY = {"half": "count half", "wrong": "count as wrong", "drop": "are left out"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `agree` found.
+
+    `pairs` were decided by humans; `human_ties` and `undecided` entries (no choice at all) are left out.
+
+    `unreadable_pairs` could not be shown to any ranker; `unreadable` names the first images at fault of
+    `unreadable_images`.
+    """
+
+    path: str
+    images: str
+    format: str
+    entries: int
+    prompts: int
+    pairs: int
+    human_ties: int
+    undecided: int
+    ties: Ties
+    limit: int | None
+    unreadable_pairs: int
+    unreadable_images: int
+    unreadable: tuple[Unreadable, ...]
+    rankers: tuple[Agreement, ...]
+    kendall: tuple[Kendall, ...]
+
+    @property
+    def abstained(self) -> bool:
+        """Whether any pair that humans decided went without an answer (exit code 3)."""
+        return bool(self.unreadable_pairs or any(found.abstained for found in self.rankers))
+
+
+def to_dict(report: Report) -> dict[str, Any]:
+    """The report as JSON can hold it; NaN becomes null."""
+    found: dict[str, Any] = plain(
+        {**asdict(report), "interval": "95 % Wilson at the effective sample size, clustered by prompt"}
+    )
+    return found
+
+
+def lines(report: Report) -> list[str]:
+    """The report as lines of text for a terminal."""
+    found = [*_preamble(report), "", *_aligned(accuracies(report)), *_remarks(report), "", *_matrix(report)]
+    return [one_line(line) for line in found]
+
+
+def accuracies(report: Report) -> list[list[str]]:
+    """Accuracies as rows of cells, the header first."""
+    rows = [["ranker", "accuracy", "95 % interval", "pairs", "prompts", "ties", "abstained"]]
+    for found in report.rankers:
+        known = not math.isnan(found.accuracy)
+        accuracy, interval = (
+            (f"{found.accuracy:.3f}", f"{found.low:.3f} to {found.high:.3f}") if known else ("-", "-")
+        )
+        rows.append(
+            [
+                found.ranker,
+                accuracy,
+                interval,
+                *map(str, (found.pairs, found.prompts, found.ties, found.abstained)),
+            ]
+        )
+    return rows
+
+
+def _preamble(report: Report) -> Iterator[str]:
+    first = (
+        f"the first {report.entries} entries"
+        if report.limit == report.entries
+        else f"{report.entries} entries"
+    )
+    yield (
+        f"{report.path}: {report.format}, {first}, {report.prompts} prompts, {report.pairs} pairs decided "
+        f"by humans"
+    )
+    yield (
+        f"left out: {report.human_ties} pairs that humans called a tie, {report.undecided} entries without "
+        f"a choice"
+    )
+    yield (
+        f"equal scores of a ranker {POLICY[report.ties]} (ties={report.ties}); pairs of one prompt are one "
+        f"cluster"
+    )
+    if report.unreadable_images:
+        where = f"in {report.images} (another folder: --images FOLDER)"
+        yield (
+            f"{report.unreadable_pairs} pairs abstain, because {report.unreadable_images} images cannot be "
+            f"read {where}:"
+        )
+        yield from (f"  {bad.where}: {bad.image}: {bad.reason}" for bad in report.unreadable)
+        if report.unreadable_images > len(report.unreadable):
+            yield f"  and {report.unreadable_images - len(report.unreadable)} more"
+
+
+def _remarks(report: Report) -> Iterator[str]:
+    for found in report.rankers:
+        told = verdict(found.low, found.high, "", "it prefers what humans did not choose")
+        if found.pairs and told:
+            yield f"{found.ranker}: {told} (p = {found.p_value:.2g})"
+        for reason, pairs in islice(found.reasons.items(), 3):
+            yield f"{found.ranker}: {pairs} pairs abstain: {reason}"
+
+
+def _matrix(report: Report) -> list[str]:
+    names = list(dict.fromkeys(found.first for found in report.kendall))
+    cells = {(found.first, found.second): _tau_cell(found) for found in report.kendall}
+    rows = [["", *names], *([a, *(cells.get((a, b)) or cells[b, a] for b in names)] for a in names)]
+    return ["Kendall tau-b within groups, mean over prompts (number of groups):", *_aligned(rows)]
+
+
+def _tau_cell(found: Kendall) -> str:
+    return "-" if math.isnan(found.tau) else f"{found.tau:+.3f} ({found.groups})"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
