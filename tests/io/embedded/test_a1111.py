@@ -100,6 +100,29 @@ def test_what_a_phone_or_camera_notes_is_no_prompt(tmp_path, text):
     )
 
 
+PIECES = (
+    " ",
+    "\t",
+    "\n",
+    " \n",
+    "Steps: 1,",
+    "\nSteps: 1,",
+    "Negative prompt:",
+    "\nNegative prompt:",
+    "A: b, ",
+    "&#10;",
+)
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_texts_of_many_pieces_end(piece):
+    long = piece * 100_000
+    for text in (long, f"a{long}b", f"a{long}\n{SETTINGS}", f"{long}Negative prompt: x"):
+        for name in ("parameters", "UserComment"):
+            found = read_texts({name: text})
+            assert found is None or isinstance(found.prompt, str)
+
+
 @pytest.mark.parametrize(
     "text",
     [

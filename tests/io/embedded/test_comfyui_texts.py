@@ -202,6 +202,24 @@ def test_what_a_model_wrote_is_known_where_the_canvas_shows_it():
     assert "node 41" in why(nodes, canvas={"nodes": [{"id": 20, "widgets_values": {"a": 1}}, None, 3]})
 
 
+def test_a_node_that_makes_much_of_little_ends_in_a_reason():
+    long = {"n30": node("PrimitiveString", value="a" * 90_000)}
+    makers = [
+        node("JoinStrings", delimiter=",", **{f"string{i}": ["30", 0] for i in range(20_000)}),
+        node("StringReplace", string=["30", 0], find="a", replace=["30", 0]),
+        node("StringFormat", f_string="{a}" * 20_000, **{"values.a": ["30", 0]}),
+    ]
+    for maker in makers:
+        assert "longer" in why(graph(["20", 0], n20=maker, **long))
+    several = {f"n{i}": node("StringTrim", string=["30", 0]) for i in range(100, 200)}
+    joined = {f"n{i + 200}": encoder([str(i), 0]) for i in range(100, 200)}
+    combined = node(
+        "ConditioningCombine", **{f"conditioning_{i}": [str(i + 200), 0] for i in range(100, 200)}
+    )
+    assert "longer" in why(graph(sampler={"positive": ["20", 0]}, n20=combined, **several, **joined, **long))
+    assert "node 6" in why(graph(n6=node("conditioning" * 20_000, text="x")))
+
+
 def test_texts_that_double_at_every_node_end_in_a_reason():
     for kind, names in (("JoinStrings", ("string1", "string2")), ("StringReplace", ("string", "replace"))):
         chain = {

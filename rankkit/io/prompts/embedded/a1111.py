@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import html
 import re
+from collections import deque
+from itertools import islice
 
 from rankkit.io.prompts.embedded.container import Found, Texts, as_json, in_xmp
 
@@ -16,19 +18,20 @@ PLACES = ("UserComment", "ImageDescription", "comment")
 
 # On a line of its own, or run together with what stands before it, by a full stop in place of the line break.
 NEGATIVE = re.compile(r"^[ \t]*Negative prompt[:：]", re.MULTILINE | re.IGNORECASE)
-NEGATIVE_WITHIN = re.compile(r"\.?[ \t]*\bNegative prompt:")
 SETTINGS = re.compile(
     r"^[ \t]*(?:Steps: ?\d+[ \t]*(?:,|$)"
     r"|(?:Sampler|Seed|CFG scale|Size|Model|Model hash|Width|Schedule type|Version): [^\n]*\bSteps: ?\d)",
     re.MULTILINE,
 )
-SETTINGS_WITHIN = re.compile(
-    r"\.?[ \t]*\bSteps: ?\d+(?=,[^\n]*\b(?:Sampler|Seed|CFG scale|Size|Model): )", re.IGNORECASE
+NEGATIVE_WITHIN, STEPS_WITHIN = (
+    re.compile(r"\bNegative prompt:"),
+    re.compile(r"\bSteps: ?\d+(?=,)"),
 )
+NEAR = 300  # characters behind the steps, within which another setting stands
 KEYS = re.compile(r"\b(?:Sampler|Seed|CFG scale|Guidance|Size|Model): ?\S", re.IGNORECASE)
 STEPS_ALONE = re.compile(r"\s*Steps: ?\d+\s*")
 UNTOLD = re.compile(r"(?:Positive prompt:)?\s*(?:undefined|unknown|null)[\s,.]*", re.IGNORECASE)
-PAIRS = re.compile(r"(?:^|[,\n])\s*[A-Z][\w ]{0,40}: ")
+PAIRS = re.compile(r"(?:^|[,\n])[ \t]*[A-Z][\w ]{0,40}: ")
 
 
 def read(texts: Texts) -> Found | None:
@@ -64,11 +67,19 @@ def parse_parameters(text: str) -> Found | None:
         return None
     negative = own if own is not None else NEGATIVE_WITHIN.search(text)
     if negative is not None and (end is None or negative.start() < end):
-        return Found(PROGRAM, text[: negative.start()].strip(), negative=text[negative.end() : end].strip())
-    prompt, _, last = text[:end].strip().rpartition("\n")
+        return Found(
+            PROGRAM, _before(text, negative.start()), negative=_before(text[:end], None, negative.end())
+        )
+    prompt, _, last = _before(text, end).rpartition("\n")
     if last.startswith("-") and "Guidance Scale:" in text[end:]:  # how Draw Things writes a negative prompt
         return Found(PROGRAM, prompt.strip(), negative=last[1:].strip())
-    return Found(PROGRAM, text[:end].strip())
+    return Found(PROGRAM, _before(text, end))
+
+
+def _before(text: str, end: int | None, start: int = 0) -> str:
+    """A part of a text without the blanks, or the full stop for a line break, before what follows."""
+    part = text[start:end].rstrip(" \t")
+    return part.removesuffix(".").strip() if part and not part.endswith("\n") else part.strip()
 
 
 def _settings(text: str) -> int | None:
@@ -76,18 +87,25 @@ def _settings(text: str) -> int | None:
 
     A prompt for a detail, among the settings, may hold settings of its own.
     """
-    lines = list(SETTINGS.finditer(text))
+    lines = deque(SETTINGS.finditer(text), maxlen=1)
     if lines:
-        return lines[-1].start()
+        return lines[0].start()
     negative = NEGATIVE_WITHIN.search(text)
-    within = SETTINGS_WITHIN.search(text, negative.end() if negative else 0)
-    return within.start() if within else None
+    for steps in islice(STEPS_WITHIN.finditer(text, negative.end() if negative else 0), 1000):
+        near = text[steps.end() : steps.end() + NEAR].partition("\n")[0]
+        if KEYS.search(near):
+            return steps.start()
+    return None
 
 
 def _words_alone(text: str) -> Found | None:
     """A text in `parameters` without the form, which other tools write; unless it is a line of settings."""
     words = text.strip()
-    plain = words[0] not in "{[" and len(PAIRS.findall(words)) < 2 and "negative prompt" not in words.lower()
+    plain = (
+        words[:1] not in ("", "{", "[")
+        and len(PAIRS.findall(words)) < 2
+        and "negative prompt" not in words.lower()
+    )
     return Found(PROGRAM, words) if plain else None
 
 

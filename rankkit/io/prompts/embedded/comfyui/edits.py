@@ -9,7 +9,7 @@ from rankkit.io.prompts.embedded.comfyui import words
 from rankkit.io.prompts.embedded.comfyui.graph import Lost, Node, link_of
 from rankkit.io.prompts.embedded.comfyui.switches import order
 
-MOST = 200_000  # characters that a replacement may make
+MOST = 200_000  # characters that a node may make
 SOURCES = ("text", "string", "source")
 OLDS = ("find", "search", "old", "target")
 NEWS = ("replace", "replacement", "replace_with", "new")
@@ -29,9 +29,16 @@ def joined(node: Node, slot: int, text: Text) -> str | None:
         return None
     if slot != words.JOINED_OUTPUT.get(node.kind, 0):
         raise Lost(f"output {slot} of {node.name} is not known")
-    return _delimiter(node, delimiters).join(
-        each for name in sorted(parts, key=order) if (each := _part(node, text(name)))
-    )
+    delimiter = _delimiter(node, delimiters)
+    texts = [each for name in sorted(parts, key=order) if (each := _part(node, text(name)))]
+    _refuse(node, sum(len(each) + len(delimiter) for each in texts))
+    return delimiter.join(texts)
+
+
+def _refuse(node: Node, characters: int) -> None:
+    """Raises `Lost` before a text is made that is too long to be a prompt."""
+    if characters > MOST:
+        raise Lost(f"{node.name} makes a text longer than {MOST} characters")
 
 
 def _is_part(value: object) -> bool:
@@ -71,8 +78,7 @@ def replaced(node: Node, text: Text) -> str | None:
         raise Lost(f"{node.name} replaces by a pattern, which is not followed")
     if not search:
         return before
-    if before.count(search) * len(put) > MOST:
-        raise Lost(f"{node.name} makes a text longer than {MOST} characters")
+    _refuse(node, before.count(search) * len(put))
     return before.replace(search, put)
 
 
@@ -112,6 +118,5 @@ def _filled(node: Node, text: Text) -> str:
     places = set(PLACE.findall(form))
     if set("{}") & set(PLACE.sub("", form)) or not all(f"values.{place}" in node.inputs for place in places):
         raise Lost(f"{node.name} formats its text in a way that is not followed")
-    if len(form) > 10_000:
-        raise Lost(f"{node.name} fills in a text longer than 10000 characters")
+    _refuse(node, sum(form.count(f"{{{place}}}") * len(text(f"values.{place}")) for place in places))
     return PLACE.sub(lambda found: text(f"values.{found[1]}"), form)

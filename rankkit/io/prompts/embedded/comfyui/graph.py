@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+LONGEST_NAME = 200  # characters of a class
 LONGEST_WAY = 300  # nodes from an image or a prompt back to where it comes from
 
 
@@ -80,7 +81,7 @@ def nodes_of(value: Any) -> dict[str, Node]:
     if not isinstance(value, dict):
         return {}
     return {
-        str(key): Node(str(key), node["class_type"], node["inputs"])
+        str(key): Node(str(key), node["class_type"][:LONGEST_NAME], node["inputs"])
         for key, node in value.items()
         if isinstance(node, dict)
         and isinstance(node.get("class_type"), str)

@@ -22,6 +22,7 @@ class TextWalk:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.known: dict[Link, str | Lost] = {}
+        self.made = 0  # characters of all texts
 
     def of_encoder(self, node: Node, fields: Sequence[str]) -> str:
         """The prompt of a text encoder: its one text, or the several of an SDXL or Flux encoder."""
@@ -62,7 +63,8 @@ class TextWalk:
         return self._bounded(text)
 
     def _bounded(self, text: str) -> str:
-        if len(text) > LONGEST:
+        self.made += len(text)
+        if len(text) > LONGEST or self.made > 50 * LONGEST:
             raise Lost(f"the prompt is longer than {LONGEST} characters")
         return text
 
