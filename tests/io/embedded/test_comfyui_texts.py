@@ -1,7 +1,7 @@
 """The text that reaches an encoder of a ComfyUI graph: followed where the inputs decide it, else absent."""
 
 import pytest
-from comfy_graphs import APPLE, NEGATIVE, graph, node, prompt, why
+from comfy_graphs import APPLE, NEGATIVE, encoder, graph, node, prompt, why
 
 TEXTS = [
     (node("PrimitiveString", value="a red apple"), "a red apple"),
