@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import zlib
 
 import pytest
@@ -131,3 +132,21 @@ def test_a_file_cut_anywhere_raises_nothing(tmp_path, form):
     for end in range(0, len(whole), 7):
         path.write_bytes(whole[:end])
         assert prompt_in(str(path)) in (None, "a cat")
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_files_with_bytes_changed_raise_nothing(tmp_path, form, count):
+    path = tmp_path / "a.image"
+    if form == "PNG":
+        png(path, image=Image.new("RGB", (2, 2)), parameters=FORM.decode())
+    else:
+        with_comment(path, b"UNICODE\0" + FORM.decode().encode("utf-16-be"), form)
+    whole = path.read_bytes()
+    rng = random.Random(form)
+    for _ in range(count):
+        data = bytearray(whole)
+        for _ in range(rng.randint(1, 8)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        path.write_bytes(data[: rng.choice([len(data), rng.randrange(len(data))])])
+        assert prompt_of(path) is None or isinstance(prompt_of(path), str)
