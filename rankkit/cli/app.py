@@ -2,7 +2,7 @@
 
 # isort: off
 from rankkit.cli import score  # noqa: F401  (importing a family registers its commands)
-from rankkit.cli import prompts, analyse, report, rankers, remote  # noqa: F401
+from rankkit.cli import prompts, select, analyse, report, rankers, remote  # noqa: F401
 from rankkit.cli.program import program
 # isort: on
 

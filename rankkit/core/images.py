@@ -164,6 +164,22 @@ def fingerprint(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def suffix_of(data: bytes) -> str:
+    """The suffix that says what an image file's bytes are, ".png"; empty where Pillow cannot tell."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _teach_pillow(data)
+            with Image.open(io.BytesIO(data)) as image:
+                kind = image.format
+    except Exception:  # as in `decode`
+        return ""
+    if kind == "JPEG":
+        return ".jpg"
+    known = (suffix for suffix, name in Image.registered_extensions().items() if name == kind)
+    return next((suffix for suffix in known if suffix in SUFFIXES), "")
+
+
 def content_hash(image: Image.Image) -> str:
     """sha256 of an image's size and pixels, in hex: equal for equal images, whatever file they came from."""
     return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).hexdigest()

@@ -47,6 +47,7 @@ SETTINGS = [
 COMMANDS = {
     "score": (["pics", "-r", "loud:Loud"], "lines"),
     "prompts": (["pics", "--json"], "lines"),
+    "select": (["rows.jsonl", "--top", "1", "--list"], "text"),
     "table": (["rows.jsonl", "--format", "json"], "json"),
     "compare": (["pics", "more", "-r", "loud:Loud", "--json"], "json"),
     "agree": (["pairs.jsonl", "-r", "loud:Loud", "--json"], "json"),

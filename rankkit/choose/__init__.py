@@ -1,0 +1,1 @@
+"""Choosing among images by what rankers said of them: the best out of rows, and the same in Python."""

@@ -1,0 +1,68 @@
+"""Near-duplicates by the difference hash of Krawetz ("Kind of Like That", hackerfactor.com, 2013).
+
+The image at 9 × 8 grey pixels, and a bit for each of the 64 pairs of neighbours that says which is brighter.
+That says nothing of flat images and of colours, so the mean colour is compared too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from rankkit.choose.select.candidates import Candidate
+from rankkit.choose.select.rule import IsNear
+from rankkit.choose.select.whereabouts import Whereabouts
+from rankkit.core.images import decode
+
+BITS = (
+    8  # of 64; copies at half size, JPEG quality 30 or cropped by 1 % differ in 0 to 7, other seeds in 11 up
+)
+COLOUR = 32.0  # grey levels between the mean colours, in the channel that differs most
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What is compared of an image: 64 bits, and the mean colour."""
+
+    bits: npt.NDArray[np.bool_]
+    colour: npt.NDArray[np.float64]
+
+
+def signature(image: Image.Image) -> Signature:
+    """The difference hash of an RGB image, and its mean colour."""
+    small = image.resize((9, 8), Image.Resampling.LANCZOS)
+    grey = np.asarray(small.convert("L"), dtype=np.int16)
+    return Signature((grey[:, 1:] > grey[:, :-1]).ravel(), np.asarray(small, dtype=np.float64).mean((0, 1)))
+
+
+class NearTests:
+    """A fresh test of nearness for each part; `unread` images could not be decoded, and are near to none."""
+
+    def __init__(self, whereabouts: Whereabouts, within: int = BITS) -> None:
+        self.unread = 0
+        self._whereabouts, self._within = whereabouts, within
+
+    def __call__(self) -> IsNear:
+        """A test that remembers what it let pass."""
+        bits, colours = np.empty((0, 64), np.bool_), np.empty((0, 3))
+
+        def is_near(candidate: Candidate) -> bool:
+            nonlocal bits, colours
+            data = self._whereabouts.read(candidate)
+            image = decode(data).image if isinstance(data, bytes) else None
+            if image is None:
+                self.unread += 1
+                return False
+            found = signature(image)
+            differ = (bits != found.bits).sum(1)
+            if np.any(
+                (differ <= self._within) & (np.abs(colours - found.colour).max(1, initial=0) <= COLOUR)
+            ):
+                return True
+            bits, colours = np.vstack((bits, found.bits)), np.vstack((colours, found.colour))
+            return False
+
+        return is_near

@@ -1,0 +1,73 @@
+"""Ratings in XMP sidecars, `a.png.xmp` beside `a.png`, as digiKam and darktable read them.
+
+The XMP specification puts a rating of -1 or 0 to 5 into `xmp:Rating`. Lightroom and Bridge look into sidecars
+of raw files only: of a .png or .jpg they read the file itself, which is never written here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from rankkit.choose.select.plan import check_present
+from rankkit.choose.select.rule import Selection
+from rankkit.choose.select.whereabouts import Whereabouts
+from rankkit.errors import RankkitError, UsageError
+from rankkit.io.atomic import write_whole
+
+PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="rankkit">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="{}"/>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="w"?>
+"""
+MOST = 5
+
+
+def ratings(selection: Selection, whereabouts: Whereabouts, stars: int | None = None) -> dict[Path, int]:
+    """The sidecar of each chosen image with its rating: `stars`, else the fifth of its part that it is in.
+
+    An image that was chosen under several prompts gets its best rating. Raises `UsageError` for stars out of
+    0 to 5, `RankkitError` that names images which are gone or in archives, and sidecars of other programs.
+    """
+    if stars is not None and not 0 <= stars <= MOST:
+        raise UsageError(f"--stars is {stars}; a rating is 0 to {MOST}")
+    check_present([each.candidate for each in selection.chosen], whereabouts)
+    found: dict[Path, int] = {}
+    for each in selection.chosen:
+        if each.candidate.path is None:
+            raise RankkitError(
+                f"{each.candidate.image}: lies in an archive, beside which no rating can stand"
+            )
+        sidecar = Path(f"{os.path.abspath(each.candidate.path)}.xmp")
+        found[sidecar] = max(found.get(sidecar, 0), each.stars if stars is None else stars)
+    if foreign := [path for path in found if os.path.lexists(path) and not _is_ours(path)]:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise RankkitError(
+            f"{foreign[0]}{more}: a sidecar that rankkit did not write is there already, and stays as it is; "
+            f"rate these images in the program that wrote it"
+        )
+    return found
+
+
+def write(found: Mapping[Path, int]) -> None:
+    """Write the sidecars, each whole. Raises `RankkitError` where the disk fails."""
+    for path, rating in found.items():
+        try:
+            write_whole(path, PACKET.format(rating))
+        except OSError as error:
+            raise RankkitError(
+                f"{path}: {error.strerror or error}; the same command writes what is missing"
+            ) from None
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a sidecar is just as we write them, with any rating."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError):
+        return False
+    return text in {PACKET.format(rating) for rating in range(MOST + 1)}

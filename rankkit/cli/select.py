@@ -1,0 +1,252 @@
+"""``rankkit select``: the best images out of rows, listed, copied, linked, moved or rated; and back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rankkit.cli.console import count, print_result, results, say, say_left_out
+from rankkit.cli.program import Specs, program
+from rankkit.core.text import one_line
+from rankkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from rankkit.choose.select.plan import Action
+    from rankkit.choose.select.rule import Selection
+    from rankkit.choose.select.whereabouts import Whereabouts
+
+SHOWN = 10  # chosen images that a dry run shows
+DONE = {"copy": "copied", "link": "linked", "move": "moved"}
+
+
+class Per(str, Enum):
+    """What a part is, of which the best are chosen."""
+
+    prompt = "prompt"
+    folder = "folder"
+    all = "all"
+
+
+@program.command()
+def select(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="SCORES...", help="Row files: .jsonl, .csv or .parquet.")
+    ] = None,
+    ranker: Specs = None,
+    top: Annotated[int | None, typer.Option(min=1, help="The best N of each part.")] = None,
+    share: Annotated[
+        float | None, typer.Option(help="The best share of each part: 0.1 is a tenth, rounded up.")
+    ] = None,
+    above: Annotated[float | None, typer.Option(help="All with a score above this.")] = None,
+    below: Annotated[float | None, typer.Option(help="All with a score below this.")] = None,
+    per: Annotated[
+        Per | None,
+        typer.Option(help="What a part is. Without it: a prompt where there are prompts, else all."),
+    ] = None,
+    distinct: Annotated[
+        bool, typer.Option("--distinct", help="Leave out what nearly equals a better image of its part.")
+    ] = False,
+    within: Annotated[
+        int, typer.Option(min=0, max=64, help="For --distinct: bits of 64 in which near-duplicates differ.")
+    ] = 8,
+    copy: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Copy them there, with a metadata.jsonl.")
+    ] = None,
+    link: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Link them there: hard links, else symbolic ones.")
+    ] = None,
+    move: Annotated[Path | None, typer.Option(metavar="DIR", help="Move them there.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Print their paths; so without any action.")] = False,
+    null: Annotated[bool, typer.Option("-0", help="Print paths for xargs -0.")] = False,
+    xmp: Annotated[
+        bool,
+        typer.Option("--xmp", help="Write ratings to a.png.xmp beside a.png, for digiKam and darktable."),
+    ] = False,
+    stars: Annotated[
+        int | None,
+        typer.Option(min=0, max=5, help="For --xmp: this rating. Without it 1 to 5, by fifths of each part."),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="sheet.html", help="Also write a page that shows them.")
+    ] = None,
+    undo: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Take a selection back; what was changed since is kept."),
+    ] = None,
+    yes: Annotated[
+        bool | None,
+        typer.Option(
+            "--yes/--dry-run",
+            help="Do it, or only show it (--dry-run); without either a terminal is shown it.",
+        ),
+    ] = None,
+) -> None:
+    """Choose the best images by scores that are there: nothing is scored, and no image file is written over.
+
+    Several rankers are combined by mean rank. Images that abstained are never chosen; ties go by name.
+    """
+    from rankkit.choose.select.candidates import read_pool
+    from rankkit.choose.select.near import NearTests
+    from rankkit.choose.select.rule import Rule
+    from rankkit.choose.select.rule import select as choose
+    from rankkit.choose.select.whereabouts import Whereabouts
+
+    do = not results().isatty() if yes is None else yes
+    actions = {"copy": copy, "link": link, "move": move, "list": listed or null, "xmp": xmp, "undo": undo}
+    action, target = _only_action(actions)
+    if action == "undo":
+        _undo(undo or Path(), do, files)
+        return
+    if not files:
+        raise UsageError("no scores are named; give a file of rows that rankkit score -o wrote")
+    if stars is not None and not xmp:
+        raise UsageError("--stars is the rating that --xmp writes; give --xmp too")
+    rule = Rule(top, share, above, below)
+    pool = read_pool(files, ranker or (), per.value if per else None)
+    whereabouts = Whereabouts()
+    near = NearTests(whereabouts, within) if distinct else None
+    found = choose(pool, rule, near)
+    _say(found, near.unread if near else 0)
+    say_left_out(pool.left_out)
+    if html is not None:
+        _write_sheet(found, html, files)
+    if action == "list":
+        _list(found, null, whereabouts)
+    elif not found.chosen:
+        say("nothing is chosen, and nothing is done")
+    elif action == "xmp":
+        _rate(found, stars, whereabouts, do)
+    elif isinstance(target, Path):
+        _place(found, action, target, whereabouts, do)  # type: ignore[arg-type]
+
+
+def _only_action(actions: dict[str, Path | bool | None]) -> tuple[str, Path | bool | None]:
+    given = [name for name, value in actions.items() if value is not None and value is not False]
+    if len(given) > 1:
+        raise UsageError(f"--{' and --'.join(given)} are given; give one of them at a time")
+    name = given[0] if given else "list"
+    return name, actions[name]
+
+
+def _say(found: Selection, unread: int) -> None:
+    """How many were chosen and of what, and everything that decided it beside the scores."""
+    pool = found.pool
+    names = " + ".join(
+        f"{column.label}*{weight:g}" if weight != 1 else column.label for column, weight in pool.members
+    )
+    how = f"the mean rank of {names}" if len(pool.members) > 1 else names
+    parts = "" if pool.per == "all" else f", of {count(len(pool.parts), pool.per)}"
+    say(f"{len(found.chosen)} of {count(found.images, 'image')} chosen by {how}{parts}")
+    if pool.without_prompt:
+        say(f"{count(pool.without_prompt, 'image')} without a prompt: chosen by the group of their rows")
+    if found.abstained:
+        say(f"{count(found.abstained, 'image')} abstained on, and not chosen")
+        for reason, number in found.reasons.most_common(3):
+            say(f"  {number} × {reason}")
+    if found.near:
+        say(f"{count(found.near, 'image')} left out: nearly equal to a better one")
+    if unread:
+        say(f"{count(unread, 'image')} could not be read, and may be near-duplicates")
+    if found.ties:
+        where, number = next(iter(found.ties.items()))
+        more = f", and so in {len(found.ties) - 1} more" if len(found.ties) > 1 else ""
+        say(
+            f"ties at the last place were decided by name: {number} of the same score left out"
+            f"{f' of {where!r}' if where else ''}{more}"
+        )
+    if pool.per == "all":
+        for column, _ in pool.members:
+            _warn_within_prompts(
+                column.ranker, len({each.prompt for part in pool.parts.values() for each in part})
+            )
+
+
+def _warn_within_prompts(ranker: str, prompts: int) -> None:
+    """Say so where a ranker's own card limits its scores to one prompt and there are several."""
+    from rankkit.registry import cards
+    from rankkit.registry.catalog import installed
+
+    offer = next((each for each in installed() if each.name == ranker), None) if prompts > 1 else None
+    stated = str(cards.describe(offer, verbose=True)["card"].get("comparable", "")) if offer else ""
+    if stated.startswith("within"):
+        say(f"note: scores of {ranker} compare {stated}; --per prompt chooses so")
+
+
+def _list(found: Selection, null: bool, whereabouts: Whereabouts) -> None:
+    """Print the path of each chosen image once."""
+    chosen = [each.candidate for each in found.chosen]
+    gone = sum(not whereabouts.is_there(each) for each in chosen)
+    if gone:
+        say(f"{gone} of them {'is' if gone == 1 else 'are'} not there now")
+    for path in dict.fromkeys(each.path or each.image for each in chosen):
+        print(path if null else one_line(path), end="\0" if null else "\n", file=results())
+
+
+def _rate(found: Selection, stars: int | None, whereabouts: Whereabouts, do: bool) -> None:
+    from rankkit.choose.select.stars import ratings, write
+
+    rated = ratings(found, whereabouts, stars)
+    if not do:
+        _show(found)
+        say(f"would write {count(len(rated), 'sidecar')}; --yes does it")
+        return
+    write(rated)
+    say(f"{count(len(rated), 'sidecar')} written beside the images, such as {next(iter(rated))}")
+
+
+def _place(found: Selection, action: Action, target: Path, whereabouts: Whereabouts, do: bool) -> None:
+    from rankkit.choose.select.carry_out import carry_out
+    from rankkit.choose.select.plan import megabytes, plan
+    from rankkit.cli.progress import progress
+
+    planned = plan(found, action, target, whereabouts)
+    what = f"{count(len(planned.entries), 'image')} ({megabytes(planned.size)})"
+    if not do:
+        _show(found)
+        replacing = " in place of the selection there" if planned.replaces else ""
+        say(f"would {action} {what} to {target}{replacing}; --yes does it")
+        return
+    with progress(len(planned.entries), "images") as advance:
+        carry_out(planned, advance)
+    say(f"{what} {DONE[action]} to {target}; rankkit select --undo {target} takes it back")
+
+
+def _show(found: Selection) -> None:
+    for each in found.chosen[:SHOWN]:
+        place = f"{each.rank:g} of {each.of}"
+        print_result(one_line(f"{each.candidate.score:<12.6g} {place:<10} {each.candidate.image}"))
+    if len(found.chosen) > SHOWN:
+        print_result(f"… and {len(found.chosen) - SHOWN} more")
+
+
+def _undo(target: Path, do: bool, files: Sequence[Path] | None) -> None:
+    from rankkit.choose.select.undo import undo, undoing
+
+    if files:
+        raise UsageError(f"--undo {target} takes a selection back and reads no scores; leave {files[0]} out")
+    found = undo(target) if do else undoing(target)
+    would = "" if do else "would be "
+    say(
+        f"{target}: {count(len(found.back), 'image')} {would}put back, "
+        f"{count(len(found.remove), 'file')} {would}removed{'' if do else '; --yes does it'}"
+    )
+    for file, reason in found.kept:
+        say(f"  {file} {reason}")
+    if found.kept:
+        raise typer.Exit(3)
+
+
+def _write_sheet(found: Selection, html: Path, files: Sequence[Path]) -> None:
+    from rankkit.report.sheet import Shown, write_sheet
+
+    parts: dict[str, list[Shown]] = {}
+    for each in found.chosen:
+        one = each.candidate
+        said = f"{each.rank:g} of {each.of} · {one.score:.5g}"
+        parts.setdefault(one.part, []).append(Shown(one.image, one.beside, said))
+    write_sheet(html, f"{count(len(found.chosen), 'image')} chosen", parts)
+    say(f"the chosen images are shown in {html}")
