@@ -15,12 +15,15 @@ from typing import Any
 import torch
 
 from drpo.config import up_to_date
+from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG
 from rankkit import RankkitError
 from rankkit.plugin import replacing_file
 
 MARKER = "complete"
 STATE = "state.pt"
 CONFIG = "config.json"
+# what a run writes over, adds to, or removes
+WRITTEN = (LOG, EVALUATIONS, GRIDS, BEST, "checkpoints", "pytorch_lora_weights.safetensors", "report.html")
 MAY_CHANGE = ("steps", "on_alarm", "patience")  # of a config when a run goes on
 
 
@@ -79,12 +82,22 @@ def claim(run: Path, config: Mapping[str, Any]) -> None:
         part.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
+def _check_free(run: Path) -> None:
+    """Refuse a folder that is no run and holds what a run would write over or remove."""
+    taken = [name for name in WRITTEN if (run / name).exists()]
+    if taken:
+        raise RankkitError(
+            f"{run} holds {', '.join(taken)} and no {CONFIG}, so it is no run of drpo; choose another out="
+        )
+
+
 def check(run: Path, config: Mapping[str, Any], *, say: bool = False) -> None:
     """Raise `RankkitError` when `run` belongs to a run with another config; only `MAY_CHANGE` may differ.
 
     With `say`, a line tells of each field that an earlier version called otherwise.
     """
     if not (run / CONFIG).is_file():
+        _check_free(run)
         return
     before, plain = read(run, say=say), json.loads(json.dumps(config))
     names = [name for name in dict.fromkeys([*plain, *before]) if name not in MAY_CHANGE]

@@ -52,10 +52,11 @@ def table(
     form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.text,
 ) -> None:
     """A leaderboard from rows: mean ± standard error clustered by prompt, or win rate."""
-    from rankkit.analysis import leaderboard
+    from rankkit.analysis.leaderboard import table as leaderboard
+    from rankkit.analysis.leaderboard_text import render
 
-    found = leaderboard.table(files, by=by)
-    print_result(leaderboard.render(found, form=form.value, win_rate=win_rate))
+    found = leaderboard(files, by=by)
+    print_result(render(found, form=form.value, win_rate=win_rate))
     say_left_out(found.left_out)
 
 

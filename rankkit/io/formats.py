@@ -16,7 +16,7 @@ from typing import Any, Protocol, TextIO
 from rankkit.errors import BadRows, UsageError
 from rankkit.io.atomic import replacing_file, settle
 from rankkit.io.row_tables import FORMULA, Csv, Parquet, pyarrow_parquet
-from rankkit.io.rows import FIELDS, NEEDED, TEXT_FIELDS, Row, Write, completed, why_stale
+from rankkit.io.rows import FIELDS, NEEDED, TEXT_FIELDS, Row, Write, completed, how_to_go_on, why_stale
 
 __all__ = [
     "FORMATS",
@@ -201,7 +201,7 @@ class Jsonl:
                 except ValueError as error:
                     if _torn(line, error, after_rows=some):
                         return
-                    advice = "score with --overwrite to start anew" if some else "give another file"
+                    advice = how_to_go_on(self.fields(path) or ()) if some else "give another file"
                     raise BadRows(
                         f"{path}, line {number}: not a row of rankkit ({error}); {advice}"
                     ) from None

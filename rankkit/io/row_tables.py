@@ -12,7 +12,17 @@ from typing import Any, cast
 
 from rankkit.errors import BadRows, UsageError
 from rankkit.io.atomic import settle
-from rankkit.io.rows import FIELDS, JSON_FIELDS, NEEDED, NUMBER_FIELDS, TEXT_FIELDS, Row, Write, completed
+from rankkit.io.rows import (
+    FIELDS,
+    JSON_FIELDS,
+    NEEDED,
+    NUMBER_FIELDS,
+    TEXT_FIELDS,
+    Row,
+    Write,
+    completed,
+    how_to_go_on,
+)
 
 FORMULA = tuple("=+-@\t\r")  # a spreadsheet runs a cell that begins with one of these
 
@@ -47,8 +57,8 @@ class Csv:
                         if next(lines, None) is None:
                             return  # the torn last line of a killed writer
                         raise BadRows(
-                            f"{path}, line {number}: not a row of rankkit ({error}); score with --overwrite "
-                            f"to start anew"
+                            f"{path}, line {number}: not a row of rankkit ({error}); "
+                            f"{how_to_go_on(lines.fieldnames or ())}"
                         ) from None
                     yield row
             except csv.Error as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from rankkit.core.text import plain, printable
@@ -125,6 +125,12 @@ def completed(record: Mapping[str, Any]) -> Row:
         "details": {},
     }
     return cast(Row, {name: record.get(name, empty[name]) for name in FIELDS})
+
+
+def how_to_go_on(fields: Iterable[object]) -> str:
+    """Advice where a row cannot be read: a file of rows may be replaced, one that holds more may not."""
+    ours = set(fields) <= set(FIELDS)
+    return "score with --overwrite to start anew" if ours else "give another file"
 
 
 def why_stale(row: Row) -> str | None:

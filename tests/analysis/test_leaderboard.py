@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rankkit.analysis import stats
-from rankkit.analysis.leaderboard import plus_minus, render, table
+from rankkit.analysis.leaderboard import table
+from rankkit.analysis.leaderboard_text import plus_minus, render
 from rankkit.analysis.stats import Mean
 from rankkit.core.types import Identity
 from rankkit.errors import BadRows, UsageError

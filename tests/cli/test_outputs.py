@@ -20,6 +20,8 @@ FOREIGN = {
     "one-line.jsonl": json.dumps(FIRST).encode(),  # begins as a row does, and ends without a line break
     "results.csv": b"group,image,ranker,score,notes\r\ng,a.png,me,1,keep this\r\n",
     "notes.jsonl": json.dumps({**FIRST, "ranker": "me", "score": 1, "notes": "keep this"}).encode() + b"\n",
+    "words.csv": b"group,image,ranker,score,notes\r\ng,a.png,me,good,keep\r\ng,b.png,me,bad,keep\r\n",
+    "words.jsonl": b'{"group": "g", "image": "a", "ranker": "me", "score": 1, "notes": "k"}\n{"this": 2}\n',
     "image.parquet": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
 }
 

@@ -3,7 +3,8 @@
 import pytest
 from gallery_page import Page
 
-from rankkit.analysis.leaderboard import render, table
+from rankkit.analysis.leaderboard import table
+from rankkit.analysis.leaderboard_text import render
 from rankkit.io.formats import read_rows
 from rankkit.report.build import read_results
 from rankkit.report.gallery import gallery

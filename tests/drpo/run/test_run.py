@@ -10,6 +10,7 @@ import math
 import os
 import signal
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,7 @@ def test_files_of_a_run_that_are_links_stay_links_when_the_run_goes_on(tmp_path:
     not Path("/dev/full").exists(), reason="no /dev/full here, which is a disk that is always full"
 )
 def test_a_disk_that_is_full_for_the_log_is_one_message(tmp_path: Path) -> None:
+    checkpoint.claim(tmp_path, asdict(trainer(steps=2).config))
     (tmp_path / LOG).symlink_to("/dev/full")
     with pytest.raises(
         RankkitError,

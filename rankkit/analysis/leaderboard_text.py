@@ -1,0 +1,115 @@
+"""A leaderboard as text, markdown, csv or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import Literal
+
+from rankkit.analysis.leaderboard import Leaderboard, Summary
+from rankkit.analysis.stats import Mean
+from rankkit.core.text import one_line
+
+Layout = Literal["text", "markdown", "csv", "json"]
+
+
+def render(found: Leaderboard, *, form: Layout = "text", win_rate: bool = False) -> str:
+    """A leaderboard as text, markdown, csv or json.
+
+    Several entries: one line each, a column per ranker; one entry: a line per ranker.
+    """
+    if form == "json":
+        return json.dumps(found.as_json(), indent=2, ensure_ascii=False)
+    if len(found.entries) == 1:
+        header, lines = _one_entry(found)
+    else:
+        header, lines = _many_entries(found, win_rate)
+    return {"text": _text, "markdown": _markdown, "csv": _csv}[form](header, lines)
+
+
+def _one_entry(found: Leaderboard) -> tuple[list[str], list[list[str]]]:
+    header = ["ranker", "mean ± stderr", "images", "prompts", "abstained", "best"]
+    lines = [
+        [
+            *(cell.ranker, plus_minus(cell.mean) if cell.pointwise else "within prompts only"),
+            *(str(len(cell.scores)), str(len(set(cell.prompts))), str(cell.abstained)),
+            cell.best[1] if cell.pointwise else "",
+        ]
+        for cell in found.cells.values()
+    ]
+    return header, lines
+
+
+def _many_entries(found: Leaderboard, win_rate: bool) -> tuple[list[str], list[list[str]]]:
+    """Each column's best value is marked with a star."""
+    columns: dict[str, dict[str, tuple[float, str]]] = {}
+    for ranker in found.rankers:
+        cells = {
+            entry: found.cells[entry, ranker] for entry in found.entries if (entry, ranker) in found.cells
+        }
+        columns[ranker] = {entry: _shown(cell, win_rate) for entry, cell in cells.items()}
+    lines = []
+    for entry in found.entries:
+        line = [entry]
+        for shown in columns.values():
+            value, text = shown.get(entry, (math.nan, "–"))
+            best = max((v for v, _ in shown.values() if not math.isnan(v)), default=math.nan)
+            line.append(text + (" *" if value == best else ""))
+        cells_of = [cell for (name, _), cell in found.cells.items() if name == entry]
+        lines.append(
+            [
+                *line,
+                str(max(len(cell.scores) + cell.abstained for cell in cells_of)),
+                str(sum(cell.abstained for cell in cells_of)),
+            ]
+        )
+    return [
+        "entry",
+        *(f"{ranker} (win rate)" if win_rate else ranker for ranker in found.rankers),
+        "images",
+        "abstained",
+    ], lines
+
+
+def _shown(cell: Summary, win_rate: bool) -> tuple[float, str]:
+    if win_rate or not cell.pointwise:
+        rate = cell.wins
+        if rate is None or math.isnan(rate.rate):
+            return math.nan, "–"
+        return rate.rate, f"{100 * rate.rate:.1f} % ({100 * rate.low:.1f}–{100 * rate.high:.1f})"
+    mean = cell.mean
+    return mean.mean, plus_minus(mean)
+
+
+def plus_minus(mean: Mean) -> str:
+    """A mean with its standard error, both to the latter's second digit."""
+    if math.isnan(mean.mean):
+        return "–"
+    if math.isnan(mean.stderr) or mean.stderr == 0:
+        return f"{mean.mean:.5g}"
+    digits = max(0, 1 - math.floor(math.log10(mean.stderr)))
+    return f"{mean.mean:.{digits}f} ± {mean.stderr:.{digits}f}"
+
+
+def _text(header: list[str], lines: list[list[str]]) -> str:
+    lines = [[one_line(cell) for cell in line] for line in lines]
+    widths = [max(len(line[i]) for line in [header, *lines]) for i in range(len(header))]
+    rows = [header, ["-" * width for width in widths], *lines]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _markdown(header: list[str], lines: list[list[str]]) -> str:
+    rows = [header, ["---"] * len(header), *lines]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
+    )
+
+
+def _csv(header: list[str], lines: list[list[str]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([header, *lines])
+    return out.getvalue().rstrip("\n")
