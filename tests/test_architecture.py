@@ -50,6 +50,8 @@ PUBLIC = {
     "rankkit.testing",
     "rankkit.plugin",
 }  # what plugins and drpo may import
+WEB = {"starlette", "uvicorn"}  # only `rankkit serve` needs them
+WEB_MODULES = {"rankkit.serving.app", "rankkit.serving.connection"}  # and these two alone may import them
 THIRD_PARTY = {"numpy", "PIL", "typer", "rich", "tomli", "pyarrow", "ray"}
 ONLY_WHEN_NEEDED = {"pyarrow", "ray", "rich"}  # extras, and what only a terminal needs
 
@@ -193,10 +195,16 @@ def test_nothing_is_imported_but_the_standard_library_and_the_stated_dependencie
     outside = (
         {dotted.split(".")[0] for dotted in imports(TREES[name])} - set(sys.stdlib_module_names) - {"rankkit"}
     )
-    assert outside <= THIRD_PARTY
+    assert outside <= THIRD_PARTY | (WEB if name in WEB_MODULES else set())
     at_once = {dotted.split(".")[0] for dotted in imports(TREES[name], at_once=True)}
     assert not at_once & ONLY_WHEN_NEEDED
     assert "typer" not in outside or folder_of(name)[1] == "cli"
+
+
+def test_what_needs_the_web_packages_is_imported_by_nothing_at_once():
+    for name, tree in TREES.items():
+        at_once = {module_of(dotted) for dotted in imports(tree, at_once=True)}
+        assert not at_once & WEB_MODULES, name
 
 
 def modules_after(code):
@@ -207,7 +215,7 @@ def modules_after(code):
     return set(json.loads(run.stdout.splitlines()[-1]))
 
 
-HEAVY = {"torch", "transformers", "drpo", "pyarrow", "ray", "scipy", "pandas"}
+HEAVY = {"torch", "transformers", "drpo", "pyarrow", "ray", "scipy", "pandas", "starlette", "uvicorn"}
 LATE = {
     "typer",
     "rich",
@@ -232,6 +240,10 @@ def test_listing_brings_no_torch_and_no_plugin(command):
     loaded = modules_after(code)
     assert not loaded & (HEAVY | {"rankkit.core.builtin"})
     assert not [name for name in loaded if name.startswith(("rankkit_", "shapes"))]
+
+
+def test_a_worker_behind_a_pipe_needs_no_web_packages():
+    assert not modules_after("import rankkit.serving.pipe, rankkit.serving.http") & WEB
 
 
 def test_loading_a_ranker_without_weights_brings_no_torch():

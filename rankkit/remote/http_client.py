@@ -63,12 +63,12 @@ class Client:
 
         Raises `Unreachable`, and `BrokenRanker` for an answer that would not get better by asking again.
         """
-        reason = ""
+        reason, end = "", time.monotonic() + self.timeout
         for attempt in range(TRIES):
             if attempt:
                 time.sleep(PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
             try:
-                status, answer = self._once(method, path, body)
+                status, answer = self._when_free(method, path, body, end)
             except TimeoutError:
                 self.close()
                 raise Unreachable(f"{self.url} did not answer within {self.timeout:g} s") from None
@@ -90,7 +90,16 @@ class Client:
         """Hang up. The next request connects anew."""
         self._connection.close()
 
-    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+    def _when_free(self, method: str, path: str, body: bytes | None, end: float) -> tuple[int, bytes]:
+        """The answer of a server; one that is busy and says when to come again is asked again, until `end`."""
+        while True:
+            status, answer, pause = self._once(method, path, body)
+            if status != 429 or pause is None or time.monotonic() + pause > end:
+                return status, answer
+            time.sleep(pause * random.uniform(1, 1.5))
+
+    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes, float | None]:
+        """Status and body of an answer, and after how many seconds it says to come again."""
         end = time.monotonic() + self.timeout
         connection = self._connection
         if connection.sock is None:
@@ -99,7 +108,9 @@ class Client:
             method, self._path + path, body, {"Content-Type": "application/x-rankkit", **self._headers}
         )
         response = connection.getresponse()
-        return response.status, self._body(response, end)
+        after = response.getheader("Retry-After", "")
+        pause = min(float(after), 60.0) if after.isascii() and after.isdigit() else None
+        return response.status, self._body(response, end), pause
 
     def _body(self, response: http.client.HTTPResponse, end: float) -> bytes:
         announced, body = response.length, bytearray()

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from rankkit.core.calling import LazyRanker
 from rankkit.core.text import plain
-from rankkit.core.types import Group
+from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError
 from rankkit.registry.load import Prepared, prepare
 from rankkit.registry.spec import with_options
@@ -46,13 +46,17 @@ class ServedRanker:
             about.ranker, about.version, options, self.prepared.kind, self.prepared.needs_prompt, limit=limit
         )
 
-    def rank(self, groups: Sequence[Group]) -> bytes:
-        """Rankings of groups, as a message; of none, once the ranker is built.
+    def rankings(self, groups: Sequence[Group]) -> list[Ranking]:
+        """Rankings of groups; of none, once the ranker is built.
 
         Raises whatever the ranker raises.
         """
         self.build()
-        return wire.encode_rankings(self._ranker.rank(groups))
+        return self._ranker.rank(groups)
+
+    def rank(self, groups: Sequence[Group]) -> bytes:
+        """Rankings of groups, as a message. Raises as `rankings`."""
+        return wire.encode_rankings(self.rankings(groups))
 
 
 def main(arguments: Sequence[str]) -> int:

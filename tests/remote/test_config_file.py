@@ -7,10 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from web_server import serving
 
 import rankkit
 from rankkit.errors import BadOption, BrokenRanker, UnknownRanker, UsageError
@@ -19,7 +20,6 @@ from rankkit.registry.load import prepare
 from rankkit.remote import config, wire
 from rankkit.remote.config import Place
 from rankkit.remote.rankers import Http, Pipe
-from rankkit.serving.http import Server
 from rankkit.testing.samples import sample_groups
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -35,18 +35,8 @@ def toml(tmp_path, monkeypatch):
 
 @pytest.fixture
 def served():
-    servers = []
-
-    def serve(spec, **options):
-        server = Server(prepare(spec, local_only=True), **options)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        return server.url
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with ExitStack() as servers:
+        yield lambda spec, **options: servers.enter_context(serving(spec, **options)).url
 
 
 def worker(name, *specs):

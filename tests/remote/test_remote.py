@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from web_server import serving
 
 import rankkit
 from rankkit.core.version import installed_version
@@ -23,7 +24,6 @@ from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker,
 from rankkit.registry.load import prepare
 from rankkit.remote import frames, handshake, http_client, rankers, wire
 from rankkit.remote.rankers import Http, Pipe
-from rankkit.serving.http import Server
 from rankkit.testing import check_ranker
 from rankkit.testing.samples import sample_groups
 
@@ -401,14 +401,6 @@ def test_an_answer_that_does_not_fit_the_question_is_refused():
 
 
 @contextlib.contextmanager
-def serving(spec="sharpness", **options):
-    with Server(prepare(spec, local_only=True), **options) as server:
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        yield server
-        server.shutdown()
-
-
-@contextlib.contextmanager
 def answering(*answers):
     """A server that gives these raw answers, one per connection, the last one for ever; yields its address
     and what was asked.
@@ -504,6 +496,20 @@ def test_what_may_get_better_is_tried_again(quick, bad):
         assert len(asked) == 4
 
 
+BUSY = b"HTTP/1.1 429 X\r\nConnection: close\r\nRetry-After: %d\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_a_busy_server_that_says_when_to_come_again_is_asked_as_often_as_it_takes():
+    with answering(GREETING, *[BUSY % 0] * 12, RANKED) as (url, asked):
+        assert Http(url).rank([group()])[0].scores == (1.0, 2.0)
+        assert len(asked) == 14
+
+
+def test_a_busy_server_is_not_waited_for_longer_than_an_answer_may_take(quick):
+    with answering(GREETING, BUSY % 5) as (url, _):
+        assert "answered 429" in reasons(Http(url, timeout=2).rank([group()])[0]).pop()
+
+
 def test_a_server_that_stays_away_makes_the_groups_abstain_after_a_few_attempts(quick):
     with answering(GREETING, answer(503, b"warming up")) as (url, asked):
         one, other = Http(url).rank([group(), group(n=3)])
@@ -532,7 +538,7 @@ def test_a_server_that_goes_away_and_comes_back_is_found_again(quick):
         ranker.rank([group()])
     time.sleep(0.3)
     assert "cannot be reached" in reasons(ranker.rank([group()])[0]).pop()
-    with serving(port=server.server_port):
+    with serving(port=server.port):
         assert ranker.rank([group()])[0].scores == (0.0, 0.0)
 
 
