@@ -49,8 +49,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def trainer(ranker: Ranker, patience: float = 60.0) -> Trainer:
-    config = replace(SETTINGS, steps=6)
+def trainer(ranker: Ranker, patience: float = 60.0, steps: int = 6) -> Trainer:
+    config = replace(SETTINGS, steps=steps)
     return ranked_trainer(config, ToyGenerator(), Latent(), Patient(ranker, "red", patience), ["a", "b", "c"])
 
 
@@ -165,6 +165,29 @@ def test_a_ranker_that_answers_and_abstains_is_not_waited_for(capsys: pytest.Cap
 
 
 SMALL = ["prompts_per_step=1", "group_size=4", "anchors=2", "held_out=", "validation=", "eval_every=50"]
+
+
+@pytest.mark.slow
+def test_a_server_that_is_killed_twenty_times_during_forty_steps_changes_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, kills = trainer(Scorer(), steps=40), list[int]()
+    run(whole, folder / "whole")
+    with Served("red:redness", folder) as served, Http(served.url) as ranker:
+
+        def kill(row: LogRow) -> None:
+            if row["step"] % 2:
+                kills.append(row["step"])
+                served.kill()
+
+        def say(words: str) -> None:
+            if "does not answer" in words:
+                threading.Thread(target=served.start).start()
+
+        monkeypatch.setattr("drpo.waiting.say", say)
+        killed = trainer(ranker, steps=40)
+        run(killed, folder / "killed", watch=kill)
+    assert len(kills) == 20 and equal(whole, killed)
 
 
 @pytest.mark.slow
