@@ -8,19 +8,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rankkit.core import images
 from rankkit.core.text import plain, printable
 from rankkit.errors import BadSource, UsageError
+from rankkit.io.prompts.reading.columns import answer_of, prompt_column
+from rankkit.io.prompts.reading.texts import PROMPT
 from rankkit.io.records import json_elements
-from rankkit.io.tables import READERS, Record, Table, open_table, read_object
+from rankkit.io.tables import READERS, Table, open_table, read_object
 from rankkit.io.text import decode_text, open_text
 
-PROMPT = ("prompt", "prompts", "text", "caption", "captions")
-"""What a column of prompts is called, in any case, the surest first."""
 IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how the files of images begin
 MAX_BYTES = 2**30  # of a file that is text
 MAX_PROMPTS = 10**7
@@ -156,7 +156,7 @@ def _one_object(path: Path) -> Table | None:
         if not file.read(4096).lstrip().startswith("{"):
             return None
     value = read_object(path)
-    if (name := _column(value)) and isinstance(value[name], str):
+    if (name := prompt_column(value)) and isinstance(value[name], str):
         return Table(path, lambda: iter([("its content", value)]))
     if all(isinstance(each, (str, Mapping)) for each in value.values()):
         return None
@@ -174,51 +174,23 @@ def _opened(path: Path) -> Any:
 
 
 def _rows(table: Table) -> tuple[list[Listed], list[str]]:
-    found, columns, without = list[Listed](), dict[str, None](), 0
+    found, columns, without, first = list[Listed](), dict[str, None](), 0, ""
     for where, record in table.records():
         columns.update(dict.fromkeys(record))
-        listed = _listed(table.path, where, record)
-        if listed is None:
-            without += 1
+        answer = answer_of(record)
+        if not answer.texts:
+            without, first = without + 1, first or f"{where}: its prompt {answer.why or 'is absent'}"
             continue
-        found.append(listed)
+        metadata = {printable(key): plain(value) for key, value in answer.metadata.items()}
+        found.append((printable(answer.texts[0]), metadata))
         if len(found) > MAX_PROMPTS:
             raise UsageError(f"{table.path}: holds more than {MAX_PROMPTS} prompts; give a part of them")
-    if columns and not any(_is_prompt(name) for name in columns):
+    if columns and prompt_column(columns) is None:
         raise UsageError(
             f"{table.path}: it has no column of prompts; its columns are {', '.join(list(columns)[:20])}; "
             f"name one of them prompt (or {', '.join(PROMPT[2:4])})"
         )
+    if without and not found:
+        raise UsageError(f"{table.path}, {first}; none of its {without} rows has a prompt")
     said = [f"{without} row{'s' * (without > 1)} without a prompt {'are' if without > 1 else 'is'} left out"]
     return found, [*table.notes, *(said if without else [])]
-
-
-def _listed(path: Path, where: str, record: Record) -> Listed | None:
-    name = _column(record)
-    if name is None:
-        return None
-    prompt = record[name]
-    if isinstance(prompt, (list, tuple)) and isinstance(prompt[0], str):
-        prompt = prompt[0]  # several captions of one image: the first, as in scoring
-    if not isinstance(prompt, str):
-        raise BadSource(f"{path}, {where}: its {name} is {str(prompt)[:60]}, not text")
-    others = {printable(str(key)): plain(value) for key, value in record.items() if key != name}
-    return printable(prompt.strip()), {key: value for key, value in others.items() if value is not None}
-
-
-def _column(record: Record) -> str | None:
-    """The name of the column that holds a record's prompt; None where there is none, or it is empty."""
-    for known in PROMPT:
-        for name in _named(record, known):
-            value = record[name]
-            if value not in (None, [], ()) and not (isinstance(value, str) and not value.strip()):
-                return name
-    return None
-
-
-def _named(names: Iterable[str], known: str) -> Iterator[str]:
-    return (name for name in names if name.lower() == known)
-
-
-def _is_prompt(name: str) -> bool:
-    return name.lower() in PROMPT

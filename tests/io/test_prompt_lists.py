@@ -110,7 +110,7 @@ def test_rows_without_a_prompt_are_left_out_and_counted(tmp_path: Path) -> None:
     "value, expected",
     [
         (["a cat", "a dog"], [("a cat", {}), ("a dog", {})]),
-        ({"0.png": "a cat"}, [("a cat", {"image": "0.png"})]),
+        ({"0.png": "a cat"}, [("a cat", {})]),
         ({"prompt": "a cat", "tag": "x"}, [("a cat", {"tag": "x"})]),
     ],
     ids=["texts", "images to prompts", "one object"],
@@ -177,7 +177,7 @@ def no_list(folder: Path, what: str) -> Path:
         ("columns.csv", "no column of prompts; its columns are id, sentence; name one of them prompt"),
         ("disguised.txt", r"first line is a JSON object.*\.jsonl"),
         ("split.json", "annotations"),
-        ("number.jsonl", "line 1: its prompt is 5, not text"),
+        ("number.jsonl", "line 1: its prompt is int, not text"),
         ("torn.jsonl", "line 2: not JSON"),
         ("bare", "holds no prompts"),
         ("several", r"several kinds \(\.csv, \.jsonl\)"),
