@@ -91,7 +91,7 @@ class Client:
         self._connection.close()
 
     def _when_free(self, method: str, path: str, body: bytes | None, end: float) -> tuple[int, bytes]:
-        """The answer of a server; one that is busy and says when to come again is asked again, until `end`."""
+        """The answer of a server. One that is busy and says when to come again is asked then, until `end`."""
         while True:
             status, answer, pause = self._once(method, path, body)
             if status != 429 or pause is None or time.monotonic() + pause > end:

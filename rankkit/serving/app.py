@@ -2,7 +2,7 @@
 
 An error is JSON with `error` and `type`: 400 for what cannot be read, 401 without the token, 403 for another
 host or a page of another site, 408 for a body that does not come, 411 and 413 for a length that is not given
-or too large, 422 where the ranker raised, 429 where too many wait.
+or too large, 422 where the ranker raised, 429 where too many wait, 503 where the ranker cannot go on.
 
 It needs the extra ``serve``; `rankkit.serving.http` imports it when a server is made.
 """
@@ -12,26 +12,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rankkit.core.calling import abstention
 from rankkit.core.types import Group, Ranking
-from rankkit.errors import RankkitError
+from rankkit.errors import RankkitError, RunStopped
 from rankkit.remote import wire
-from rankkit.remote.handshake import error_fields, to_json
+from rankkit.remote.handshake import WorkerInfo, error_fields
 from rankkit.serving.access import Access, Refused
 from rankkit.serving.batches import Batches
 from rankkit.serving.door import Door
+from rankkit.serving.openapi import Endpoint, document
 from rankkit.serving.pipe import ServedRanker
+from rankkit.serving.questions import Answer, Question, read
+from rankkit.serving.replies import HANDLERS, json_answer
 
 TYPE = "application/x-rankkit"
 DECODERS = 4  # requests whose bodies are turned into images at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """That the server answers, and how busy it is."""
+
+    status: Annotated[str, "ok"]
+    waiting: Annotated[int, "requests under way"]
 
 
 class Answers:
@@ -51,25 +62,36 @@ class Answers:
 
     def application(self, access: Access) -> Door:
         """The whole application: routes, errors and who may come in."""
-        routes = [
-            Route("/", self.handshake, methods=["GET"]),
-            Route("/rank", self.rank, methods=["POST"]),
-        ]
+        self._token = access.secret is not None
         app = Starlette(
-            routes=routes,
-            exception_handlers={
-                Refused: refused,
-                HTTPException: no_such_place,
-                ClientDisconnect: gone,
-                Exception: broken,
-            },
+            routes=[Route(each.path, each.function, methods=[each.method]) for each in self.endpoints()],
+            exception_handlers=HANDLERS,
         )
         app.router.redirect_slashes = False
         return Door(app, access)
 
+    def endpoints(self) -> list[Endpoint]:
+        """What there is to ask for."""
+        return [
+            Endpoint("GET", "/", self.handshake, WorkerInfo),
+            Endpoint("POST", "/rank", self.rank, TYPE, TYPE, (400, 408, 411, 413, 422, 429)),
+            Endpoint("POST", "/score", self.score, Answer, Question, (400, 408, 411, 413, 429, 503)),
+            Endpoint("GET", "/healthz", self.healthz, Health),
+            Endpoint("GET", "/openapi.json", self.openapi, dict[str, Any]),
+        ]
+
     async def handshake(self, request: Request) -> Response:
         """Who is served: name, version, options and kind."""
-        return json_answer(to_json(asdict(self.served.handshake(self.limit))))
+        return json_answer(asdict(self.served.handshake(self.limit)))
+
+    async def healthz(self, request: Request) -> Response:
+        """Whether the server answers, and how many requests are under way."""
+        return json_answer(asdict(Health("ok", self._requests)))
+
+    async def openapi(self, request: Request) -> Response:
+        """This document."""
+        about = self.served.prepared.identity
+        return json_answer(document(self.endpoints(), about.ranker, about.version, self._token))
 
     async def rank(self, request: Request) -> Response:
         """Rankings of groups, both as rankkit's own clients write them."""
@@ -85,7 +107,36 @@ class Answers:
                 rankings = await self._ranked(request, groups)
                 return Response(await asyncio.to_thread(wire.encode_rankings, rankings), media_type=TYPE)
             except RankkitError as error:
-                return json_answer(to_json(error_fields(error, self.served.name)), 422)
+                return json_answer(error_fields(error, self.served.name), 422)
+
+    async def score(self, request: Request) -> Response:
+        """Scores and ranks of images in JSON; images of one prompt are one group."""
+        length = self._announced(request)
+        prepared = self.served.prepared
+        with self._admitted(length):
+            body = await self._body(request, length)
+            async with self._decoders:
+                asked = await asyncio.to_thread(read, body, prepared.kind, prepared.needs_prompt, self.limit)
+            try:
+                rankings = await self._judged(request, asked.groups) if asked.groups else []
+            except RunStopped as error:
+                return json_answer(error_fields(error, self.served.name), 503)
+        about = prepared.identity
+        return json_answer(asdict(asked.answer(rankings, about.ranker, about.version)))
+
+    async def _judged(self, request: Request, groups: Sequence[Group]) -> list[Ranking]:
+        """Rankings of groups; where the ranker raises, the group that fails alone abstains.
+
+        Raises `RunStopped` where the ranker cannot go on.
+        """
+        try:
+            return await self._ranked(request, groups)
+        except RunStopped:
+            raise
+        except RankkitError as error:
+            if len(groups) == 1:
+                return [abstention(groups[0], str(error), self.served.prepared.kind)]
+        return [ranking for group in groups for ranking in await self._judged(request, [group])]
 
     async def _ranked(self, request: Request, groups: Sequence[Group]) -> list[Ranking]:
         """Rankings of groups when their turn has come.
@@ -144,36 +195,3 @@ class Answers:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         return body
-
-
-def json_answer(body: bytes, status: int = 200) -> Response:
-    """An answer in JSON."""
-    return Response(body, status, media_type="application/json")
-
-
-async def refused(request: Request, error: Exception) -> Response:
-    """Say why a request is refused."""
-    assert isinstance(error, Refused)
-    body = to_json({"error": str(error), "type": "RankkitError"})
-    return Response(body, error.status, error.headers, "application/json")
-
-
-async def no_such_place(request: Request, error: Exception) -> Response:
-    """Say what there is instead of the path or method that was asked for."""
-    assert isinstance(error, HTTPException)
-    why = (
-        f"{request.url.path} does not take {request.method}"
-        if error.status_code == 405
-        else f"there is no {request.url.path} here; GET / says who is served, POST /rank ranks"
-    )
-    return await refused(request, Refused(error.status_code, why, error.headers))
-
-
-async def gone(request: Request, error: Exception) -> Response:
-    """Nobody will read this."""
-    return Response(status_code=408)
-
-
-async def broken(request: Request, error: Exception) -> Response:
-    """Say that this server made a mistake; it is told on stderr."""
-    return await refused(request, Refused(500, "this server made a mistake, which it told on its stderr"))

@@ -291,8 +291,8 @@ def test_what_is_under_way_is_answered_before_the_server_ends(ending, tmp_path):
 
 @pytest.mark.parametrize("package", ["uvicorn", "starlette"])
 def test_without_the_web_packages_serve_says_how_to_get_them(package, monkeypatch):
-    for name in ("rankkit.serving.app", "rankkit.serving.connection"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ("app", "connection", "replies"):
+        monkeypatch.delitem(sys.modules, f"rankkit.serving.{name}", raising=False)
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
