@@ -1,6 +1,6 @@
 """rankkit orders images by any preference anyone can express, behind one method: ``Ranker.rank(groups)``."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rankkit.core.panel import lexicographic, mean_rank
 from rankkit.core.rankers import Pairwise, Pointwise, build, pairwise, pointwise
@@ -8,6 +8,10 @@ from rankkit.core.types import Group, Ranker, Ranking, Scored
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, RunStopped, UsageError
 from rankkit.registry.catalog import installed
 from rankkit.registry.load import load, load_here
+
+if TYPE_CHECKING:
+    from rankkit.choose.score import best_of, score
+    from rankkit.choose.scores import Scores
 
 __all__ = [
     "BadOption",
@@ -20,8 +24,10 @@ __all__ = [
     "RankkitError",
     "RunStopped",
     "Scored",
+    "Scores",
     "UsageError",
     "__version__",
+    "best_of",
     "build",
     "installed",
     "lexicographic",
@@ -30,13 +36,22 @@ __all__ = [
     "mean_rank",
     "pairwise",
     "pointwise",
+    "score",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """``__version__`` is read from the installed distribution when it is asked for."""
+    """The version, which is read from the installed distribution, and the names that few programs need."""
     if name == "__version__":
         from rankkit.core.version import installed_version
 
         return installed_version()
+    if name == "Scores":
+        from rankkit.choose.scores import Scores
+
+        return Scores
+    if name in ("best_of", "score"):
+        from rankkit.choose import score as functions
+
+        return getattr(functions, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

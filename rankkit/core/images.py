@@ -5,6 +5,7 @@ Every source and every command goes through `decode`; nothing else in rankkit op
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import importlib.util
@@ -178,6 +179,13 @@ def suffix_of(data: bytes) -> str:
         return ".jpg"
     known = (suffix for suffix, name in Image.registered_extensions().items() if name == kind)
     return next((suffix for suffix in known if suffix in SUFFIXES), "")
+
+
+def data_uri(image: Image.Image) -> str:
+    """A small RGB image as a JPEG data URI."""
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=84, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def content_hash(image: Image.Image) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from PIL import Image
 
-from rankkit.core.images import decode, fingerprint, read
+from rankkit.core.images import data_uri, decode, fingerprint, read
 from rankkit.io.rows import locate
 
 
@@ -43,13 +41,6 @@ def thumbnail_of(name: str, beside: str | os.PathLike[str], size: int) -> Thumbn
     small = decoded.image
     small.thumbnail((size, size), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return Thumbnail(data_uri(small), small.width, small.height, None, fingerprint(data))
-
-
-def data_uri(image: Image.Image) -> str:
-    """A small RGB image as a JPEG data URI."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=84, optimize=True)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
 def changed(now: Thumbnail, then: Iterable[str]) -> bool:
