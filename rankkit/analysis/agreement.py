@@ -104,7 +104,7 @@ class _Score:
 
 
 class Tally:
-    """The sums of a run.
+    """Counts won pairs, ties, abstentions and rank correlations of every ranker, entry by entry.
 
     `humans` says whether their choices are rankings, to be correlated like a ranker's.
     """

@@ -1,7 +1,4 @@
-"""Two folders, image against image.
-
-How often A's image is preferred to B's, and whether that could be chance.
-"""
+"""How often the images of one folder are preferred to those of another, and whether that could be chance."""
 
 from __future__ import annotations
 
@@ -84,7 +81,7 @@ def compare(
     progress: Callable[[int], None] = lambda count: None,
     say: Callable[[str], object] = lambda text: None,
 ) -> list[Comparison]:
-    """Show each ranker every pair as a group of two.
+    """Win rates of A over B by each ranker, which sees every pair as a group of two.
 
     An image that cannot be read, or an abstention, is a failed pair, not a tie. `say` is told of a ranker
     that images do not matter to.

@@ -143,7 +143,7 @@ class Prompt:
 
 @dataclass
 class Results:
-    """All that the rows say."""
+    """What rows say: rankers with their options (`columns`), and prompts with candidates and scores."""
 
     columns: list[Column]
     prompts: list[Prompt]

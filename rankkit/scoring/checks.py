@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from rankkit.io.prompts.imagefolder import STEMS
 from rankkit.io.rows import locate
 from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import Plan
+
+TILE = re.compile(r"#\d+$")  # at the end of the name of one image of a grid
 
 
 def check_output(output: Path, surveys: Sequence[Survey]) -> None:
@@ -53,7 +56,8 @@ def is_gone(image: str, *, roots: Sequence[Root], beside: Path) -> bool:
 
     An image in an archive, or below a folder that may not be read, is not known to be gone.
     """
-    if not any(_below(image, root) for root in roots) or locate(image, beside) is not None:
+    file = TILE.sub("", image)
+    if not any(_below(image, root) for root in roots) or locate(image, beside) or locate(file, beside):
         return False
     found = next((parent for parent in Path(image).parents if parent.exists()), Path())
     return found.is_dir() and os.access(found, os.X_OK)

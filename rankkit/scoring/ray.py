@@ -1,4 +1,4 @@
-"""The same loop over a Ray Data pipeline.
+"""Scoring on a Ray cluster, as a Ray Data pipeline.
 
 Each worker builds its own rankers and scores chunks as `scoring.local` does.
 """

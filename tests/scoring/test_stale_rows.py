@@ -8,8 +8,11 @@ from score_runs import LISTWISE, by_name, folder, keyed, rows, run, save_image, 
 from rankkit.analysis import leaderboard
 from rankkit.errors import UsageError
 from rankkit.io.formats import all_rows, read_rows
+from rankkit.io.prompts import survey
 from rankkit.io.rows import why_stale
+from rankkit.registry.load import prepare
 from rankkit.report.build import read_results
+from rankkit.scoring import engine
 
 
 @pytest.fixture
@@ -155,6 +158,15 @@ def test_images_in_an_archive_and_below_a_folder_that_may_not_be_read_are_not_ta
     score("d", "contrast", "o.jsonl")
     assert score("d", "contrast", "o.jsonl").stale == 0
     assert "m.png" in by_name(rows("o.jsonl"))
+
+
+def test_an_image_of_a_grid_is_there_as_long_as_its_file_is(place):
+    surveys = survey(["d"], grid=(2, 1))
+    engine.score(surveys, [prepare("contrast")], place / "o.jsonl")
+    assert score("d", "contrast", "o.jsonl").stale == 0 and len(rows("o.jsonl")) == 6
+    (place / "d" / "b.png").unlink()
+    captions(a="a red apple")
+    assert score("d", "contrast", "o.jsonl").stale == 3
 
 
 def test_a_detail_of_a_rankers_own_by_that_name_makes_no_row_stale(place):
