@@ -17,9 +17,20 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What text does not hold, though every coding can write it.
-CONTROLS = frozenset(range(32)) - {9, 10, 11, 12, 13, 27, 28, 29, 30, 31}
+CONTROLS = re.compile("[\x00-\x08\x0e-\x1a]")  # what text does not hold, though every coding can write it
 HIGH, HIGH_RUNS = re.compile(rb"[\x80-\xff]+"), re.compile(rb"[\x80-\xff]{3,}")
+# What Windows-1252 makes of other codings: signs that no caption holds, a sign between two letters, quotation
+# marks that open or close on the wrong side, and the letters of Central Europe.
+UNLIKELY = re.compile(
+    rb"[\x83\x86\x87\x88\x98\xa4\xa6\xa8\xac\xaf\xb6\xb8]"
+    rb"|[A-Za-z\xc0-\xff][\xa1-\xb6\xb8-\xbf][A-Za-z\xc0-\xff]"
+    rb"|(?:^|[\s,])\x94(?=[A-Za-z])|[A-Za-z]\x93"
+)
+CENTRAL, WESTERN = (
+    re.compile(rb"[\x8a\x8e\x9a\x9e]"),
+    re.compile(rb"[\xc8\xcc\xd8\xd9\xd2\xe8\xec\xf8\xf9\xf2]"),
+)
+POINTER = b"version https://git-lfs.github.com/spec/"
 CHUNK = 2**20
 
 
@@ -46,6 +57,8 @@ def open_text(path: str | os.PathLike[str]) -> tuple[TextIO, str]:
 
 def _coding(file: io.BufferedReader | io.BytesIO) -> str:
     start = file.read(CHUNK)
+    if start.startswith(POINTER):
+        raise ValueError("it is a pointer of Git LFS and not the file itself; run git lfs pull")
     for mark, coding in MARKS:
         if start.startswith(mark):
             return _checked(start, file, coding)
@@ -69,7 +82,8 @@ def _checked(start: bytes, file: io.BufferedReader | io.BytesIO, coding: str) ->
             text = decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             raise ValueError(f"it is not text in {coding} ({error.reason})") from None
-        if coding.startswith("utf-16") and not CONTROLS.isdisjoint(map(ord, text)):
+        allowed = 0 if coding.startswith("utf-16") else len(text) / 5
+        if len(CONTROLS.findall(text)) > allowed:  # Cyrillic in UTF-16 may be valid UTF-8
             raise ValueError("it is not text: it holds control characters")
         if not piece:
             return coding
@@ -81,15 +95,18 @@ def _windows(file: io.BufferedReader | io.BytesIO, reason: str) -> str:
     they stand alone; in Chinese, Japanese and Cyrillic codings they follow each other.
     """
     count = high = together = 0
+    doubtful = central = western = False
     while piece := file.read(CHUNK):
         try:
             text = piece.decode("cp1252")
         except UnicodeDecodeError:
             raise ValueError(f"{reason}, nor in Windows-1252; save it as UTF-8") from None
-        if not CONTROLS.isdisjoint(map(ord, text)):
+        if CONTROLS.search(text):
             raise ValueError("it is not text: it holds control characters")
         count, high = count + len(piece), high + sum(map(len, HIGH.findall(piece)))
         together += sum(map(len, HIGH_RUNS.findall(piece)))
-    if high > count / 3 or together > high / 2:
+        doubtful = doubtful or UNLIKELY.search(piece) is not None
+        central, western = central or bool(CENTRAL.search(piece)), western or bool(WESTERN.search(piece))
+    if high > count / 3 or together > high / 2 or doubtful or (central and western):
         raise ValueError(f"{reason}, nor likely in Windows-1252; save it as UTF-8")
     return "cp1252"

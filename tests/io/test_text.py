@@ -58,3 +58,40 @@ def test_a_bad_byte_at_the_end_of_a_long_file_is_known_when_it_is_opened(tmp_pat
     file, coding = open_text(tmp_path / "a.txt")
     with file:
         assert coding == "cp1252" and file.read().endswith("é")
+
+
+@pytest.mark.parametrize(
+    ("text", "coding"),
+    [
+        ("a cat, 猫", "shift-jis"),
+        ("a photo of ёж in snow, very detailed", "cp1251"),
+        ("kočka na střeše, žluté auto", "cp1250"),
+        ("a house, żółty dom", "cp1250"),
+        ("красное яблоко", "utf-16-be"),
+        ("красное яблоко", "utf-16-le"),
+    ],
+)
+def test_a_few_letters_of_another_coding_are_not_taken_for_windows_1252_nor_for_utf_8(text, coding):
+    with pytest.raises(ValueError, match="save it as UTF-8|control characters"):
+        decode_text(text.encode(coding))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ein süßes Kätzchen",
+        "l’œuvre à 5 €",
+        "“Não”, ¿qué? 20°C, 5 m²",
+        "en grøn sø",
+        "paral·lel",
+        "a boat at Ærø",
+    ],
+)
+def test_western_european_captions_are_still_read_as_windows_1252(text):
+    assert decode_text(text.encode("cp1252")) == (text, "cp1252")
+
+
+def test_a_pointer_of_git_lfs_is_not_the_text_of_the_file():
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"
+    with pytest.raises(ValueError, match="git lfs pull"):
+        decode_text(pointer)

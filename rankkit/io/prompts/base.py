@@ -17,6 +17,7 @@ from rankkit.core.images import SUFFIXES, read
 from rankkit.io.cells import read_cell
 
 FILLED = "--prompt"
+JUNK = "__MACOSX"  # a folder of what macOS keeps of files, called as they are
 
 Tile = tuple[int, int, int]  # number, counted along the rows from 0, columns and rows of the grid
 
@@ -125,10 +126,12 @@ class Root:
             yield from _walk(str(self.path), "", set())
 
     def files_below(self, wanted: Callable[[str], bool]) -> list[Path]:
-        """The files below whose names are wanted, folder by folder; hidden ones are left out."""
+        """The files below whose names are wanted, folder by folder; hidden ones are left out, and what macOS
+        puts beside them into archives.
+        """
         found = []
         for folder, folders, names in [] if self.files else os.walk(self.path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name != JUNK)
             found += [
                 Path(folder, name) for name in sorted(names) if wanted(name) and not name.startswith(".")
             ]
@@ -201,7 +204,7 @@ def _walk(base: str, relative: str, seen: set[str]) -> Iterator[Place]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name == "__MACOSX":
+                if entry.name.startswith(".") or entry.name == JUNK:
                     continue
                 if _is_folder(entry):
                     deeper.append(entry.name)

@@ -24,6 +24,10 @@ from rankkit.io.text import decode_text
 PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw")
 NOTHING = ("nan", "none", "null", "<na>")  # what programs write into a cell that is empty
 LONGEST = 2**20  # bytes of a text file
+BLANK = "\ufeff\u200b\u200c\u200d\u2060\u00ad"  # characters without width: alone they are no text
+BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
+PAGE = re.compile(r"<(?:!doctype\s|html\b|\?xml\b)", re.IGNORECASE)
+NUMBERS = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?(?:\s+|$)){5,}")
 OPTIONS = re.compile(r"\s--[a-z]{1,12}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
 
 Captions = Literal["first", "random", "all"]
@@ -45,9 +49,11 @@ def answer_in(value: Any) -> Answer:
 
 
 def _of_text(text: str) -> Answer:
-    text = text.strip()
+    text = text.strip().strip(BLANK).strip()
     if not text or text.lower() in NOTHING:
         return Answer(why="is empty")
+    if BYTES.fullmatch(text):
+        return Answer(why="is bytes that were made text, not text")
     if text[0] in "[{" and len(text) < 2**16:  # a list or an object that was made text: by repr, or as JSON
         value = _literal(text)
         if isinstance(value, (list, tuple, dict)) and not _emphasis(value):
@@ -104,19 +110,31 @@ def answer_in_bytes(name: str, data: bytes) -> Answer:
 
 def answer_in_text(text: str, name: str) -> Answer:
     """The same of its text; `name` is what the file is called."""
-    if not text:
-        return Answer(why=f"{name} is empty")
+    text = text.replace("\ufeff", "").strip().strip(BLANK).strip()
+    whole = _of_text(text)
+    listed = bool(whole.texts) and whole.texts != (text,)
     if as_json(text) is not None:
         found = read_texts({"parameters": text}) or read_texts({"prompt": text})
         if found is None:
-            return Answer(why=f"{name} holds JSON of no known program")
+            return whole if listed else Answer(why=f"{name} holds JSON of no known program")
+    elif why := whole.why or _no_caption(text):
+        return Answer(why=f"{name} {why}")
+    elif listed:
+        return whole
+    else:
+        found = parse_parameters(text)
+    if found is not None:
         return Answer(
             (found.prompt,) if found.prompt else (), found.why or "its prompt is empty", syntax=True
         )
-    found = parse_parameters(text)
-    if found is not None:
-        return Answer((found.prompt,) if found.prompt else (), "its prompt is empty", syntax=True)
     return Answer(tuple(dict.fromkeys(lines(text))))
+
+
+def _no_caption(text: str) -> str:
+    if PAGE.match(text):
+        return "is a web page or XML, not text"
+    numbers = all(map(NUMBERS.fullmatch, lines(text)))
+    return "holds numbers and no words, as detectors write them" if numbers else ""
 
 
 def lines(text: str) -> list[str]:
