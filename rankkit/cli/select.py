@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -90,10 +91,11 @@ def select(
     Several rankers are combined by mean rank. Images that abstained are never chosen; ties go by name.
     """
     from rankkit.choose.select.candidates import read_pool
-    from rankkit.choose.select.near import NearTests
+    from rankkit.choose.select.near import NearDuplicates
     from rankkit.choose.select.rule import Rule
     from rankkit.choose.select.rule import select as choose
     from rankkit.choose.select.whereabouts import Whereabouts
+    from rankkit.cli.progress import progress
 
     do = not results().isatty() if yes is None else yes
     actions = {"copy": copy, "link": link, "move": move, "list": listed or null, "xmp": xmp, "undo": undo}
@@ -108,9 +110,10 @@ def select(
     rule = Rule(top, share, above, below)
     pool = read_pool(files, ranker or (), per.value if per else None)
     whereabouts = Whereabouts()
-    near = NearTests(whereabouts, within) if distinct else None
-    found = choose(pool, rule, near)
-    _say(found, near.unread if near else 0)
+    with progress(sum(map(len, pool.parts.values())) if distinct else 0, "images") as advance:
+        near = NearDuplicates(whereabouts, within, advance)
+        found = choose(pool, rule, near if distinct else None)
+    _say(found, near.unread)
     say_left_out(pool.left_out)
     if html is not None:
         _write_sheet(found, html, files)
@@ -182,8 +185,15 @@ def _list(found: Selection, null: bool, whereabouts: Whereabouts) -> None:
     gone = sum(not whereabouts.is_there(each) for each in chosen)
     if gone:
         say(f"{gone} of them {'is' if gone == 1 else 'are'} not there now")
-    for path in dict.fromkeys(each.path or each.image for each in chosen):
-        print(path if null else one_line(path), end="\0" if null else "\n", file=results())
+    paths = dict.fromkeys(each.path or each.image for each in chosen)
+    if results().isatty() and not null:
+        for path in paths:
+            print_result(one_line(path))
+        return
+    results().flush()
+    for path in paths:  # bytes: a path is what it is, whatever the locale and its characters
+        results().buffer.write(os.fsencode(path) + (b"\0" if null else b"\n"))
+    results().buffer.flush()
 
 
 def _rate(found: Selection, stars: int | None, whereabouts: Whereabouts, do: bool) -> None:

@@ -215,7 +215,15 @@ def test_moved_images_are_put_back_first(place):
 
 def test_images_that_are_gone_are_named(place):
     Path("in/cats/b.png").unlink()
-    refused(place, r"in/cats/b.png of the chosen is not there")
+    refused(place, r"in/cats/b.png of the chosen cannot be read")
+
+
+def test_images_that_were_changed_after_they_were_scored_are_named(place):
+    score_images("in", "sharpness", place / "scored.jsonl")
+    save_image(place / "in/cats/b.png", 55)
+    refused(
+        place, r"in/cats/b.png of the chosen changed after it was scored", files="scored.jsonl", share=1.0
+    )
 
 
 def test_names_that_differ_only_by_case_are_refused(tmp_path, monkeypatch):

@@ -119,8 +119,9 @@ def test_without_scores_nothing_is_done(tmp_path):
 
 
 def test_names_of_any_kind_reach_xargs(tmp_path):
-    name = "in/a b\n'ü.png"
+    name = "in/a b\n'ü\u200d\xa0.png"
     images_and_rows(tmp_path, {name: 1.0})
     done = select(tmp_path, "--top", "1", "-0")
     assert done.stdout == f"{name}\0"
+    assert select(tmp_path, "--top", "1").stdout == f"{name}\n"
     assert Path(tmp_path, name).exists() and sys.getfilesystemencoding() == "utf-8"

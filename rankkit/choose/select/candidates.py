@@ -27,7 +27,8 @@ class Candidate:
 
     `image` is its name in the rows, `beside` the row file that names it, `path` the file where there is one.
     `score` is what it is chosen by: that of the one ranker, else the weighted mean rank in [0, 1] within its
-    part; NaN where a ranker abstained, for the `reason`. `scores` are those of each ranker.
+    part; NaN where a ranker abstained, for the `reason`. `scores` are those of each ranker, `digests` the
+    sha256 of what they saw, where their rows say it.
     """
 
     image: str
@@ -38,6 +39,7 @@ class Candidate:
     reason: str
     beside: str
     path: str | None
+    digests: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,12 @@ class Pool:
 
 @dataclass(slots=True)
 class _Image:
-    """What all rows say of one image under one prompt, by ranker: score, group and reason."""
+    """What all rows say of one image under one prompt, by ranker: score, group, reason and digest."""
 
     row: Row
     beside: str
     path: str | None
-    verdicts: dict[Column, tuple[float, str, str]] = field(default_factory=dict)
+    verdicts: dict[Column, tuple[float, str, str, str]] = field(default_factory=dict)
 
 
 def read_pool(
@@ -125,7 +127,7 @@ def _by_image(
         image = images.setdefault(identity, _Image(row, beside, path))
         score = math.nan if row["score"] is None else row["score"]
         column.pointwise &= row["kind"] == "pointwise" or math.isnan(score)
-        verdict = score, row["group"], row["error"] or ""
+        verdict = score, row["group"], row["error"] or "", row["sha256"]
         known = image.verdicts.setdefault(column, verdict)
         if known[0] != score and not (math.isnan(known[0]) and math.isnan(score)):
             raise BadRows(
@@ -166,7 +168,7 @@ def _check_comparable(name: str, part: Sequence[_Image], members: Members, per: 
 
 def _candidates(name: str, part: Sequence[_Image], members: Members) -> list[Candidate]:
     """The images of a part with the score that decides; several rankers are combined by mean rank."""
-    silent = {column: (math.nan, "", NO_ROW.format(column.label)) for column, _ in members}
+    silent = {column: (math.nan, "", NO_ROW.format(column.label), "") for column, _ in members}
     verdicts = [[image.verdicts.get(column, silent[column]) for column, _ in members] for image in part]
     labels = [column.label for column, _ in members]
     scores = {label: [found[i][0] for found in verdicts] for i, label in enumerate(labels)}
@@ -181,11 +183,12 @@ def _candidates(name: str, part: Sequence[_Image], members: Members) -> list[Can
             {label: found[0] for label, found in zip(labels, each, strict=True)},
             "; ".join(
                 f"{label}: {reason or 'abstained'}"
-                for label, (value, _, reason) in zip(labels, each, strict=True)
+                for label, (value, _, reason, _) in zip(labels, each, strict=True)
                 if math.isnan(value)
             ),
             image.beside,
             image.path,
+            frozenset(found[3] for found in each if found[3]),
         )
         for image, each, score in zip(part, verdicts, decisive, strict=True)
     ]

@@ -6,6 +6,7 @@ That says nothing of flat images and of colours, so the mean colour is compared 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from rankkit.choose.select.candidates import Candidate
-from rankkit.choose.select.rule import IsNear
 from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.core.images import decode
+from rankkit.core.prefetch import prefetch
 
 BITS = (
     8  # of 64; copies at half size, JPEG quality 30 or cropped by 1 % differ in 0 to 7, other seeds in 11 up
@@ -38,31 +39,37 @@ def signature(image: Image.Image) -> Signature:
     return Signature((grey[:, 1:] > grey[:, :-1]).ravel(), np.asarray(small, dtype=np.float64).mean((0, 1)))
 
 
-class NearTests:
-    """A fresh test of nearness for each part; `unread` images could not be decoded, and are near to none."""
+class NearDuplicates:
+    """Tells which images nearly equal a better one; `unread` ones could not be decoded, and are near to none.
 
-    def __init__(self, whereabouts: Whereabouts, within: int = BITS) -> None:
+    `within`: the most bits in which near-duplicates differ. `advance` is called with 1 for each image read.
+    """
+
+    def __init__(
+        self,
+        whereabouts: Whereabouts,
+        within: int = BITS,
+        advance: Callable[[int], object] = lambda count: None,
+    ) -> None:
         self.unread = 0
-        self._whereabouts, self._within = whereabouts, within
+        self._whereabouts, self._within, self._advance = whereabouts, within, advance
 
-    def __call__(self) -> IsNear:
-        """A test that remembers what it let pass."""
+    def __call__(self, candidates: Sequence[Candidate]) -> Iterator[bool]:
+        """Of each candidate, best first, whether it is near one before that is not; read ahead in threads."""
         bits, colours = np.empty((0, 64), np.bool_), np.empty((0, 3))
-
-        def is_near(candidate: Candidate) -> bool:
-            nonlocal bits, colours
-            data = self._whereabouts.read(candidate)
-            image = decode(data).image if isinstance(data, bytes) else None
-            if image is None:
+        for _, found in prefetch(candidates, self._signature):
+            self._advance(1)
+            if found is None:
                 self.unread += 1
-                return False
-            found = signature(image)
-            differ = (bits != found.bits).sum(1)
-            if np.any(
-                (differ <= self._within) & (np.abs(colours - found.colour).max(1, initial=0) <= COLOUR)
-            ):
-                return True
-            bits, colours = np.vstack((bits, found.bits)), np.vstack((colours, found.colour))
-            return False
+                yield False
+                continue
+            alike = (bits != found.bits).sum(1) <= self._within
+            near = bool(np.any(alike & (np.abs(colours - found.colour).max(1, initial=0) <= COLOUR)))
+            if not near:
+                bits, colours = np.vstack((bits, found.bits)), np.vstack((colours, found.colour))
+            yield near
 
-        return is_near
+    def _signature(self, candidate: Candidate) -> Signature | None:
+        data = self._whereabouts.read(candidate)
+        image = decode(data).image if isinstance(data, bytes) else None
+        return None if image is None else signature(image)

@@ -15,7 +15,8 @@ from typing import Any, Literal
 from rankkit.choose.select.candidates import Candidate
 from rankkit.choose.select.rule import Chosen, Selection
 from rankkit.choose.select.whereabouts import Whereabouts
-from rankkit.core.images import suffix_of
+from rankkit.core.images import fingerprint, suffix_of
+from rankkit.core.prefetch import prefetch
 from rankkit.core.text import plain
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.prompts.base import Item, is_image
@@ -70,7 +71,7 @@ def plan(selection: Selection, action: Action, target: Path, whereabouts: Wherea
     collide, a target that is not ours to fill, and a disk without room.
     """
     chosen = selection.chosen
-    check_present([each.candidate for each in chosen], whereabouts)
+    check_images([each.candidate for each in chosen], whereabouts)
     replaces = _check_target(target, action)
     places = (_place(each, whereabouts) for part in selection.pool.parts.values() for each in part)
     common = _common_folder(place for place in places if place is not None)
@@ -88,13 +89,21 @@ def plan(selection: Selection, action: Action, target: Path, whereabouts: Wherea
     return found
 
 
-def check_present(candidates: Sequence[Candidate], whereabouts: Whereabouts) -> None:
-    """Raise `RankkitError` with the names of images that are not where their rows say."""
-    if gone := [each for each in candidates if not whereabouts.is_there(each)]:
+def check_images(candidates: Sequence[Candidate], whereabouts: Whereabouts) -> None:
+    """Raise `RankkitError` with the names of images that are gone, or changed after they were scored."""
+    gone, others = [], []
+    for candidate, data in prefetch(candidates, whereabouts.read):
+        if isinstance(data, str):
+            gone.append(candidate)
+        elif candidate.digests - {fingerprint(data)}:
+            others.append(candidate)
+    if gone:
         raise RankkitError(
-            f"{_several(gone)} of the chosen {'is' if len(gone) == 1 else 'are'} not there; run this where "
-            f"the images were scored, or score again, which leaves out what is gone"
+            f"{_several(gone)} of the chosen cannot be read; run this where the images were scored, or score "
+            f"again, which leaves out what is gone"
         )
+    if others:
+        raise RankkitError(f"{_several(others)} of the chosen changed after it was scored; score again")
 
 
 def _place(candidate: Candidate, whereabouts: Whereabouts) -> _Place | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 from rankkit.choose.select.candidates import Candidate, Pool
 from rankkit.core.types import ranks
@@ -84,13 +85,14 @@ class Selection:
         return self.scored + self.abstained
 
 
-IsNear = Callable[[Candidate], bool]  # asked from the best down: whether it nearly equals one chosen before
+# of each candidate of a part, best first, whether it nearly equals one before that does not
+AreNear = Callable[[Sequence[Candidate]], Iterator[bool]]
 
 
-def select(pool: Pool, rule: Rule, is_near: Callable[[], IsNear] | None = None) -> Selection:
+def select(pool: Pool, rule: Rule, are_near: AreNear | None = None) -> Selection:
     """Choose from each part by (score, name), the best first; an image that abstained is never chosen.
 
-    `is_near` gives a fresh test for each part; what it finds near a better one is passed over for the next.
+    What `are_near` finds near a better image is passed over for the next; it is asked no further than needed.
     Raises `UsageError` for a bound on scores that have no common scale.
     """
     if (rule.above is not None or rule.below is not None) and not pool.scale:
@@ -108,7 +110,7 @@ def select(pool: Pool, rule: Rule, is_near: Callable[[], IsNear] | None = None) 
         found.scored += len(order)
         places = ranks([candidate.score for candidate in order])
         ranked = [Chosen(each, place, len(order)) for each, place in zip(order, places, strict=True)]
-        _choose(found, name, ranked, rule, is_near() if is_near else None)
+        _choose(found, name, ranked, rule, are_near)
     return found
 
 
@@ -118,19 +120,18 @@ def ordered(part: Sequence[Candidate]) -> list[Candidate]:
     return sorted(scored, key=lambda candidate: (-candidate.score, candidate.image))
 
 
-def _choose(found: Selection, name: str, ranked: list[Chosen], rule: Rule, is_near: IsNear | None) -> None:
+def _choose(found: Selection, name: str, ranked: list[Chosen], rule: Rule, are_near: AreNear | None) -> None:
     room = rule.room(len(ranked))
     fit = [each for each in ranked if rule.admits(each.candidate.score)]
-    last: Chosen | None = None
+    near = are_near([each.candidate for each in fit]) if are_near else repeat(False)
     for at, each in enumerate(fit):
-        if not room:
-            assert last is not None
-            equal = sum(other.candidate.score == last.candidate.score for other in fit[at:])
-            if equal:
-                found.ties[name] = equal
-            return
-        if is_near is not None and is_near(each.candidate):
+        if next(near):
             found.near += 1
             continue
         found.chosen.append(each)
-        room, last = room - 1, each
+        room -= 1
+        if not room:
+            equal = sum(other.candidate.score == each.candidate.score for other in fit[at + 1 :])
+            if equal:
+                found.ties[name] = equal
+            return

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from rankkit.choose.select.plan import check_present
+from rankkit.choose.select.plan import check_images
 from rankkit.choose.select.rule import Selection
 from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.errors import RankkitError, UsageError
@@ -35,7 +35,7 @@ def ratings(selection: Selection, whereabouts: Whereabouts, stars: int | None = 
     """
     if stars is not None and not 0 <= stars <= MOST:
         raise UsageError(f"--stars is {stars}; a rating is 0 to {MOST}")
-    check_present([each.candidate for each in selection.chosen], whereabouts)
+    check_images([each.candidate for each in selection.chosen], whereabouts)
     found: dict[Path, int] = {}
     for each in selection.chosen:
         if each.candidate.path is None:
