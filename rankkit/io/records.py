@@ -74,19 +74,33 @@ def _lines(file: TextIO) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(file, 1):
         if line.strip():
             try:
-                value = json.loads(line)
+                value = json.loads(line, object_pairs_hook=once)
             except ValueError as error:
                 raise ValueError(f"line {number} is not JSON ({error})") from None
             yield number, value
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object in which no name has two values: which one is meant would be a guess. Raises
+    ValueError.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        for name, value in pairs:
+            if found[name] != value and (found[name] == found[name] or value == value):
+                raise ValueError(f"an object has two values of {name!r}")
+    return found
+
+
 def json_elements(file: TextIO) -> Iterator[tuple[int, Any]]:
     """The elements of a JSON array, numbered from 1."""
-    decoder, between = json.JSONDecoder(), re.compile(r"[\s,]*")
+    decoder, between = json.JSONDecoder(object_pairs_hook=once), re.compile(r"[\s,]*")
     text, at, number = file.read(CHUNK).lstrip(), 1, 1
     while True:
         at = between.match(text, at).end()  # type: ignore[union-attr]  # the pattern matches anything
         if text.startswith("]", at):
+            if (text[at + 1 :] + file.read(CHUNK)).strip():
+                raise ValueError(f"more follows the end of the list, after entry {number - 1}")
             return
         try:
             value, at = decoder.raw_decode(text, at)
