@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from enum import Enum
@@ -71,6 +72,10 @@ def score(
         typer.Option("--prune", help="Drop rows of images that are gone or whose prompt has changed since."),
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when any image abstained.")] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes for rankers that are plain functions; by default one per core."),
+    ] = None,
     engine: Annotated[Engine, typer.Option(help="Score here, or on a Ray cluster.")] = Engine.local,
 ) -> None:
     """Score every image with every ranker, or continue an earlier run.
@@ -103,6 +108,7 @@ def score(
             overwrite=overwrite,
             prune=prune,
             engine=engine.value,
+            workers=workers or cores(),
             say=say,
             progress=progress,
         )
@@ -119,6 +125,11 @@ def score(
         )
     if outcome.abstained:
         raise typer.Exit(1 if strict else 3)
+
+
+def cores() -> int:
+    """How many cores this program may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _print_rows(rows: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -35,7 +36,8 @@ class Prepared:
     `identity` is what its rows will say: the version of the distribution and what the ranker states beside
     it, before it is built. `independent` says that an image can be scored without the others of its group, so
     that a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
-    combined when the group is complete.
+    combined when the group is complete. `plain` says that it is a function of the image which is found by its
+    spec in any process, without a device or a state of its own.
     """
 
     spec: str
@@ -44,6 +46,7 @@ class Prepared:
     needs_prompt: bool
     load: Callable[[], Ranker]
     independent: bool
+    plain: bool = False
 
 
 def load(spec: str, /, **options: Any) -> Ranker:
@@ -93,6 +96,7 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], local_on
         any(part.needs_prompt for part in parts.values()),
         lambda: mean_rank({name: part.load() for name, part in parts.items()}, weights),
         all(part.independent for part in parts.values()),
+        all(part.plain for part in parts.values()),
     )
 
 
@@ -126,7 +130,9 @@ def _prepare_target(spec: Spec, target: Any, version: str, options: Mapping[str,
             raise BrokenRanker(f"{spec.text} cannot be built: {describe(error)}") from error
 
     identity = Identity(spec.name, f"{version}+{stated}" if stated else version, given)
-    return Prepared(spec.text, identity, kind, needs_prompt(target), build_it, kind == "pointwise")
+    independent = kind == "pointwise"
+    plain = independent and inspect.isfunction(target) and "device" not in given and not options
+    return Prepared(spec.text, identity, kind, needs_prompt(target), build_it, independent, plain)
 
 
 def _registered(name: str) -> tuple[Any, str]:

@@ -123,10 +123,32 @@ def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[Dec
         yield chunk
 
 
-def score_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker]) -> list[tuple[Key, Row]]:
+def in_chunks(works: Iterator[Work], whole: bool = False) -> Iterator[list[Work]]:
+    """Works in lists of about `CHUNK`; with `whole`, groups are never split."""
+    chunk: list[Work] = []
+    for work in works:
+        split = not whole or chunk[-1:] == [] or chunk[-1].key[0] != work.key[0]
+        if len(chunk) >= CHUNK and split:
+            yield chunk
+            chunk = []
+        chunk.append(work)
+    if chunk:
+        yield chunk
+
+
+def abstentions(work: Work, rankers: Sequence[Prepared], reason: str) -> list[tuple[Key, Row]]:
+    """The rows of an image that no ranker could be shown."""
+    candidate = DecodedImage(work, digest_of(work.item.read()), images.Decoded(None, reason))
+    found = ((rankers[i], _one_abstention(rankers[i], reason)) for i in work.wanted)
+    return [(work.key, _row(candidate, ranker, verdict, 0)) for ranker, verdict in found]
+
+
+def score_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker | None]) -> list[tuple[Key, Row]]:
     """The rows of a chunk by every ranker that wants it. A failure of the ranker is a row with its reason."""
     found: list[tuple[Key, Row]] = []
     for i, ranker in enumerate(rankers):
+        if ranker is None:
+            continue
         for candidate, verdict, place in _rankings(
             [candidate for candidate in chunk if i in candidate.work.wanted], ranker
         ):

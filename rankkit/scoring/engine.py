@@ -32,6 +32,8 @@ from rankkit.scoring.pending import unranked, unscored
 from rankkit.scoring.plan import Key
 from rankkit.testing.deaf import DeafWatch
 
+WORTH_WORKERS = 256  # images for which it pays to start processes
+Run = Callable[[Iterator[Work], Sequence[Prepared], bool], Iterator[list[tuple[Key, Row]]]]
 Say = Callable[[str], None]
 Progress = Callable[[int], None]  # called with the number of scores that are newly settled
 
@@ -63,6 +65,7 @@ def score(
     overwrite: bool = False,
     prune: bool = False,
     engine: Literal["local", "ray"] = "local",
+    workers: int = 1,
     say: Say = lambda text: None,
     progress: Callable[[int], contextlib.AbstractContextManager[Progress]] | None = None,
 ) -> Outcome:
@@ -72,7 +75,8 @@ def score(
 
     Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version
     and options are the same; with `overwrite` they are dropped. Rows of images that are gone, or whose prompt
-    has changed since, are kept but no longer count; with `prune` they are dropped. `output` is replaced whole
+    has changed since, are kept but no longer count; with `prune` they are dropped. Rankers that are plain
+    functions run in `workers` processes where there are many images. `output` is replaced whole
     at the end. Raises `UsageError` for an `output` that is no file of rows, or that this run reads;
     `RankkitError` when the run cannot go on: what was scored until then is in the journal.
     """
@@ -94,13 +98,13 @@ def score(
             if progress
             else contextlib.nullcontext(lambda count: None) as advance
         ):
-            run = _ray if engine == "ray" else local
             for independent in (True, False):
                 lane = tuple(i for i, ranker in enumerate(rankers) if ranker.independent is independent)
                 if lane:
+                    run = _engine(engine, [rankers[i] for i in lane], outcome.images, workers)
                     pending = (unscored if independent else unranked)(ledger, rankers, lane, earlier)
                     works = _counted(pending, outcome, len(lane), advance)
-                    for found in run(works, rankers, whole=not independent):
+                    for found in run(works, rankers, not independent):
                         _listen(watch, found)
                         journal.append(row for _, row in found)
                         ledger.put(found)
@@ -177,12 +181,19 @@ def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progre
             yield work
 
 
-def _ray(
-    works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
-) -> Iterator[list[tuple[Key, Row]]]:
-    from rankkit.scoring.ray import run
+def _engine(name: str, lane: Sequence[Prepared], images: int, workers: int) -> Run:
+    """What scores the images of a lane: Ray's workers, processes here for rankers that are plain functions,
+    or this process.
+    """
+    if name == "ray":
+        from rankkit.scoring.ray import run as run_on_ray
 
-    return run(works, rankers, whole=whole)
+        return lambda works, rankers, whole: run_on_ray(works, rankers, whole=whole)
+    if workers > 1 and images >= WORTH_WORKERS and all(ranker.plain for ranker in lane):
+        from rankkit.scoring.workers import run as run_in_processes
+
+        return lambda works, rankers, whole: run_in_processes(works, rankers, workers=workers)
+    return lambda works, rankers, whole: local(works, rankers, whole=whole)
 
 
 # --- after ---

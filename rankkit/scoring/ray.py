@@ -5,7 +5,6 @@ Each worker builds its own rankers and scores chunks as `scoring.local` does.
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from rankkit.errors import RunStopped, UsageError
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
-from rankkit.scoring.chunks import CHUNK, Work, local
+from rankkit.scoring.chunks import Work, in_chunks, local
 from rankkit.scoring.plan import Key
 
 
@@ -57,7 +56,7 @@ def run(
         import ray.data
     except ImportError:
         raise UsageError("--engine ray needs Ray: pip install 'rankkit-t2i[ray]'") from None
-    lines = [{"works": json.dumps([asdict(work) for work in chunk])} for chunk in _chunks(works, whole)]
+    lines = [{"works": json.dumps([asdict(work) for work in chunk])} for chunk in in_chunks(works, whole)]
     if not lines:
         return
     if not ray.is_initialized():
@@ -77,23 +76,6 @@ def run(
         yield [((grp, number), row) for (grp, number), row in json.loads(line["rows"])]
         if line["stopped"]:
             raise RunStopped(line["stopped"])
-
-
-def _chunks(works: Iterator[Work], whole: bool) -> Iterator[list[Work]]:
-    """Works in lists of about `CHUNK`; with `whole`, groups are never split."""
-    groups = (
-        ([work] for work in works)
-        if not whole
-        else (list(group) for _, group in itertools.groupby(works, key=lambda work: work.key[0]))
-    )
-    chunk: list[Work] = []
-    for group in groups:
-        chunk += group
-        if len(chunk) >= CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def _work(fields: dict[str, Any]) -> Work:
