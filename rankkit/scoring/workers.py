@@ -54,16 +54,12 @@ def run(works: Iterator[Work], rankers: Sequence[Prepared], *, workers: int) -> 
                 waiting.clear()
                 found = _alone(again.pop(0), specs, rankers)
                 waiting.extend((chunk, pool.submit(_score, chunk)) for chunk in again)
-            yield _checked(found)
+            rows, stopped = found
+            yield rows
+            if stopped:
+                raise RunStopped(stopped)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _checked(found: Scored) -> Rows:
-    rows, stopped = found
-    if stopped:
-        raise RunStopped(stopped)
-    return rows
 
 
 def _alone(works: list[Work], specs: Sequence[str], rankers: Sequence[Prepared]) -> Scored:

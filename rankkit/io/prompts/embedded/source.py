@@ -50,7 +50,8 @@ def embedded_prompt(path: str) -> Found | None:
 
     None where it carries nothing that is known.
     """
-    return read_texts(texts_in(path), os.path.basename(path))
+    texts = texts_in(path)
+    return read_texts(texts, os.path.basename(path)) if texts else None
 
 
 def read_texts(texts: Texts, file_name: str = "") -> Found | None:

@@ -1,0 +1,148 @@
+"""Rankers that are plain functions run in several processes, and nobody can tell from the rows."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from score_runs import ENVIRONMENT, folder, rows, score
+
+from rankkit.errors import RunStopped
+from rankkit.registry.load import prepare
+from rankkit.scoring import engine
+from rankkit.scoring.chunks import CHUNK
+
+MODULE = """
+import os, time, rankkit
+
+@rankkit.pointwise
+def mean(image):
+    print("NOISE")
+    return sum(image.resize((1, 1)).getpixel((0, 0)))
+
+@rankkit.pointwise
+def deadly(image):
+    if image.size == (7, 7):
+        os._exit(9)
+    return 1.0
+
+@rankkit.pointwise
+def ending(image):
+    if image.size == (7, 7):
+        raise rankkit.RunStopped("the budget is used up")
+    return 1.0
+
+@rankkit.pointwise
+def slow(image):
+    open(f"pid-{os.getpid()}", "w").close()
+    time.sleep(0.05)
+    return 1.0
+
+class Kept:
+    kind = "pointwise"
+    def rank(self, groups):
+        return [rankkit.Ranking((1.0,) * len(g.images), "pointwise") for g in groups]
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    (tmp_path / "quick_functions.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(engine, "WORTH_WORKERS", 1)
+    folder(tmp_path / "d", "abcdefgh")
+    yield tmp_path
+    sys.modules.pop("quick_functions", None)
+
+
+def odd_one(path):
+    from PIL import Image
+
+    Image.new("RGB", (7, 7), "red").save(path)
+
+
+def test_rows_are_those_of_one_process_to_the_byte(place):
+    for workers in (1, 2):
+        score("d", "quick_functions:mean", f"{workers}.jsonl", workers=workers)
+    assert Path("1.jsonl").read_bytes() == Path("2.jsonl").read_bytes() and len(rows("2.jsonl")) == 8
+
+
+def test_an_image_that_kills_its_process_costs_only_itself(place, monkeypatch):
+    odd_one("d/c2.png")
+    outcome = score("d", "quick_functions:deadly", "o.jsonl", workers=2)
+    reasons = {row["image"]: row["error"] for row in rows("o.jsonl") if row["error"]}
+    assert outcome.images == 9 and list(reasons) == ["d/c2.png"] and "died" in reasons["d/c2.png"]
+
+
+def test_a_ranker_that_stops_the_run_keeps_what_it_said_before(place):
+    folder(place / "many", [f"{i:03}" for i in range(70)])
+    odd_one("many/z.png")
+    with pytest.raises(RunStopped, match="budget"):
+        score("many", "quick_functions:ending", "o.jsonl", workers=2)
+    with open("o.jsonl.journal") as file:
+        assert len(file.readlines()) == CHUNK
+    os.remove("many/z.png")
+    assert score("many", "quick_functions:ending", "o.jsonl", workers=2).reused == CHUNK
+
+
+def test_only_plain_functions_run_in_other_processes(place):
+    assert (
+        prepare("quick_functions:mean").plain
+        and prepare("sharpness").plain
+        and prepare("sharpness+contrast").plain
+    )
+    assert not prepare("quick_functions:Kept").plain and not prepare("sharpness+quick_functions:Kept").plain
+
+
+def test_what_a_function_prints_in_another_process_is_no_result(place):
+    folder(place / "many", [f"{i:03}" for i in range(engine.WORTH_WORKERS + 256)])
+    command = [
+        sys.executable,
+        "-m",
+        "rankkit",
+        "score",
+        "many",
+        "-r",
+        "quick_functions:mean",
+        "--workers",
+        "2",
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    assert run.returncode == 0, run.stderr
+    assert "NOISE" in run.stderr and "NOISE" not in run.stdout
+    assert len(run.stdout.splitlines()) == engine.WORTH_WORKERS + 256
+
+
+def test_no_process_works_on_for_a_program_that_was_killed(place):
+    folder(place / "many", [f"{i:03}" for i in range(300)])
+    command = [
+        sys.executable,
+        "-m",
+        "rankkit",
+        "score",
+        "many",
+        "-r",
+        "quick_functions:slow",
+        "--workers",
+        "2",
+    ]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    until(lambda: len(list(place.glob("pid-*"))) == 2)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    until(lambda: not any(map(alive, place.glob("pid-*"))))
+
+
+def alive(path):
+    return os.path.exists(f"/proc/{path.name.removeprefix('pid-')}/stat")
+
+
+def until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
