@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image
+from rankkit.io.prompts.base import JUNK, Answer, Place, Root, Source, is_image
 from rankkit.io.prompts.reading.columns import answer_of
 from rankkit.io.prompts.reading.texts import answer_in_bytes
 from rankkit.io.tables import too_deep
@@ -36,34 +36,46 @@ def find(root: Root) -> Source | None:
     )
 
 
+Span = tuple[int, int]
+
+
 @dataclass
 class Archive:
-    """What the headers of an archive tell: its images in order, its texts by stem, where it breaks off."""
+    """What the headers of an archive tell: its images in order, its texts by stem and suffix, where it breaks
+    off. Members of one name stand behind each other; `spans` has the last one, which links mean.
+    """
 
-    images: list[tuple[str, tuple[int, int]]] = field(default_factory=list)
-    texts: dict[str, dict[str, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))
+    images: list[tuple[str, Span, str | None]] = field(default_factory=list)
+    texts: dict[str, dict[str, list[Span]]] = field(default_factory=lambda: defaultdict(dict))
+    spans: dict[str, Span] = field(default_factory=dict)
     error: str | None = None
 
 
 def _samples(path: Path, prefix: str) -> Iterator[tuple[Place, Answer]]:
     archive = read_headers(path)
+    times = Counter(member for member, _, _ in archive.images)
     seen: Counter[str] = Counter()
     with open(path, "rb") as file:
 
-        def text(span: tuple[int, int]) -> bytes:
+        def text(span: Span) -> bytes:
             file.seek(span[0])
             return file.read(span[1])
 
-        for member, span in archive.images:
-            answer = _answer({kind: text(each) for kind, each in _texts_of(archive, member).items()})
+        for member, span, error in archive.images:
+            texts = _texts_of(archive, member)
+            which = seen[member]
             seen[member] += 1
-            again = f" ({seen[member]})" if seen[member] > 1 else ""
-            yield Place(f"{prefix}{member}{again}", path=os.fspath(path), span=span), answer
+            if all(len(spans) == times[member] for spans in texts.values()):
+                answer = _answer({kind: text(spans[which]) for kind, spans in texts.items()})
+            else:
+                answer = Answer(why="its name has another number of texts than of images")
+            again = f" ({which + 1})" if which else ""
+            yield Place(f"{prefix}{member}{again}", error, path=os.fspath(path), span=span), answer
     if archive.error:
         yield Place(prefix.rstrip("/") or ".", archive.error), Answer()
 
 
-def _texts_of(archive: Archive, member: str) -> dict[str, tuple[int, int]]:
+def _texts_of(archive: Archive, member: str) -> dict[str, list[Span]]:
     """The texts of a sample: of the image's own name without its suffix, else of what stands before the first
     dot, as the format has it.
     """
@@ -75,9 +87,15 @@ def _texts_of(archive: Archive, member: str) -> dict[str, tuple[int, int]]:
 
 
 def _answer(texts: dict[str, bytes]) -> Answer:
-    answers = [answer_in_bytes(kind, data) for kind, data in texts.items() if kind != ".json"]
+    answers = [
+        Answer(why=f"its {kind} is longer than {TEXT_LIMIT} bytes")
+        if len(data) > TEXT_LIMIT
+        else answer_in_bytes(f"its {kind}", data)
+        for kind, data in texts.items()
+        if kind != ".json" or len(data) > TEXT_LIMIT
+    ]
     record = None
-    if ".json" in texts:
+    if len(texts.get(".json", b"")) in range(1, TEXT_LIMIT + 1):
         try:
             record = json.loads(texts[".json"])
         except (ValueError, RecursionError):
@@ -121,12 +139,26 @@ def read_headers(path: Path) -> Archive:
 
 def _put(found: Archive, member: tarfile.TarInfo, size: int) -> None:
     name = member.name.removeprefix("./")
-    base = name.rpartition("/")[2]
-    if not member.isreg() or base.startswith(".") or "__MACOSX" in name:
+    *folders, base = name.split("/")
+    span: Span = (member.offset_data, member.size)
+    error = None
+    if member.islnk() or member.issym():
+        target = member.linkname if member.islnk() else os.path.join(*folders, member.linkname)
+        linked = found.spans.get(os.path.normpath(target))
+        span, error = (
+            linked or (0, 0),
+            None if linked else f"is a link to {member.linkname}, which is not there",
+        )
+    elif not member.isreg():
         return
-    span = (member.offset_data, member.size)
+    if base.startswith(".") or JUNK in folders:
+        return
+    if member.issparse():
+        error = "is stored sparsely, which is not read; write the archive without --sparse"
+    found.spans[os.path.normpath(name)] = span
     stem, suffix = os.path.splitext(name)
     if is_image(base):
-        found.images.append((name, span))
-    elif suffix.lower() in TEXTS and member.size <= TEXT_LIMIT and sum(span) <= size:
-        found.texts[stem].setdefault(suffix.lower(), span)
+        found.images.append((name, span, error))
+    elif suffix.lower() in TEXTS and not error and sum(span) <= size:
+        short = (span[0], min(span[1], TEXT_LIMIT + 1))
+        found.texts[stem].setdefault(suffix.lower(), []).append(short)
