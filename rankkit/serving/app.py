@@ -118,7 +118,8 @@ class Answers:
             async with self._decoders:
                 asked = await asyncio.to_thread(read, body, prepared.kind, prepared.needs_prompt, self.limit)
             try:
-                rankings = await self._judged(request, asked.groups) if asked.groups else []
+                groups = asked.listed.groups
+                rankings = await self._judged(request, groups) if groups else []
             except RunStopped as error:
                 return json_answer(error_fields(error, self.served.name), 503)
         about = prepared.identity

@@ -10,14 +10,16 @@ import base64
 import binascii
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, NoReturn
 
 from PIL import Image
 
+from rankkit.core.grouping import Listed, grouped
 from rankkit.core.images import decode
-from rankkit.core.types import Group, Kind, Ranking, ranks
+from rankkit.core.types import Kind, Ranking, ranks
+from rankkit.errors import UsageError
 from rankkit.serving.access import Refused
 
 IMAGES = 1024  # of one question
@@ -48,29 +50,20 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as groups, the places of their images in it, and the errors of images that are in none."""
+    """A question as groups."""
 
-    groups: list[Group]
-    places: list[list[int]]
+    listed: Listed
     prompts: list[str]
-    errors: dict[int, str]
 
     def answer(self, rankings: Sequence[Ranking], ranker: str, version: str) -> Answer:
         """The answer, of one ranking per group."""
-        scores, errors = [math.nan] * len(self.prompts), dict(self.errors)
-        for ranking, places in zip(rankings, self.places, strict=True):
-            for at, place in enumerate(places):
-                scores[place] = ranking.scores[at]
-                if math.isnan(scores[place]):
-                    details = ranking.details[at] if ranking.details else {}
-                    errors[place] = str(details.get("error") or "the ranker abstained and did not say why")
+        scores, errors = self.listed.scores(rankings)
         ranked = [math.nan] * len(scores)
         for prompt in dict.fromkeys(self.prompts):
             places = [place for place, other in enumerate(self.prompts) if other == prompt]
             for place, rank in zip(places, ranks([scores[place] for place in places]), strict=True):
                 ranked[place] = rank
-        said = [errors.get(place) for place in range(len(scores))]
-        return Answer(_or_null(scores), _or_null(ranked), said, ranker, version)
+        return Answer(_or_null(scores), _or_null(ranked), errors, ranker, version)
 
 
 def _or_null(numbers: Sequence[float]) -> list[float | None]:
@@ -90,14 +83,11 @@ def read(body: bytes | bytearray, kind: Kind, needs_prompt: bool, limit: int) ->
     if needs_prompt and not all(prompts):
         place = prompts.index("")
         raise Refused(400, f"this ranker needs a prompt for every image, and images[{place}] has none")
-    places = _places(prompts, metadata, kind)
-    images, errors = _decoded(question.images, limit)
-    places = [left for each in places if (left := [place for place in each if place in images])]
-    groups = [
-        Group(prompts[each[0]], tuple(images[i] for i in each), metadata=metadata[each[0]] or {})
-        for each in places
-    ]
-    return Asked(groups, places, prompts, errors)
+    images = _decoded(question.images, limit)
+    try:
+        return Asked(grouped(images, prompts, metadata, kind), prompts)
+    except UsageError as error:
+        raise Refused(400, str(error)) from None
 
 
 def _question(body: bytes | bytearray) -> Question:
@@ -135,22 +125,19 @@ def _per_image(given: Any, count: int, kind: Any, name: str, what: str) -> list[
     return values
 
 
-def _decoded(texts: Sequence[str], limit: int) -> tuple[dict[int, Image.Image], dict[int, str]]:
-    """The images by their places, and why the others cannot be decoded."""
-    images: dict[int, Image.Image] = {}
-    errors: dict[int, str] = {}
+def _decoded(texts: Sequence[str], limit: int) -> list[Image.Image | str]:
+    """The images, and in place of those that cannot be decoded the reason."""
+    images: list[Image.Image | str] = []
     size = 0
     for place, text in enumerate(texts):
         found = decode(_bytes(text, place))
-        if found.image is None:
-            errors[place] = found.error or "cannot be decoded"
-            continue
-        images[place], size = found.image, size + 3 * found.image.width * found.image.height
+        images.append(found.image or found.error or "cannot be decoded")
+        size += 3 * found.image.width * found.image.height if found.image else 0
         if size > limit:
             raise Refused(
                 413, f"the images are more than {limit} bytes of pixels together; send fewer at a time"
             )
-    return images, errors
+    return images
 
 
 def _bytes(text: str, place: int) -> bytes:
@@ -162,28 +149,3 @@ def _bytes(text: str, place: int) -> bytes:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise Refused(400, f"images[{place}] is not base64: {error}") from None
-
-
-def _places(
-    prompts: Sequence[str], metadata: Sequence[Mapping[str, Any] | None], kind: Kind
-) -> list[list[int]]:
-    """The places of the images of each group: those of one prompt with the same metadata.
-
-    Raises `Refused` where images of one prompt would have to be compared across different metadata.
-    """
-    groups: dict[tuple[str, str], list[int]] = {}
-    written = {id(about): "" for about in metadata}
-    for about in metadata:
-        written[id(about)] = written[id(about)] or json.dumps(about or {}, sort_keys=True)
-    for place, (prompt, about) in enumerate(zip(prompts, metadata, strict=True)):
-        groups.setdefault((prompt, written[id(about)]), []).append(place)
-    firsts: dict[str, int] = {}
-    for (prompt, _), places in groups.items():
-        other = firsts.setdefault(prompt, places[0])
-        if other != places[0] and kind != "pointwise":
-            raise Refused(
-                400,
-                f"images[{other}] and images[{places[0]}] have one prompt and different metadata; this "
-                f"ranker compares images of one prompt, so give them the same metadata",
-            )
-    return list(groups.values())

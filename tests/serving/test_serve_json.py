@@ -154,7 +154,10 @@ def test_images_of_one_prompt_with_different_metadata_are_not_compared():
     question = {"images": [RED] * 2, "prompts": "p", "metadata": [{"a": 1}, {"a": 2}]}
     with serving(f"{__name__}:Widest") as server:
         status, said = ask(server, "/score", question)
-    assert status == 400 and "images[0] and images[1] have one prompt and different metadata" in said["error"]
+    assert (
+        status == 400
+        and "images 0 and 1 (counted from 0) have one prompt and different metadata" in said["error"]
+    )
 
 
 def test_images_and_their_pixels_are_limited_in_number(monkeypatch):
