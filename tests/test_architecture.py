@@ -23,7 +23,7 @@ FLOORS = {
         "core",
         "io remote",
         "registry testing",
-        "scoring analysis serving environments",
+        "scoring analysis serving environments adapters",
         "report choose",
         "cli",
         "__init__ plugin serve __main__",

@@ -77,7 +77,8 @@ class Call:
         return [self._single(columns, entry) for entry in range(count)]
 
     def _batch(self, columns: Columns, start: int, stop: int) -> list[Any]:
-        answers = list(self.function(**{name: columns[key][start:stop] for key, name in self.names.items()}))
+        given = {name: columns[key][start:stop] for key, name in self.names.items()}
+        answers = _listed(self.function(**given))
         if len(answers) != stop - start:
             entries = "images" if "image" in columns else "pairs"
             raise BrokenRanker(f"it returned {len(answers)} scores for {stop - start} {entries}")
@@ -92,6 +93,25 @@ class Call:
             raise
         except Exception as error:
             return Scored(math.nan, details={"error": describe(error)})
+
+
+def _listed(answer: Any) -> list[Any]:
+    """What a function of a batch returned, as a list: list, array, tensor, or (scores, info).
+
+    Raises `BrokenRanker` for anything else, such as scores by name: which of them counts is not guessed.
+    """
+    if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Mapping):
+        answer = answer[0]
+    if isinstance(answer, Mapping):
+        names = ", ".join(map(str, answer))[:80]
+        raise BrokenRanker(f"it returned a mapping ({names}), not a list of scores")
+    shape = getattr(answer, "shape", None)
+    if isinstance(answer, (str, bytes)) or not isinstance(answer, Iterable) or shape == ():
+        raise BrokenRanker(f"it returned {repr(answer)[:80]}, not a list of scores")
+    if not hasattr(answer, "tolist"):
+        return list(answer)
+    column = shape is not None and len(shape) == 2 and shape[1] == 1
+    return [each[0] if column else each for each in answer.tolist()]
 
 
 def bind(function: Callable[..., Any], kind: str) -> Call:

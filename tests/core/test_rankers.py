@@ -509,3 +509,61 @@ def test_turning_a_loss_into_a_win_never_lowers_the_winner(values, data):
     won[pair] = not won[pair]
     winner = values.index(pair[0] if won[pair] else pair[1])
     assert one(build(compare), grey(*values)).ranks[winner] <= before.ranks[winner]
+
+
+# --- reward functions of other trainers ---
+
+
+def batch_of(answer):
+    """A ranker of a reward function that gives this answer of the images' levels."""
+
+    def reward(images, prompts, metadata):
+        assert len(images) == len(prompts) == len(metadata)
+        return answer([float(level(image)) for image in images])
+
+    return build(reward)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        list,
+        tuple,
+        np.array,
+        lambda levels: np.array(levels)[:, None],
+        lambda levels: (levels, {}),
+        lambda levels: (np.array(levels), {"accuracy": 0.5}),
+        lambda levels: [levels, {}][0],
+    ],
+)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_list_an_array_and_scores_with_info_are_scores(answer, count):
+    found = one(batch_of(answer), grey(*[10, 20, 30][:count]))
+    assert found.scores == (10.0, 20.0, 30.0)[:count] and errors(found) == [None] * count
+
+
+def test_a_tensor_of_scores_is_scores():
+    torch = pytest.importorskip("torch")
+    for answer in (torch.tensor, lambda levels: (torch.tensor(levels, requires_grad=True).half(), {})):
+        assert one(batch_of(answer), grey(10, 20)).scores == (10.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    "answer, says",
+    [
+        (
+            lambda levels: {"avg": levels, "ocr": levels},
+            "it returned a mapping (avg, ocr), not a list of scores",
+        ),
+        (lambda levels: ({"avg": levels}, {}), "it returned a mapping (avg), not a list of scores"),
+        (lambda levels: 0.5, "it returned 0.5, not a list of scores"),
+        (lambda levels: None, "it returned None, not a list of scores"),
+        (lambda levels: "good", "it returned 'good', not a list of scores"),
+        (lambda levels: (levels, levels, levels, {}, {}), "it returned 5 scores for 1 images"),
+        (lambda levels: (0.5, {}), "it returned 0.5, not a list of scores"),
+    ],
+)
+def test_what_is_no_list_of_scores_is_refused_in_words(answer, says):
+    for count in (1, 2, 3):
+        found = one(batch_of(answer), grey(*[10, 20, 30][:count]))
+        assert all(map(math.isnan, found.scores)) and errors(found) == [says] * count
