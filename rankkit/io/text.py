@@ -31,6 +31,7 @@ CENTRAL, WESTERN = (
     re.compile(rb"[\xc8\xcc\xd8\xd9\xd2\xe8\xec\xf8\xf9\xf2]"),
 )
 POINTER = b"version https://git-lfs.github.com/spec/"
+POINTED = "it is a pointer of Git LFS and not the file itself; run git lfs pull"
 CHUNK = 2**20
 
 
@@ -58,7 +59,7 @@ def open_text(path: str | os.PathLike[str]) -> tuple[TextIO, str]:
 def _coding(file: io.BufferedReader | io.BytesIO) -> str:
     start = file.read(CHUNK)
     if start.startswith(POINTER):
-        raise ValueError("it is a pointer of Git LFS and not the file itself; run git lfs pull")
+        raise ValueError(POINTED)
     for mark, coding in MARKS:
         if start.startswith(mark):
             return _checked(start, file, coding)

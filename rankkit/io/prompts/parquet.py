@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
-from rankkit.io.cells import image_cells
+from rankkit.errors import BadSource
+from rankkit.io.cells import cells_of, image_cells
 from rankkit.io.prompts.base import Answer, Place, Root, Source
 from rankkit.io.prompts.reading.columns import answer_of
 from rankkit.io.tables import open_table
@@ -21,20 +23,31 @@ def find(root: Root) -> Source | None:
         return in_files(root, [root.manifest]) if image_cells(root.manifest) else None
     files = root.files_below(lambda name: name.lower().endswith(".parquet"))
     inside = [path for path in files if image_cells(path)]
-    return in_files(root, inside) if inside else None
+    broken = [str(error) for path in files if path not in inside and (error := _fault(path))]
+    return in_files(root, inside, tuple(broken)) if inside or broken else None
 
 
-def in_files(root: Root, files: list[Path]) -> Source:
+def _fault(path: Path) -> BadSource | None:
+    try:
+        open_table(path)
+    except BadSource as error:
+        return error
+    return None
+
+
+def in_files(root: Root, files: list[Path], notes: tuple[str, ...] = ()) -> Source:
     """Every image in the cells of these files, with the prompt and the metadata of its row."""
 
     def items() -> Iterator[tuple[Place, Answer]]:
         for path in files:
             columns = image_cells(path)
-            for number, (_, record) in enumerate(open_table(path).records()):
+            rows = cells_of(path, columns) if any("*" in column for column in columns) else repeat(columns)
+            records = open_table(path).records()
+            for number, ((_, record), cells) in enumerate(zip(records, rows, strict=False)):
                 answer = answer_of(record)
-                for column in columns:
-                    which = f"-{column.partition('.')[0]}" if len(columns) > 1 else ""
+                for column in cells:
+                    which = f"-{column.removesuffix('.bytes')}" if len(columns) > 1 or len(cells) > 1 else ""
                     name = f"{root.relative(path)}/{number:06}{which}"
                     yield Place(name, path=str(path), span=(number, 0), column=column), answer
 
-    return Source(NAME, lists=items)
+    return Source(NAME, lists=items, notes=notes)
