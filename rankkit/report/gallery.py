@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rankkit.errors import UsageError
+from rankkit.io.prompts.stored import StoredImages
 from rankkit.io.rows import Row
 from rankkit.report import page
 from rankkit.report.build import read_results
@@ -76,15 +77,15 @@ class Thumbnailer:
     """Makes thumbnails of the images beside one row file; none is kept."""
 
     def __init__(self, beside: str | os.PathLike[str], size: int, pool: ThreadPoolExecutor):
-        self._beside, self._size, self._pool = beside, size, pool
+        self._beside, self._size, self._pool, self._images = beside, size, pool, StoredImages()
 
     def many(self, names: Sequence[str]) -> Iterator[Thumbnail]:
         """The thumbnails of these images, in order, several decoded at a time."""
-        return self._pool.map(lambda name: thumbnail_of(name, self._beside, self._size), names)
+        return self._pool.map(lambda name: self.one(name, self._size), names)
 
     def one(self, name: str, size: int) -> Thumbnail:
         """A thumbnail for the overview, no larger than the others."""
-        return thumbnail_of(name, self._beside, min(size, self._size))
+        return thumbnail_of(name, self._beside, min(size, self._size), self._images)
 
 
 def _page(

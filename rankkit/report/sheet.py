@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from rankkit.io.prompts.stored import StoredImages
 from rankkit.report.extras import Section
 from rankkit.report.gallery import MOST_IMAGES, write_page
 from rankkit.report.html import Html, clipped, count, h, middle
@@ -46,8 +47,9 @@ def write_sheet(out: str | os.PathLike[str], title: str, parts: Mapping[str, Seq
 
 
 def _figures(images: Iterator[Shown]) -> Iterator[Html]:
+    stored = StoredImages()
     for image in images:
-        seen = thumbnail_of(image.name, image.beside, SIZE)
+        seen = thumbnail_of(image.name, image.beside, SIZE, stored)
         if seen.uri:
             shown = h("img", src=seen.uri, alt=middle(image.name, 80), width=seen.width, height=seen.height)
         else:

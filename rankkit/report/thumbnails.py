@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from rankkit.core.images import data_uri, decode, fingerprint, read
-from rankkit.io.rows import locate
+from rankkit.core.images import data_uri, fingerprint
+from rankkit.errors import RankkitError
+from rankkit.io.prompts.stored import StoredImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +27,22 @@ class Thumbnail:
     sha256: str = ""
 
 
-def thumbnail_of(name: str, beside: str | os.PathLike[str], size: int) -> Thumbnail:
+def thumbnail_of(
+    name: str, beside: str | os.PathLike[str], size: int, images: StoredImages | None = None
+) -> Thumbnail:
     """The thumbnail of the image that a row names, at most `size` pixels on either side.
 
-    The image is found as the row file finds it. Never raises for a file.
+    The image is found as the row file finds it, in an archive too (`images` looks into each once). Never
+    raises for a file.
     """
-    found = locate(name, beside)
-    data: bytes | str = "does not exist" if found is None else read(found)
+    images = images or StoredImages()
+    try:
+        data = images.read(name, beside)
+    except RankkitError as error:
+        return Thumbnail(problem=str(error))
     if isinstance(data, str):
         return Thumbnail(problem=f"the file {data}")
-    decoded = decode(data)
+    decoded = images.decode(data, name, beside)
     if decoded.image is None:
         return Thumbnail(problem=decoded.error or "cannot be decoded", sha256=fingerprint(data))
     small = decoded.image

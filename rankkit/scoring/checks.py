@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.formats import check_row_output
 from rankkit.io.prompts import Survey
-from rankkit.io.prompts.base import Root
+from rankkit.io.prompts.base import Root, file_of
 from rankkit.io.prompts.imagefolder import STEMS
 from rankkit.io.rows import locate
 from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import Plan
-
-TILE = re.compile(r"#\d+$")  # at the end of the name of one image of a grid
 
 
 def check_output(output: Path, surveys: Sequence[Survey]) -> None:
@@ -56,8 +53,8 @@ def is_gone(image: str, *, roots: Sequence[Root], beside: Path) -> bool:
 
     An image in an archive, or below a folder that may not be read, is not known to be gone.
     """
-    file = TILE.sub("", image)
-    if not any(_below(image, root) for root in roots) or locate(image, beside) or locate(file, beside):
+    known = locate(image, beside) or locate(file_of(image), beside)
+    if known or not any(_below(image, root) for root in roots):
         return False
     found = next((parent for parent in Path(image).parents if parent.exists()), Path())
     return found.is_dir() and os.access(found, os.X_OK)

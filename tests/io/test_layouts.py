@@ -448,7 +448,7 @@ def test_a_grid_of_images_in_one_file_is_as_many_candidates():
     put({"texts/dpg 1.txt": "a red apple", "d/odd.png": png(size=(5, 4))})
     found = survey(["d"], prompts="texts", grid=(2, 2))
     assert [item.name for item in found[0].items()] == [
-        f"d/{n}.png#{i}" for n in ("dpg 1", "odd") for i in (1, 2, 3, 4)
+        f"d/{n}.png#2x2-{i}" for n in ("dpg 1", "odd") for i in (1, 2, 3, 4)
     ]
     command = [
         "rankkit",
@@ -466,8 +466,8 @@ def test_a_grid_of_images_in_one_file_is_as_many_candidates():
     run = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True)
     assert run.returncode == 3, run.stderr
     by_image = {row["image"]: row for row in rows("o.csv")}
-    assert by_image["d/dpg 1.png#2"]["rank"] == 1 and by_image["d/dpg 1.png#2"]["of"] == 4
-    assert "do not divide" in by_image["d/odd.png#1"]["error"]
+    assert by_image["d/dpg 1.png#2x2-2"]["rank"] == 1 and by_image["d/dpg 1.png#2x2-2"]["of"] == 4
+    assert "do not divide" in by_image["d/odd.png#2x2-1"]["error"]
 
 
 # --- rows ---

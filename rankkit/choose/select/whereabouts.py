@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 from rankkit.choose.select.candidates import Candidate
 from rankkit.core.images import read
-from rankkit.core.text import printable
-from rankkit.errors import RankkitError
-from rankkit.io.prompts import survey
 from rankkit.io.prompts.base import Item
-from rankkit.io.rows import locate
-
-HOLDERS = (".tar", ".parquet")
+from rankkit.io.prompts.stored import StoredImages
 
 
 class Whereabouts:
     """Finds images, and looks into each archive once."""
 
     def __init__(self) -> None:
-        self._contents: dict[str, dict[str, Item]] = {}
+        self._stored = StoredImages()
 
     def holder(self, candidate: Candidate) -> tuple[str, str] | None:
         """The archive or parquet file that an image lies in, and its name there; None where it is in none."""
-        if candidate.path is not None:
-            return None
-        for outer in _parents(candidate.image):
-            found = locate(outer, candidate.beside) if outer.lower().endswith(HOLDERS) else None
-            if found and os.path.isfile(found):
-                return found, candidate.image[len(outer) + 1 :]
-        return None
+        return None if candidate.path is not None else self._stored.holder(candidate.image, candidate.beside)
 
     def inside(self, holder: str, member: str) -> Item | None:
         """What can read an image out of an archive or a parquet file; None where it is not there."""
-        if holder not in self._contents:
-            self._contents[holder] = _contents(holder)
-        return self._contents[holder].get(member)
+        return self._stored.inside(holder, member)
 
     def read(self, candidate: Candidate) -> bytes | str:
         """The bytes of a candidate's image file, or the reason why they cannot be had."""
@@ -51,20 +34,3 @@ class Whereabouts:
         """Whether the image is a file of its own, or in an archive."""
         held = self.holder(candidate)
         return candidate.path is not None or (held is not None and self.inside(*held) is not None)
-
-
-def _parents(name: str) -> Iterator[str]:
-    at = name.rfind("/")
-    while at > 0:
-        yield name[:at]
-        at = name.rfind("/", 0, at)
-
-
-def _contents(holder: str) -> dict[str, Item]:
-    """The images in an archive by the names that rows give them, without that of the archive."""
-    try:
-        (found,) = survey([holder])
-        prefix = os.path.normpath(holder).replace(os.sep, "/") + "/"
-        return {printable(item.name).removeprefix(prefix): item for item in found.items()}
-    except RankkitError as error:
-        raise RankkitError(f"{Path(holder)}: the images in it cannot be read: {error}") from None

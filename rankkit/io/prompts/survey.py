@@ -12,7 +12,7 @@ from typing import Any
 
 from rankkit.errors import UsageError
 from rankkit.io.prompts import geneval, imagefolder, json_map, manifest, parquet, sidecar, webdataset
-from rankkit.io.prompts.base import FILLED, Answer, Item, Place, Root, Source, is_image
+from rankkit.io.prompts.base import FILLED, Answer, Item, Place, Root, Source, is_image, tile_name
 from rankkit.io.prompts.embedded import source as embedded
 from rankkit.io.prompts.layouts import compbench, hps, parallel_text, prompt_txt
 from rankkit.io.prompts.reading.texts import Captions, chosen
@@ -154,7 +154,8 @@ class Survey:
     def _tiles(self, item: Item) -> Iterator[Item]:
         columns, rows = self.grid
         for number in range(columns * rows):
-            yield replace(item, name=f"{item.name}#{number + 1}", tile=(number, columns, rows))
+            tile = number, columns, rows
+            yield replace(item, name=tile_name(item.name, tile), tile=tile)
 
 
 def _joined(answers: Iterable[tuple[str, Answer]]) -> tuple[Answer, str]:
