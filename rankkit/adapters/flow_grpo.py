@@ -1,7 +1,6 @@
 """Flow-GRPO: rewards as in ``flow_grpo/rewards.py`` of github.com/yifan123/flow_grpo, July 2025 (ac4c86e).
 
-Its trainers know no abstention: the NaN of one image reaches the advantages of its whole group. Its batches
-may hold one image per prompt; then only a pointwise ranker will do.
+Its trainers know no abstention: the NaN of one image reaches the advantages of its whole group.
 """
 
 from __future__ import annotations

@@ -78,11 +78,8 @@ class Call:
 
     def _batch(self, columns: Columns, start: int, stop: int) -> list[Any]:
         given = {name: columns[key][start:stop] for key, name in self.names.items()}
-        answers = _listed(self.function(**given))
-        if len(answers) != stop - start:
-            entries = "images" if "image" in columns else "pairs"
-            raise BrokenRanker(f"it returned {len(answers)} scores for {stop - start} {entries}")
-        return answers
+        entries = "images" if "image" in columns else "pairs"
+        return listed(self.function(**given), stop - start, entries)
 
     def _single(self, columns: Columns, entry: int) -> Any:
         try:
@@ -95,10 +92,11 @@ class Call:
             return Scored(math.nan, details={"error": describe(error)})
 
 
-def _listed(answer: Any) -> list[Any]:
-    """What a function of a batch returned, as a list: list, array, tensor, or (scores, info).
+def listed(answer: Any, count: int, entries: str) -> list[Any]:
+    """What a function of a batch of so many `entries` returned: list, array, tensor or (scores, info).
 
-    Raises `BrokenRanker` for anything else, such as scores by name: which of them counts is not guessed.
+    Raises `BrokenRanker` for another number of scores and for anything else, such as scores by name: which of
+    them counts is not guessed.
     """
     if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], Mapping):
         answer = answer[0]
@@ -108,10 +106,11 @@ def _listed(answer: Any) -> list[Any]:
     shape = getattr(answer, "shape", None)
     if isinstance(answer, (str, bytes)) or not isinstance(answer, Iterable) or shape == ():
         raise BrokenRanker(f"it returned {repr(answer)[:80]}, not a list of scores")
-    if not hasattr(answer, "tolist"):
-        return list(answer)
     column = shape is not None and len(shape) == 2 and shape[1] == 1
-    return [each[0] if column else each for each in answer.tolist()]
+    answers = list(answer.tolist() if hasattr(answer, "tolist") else answer)
+    if len(answers) != count:
+        raise BrokenRanker(f"it returned {len(answers)} scores for {count} {entries}")
+    return [each[0] for each in answers] if column else answers
 
 
 def bind(function: Callable[..., Any], kind: str) -> Call:

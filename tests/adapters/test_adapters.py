@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import rankkit
-from rankkit.adapters import ddpo, diffusion_nft, flow_grpo, trl_grpo, unirl, verl_omni
+from rankkit.adapters import ddpo, diffusion_nft, flow_grpo, reward_functions, trl_grpo, unirl, verl_omni
 from rankkit.adapters.arrays import to_images
 from rankkit.adapters.judge import Judge
 from rankkit.errors import UnknownRanker, UsageError
@@ -337,6 +337,35 @@ def test_a_reward_function_is_a_ranker_again():
     groups = [rankkit.Group(prompt, (image,)) for prompt, image in zip(PROMPTS, images(), strict=True)]
     found = [ranking.scores[0] for ranking in rankkit.load(f"{__name__}:back").rank(groups)]
     assert found == np.float32(expected()).tolist()
+
+
+def redness(images, prompts, metadata, only_strict=True):
+    """As published functions are: it takes a tensor or an array, and nothing else."""
+    if isinstance(images, torch.Tensor):
+        images = (images * 255).round().to(torch.uint8).numpy().transpose(0, 2, 3, 1)
+    assert images.dtype == np.uint8 and len(images) == len(prompts) == len(metadata)
+    return images[..., 0].mean((1, 2)) - [about.get("minus", 0) for about in metadata], {"n": len(images)}
+
+
+red_by_array = reward_functions.ranker(redness)
+red_by_tensor = reward_functions.ranker(
+    redness, convert=lambda array: torch.tensor(array).permute(0, 3, 1, 2) / 255
+)
+named = reward_functions.ranker(lambda images, prompts, metadata: ({"avg": [1.0]}, {}))
+
+
+@pytest.mark.parametrize("name", ["red_by_array", "red_by_tensor"])
+def test_published_reward_functions_are_rankers_of_images_of_any_sizes(name):
+    sizes = [(4, 4), (8, 2), (4, 4), (3, 3)]
+    group = rankkit.Group("p", tuple(Image.new("RGB", size, (10 * i, 0, 0)) for i, size in enumerate(sizes)))
+    minus = rankkit.Group("q", (Image.new("RGB", (4, 4), (50, 0, 0)),), metadata={"minus": 1})
+    found = rankkit.load(f"{__name__}:{name}").rank([group, minus])
+    assert [ranking.scores for ranking in found] == [(0.0, 10.0, 20.0, 30.0), (49.0,)]
+
+
+def test_published_functions_of_scores_by_name_are_refused_in_words():
+    (found,) = rankkit.load(f"{__name__}:named").rank([rankkit.Group("p", (images()[0],))])
+    assert found.details[0]["error"] == "it returned a mapping (avg), not a list of scores"
 
 
 def test_no_trainer_and_no_torch_is_imported():
