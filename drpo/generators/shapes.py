@@ -1,9 +1,9 @@
 """The built-in generator: a tiny diffusers pipeline that draws coloured shapes in one step, on any CPU,
 without a download.
 
-Its weights ship with the package (trained by ``benchmarks/train_shapes.py``). It is misaligned by design:
-about half of its images contradict their prompt, and the noise decides which; repairing it is what training
-is for.
+Its weights ship with the package (trained by ``python -m benchmarks.train_shapes``). It is misaligned by
+design: about half of its images contradict their prompt, and the noise decides which; repairing it is what
+training is for.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def load(
     folder = Path(model) if model else WEIGHTS
     if not (folder / "model_index.json").is_file():
         raise RankkitError(
-            f"{folder} holds no generator of the shapes world; benchmarks/train_shapes.py trains one"
+            f"{folder} holds no generator of the shapes world; `python -m benchmarks.train_shapes` trains one"
         )
     with _quiet():
         pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)

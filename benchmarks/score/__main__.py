@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from benchmarks.record import record
+from benchmarks.score.images import jpegs, small_images
+from benchmarks.score.processes import kill_after, run
 
 COMMAND = [sys.executable, "-m", "rankkit"]
 
@@ -38,10 +33,10 @@ def startup(rounds: int = 21) -> dict[str, Any]:
     times: dict[str, list[float]] = {name: [] for name in commands}
     work: dict[str, list[float]] = {name: [] for name in commands}
     for command in commands.values():
-        _run(command)  # files are read and compiled
+        run(command)  # files are read and compiled
     for _ in range(rounds):
         for name, command in commands.items():
-            seconds, _, cpu = _run(command)
+            seconds, _, cpu = run(command)
             times[name].append(seconds)
             work[name].append(cpu)
     return {
@@ -60,7 +55,7 @@ def memory(rounds: int = 3) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
         for count in (400, 40_000):
-            _small_images(place / str(count), count)
+            small_images(place / str(count), count)
         for _ in range(rounds):
             for count in ("400", "40000"):
                 for how, options in (
@@ -80,7 +75,7 @@ def memory(rounds: int = 3) -> dict[str, Any]:
                         "out.jsonl",
                         "--overwrite",
                     ]
-                    peaks[how].setdefault(count, []).append(_run(command, place, ok=(0, 3))[1])
+                    peaks[how].setdefault(count, []).append(run(command, place, ok=(0, 3))[1])
     return {
         "MiB": {how: {count: _spread(each) for count, each in found.items()} for how, found in peaks.items()},
         "ratio": {how: _ratio(found["40000"], found["400"]) for how, found in peaks.items()},
@@ -94,12 +89,12 @@ def resume(rounds: int = 3, count: int = 10_000) -> dict[str, Any]:
     first, second = [], []
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
-        size = _jpegs(place / "in", count)
+        size = jpegs(place / "in", count)
         command = [*COMMAND, "score", "in", "-r", "sharpness", "-o", "out.jsonl"]
         for _ in range(rounds):
             (place / "out.jsonl").unlink(missing_ok=True)
-            first.append(_run(command, place)[0])
-            second.append(_run(command, place)[0])
+            first.append(run(command, place)[0])
+            second.append(run(command, place)[0])
     return {
         "images": count,
         "KiB an image": round(size / count / 1024, 1),
@@ -119,18 +114,18 @@ def kills(rounds: int = 50, seed: int = 0) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
         for group in range(20):
-            _jpegs(place / "in" / f"{group:02}", 30, side=128, seed=group)
+            jpegs(place / "in" / f"{group:02}", 30, side=128, seed=group)
             (place / "in" / f"{group:02}" / "prompt.txt").write_text(f"a blue number {group}")
         rankers = ["sharpness", "prompt-color", "contrast+saturation*2"]
         command = [*COMMAND, "score", "in", *(part for spec in rankers for part in ("-r", spec)), "-o"]
-        seconds = _run([*command, "whole.jsonl"], place)[0]
+        seconds = run([*command, "whole.jsonl"], place)[0]
         whole = (place / "whole.jsonl").read_bytes()
         for _ in range(rounds):
             for left in place.glob("out.jsonl*"):
                 left.unlink()
-            _kill_after(moments.uniform(0, seconds), [*command, "out.jsonl"], place)
+            kill_after(moments.uniform(0, seconds), [*command, "out.jsonl"], place)
             counts["kills that left a journal"] += (place / "out.jsonl.journal").exists()
-            _run([*command, "out.jsonl"], place)
+            run([*command, "out.jsonl"], place)
             found = (place / "out.jsonl").read_bytes()
             counts["equal"] += found == whole
             counts["rows lost"] += len(set(whole.splitlines()) - set(found.splitlines()))
@@ -141,50 +136,6 @@ def kills(rounds: int = 50, seed: int = 0) -> dict[str, Any]:
         "seconds of an uninterrupted run": round(seconds, 2),
         **counts,
     }
-
-
-# --- processes ---
-
-
-def _run(
-    command: Sequence[str], place: Path | None = None, ok: Sequence[int] = (0,)
-) -> tuple[float, float, float]:
-    """Wall seconds, the MiB of memory that the process had at most, and the seconds of CPU it took."""
-    start = time.perf_counter()
-    running = subprocess.Popen(
-        command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(running.pid, 0)
-    seconds = time.perf_counter() - start
-    running.returncode = os.waitstatus_to_exitcode(status)
-    if running.returncode not in ok:
-        raise SystemExit(f"{' '.join(command)} ended with {running.returncode}")
-    return (
-        seconds,
-        usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
-        usage.ru_utime + usage.ru_stime,
-    )
-
-
-def _kill_after(seconds: float, command: Sequence[str], place: Path) -> None:
-    running = subprocess.Popen(
-        command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    time.sleep(seconds)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-
-
-def _environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")))
-        ),
-    }
-
-
-# --- numbers ---
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -201,38 +152,6 @@ def _ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
     pairs = [a / b for a, b in zip(above, below, strict=True)]
     middle = statistics.median(above) / statistics.median(below)
     return {"median": round(middle, 3), "min": round(min(pairs), 3), "max": round(max(pairs), 3)}
-
-
-# --- images ---
-
-
-def _small_images(folder: Path, count: int) -> None:
-    folder.mkdir()
-    with open(folder / "list.jsonl", "w") as manifest:
-        for i in range(count):
-            Image.new("RGB", (32, 32), (i % 256, i // 256 % 256, 99)).save(
-                folder / f"{i:05}.png", compress_level=1
-            )
-            manifest.write(
-                json.dumps({"image": f"{i:05}.png", "prompt": f"a red fox number {i} in the snow"}) + "\n"
-            )
-
-
-def _jpegs(folder: Path, count: int, side: int = 512, seed: int = 0) -> int:
-    """Images of soft colours with some grain, no two alike. Returns how many bytes they are."""
-    folder.mkdir(parents=True)
-    random_ = np.random.default_rng(seed)
-    grain = random_.normal(0, 6, (side, side, 3)).astype(np.int16)
-    size = 0
-    for i in range(count):
-        soft = Image.fromarray(random_.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize(
-            (side, side), Image.Resampling.BICUBIC
-        )
-        pixels = np.clip(np.asarray(soft) + np.roll(grain, i, (0, 1)), 0, 255).astype(np.uint8)
-        path = folder / f"{i:05}.jpg"
-        Image.fromarray(pixels).save(path, quality=90)
-        size += path.stat().st_size
-    return size
 
 
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {

@@ -1,0 +1,1 @@
+"""What the models cost on a GPU: scoring, training, the drift."""

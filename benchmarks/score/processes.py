@@ -1,0 +1,49 @@
+"""Processes of the command: run to their end and measured, or killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def run(
+    command: Sequence[str], place: Path | None = None, ok: Sequence[int] = (0,)
+) -> tuple[float, float, float]:
+    """Wall seconds, the MiB of memory that the process had at most, and the seconds of CPU it took."""
+    start = time.perf_counter()
+    running = subprocess.Popen(
+        command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(running.pid, 0)
+    seconds = time.perf_counter() - start
+    running.returncode = os.waitstatus_to_exitcode(status)
+    if running.returncode not in ok:
+        raise SystemExit(f"{' '.join(command)} ended with {running.returncode}")
+    return (
+        seconds,
+        usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
+        usage.ru_utime + usage.ru_stime,
+    )
+
+
+def kill_after(seconds: float, command: Sequence[str], place: Path) -> None:
+    running = subprocess.Popen(
+        command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(seconds)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+
+
+def _environment() -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")))
+        ),
+    }

@@ -1,0 +1,1 @@
+"""Tables of README.md, made from results/*.jsonl, a file for each family of benchmarks."""
