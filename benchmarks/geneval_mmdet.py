@@ -30,10 +30,10 @@ import torch
 from PIL import Image
 
 from benchmarks.record import record
-from rankkit_geneval.detector import Mask2Former
-from rankkit_geneval.postprocess import instances
-from rankkit_geneval.resize import prepare
-from rankkit_geneval.weights import convert_file
+from rankkit_geneval.detector.mask2former import Mask2Former
+from rankkit_geneval.detector.postprocess import instances
+from rankkit_geneval.detector.resize import prepare
+from rankkit_geneval.detector.weights import convert_file
 
 CONFIG = ".mim/configs/mask2former/mask2former_swin-s-p4-w7-224_lsj_8x2_50e_coco.py"
 SIZES = ("512x512", "590x591", "640x427", "1024x1024", "768x1344")

@@ -86,7 +86,7 @@ def convert(
 
     Every weight is checked to be in its place.
     """
-    from rankkit_geneval.weights import OFFICIAL_SHA256, convert_file
+    from rankkit_geneval.detector.weights import OFFICIAL_SHA256, convert_file
 
     digest = convert_file(checkpoint, folder)
     known = (

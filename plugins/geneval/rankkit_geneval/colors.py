@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import RankkitError
-from rankkit_geneval.judge import Detection
+from rankkit_geneval.detector.weights import quiet
+from rankkit_geneval.verdicts.judge import Detection
 from rankkit_geneval.vocabulary import COLORS
-from rankkit_geneval.weights import quiet
 from rankkit_torch import full_float32, normalized_pixels, pick_device, pick_dtype, pixel_batch
 
 CLIP = "openai/clip-vit-large-patch14"

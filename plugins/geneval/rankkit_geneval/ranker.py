@@ -11,12 +11,12 @@ from PIL import Image
 
 import rankkit
 from rankkit_geneval import prompts
-from rankkit_geneval.clauses import BadClause, parse
-from rankkit_geneval.judge import COUNTING_THRESHOLD, THRESHOLD, judge, keep
+from rankkit_geneval.verdicts.clauses import BadClause, parse
+from rankkit_geneval.verdicts.judge import COUNTING_THRESHOLD, THRESHOLD, judge, keep
 
 if TYPE_CHECKING:
     from rankkit_geneval.colors import ColorNamer
-    from rankkit_geneval.detector import Detector, Found
+    from rankkit_geneval.detector.mask2former import Detector, Found
 
 Mode = Literal["correct", "graded", "flow_grpo"]
 
@@ -117,7 +117,7 @@ class GenEval(Judged):
         canary: bool = True,
     ) -> None:
         from rankkit_geneval.colors import Clip, NearestColor
-        from rankkit_geneval.detector import Mask2Former, check_canary
+        from rankkit_geneval.detector.mask2former import Mask2Former, check_canary
 
         if mode not in ("correct", "graded", "flow_grpo"):
             raise rankkit.RankkitError(f"mode={mode} is not one of correct, graded, flow_grpo")

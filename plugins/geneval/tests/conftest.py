@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import Mask2FormerForUniversalSegmentation
 
 from rankkit_geneval.cli import main
-from rankkit_geneval.weights import convert_file
+from rankkit_geneval.detector.weights import convert_file
 
 
 @pytest.fixture(scope="session")

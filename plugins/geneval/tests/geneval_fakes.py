@@ -6,7 +6,7 @@ A solid block is a thing, and its colour says which.
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from rankkit_geneval.postprocess import Instance, tight_box
+from rankkit_geneval.detector.postprocess import Instance, tight_box
 from rankkit_geneval.vocabulary import CLASSES, COLORS
 
 RGB = {color: ImageColor.getrgb(color) for color in COLORS}

@@ -5,7 +5,7 @@ import re
 import torch
 from transformers import Mask2FormerConfig, SwinConfig
 
-from rankkit_geneval.weights import IMPLIED
+from rankkit_geneval.detector.weights import IMPLIED
 
 SWIN = "model.pixel_level_module.encoder."
 PIXEL = "model.pixel_level_module.decoder."

@@ -10,8 +10,8 @@ from PIL import Image
 
 from rankkit import RankkitError
 from rankkit_geneval.colors import GREY, Clip, NearestColor, clip_pixels, cut_out
-from rankkit_geneval.judge import Detection
-from rankkit_geneval.postprocess import Instance
+from rankkit_geneval.detector.postprocess import Instance
+from rankkit_geneval.verdicts.judge import Detection
 from rankkit_geneval.vocabulary import COLORS
 from rankkit_torch.testing import SAME_PIXEL
 

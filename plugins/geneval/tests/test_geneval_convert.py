@@ -8,9 +8,8 @@ from safetensors.torch import load_file, save_file
 from transformers import Mask2FormerForUniversalSegmentation
 
 from rankkit import RankkitError
-from rankkit_geneval.convert import convert, unpermuted
-from rankkit_geneval.vocabulary import CLASSES
-from rankkit_geneval.weights import (
+from rankkit_geneval.detector.convert import convert, unpermuted
+from rankkit_geneval.detector.weights import (
     IMPLIED,
     OFFICIAL_SHA256,
     convert_file,
@@ -19,6 +18,7 @@ from rankkit_geneval.weights import (
     resolve,
     sha256,
 )
+from rankkit_geneval.vocabulary import CLASSES
 
 MMDET_LAYER = "panoptic_head.transformer_decoder.layers.1."
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rankkit_geneval import BadClause, Detection, judge
-from rankkit_geneval.geometry import iou, relations
+from rankkit_geneval.verdicts.geometry import iou, relations
 
 CASES = Path(__file__).parent / "data" / "geneval_cases.jsonl.gz"
 HERE = (100, 100, 200, 200)

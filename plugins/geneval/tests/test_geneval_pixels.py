@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from rankkit_geneval.postprocess import full_size, instances, tight_box
-from rankkit_geneval.resize import MEAN, STD, Prepared, fitted, padded_side, prepare, resize_linear
+from rankkit_geneval.detector.postprocess import full_size, instances, tight_box
+from rankkit_geneval.detector.resize import MEAN, STD, Prepared, fitted, padded_side, prepare, resize_linear
 
 
 def noise(width, height, seed=7):

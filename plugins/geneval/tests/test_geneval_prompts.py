@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 
 from rankkit_geneval import prompts
-from rankkit_geneval.clauses import parse
+from rankkit_geneval.verdicts.clauses import parse
 from rankkit_geneval.vocabulary import CLASSES, TASKS
 
 ALL = prompts.evaluation_metadata()

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rankkit_geneval import Detection, judge
-from rankkit_geneval.geometry import POSITION_THRESHOLD, relations
+from rankkit_geneval.verdicts.geometry import POSITION_THRESHOLD, relations
 from rankkit_geneval.vocabulary import COLORS, RELATIONS
 
 NAMES = ("dog", "cat", "clock")

@@ -18,10 +18,10 @@ import rankkit
 from rankkit import Group, RankkitError
 from rankkit.testing import check_ranker
 from rankkit_geneval import prompts
-from rankkit_geneval.detector import CLASSES, Mask2Former, check_canary
-from rankkit_geneval.postprocess import Instance
+from rankkit_geneval.detector.mask2former import CLASSES, Mask2Former, check_canary
+from rankkit_geneval.detector.postprocess import Instance
+from rankkit_geneval.detector.weights import convert_file, official_config
 from rankkit_geneval.ranker import Judged, find_metadata
-from rankkit_geneval.weights import convert_file, official_config
 from rankkit_torch import pick_device
 
 DOG, CAT = (4, 20, 24, 40), (60, 20, 80, 40)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rankkit_geneval.clauses import BadClause, Clause, Demands, parse
-from rankkit_geneval.geometry import iou, relations
+from rankkit_geneval.verdicts.clauses import BadClause, Clause, Demands, parse
+from rankkit_geneval.verdicts.geometry import iou, relations
 
 THRESHOLD = 0.3  # a detection counts when its score is above, not at, this
 COUNTING_THRESHOLD = 0.9  # the same for the task "counting"

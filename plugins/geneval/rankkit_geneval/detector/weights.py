@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from rankkit.errors import RankkitError
-from rankkit_geneval.convert import convert
+from rankkit_geneval.detector.convert import convert
 from rankkit_geneval.vocabulary import CLASSES
 
 OFFICIAL = "tsbpp/geneval_mask2former"  # on the model hub: a copy of the file below

@@ -15,10 +15,10 @@ from PIL import Image
 
 from rankkit.errors import RankkitError
 from rankkit.plugin import map_images
-from rankkit_geneval import weights
-from rankkit_geneval.judge import THRESHOLD
-from rankkit_geneval.postprocess import Instance, instances
-from rankkit_geneval.resize import Prepared, prepare
+from rankkit_geneval.detector import weights
+from rankkit_geneval.detector.postprocess import Instance, instances
+from rankkit_geneval.detector.resize import Prepared, prepare
+from rankkit_geneval.verdicts.judge import THRESHOLD
 from rankkit_geneval.vocabulary import CLASSES
 from rankkit_torch import full_float32, pick_device, pick_dtype
 

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from rankkit_geneval.judge import Box, Detection
-from rankkit_geneval.resize import Prepared
+from rankkit_geneval.detector.resize import Prepared
+from rankkit_geneval.verdicts.judge import Box, Detection
 
 TOP = 100  # best (query, class) pairs that are used; one query can be two things
 EPSILON = 1e-6

@@ -1,0 +1,1 @@
+"""The scorer by itself, with numpy only: what a prompt demands, how boxes lie to each other, the verdict."""
