@@ -11,6 +11,8 @@ from rankkit.adapters.flow_grpo import Reward
 from rankkit.adapters.flow_grpo import reward as flow_grpo_reward
 from rankkit.core.types import Ranker
 
+__all__ = ["reward"]
+
 
 def reward(ranker: str | Ranker) -> Reward:
     """A function ``(images, prompts, metadata) -> (rewards, info)``; `info["errors"]` says why one is NaN."""

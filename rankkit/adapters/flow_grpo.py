@@ -13,6 +13,8 @@ import numpy as np
 from rankkit.adapters.judge import Judge
 from rankkit.core.types import Ranker
 
+__all__ = ["multi_score", "reward"]
+
 Scores = np.ndarray[Any, np.dtype[np.float32]]
 Reward = Callable[[Any, Sequence[str], Any], tuple[Scores, dict[str, Any]]]
 
@@ -26,10 +28,7 @@ def reward(ranker: str | Ranker) -> Reward:
 
 
 def multi_score(ranker: str | Ranker) -> Callable[..., tuple[dict[str, Scores], dict[str, Any]]]:
-    """A function as its ``multi_score`` returns, which a trainer can use as its `reward_fn` as it is.
-
-    The scores are there by the ranker's name, and as "avg", from which the trainer takes its advantages.
-    """
+    """A trainer's whole `reward_fn`, as its ``multi_score`` returns: scores by the ranker's name and as "avg"."""
     judge = Judge(ranker)
     function = _reward(judge)
 

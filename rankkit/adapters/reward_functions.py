@@ -18,6 +18,8 @@ from PIL import Image
 from rankkit.core.binding import listed
 from rankkit.core.rankers import pointwise
 
+__all__ = ["ranker"]
+
 Ranked = Callable[[Sequence[Image.Image], Sequence[str], Sequence[Mapping[str, Any]]], list[Any]]
 
 

@@ -1,7 +1,7 @@
 """TRL: a reward function of GRPOTrainer as of TRL 1.10, ``(prompts, completions, **columns)``.
 
 A completion is an image, or a conversation whose last message holds one; or text, of which `render` makes one
-(SVG, HTML, code that draws). None is what TRL takes for an abstention.
+(SVG, HTML, code that draws), or None. None is what TRL takes for an abstention.
 """
 
 from __future__ import annotations
@@ -17,16 +17,15 @@ from rankkit.adapters.judge import Judge
 from rankkit.core.types import Ranker
 from rankkit.errors import UsageError
 
+__all__ = ["reward"]
+
 METADATA = (str, int, float, list, dict)  # types of columns of the dataset that go to the ranker
 
 
 def reward(
     ranker: str | Ranker, *, render: Callable[[str], Image.Image | None] | None = None
 ) -> Callable[..., list[float | None]]:
-    """A reward function for `reward_funcs`. Other columns of the dataset are the metadata of their prompts.
-
-    Where `render` returns None, there is no image, and no reward.
-    """
+    """A reward function for `reward_funcs`; the dataset's other columns are the metadata of their prompts."""
     judge = Judge(ranker)
 
     def rankkit_reward(

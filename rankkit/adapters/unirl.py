@@ -19,6 +19,8 @@ from rankkit.adapters.judge import Judge
 from rankkit.core.types import Ranker
 from rankkit.errors import UsageError
 
+__all__ = ["scorer"]
+
 
 def scorer(ranker: str | Ranker) -> type[Any]:
     """A class with `score(items)`, as its ``BaseScorer``; of each item the last turn counts."""

@@ -14,6 +14,8 @@ from rankkit.adapters.judge import Judge
 from rankkit.core.types import Ranker
 from rankkit.errors import UsageError
 
+__all__ = ["compute_score"]
+
 
 def compute_score(ranker: str | Ranker) -> Callable[..., dict[str, Any]]:
     """A function for `reward.custom_reward_function`, to be given a name in a module of yours.

@@ -16,13 +16,15 @@ import rankkit.errors
 import rankkit.plugin
 import rankkit.testing
 from rankkit import Group, Ranking
+from rankkit.adapters import ddpo, diffusion_nft, flow_grpo, reward_functions, trl_grpo, unirl, verl_omni
 from rankkit.deprecated import retired
 from rankkit.io.formats import read_rows
 from rankkit.io.rows import FIELDS
 from rankkit.remote import handshake, wire
 
 DATA = Path(__file__).parents[1] / "data"
-MODULES = (rankkit, rankkit.errors, rankkit.testing, rankkit.plugin)
+ADAPTERS = (ddpo, diffusion_nft, flow_grpo, reward_functions, trl_grpo, unirl, verl_omni)
+MODULES = (rankkit, rankkit.errors, rankkit.testing, rankkit.plugin, *ADAPTERS)
 
 
 def surface():
