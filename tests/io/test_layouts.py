@@ -428,6 +428,8 @@ def test_lists_per_style_give_prompts_by_number_and_the_style():
         "photo/00000.jpg": ("photo 0", "photo"),
         "photo/00007.jpg": ("", None),
     }
+    (item,) = [item for item in look("d/anime").items() if item.name == "d/anime/00001.jpg"]
+    assert (item.prompt, item.metadata) == ("anime 1", {"style": "anime"})
 
 
 def test_a_file_name_is_a_prompt_only_where_every_name_of_samples_has_the_form():

@@ -18,12 +18,18 @@ NUMBER = re.compile(r"(\d+)\.\w+$")
 
 def find(root: Root) -> Source | None:
     """The images below a folder that has a JSON list of prompts beside it, by the numbers in their names."""
-    if root.files or not any(os.path.isfile(root.path / f"{name}.json") for name in folders(root.path)):
+    if root.files or not root.path.is_dir():
+        return None
+    own = root.path.absolute()
+    lists = {name: root.path / f"{name}.json" for name in folders(root.path)}
+    lists[""] = own.parent / f"{own.name}.json"  # the folder of one style may be all that is scored
+    lists = {style: path for style, path in lists.items() if os.path.isfile(path)}
+    if not lists:
         return None
 
     @functools.lru_cache(maxsize=64)
     def prompts_of(style: str) -> tuple[Answer, ...]:
-        text, _ = read_text(root.path / f"{style}.json")
+        text, _ = read_text(lists[style]) if style in lists else ("", "")
         try:
             value = json.loads(text) if text.startswith("[") else []
         except (ValueError, RecursionError):
@@ -31,14 +37,14 @@ def find(root: Root) -> Source | None:
         return tuple(answer_in(each) for each in value)
 
     def knows(place: Place) -> Answer | None:
-        style, _, name = place.relative.partition("/")
+        style, _, name = place.relative.rpartition("/")
         number = NUMBER.fullmatch(name)
-        prompts = prompts_of(style) if number and name else ()
+        prompts = prompts_of(style) if number else ()
         if not prompts or number is None:
             return None
         if int(number[1]) >= len(prompts):
-            return Answer(why=f"{style}.json holds {len(prompts)} prompts, counted from 0")
+            return Answer(why=f"{lists[style].name} holds {len(prompts)} prompts, counted from 0")
         found = prompts[int(number[1])]
-        return Answer(found.texts, found.why, {"style": style})
+        return Answer(found.texts, found.why, {"style": lists[style].stem})
 
     return Source(NAME, knows=knows)
