@@ -28,7 +28,7 @@ def reward(ranker: str | Ranker) -> Reward:
 
 
 def multi_score(ranker: str | Ranker) -> Callable[..., tuple[dict[str, Scores], dict[str, Any]]]:
-    """A trainer's whole `reward_fn`, as ``multi_score`` makes it: scores by the ranker's name and as "avg"."""
+    """A whole `reward_fn`, as ``multi_score`` makes it: scores by the ranker's name and as "avg"."""
     judge = Judge(ranker)
     function = _reward(judge)
 
