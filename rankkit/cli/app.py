@@ -1,11 +1,19 @@
-"""The command line of rankkit: every family of commands, in the order in which help lists them."""
+"""The command line of rankkit: every family of commands, and the order in which help lists them."""
 
-# isort: off
-from rankkit.cli import score  # noqa: F401  (importing a family registers its commands)
-from rankkit.cli import prompts, select, analyse, report, rankers, remote  # noqa: F401
+from typer.models import CommandInfo
+
+from rankkit.cli import analyse, prompts, rankers, remote, report, score, select  # noqa: F401  (they register)
 from rankkit.cli.program import program
-# isort: on
 
+ORDER = "score prompts select label table compare agree gallery list check new serve install doctor".split()
+
+
+def _place(command: CommandInfo) -> int:
+    name = command.name or command.callback.__name__ if command.callback else ""
+    return ORDER.index(name) if name in ORDER else len(ORDER)
+
+
+program.registered_commands.sort(key=_place)
 app = program
 main = program.main
 
