@@ -5,7 +5,10 @@ from typer.models import CommandInfo
 from rankkit.cli import analyse, prompts, rankers, remote, report, score, select  # noqa: F401  (they register)
 from rankkit.cli.program import program
 
-ORDER = "score prompts select label table compare agree gallery list check new serve install doctor".split()
+ORDER = (
+    *("score", "prompts", "select", "label", "table", "compare", "agree"),
+    *("gallery", "list", "check", "new", "serve", "install", "doctor"),
+)
 
 
 def _place(command: CommandInfo) -> int:
