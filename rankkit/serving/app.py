@@ -10,8 +10,7 @@ It needs the extra ``serve``; `rankkit.serving.http` imports it when a server is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -32,6 +31,7 @@ from rankkit.serving.openapi import Endpoint, document
 from rankkit.serving.pipe import ServedRanker
 from rankkit.serving.questions import Answer, Question, read
 from rankkit.serving.replies import HANDLERS, json_answer
+from rankkit.serving.room import Room
 
 TYPE = "application/x-rankkit"
 DECODERS = 4  # requests whose bodies are turned into images at the same time
@@ -49,15 +49,15 @@ class Answers:
     """What is answered to requests about one ranker.
 
     `limit`: bytes of one request. `silence`: seconds without a byte after which a body is given up.
-    `waiting`: requests that may be under way at once; together they hold at most four bodies of full length.
+    `waiting`: requests that may be under way at once; together they hold at most four times `limit`.
     """
 
     def __init__(
         self, served: ServedRanker, batches: Batches, *, limit: int, silence: float, waiting: int
     ) -> None:
         self.served, self.batches = served, batches
-        self.limit, self.silence, self.waiting = limit, silence, waiting
-        self._requests, self._bytes = 0, 0
+        self.limit, self.silence = limit, silence
+        self._room = Room(waiting, 4 * limit)
         self._decoders = asyncio.Semaphore(DECODERS)
 
     def application(self, access: Access) -> Door:
@@ -86,7 +86,7 @@ class Answers:
 
     async def healthz(self, request: Request) -> Response:
         """Whether the server answers, and how many requests are under way."""
-        return json_answer(asdict(Health("ok", self._requests)))
+        return json_answer(asdict(Health("ok", self._room.requests)))
 
     async def openapi(self, request: Request) -> Response:
         """This document."""
@@ -96,7 +96,7 @@ class Answers:
     async def rank(self, request: Request) -> Response:
         """Rankings of groups, both as rankkit's own clients write them."""
         length = self._announced(request)
-        with self._admitted(length):
+        with self._room.admit(length):
             body = await self._body(request, length)
             try:
                 async with self._decoders:
@@ -113,10 +113,11 @@ class Answers:
         """Scores and ranks of images in JSON; images of one prompt are one group."""
         length = self._announced(request)
         prepared = self.served.prepared
-        with self._admitted(length):
+        with self._room.admit(length) as hold:
             body = await self._body(request, length)
             async with self._decoders:
                 asked = await asyncio.to_thread(read, body, prepared.kind, prepared.needs_prompt, self.limit)
+            hold(asked.size)
             try:
                 groups = asked.listed.groups
                 rankings = await self._judged(request, groups) if groups else []
@@ -144,7 +145,7 @@ class Answers:
 
         Raises `RankkitError` where the ranker raised, and `ClientDisconnect` once nobody waits for them.
         """
-        rankings = asyncio.wrap_future(self.batches.ask(groups, alone=self._requests == 1))
+        rankings = asyncio.wrap_future(self.batches.ask(groups, alone=self._room.requests == 1))
         hung_up = asyncio.ensure_future(request.receive())
         try:
             either: set[asyncio.Future[Any]] = {rankings, hung_up}
@@ -167,19 +168,6 @@ class Answers:
                 f"{length} bytes are more than the limit of {self.limit}; send fewer images at a time",
             )
         return int(length)
-
-    @contextmanager
-    def _admitted(self, length: int) -> Iterator[None]:
-        """Count a request, and its bytes, as under way; refuse it where that would be too many."""
-        if self._requests >= self.waiting or self._bytes + length > 4 * self.limit:
-            raise Refused(
-                429, f"{self._requests} requests are waiting already; try again", {"retry-after": "1"}
-            )
-        self._requests, self._bytes = self._requests + 1, self._bytes + length
-        try:
-            yield
-        finally:
-            self._requests, self._bytes = self._requests - 1, self._bytes - length
 
     async def _body(self, request: Request, length: int) -> bytearray:
         """The body of a request. It may take `silence` seconds for each 16 MiB begun, and between bytes."""

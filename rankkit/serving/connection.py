@@ -30,7 +30,7 @@ def uvicorn_server(app: App, silence: float) -> uvicorn.Server:
             lifespan="off",
             loop="asyncio",
             log_config=None,
-            log_level="error",
+            log_level="critical",
             access_log=False,
             proxy_headers=False,
             server_header=False,

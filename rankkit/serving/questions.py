@@ -55,6 +55,11 @@ class Asked:
     listed: Listed
     prompts: list[str]
 
+    @property
+    def size(self) -> int:
+        """The bytes of its pixels."""
+        return sum(3 * image.width * image.height for group in self.listed.groups for image in group.images)
+
     def answer(self, rankings: Sequence[Ranking], ranker: str, version: str) -> Answer:
         """The answer, of one ranking per group."""
         scores, errors = self.listed.scores(rankings)

@@ -5,6 +5,8 @@ It needs the extra ``serve``.
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -46,6 +48,7 @@ async def gone(request: Request, error: Exception) -> Response:
 
 async def broken(request: Request, error: Exception) -> Response:
     """Say that this server made a mistake; it is told on stderr."""
+    traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
     return await refused(request, Refused(500, "this server made a mistake, which it told on its stderr"))
 
 

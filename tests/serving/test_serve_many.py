@@ -1,6 +1,8 @@
 """A served ranker and many who ask it at once, who hang up, or who should not be asking."""
 
+import base64
 import http.client
+import io
 import json
 import os
 import signal
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from web_server import request, serving
+from web_server import ask, request, serving
 
 import rankkit
 from rankkit.errors import UsageError
@@ -166,6 +168,22 @@ def test_bodies_under_way_never_exceed_four_of_full_length():
         for connection in idle:
             connection.close()
         until(lambda: request(server, "POST", "/rank", message())[0] == 200)
+
+
+def test_pixels_of_small_files_count_as_what_they_decode_to():
+    image = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(image, "PNG")
+    question = {"images": [base64.b64encode(image.getvalue()).decode()], "prompts": "p"}
+    with serving(f"{__name__}:gated", limit=5000) as server:
+        clients = [threading.Thread(target=ask, args=(server, "/score", question)) for _ in range(4)]
+        for client in clients:
+            client.start()
+        until(lambda: CALLS and len(server.waiting_jobs) == 3)
+        assert ask(server, "/score", question)[0] == 429
+        GATE.set()
+        for client in clients:
+            client.join(30)
+        assert ask(server, "/score", question)[0] == 200
 
 
 def test_a_client_that_hangs_up_is_not_ranked_and_costs_the_others_nothing(capfd):
