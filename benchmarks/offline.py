@@ -24,11 +24,12 @@ import torch
 
 from benchmarks.training import RESULTS, measure, summary
 from drpo import build
-from drpo.config import Config, with_settings
+from drpo.config import Config
 from drpo.data import prompts as prompt_files
 from drpo.generators.one_step import OneStep
 from drpo.recipes import recipe
 from drpo.run import setup
+from drpo.settings import with_settings
 from drpo.shapes.detector import Shapes
 from drpo.types import Prompt, fixed_seeds
 

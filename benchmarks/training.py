@@ -31,10 +31,11 @@ from numpy.typing import NDArray
 
 from drpo import build
 from drpo.anchors import RankedAnchors
-from drpo.config import Config, with_settings
+from drpo.config import Config
 from drpo.data import prompts as prompt_files
 from drpo.generators.one_step import OneStep
 from drpo.recipes import recipe
+from drpo.settings import with_settings
 from drpo.shapes.corpus import draws, scene
 from drpo.shapes.detector import Shapes
 from drpo.shapes.render import render

@@ -12,8 +12,9 @@ import torch
 from accelerate import PartialState
 
 import rankkit
-from drpo.config import Config, near
+from drpo.config import Config
 from drpo.features._concat import Several
+from drpo.settings import near
 from drpo.types import FeatureMap, Generator
 from rankkit import Ranker, UsageError
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from drpo.config import PLACES, described
+from drpo.settings import PLACES, described
 from rankkit.plugin import Program, print_result, say
 
 app = Program(
@@ -37,12 +37,12 @@ def train(
     from dataclasses import asdict
 
     from drpo import build
-    from drpo.config import placed, with_settings
     from drpo.recipes import recipe as named
     from drpo.report import report
     from drpo.run import checkpoint, setup
     from drpo.run.progress import progress
     from drpo.run.run import run
+    from drpo.settings import placed, with_settings
 
     places, rest = placed(settings or [])
     config, out = with_settings(named(recipe), rest), Path(places.get("out") or f"runs/{recipe}")

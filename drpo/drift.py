@@ -25,15 +25,13 @@ from drpo.choices import Field, Kernel
 Weight = float | Tensor
 
 TILE = 2**22  # entries of one R×T tile (16 MiB in float32); a few of them are alive at a time
-EXACT_UP_TO = (
-    2**30
-)  # below this many N·T·D multiplications distances are exact differences, above it a matrix product
+EXACT_UP_TO = 2**30  # multiplications N·T·D: up to here distances are exact, above it from a matrix product
 SELF_LOGIT = -100.0  # added, over the radius, to a point's logit with itself: the official way of masking
 AFFINITY_FLOOR = 1e-6  # of a product of two softmaxes, in the official field
 SAME = 1e-4  # distances are floored here; at the floor two points are copies of each other
-# a matrix product cannot tell distances below this, in units of the two points' norms, from zero: copies as
-# well
-ROUNDING = 2e-3
+ROUNDING = (
+    2e-3  # of the two points' norms: a matrix product cannot tell smaller distances from zero, so copies
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ class _Problem:
         return self.t_BTD.shape[1] - self.positives
 
     def tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """LogRow slices with their distances d_BRT (for cosine too: the scale is made of distances)."""
+        """Slices of rows with their distances d_BRT (for cosine too: the scale is made of distances)."""
         batch, points, _ = self.g_BND.shape
         rows = max(1, TILE // (batch * self.t_BTD.shape[1]))
         mode = "donot_use_mm_for_euclid_dist" if self.exact else "use_mm_for_euclid_dist"
@@ -137,10 +135,7 @@ def drift_loss(
 
 def _check(generated: Tensor, positive: Tensor, negative: Tensor, kernel: str, field: str) -> None:
     shapes = [tuple(points.shape) for points in (generated, positive, negative)]
-    if any(
-        len(shape) != 3 or shape[0] != shapes[0][0] or shape[2] != shapes[0][2] or not shape[1]
-        for shape in shapes
-    ):
+    if any(len(shape) != 3 or shape[::2] != shapes[0][::2] or not shape[1] for shape in shapes):
         raise ValueError(
             f"generated, positive and negative are (B,N,D), (B,P,D) and (B,M,D), none empty; they "
             f"are {shapes}"
@@ -181,11 +176,8 @@ def _per_point(weight: Weight, points: Tensor) -> Tensor:
 
 
 def _scale(problem: _Problem) -> Tensor:
-    total = torch.zeros(
-        (),
-        dtype=torch.float64 if problem.g_BND.device.type != "mps" else torch.float32,
-        device=problem.g_BND.device,
-    )
+    device = problem.g_BND.device
+    total = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
     for _, d_BRT in problem.tiles():
         total += (d_BRT * problem.w_BT[:, None]).sum(dtype=total.dtype)
     mean = total / (problem.g_BND.shape[1] * problem.w_BT.sum(dtype=total.dtype)).clamp_min(1e-30)
@@ -232,9 +224,7 @@ def _column_lse(problem: _Problem, scale: Tensor, radii: tuple[float, ...], fiel
 
 
 def _official_rows(problem: _Problem, logits_BRT: Tensor, column_BT: Tensor) -> Tensor:
-    """(m⁻ S⁺ − m⁺ S⁻) with S = Σ A T and m = Σ A; the coefficients of a row sum to zero, so its own position
-    drops out.
-    """
+    """(m⁻ S⁺ − m⁺ S⁻), S = Σ A T, m = Σ A; a row's coefficients sum to 0, so its own position drops out."""
     row_BR1 = logits_BRT.logsumexp(dim=2, keepdim=True)
     product_BRT = (logits_BRT - row_BR1).exp() * (logits_BRT - column_BT[:, None]).exp()
     a_BRT = product_BRT.clamp_min(AFFINITY_FLOOR).sqrt() * problem.w_BT[:, None]
@@ -245,9 +235,7 @@ def _official_rows(problem: _Problem, logits_BRT: Tensor, column_BT: Tensor) -> 
 
 
 def _masked_rows(problem: _Problem, logits_BRT: Tensor, column_BT: Tensor) -> Tensor:
-    """μ⁺ − μ⁻: where the positives' affinity lies less where the repellers' lies; zero for a row that lacks
-    either.
-    """
+    """μ⁺ − μ⁻: the mean of the positives less that of the repellers, by affinity; 0 where either lacks."""
     evidence_BRT = logits_BRT - column_BT[:, None].nan_to_num(neginf=0.0) / 2 + problem.w_BT[:, None].log()
     split = problem.first_positive
     attract_BRD, has_plus = _mean_shift(evidence_BRT[..., split:], problem.t_BTD[:, split:])

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from drpo.config import Config, near
+from drpo.config import Config
+from drpo.settings import near
 from rankkit.errors import UsageError
 
 Recipe = Callable[[], Config]

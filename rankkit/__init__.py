@@ -43,7 +43,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """The version, which is read from the installed distribution, and the names that few programs need."""
     if name == "__version__":
-        from rankkit.core.version import installed_version
+        from rankkit.version import installed_version
 
         return installed_version()
     if name == "Scores":

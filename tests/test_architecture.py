@@ -19,7 +19,7 @@ ROOT = Path(rankkit.__file__).parents[1]
 # A folder (or a file beside them) imports only from floors below its own.
 FLOORS = {
     "rankkit": (
-        "errors",
+        "errors version",
         "core",
         "io remote",
         "registry testing",
@@ -32,7 +32,7 @@ FLOORS = {
         "choices",
         "types preference drift hub waiting",
         "config shapes",
-        "loss features generators",
+        "settings loss features generators",
         "search",
         "anchors",
         "train",

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from drpo.config import up_to_date
 from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG
+from drpo.settings import up_to_date
 from rankkit import RankkitError
 from rankkit.plugin import replacing_file
 

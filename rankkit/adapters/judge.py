@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rankkit.adapters.arrays import to_images
-from rankkit.core.calling import LazyRanker, rank_groups
-from rankkit.core.grouping import grouped
+from rankkit.core.calling import LazyRanker, grouped, rank_groups
 from rankkit.core.stated import kind_of
 from rankkit.core.types import Ranker
 from rankkit.errors import UsageError

@@ -22,7 +22,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from rankkit.core.version import installed_version
 from rankkit.environments import whole
 from rankkit.environments.build import build, find_plugin
 from rankkit.environments.installers import BIN, Pip, Tool, Uv
@@ -31,6 +30,7 @@ from rankkit.errors import RankkitError, UsageError
 from rankkit.io.atomic import write_whole
 from rankkit.remote import config
 from rankkit.remote.rankers import Pipe
+from rankkit.version import installed_version
 
 
 def home() -> Path:

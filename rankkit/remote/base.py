@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from rankkit.core.panel import Lexicographic, MeanRank
 from rankkit.core.types import Group, Kind, Ranking
-from rankkit.core.version import installed_version
 from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.remote.handshake import WorkerInfo
+from rankkit.version import installed_version
 
 Self = TypeVar("Self", bound="Remote")
 

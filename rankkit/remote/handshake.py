@@ -16,9 +16,9 @@ from typing import Any, get_args
 from rankkit import errors
 from rankkit.core.binding import describe
 from rankkit.core.types import Kind, Ranking
-from rankkit.core.version import AGGREGATION, installed_version
 from rankkit.errors import BrokenRanker, RankkitError, RunStopped, UsageError
 from rankkit.remote import wire
+from rankkit.version import AGGREGATION, installed_version
 
 _WORKER, _ERROR = b"RKhi", b"RKer"
 _TYPES = {

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 from PIL import Image
 
-from rankkit.core.grouping import Listed, grouped
+from rankkit.core.calling import Listed, grouped
 from rankkit.core.images import decode
 from rankkit.core.types import Kind, Ranking, ranks
 from rankkit.errors import UsageError

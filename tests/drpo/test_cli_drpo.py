@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from drpo import build
 from drpo.cli import app, main
-from drpo.config import placed, with_settings
 from drpo.data import prompts as prompt_files
 from drpo.recipes import recipe
 from drpo.run import setup
+from drpo.settings import placed, with_settings
 from drpo.types import Prompt
 from rankkit import RankkitError, UsageError
 

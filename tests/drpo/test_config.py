@@ -7,8 +7,9 @@ import inspect
 
 import pytest
 
-from drpo.config import Config, with_settings
+from drpo.config import Config
 from drpo.recipes import recipe, recipes
+from drpo.settings import with_settings
 from rankkit import RankkitError
 
 

@@ -19,13 +19,13 @@ from PIL import Image
 from web_server import serving
 
 import rankkit
-from rankkit.core.version import installed_version
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry.load import prepare
 from rankkit.remote import frames, handshake, http_client, rankers, wire
 from rankkit.remote.rankers import Http, Pipe
 from rankkit.testing import check_ranker
 from rankkit.testing.samples import sample_groups
+from rankkit.version import installed_version
 
 
 def group(prompt="p", n=2):

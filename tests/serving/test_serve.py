@@ -13,11 +13,11 @@ from PIL import Image
 
 import rankkit
 from rankkit.core.calling import check_rankings
-from rankkit.core.version import installed_version
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry.spec import parse, with_options
 from rankkit.remote import frames, handshake, wire
 from rankkit.testing.samples import sample_groups
+from rankkit.version import installed_version
 
 LIMIT = 2**24
 

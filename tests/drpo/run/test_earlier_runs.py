@@ -10,13 +10,13 @@ import pytest
 import torch
 from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor, ranked_trainer
 
-from drpo.config import with_settings
 from drpo.features.latent import Latent
 from drpo.report import report
 from drpo.run import checkpoint
 from drpo.run.files import EVALUATIONS, read_rows
 from drpo.run.run import run
 from drpo.run.sample import read_config
+from drpo.settings import with_settings
 from drpo.train import Trainer
 
 CONFIG = replace(SETTINGS, steps=4, eval_every=2)
