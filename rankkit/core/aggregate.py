@@ -97,17 +97,32 @@ def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
     level of items that were compared, which is no uncertainty of theirs: utilities are centred. An item that
     was never compared has the prior's spread.
     """
+    theta, covariance = posterior(W, prior=prior)
+    n, games = len(W), W + W.T
+    variance = np.diag(covariance).copy()
+    for part in parts(n, zip(*np.nonzero(games), strict=True)):
+        if len(part) > 1:
+            variance[part] -= 1 / (
+                prior * len(part)
+            )  # constant vectors of a part are eigenvectors of the Hessian, with eigenvalue `prior`
+    return np.round(theta, 9) + 0.0, np.sqrt(np.maximum(variance, 0.0))
+
+
+def posterior(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
+    """The posterior of `bradley_terry` as a Gaussian: centred utilities (n,) and their covariance (n, n).
+
+    The covariance is the Laplace approximation: the inverse Hessian at the maximum, in logits squared. It
+    still holds the prior's doubt about the common level, which cancels in differences of utilities.
+    """
     assert prior > 0, "the prior keeps the solution finite"
-    n = len(W)
-    theta = np.zeros(n)
-    if n == 0:
-        return theta, theta.copy()
+    theta: Floats = np.zeros(len(W))
+    if not len(W):
+        return theta, np.zeros((0, 0))
     games = W + W.T
     for _ in range(100):
         win = _sigmoid(theta[:, None] - theta[None, :])
         gradient = (games * win).sum(1) - W.sum(1) + prior * theta
-        hessian = _hessian(games, win, prior)
-        step = np.linalg.solve(hessian, gradient)
+        step = np.linalg.solve(_hessian(games, win, prior), gradient)
         theta -= step * min(
             1.0, 2.0 / max(np.abs(step).max(), 1e-300)
         )  # at most 2 logits a step: far starts stay stable
@@ -115,13 +130,8 @@ def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
             break
     theta -= theta.mean()
     win = _sigmoid(theta[:, None] - theta[None, :])
-    variance = np.diag(np.linalg.inv(_hessian(games, win, prior))).copy()
-    for part in parts(n, zip(*np.nonzero(games), strict=True)):
-        if len(part) > 1:
-            variance[part] -= 1 / (
-                prior * len(part)
-            )  # constant vectors of a part are eigenvectors of the Hessian, with eigenvalue `prior`
-    return np.round(theta, 9) + 0.0, np.sqrt(np.maximum(variance, 0.0))
+    covariance = np.linalg.inv(_hessian(games, win, prior)).astype(np.float64)
+    return theta, covariance
 
 
 def parts(n: int, pairs: Iterable[Pair]) -> list[list[int]]:

@@ -30,6 +30,8 @@ class PreferenceFormat:
     name: str
     fields: tuple[str, ...]
     read: Callable[[Record], Choice]
+    undone: Callable[[Iterable[Record]], frozenset[str]] | None = None  # names of entries taken back later
+    name_of: str = "question"  # the field with the name of an entry, where some are taken back
 
     def fits(self, names: Iterable[str]) -> bool:
         """Whether an entry with these fields can be of this format."""
@@ -97,6 +99,17 @@ def _plain(record: Record) -> Choice:
     return (_image(record, "image_a"), _image(record, "image_b")), (1 - float(second), float(second))
 
 
+def _label(record: Record) -> Choice:
+    """What `rankkit label` writes: plain pairs, of which some are skipped: nobody has chosen."""
+    return _plain({**record, "choice": None} if record["choice"] == "skip" else record)
+
+
+def _taken_back(records: Iterable[Record]) -> frozenset[str]:
+    """The questions whose answers were taken back, and the entries that did so."""
+    undo = [record for record in records if record.get("choice") == "undo"]
+    return frozenset(str(record.get(name)) for record in undo for name in ("undoes", "question"))
+
+
 def _chosen(record: Record) -> Choice:
     """What was chosen and what was rejected are one image each, or lists of images.
 
@@ -121,11 +134,17 @@ FORMATS = (
     PreferenceFormat("ImageReward test", ("generations", "ranking"), _imagereward),
     PreferenceFormat("HPDv2 choices", (IMAGES, "human_preference"), _hpdv2_choices),
     PreferenceFormat("HPDv2 test", (IMAGES, "rank"), _hpdv2_ranks),
+    PreferenceFormat(
+        "rankkit label", ("image_a", "image_b", "choice", "question", "who"), _label, _taken_back
+    ),
     PreferenceFormat("plain pairs", ("image_a", "image_b", "choice"), _plain),
     PreferenceFormat("chosen and rejected", (CHOSEN, REJECTED), _chosen),
 )
 FIELDS = {
-    name for known in FORMATS for field in (PROMPT, *known.fields, "has_label") for name in field.split("|")
+    name
+    for known in FORMATS
+    for field in (PROMPT, *known.fields, "has_label", "undoes")
+    for name in field.split("|")
 }
 
 

@@ -87,15 +87,25 @@ class PreferenceFile:
 
         Without `images` those that a parquet file embeds are left out (None).
 
+        An entry that a later one takes back is left out, as is the later one.
+
         Raises `BadSource` at the first entry that does not keep to the format, naming it and the value.
         """
+        undone = self._undone()
         for where, record in self.records(images):
+            if undone and str(record.get(self.format.name_of)) in undone:
+                continue
             try:
                 yield _preference(where, record, self.format)
             except ValueError as error:
                 raise BadSource(
                     f"{self.path}, {where}: {error}; correct or remove this entry ({self.format.name})"
                 ) from None
+
+    def _undone(self) -> frozenset[str]:
+        return (
+            self.format.undone(each for _, each in self.records(False)) if self.format.undone else frozenset()
+        )
 
     def image(self, stored: StoredImage) -> Decoded:
         """One image of an entry, decoded, or the reason why not.

@@ -1,0 +1,71 @@
+"""What the answers about one prompt say of its top, and which pair would tell most.
+
+Legend: n images; W (n, n) as in `rankkit.core.aggregate`; theta (n,) are utilities in logits.
+
+The answer about i and j tells ½ log(1 + v·p(1-p)) nats of the utilities, where v is the posterior variance of
+their difference and p the chance that i is chosen (the information that a measurement of that precision
+brings: MacKay, Information-based objective functions for active data selection, 1992; for comparisons:
+Glickman & Jensen, Adaptive paired comparison design, 2005). Of that counts what concerns the top: the
+information is taken times the chance that exactly one of the two is among the top. For a top of one that is
+the chance that either is the best.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rankkit.core.aggregate import Floats, posterior
+
+DRAWS = 1000  # of the posterior, by which chances are estimated
+SETTLED = 0.85  # a prompt whose top is so sure needs no more answers: of two images, after two like ones
+LEAST = 0.05  # nor does one where the best answer would tell less than this, in nats: its best are equals
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is known of one prompt: `utilities` (n,) in logits, `among_top` (n,) the chance that each image is
+    among the top, and `gain` (n, n), what the answer about each pair would tell of the top, in nats.
+    """
+
+    utilities: Floats
+    among_top: Floats
+    gain: Floats
+    top: int
+
+    @property
+    def settled(self) -> float:
+        """How sure the top is, from 0 to 1: the mean chance that those who lead belong there."""
+        leaders = np.argsort(-self.utilities, kind="stable")[: self.top]
+        return float(self.among_top[leaders].mean())
+
+    @property
+    def done(self) -> bool:
+        """Whether more answers would tell little."""
+        return self.settled >= SETTLED or float(self.gain.max()) < LEAST
+
+
+def belief(W: Floats, top: int = 1, *, seed: int = 0) -> Belief:
+    """What wins say of at least two images; `top` is how many of them one wants to know.
+
+    Chances are shares of draws from the posterior, which `seed` makes repeatable.
+    """
+    n = len(W)
+    top = min(top, n - 1)
+    theta, covariance = posterior(W)
+    noise = np.random.default_rng(seed).standard_normal((DRAWS, n))
+    drawn = theta + noise @ np.linalg.cholesky(covariance).T
+    bar = np.partition(drawn, n - top, axis=1)[:, n - top, None]
+    member = (drawn >= bar).astype(np.float64)
+    share = member.mean(0)
+    split = share[:, None] + share[None, :] - 2 * (member.T @ member) / DRAWS
+    return Belief(theta, share, _information(theta, covariance) * np.maximum(split, 0), top)
+
+
+def _information(theta: Floats, covariance: Floats) -> Floats:
+    variance = np.diag(covariance)
+    of_difference = np.maximum(variance[:, None] + variance[None, :] - 2 * covariance, 0)
+    p = 0.5 * (1 + np.tanh(0.5 * (theta[:, None] - theta[None, :])))
+    found: Floats = 0.5 * np.log1p(of_difference * p * (1 - p))
+    return found
