@@ -523,7 +523,7 @@ def test_images_do_not_pile_up(tmp_path):
     assert most <= 2 * BATCH + 2
 
 
-def test_entries_without_a_image_to_rank_do_not_pile_up_either(tmp_path):
+def test_entries_without_an_image_to_rank_do_not_pile_up_either(tmp_path):
     seen = []
     rows = [{"has_label": False}] * 200 + [{}]
     report = agree(

@@ -138,7 +138,7 @@ def test_what_comes_out_carries_no_metadata_that_a_wire_would_lose():
     assert found.image.info == {} and not found.image.getexif() and type(found.image) is Image.Image
 
 
-def test_a_image_of_one_pixel_decodes():
+def test_an_image_of_one_pixel_decodes():
     assert decode(encoded(Image.new("RGB", (1, 1), (1, 2, 3)))).image.getpixel((0, 0)) == (1, 2, 3)
 
 

@@ -80,7 +80,7 @@ def test_no_pair_is_asked_twice_and_no_bridge_is_built_where_none_is_needed():
     assert len(judge.asked) == len(set(judge.asked)) == 2 * len(VALUES)
 
 
-def test_a_image_that_nobody_judged_is_left_alone():
+def test_an_image_that_nobody_judged_is_left_alone():
     judge = Ring(*cut(0, 1))
     (ranking,) = judge.rank([group()])
     alone = VALUES.index(ORDER[1])

@@ -128,7 +128,7 @@ def test_an_entry_comes_before_a_ranker_installed_here_except_for_load_here(toml
     assert not isinstance(rankkit.load_here("sharpness"), Pipe)
 
 
-def test_load_here_never_evaluations_there_and_never_asks_another_machine(toml):
+def test_load_here_never_reads_the_file_and_never_asks_another_machine(toml):
     toml(worker("focus", "sharpness"))
     with pytest.raises(UnknownRanker):
         rankkit.load_here("focus")

@@ -361,7 +361,7 @@ def test_sample_groups_are_the_same_for_the_same_seed():
     assert first == again and first != other
 
 
-def test_sample_groups_have_everything_a_ranker_may_evaluation_at():
+def test_sample_groups_have_everything_a_ranker_may_look_at():
     groups = sample_groups()
     assert any(word in ImageColor.colormap for group in groups for word in group.prompt.split())
     assert all(group.id and group.metadata and len(group.names) == len(group.images) >= 3 for group in groups)

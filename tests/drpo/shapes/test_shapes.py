@@ -109,7 +109,7 @@ def test_extra_objects_fail_counting_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     "prompt", ["a circle", "a red circle", "a circle and a square", "a circle left of a square"]
 )
-def test_what_nobody_asked_for_costs_credit_but_does_not_make_a_image_wrong(prompt: str) -> None:
+def test_what_nobody_asked_for_costs_credit_but_does_not_make_an_image_wrong(prompt: str) -> None:
     asked = [Thing("circle", "red", 8, 8)] + [Thing("square", "blue", 24, 8)] * ("square" in prompt)
     extras: list[list[Thing]] = [
         [],
