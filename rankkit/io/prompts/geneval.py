@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rankkit.io.prompts.base import Answer, Place, Root, Source, folders
+from rankkit.io.prompts.base import Answer, Place, Root, Source
+from rankkit.io.prompts.reading.columns import image_columns
 from rankkit.io.prompts.reading.texts import answer_in, read_text
 from rankkit.io.tables import too_deep
 
@@ -19,10 +20,11 @@ SHEET = "grid"  # the contact sheet of a folder's samples
 
 
 def find(root: Root) -> Source | None:
-    """Every image of every numbered folder; the object in its metadata.jsonl becomes the metadata of the
-    group.
+    """Every image of every numbered folder, at any depth, or of the folder that was named; the object in its
+    metadata.jsonl becomes the metadata of the group.
     """
-    numbered = [] if root.files else [name for name in folders(root.path) if is_prompt_folder(root, name)]
+    found = [] if root.files else root.files_below(lambda name: name == "metadata.jsonl")
+    numbered = {root.relative(path.parent) for path in found if is_of_prompt(path)}
     if not numbered:
         return None
 
@@ -31,23 +33,31 @@ def find(root: Root) -> Source | None:
         return _answer(root, folder)
 
     def knows(place: Place) -> Answer | None:
-        folder, *rest = place.relative.split("/")
-        if not is_prompt_folder(root, folder) or rest[:-1] not in ([], ["samples"]):
-            return None
-        if os.path.splitext(rest[-1])[0].lower() == SHEET:
+        folder, _, name = place.relative.rpartition("/")
+        if folder not in numbered:
+            folder, _, last = folder.rpartition("/")
+            if last != "samples" or folder not in numbered:
+                return None
+        if os.path.splitext(name)[0].lower() == SHEET:
             return Answer(skip="a contact sheet of samples")
         return answer_of(folder)
 
-    left_out = sum(
-        _has_sheet(root.path / name) for name in folders(root.path) if is_prompt_folder(root, name)
-    )
+    left_out = sum(_has_sheet(root.path / name) for name in numbered)
     notes = (f"{left_out} contact sheets ({SHEET}.png) of GenEval folders are left out",) if left_out else ()
     return Source(NAME, knows=knows, notes=notes)
 
 
-def is_prompt_folder(root: Root, folder: str) -> bool:
-    """Whether a folder of this name holds the samples of one prompt."""
-    return folder.isdigit() and os.path.isfile(root.path / folder / "metadata.jsonl")
+def is_of_prompt(path: Path) -> bool:
+    """Whether a metadata.jsonl tells of one prompt: it stands in a numbered folder, and its first line names
+    no image.
+    """
+    if not path.absolute().parent.name.isdigit() or not path.is_file():
+        return False
+    try:
+        first = json.loads(next(iter(read_text(path)[0].splitlines()), ""))
+    except (ValueError, RecursionError):
+        return True
+    return not isinstance(first, dict) or not image_columns(first)
 
 
 def _has_sheet(folder: Path) -> bool:
@@ -65,6 +75,7 @@ def _answer(root: Root, folder: str) -> Answer:
     except RecursionError:
         why = "it is nested too deeply"
     if why:
-        return Answer(error=f"{folder}/metadata.jsonl is not one JSON object: {why}")
+        where = "/".join(filter(None, (folder, "metadata.jsonl")))
+        return Answer(error=f"{where} is not one JSON object: {why}")
     found = answer_in(metadata.get("prompt"))
-    return Answer(found.texts, found.why, metadata, folder)
+    return Answer(found.texts, found.why, metadata, folder or None)

@@ -5,33 +5,41 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from itertools import islice
 
 from rankkit.errors import BadSource
-from rankkit.io.prompts import manifest
+from rankkit.io.prompts import geneval, manifest
 from rankkit.io.prompts.base import Answer, Place, Root, Source
 from rankkit.io.prompts.reading.columns import image_names, names_images, prompt_column
 from rankkit.io.tables import READERS, Table, open_table
 
 NAME = "metadata files (imagefolder)"
 STEMS = ("metadata", "prompts", "captions")
+NEARLY = re.compile(r"(?:meta|prompt|caption).*\.(?:jsonl|csv|tsv)$", re.IGNORECASE)
+LOOKED_AT = 1000  # records that tell whether a .json file is about images
 
 
 def find(root: Root) -> Source | None:
     """The images that the metadata files of a folder and of the folders below name."""
-    return in_tables(root, NAME, _is_metadata)
+    return in_tables(root, NAME, _is_metadata, _unread)
 
 
-def in_tables(root: Root, name: str, wanted: Callable[[str], bool]) -> Source | None:
+def in_tables(
+    root: Root,
+    name: str,
+    wanted: Callable[[str], bool],
+    others: Callable[[Root], list[str]] = lambda _: [],
+) -> Source | None:
     """The images that certain tables name, which stand anywhere below a folder; a table that is of no use is
-    named in the notes, with its columns.
+    named in the notes, with its columns; `others` gives notes on tables that are not read.
     """
     if root.files or root.manifest_only or not root.path.is_dir():
         return None
     used, notes = [], list[str]()
     for path in root.files_below(wanted):
-        if path == root.manifest or _is_of_geneval(root, path):
+        if path == root.manifest or (path.name == "metadata.jsonl" and geneval.is_of_prompt(path)):
             continue
         table = open_table(path)
         if _describes_images(root, table):
@@ -39,6 +47,7 @@ def in_tables(root: Root, name: str, wanted: Callable[[str], bool]) -> Source | 
             notes += [f"{path}: {note}" for note in table.notes]
         else:
             notes.append(f"{path} is not used: {_why_not_used(table)}")
+    notes += others(root)
     if not used and not notes:
         return None
 
@@ -49,30 +58,34 @@ def in_tables(root: Root, name: str, wanted: Callable[[str], bool]) -> Source | 
     return Source(name, lists=items, notes=tuple(notes))
 
 
+def _unread(root: Root) -> list[str]:
+    """Tables that are called nearly so: the user may have meant them, and it would be a guess which one."""
+    found = root.files_below(lambda name: NEARLY.match(name) is not None and not _is_metadata(name))
+    notes = []
+    for path in found:
+        try:
+            table = open_table(path)
+            meant = names_images(table) and prompt_column(table.columns()) is not None
+        except BadSource:
+            meant = False
+        notes += [f"{path} is not read; --prompts {path} reads it"] if meant and path != root.manifest else []
+    return notes
+
+
 def _is_metadata(name: str) -> bool:
     stem, suffix = os.path.splitext(name.lower())
     return stem in STEMS and suffix in READERS and suffix != ".json"
-
-
-def _is_of_geneval(root: Root, path: Path) -> bool:
-    """GenEval's folders hold a metadata.jsonl each, which is for that source to complain about."""
-    return path.name == "metadata.jsonl" and path.parent.name.isdigit() and path.parent.parent == root.path
 
 
 def _describes_images(root: Root, table: Table) -> bool:
     """A .json file may be a map of anything: it is one of images when it names one that is there."""
     if table.path.suffix.lower() != ".json":
         return names_images(table)
-    folders = (table.path.parent, root.path)
     try:
-        return any(
-            os.path.lexists(folder / name)
-            for _, record in table.records()
-            for name in image_names(record)
-            for folder in folders
-        )
-    except (BadSource, ValueError):
+        some = [name for _, record in islice(table.records(), LOOKED_AT) for name in image_names(record)]
+    except BadSource:
         return False
+    return manifest.names_in(root, table).find_any(some)
 
 
 def _why_not_used(table: Table) -> str:

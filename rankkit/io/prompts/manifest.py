@@ -7,7 +7,9 @@ the images in the natural order of their names.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from rankkit.io.prompts.reading.texts import prompt_lines, read_text
 from rankkit.io.tables import READERS, Table, open_table
 
 NAME = "the manifest"
+SEPARATED = re.compile(r"[#:|,;\s]")
 
 
 def find(root: Root) -> Source | None:
@@ -42,7 +45,16 @@ def find(root: Root) -> Source | None:
         texts, why = read_text(root.manifest)
         if why:
             raise BadSource(f"{root.manifest}: {why}; a prompt per line is expected")
-        return in_order(root, root.manifest, [(line, {}) for line in prompt_lines(texts)])
+        lines = prompt_lines(texts)
+        named = {place.relative.rpartition("/")[2] for place in root.walk()} & {
+            _first(line) for line in lines
+        }
+        if named:
+            raise BadSource(
+                f"{root.manifest}: its lines begin with names of images ({sorted(named)[0]}); write it as a "
+                f".csv or .tsv table with a header: image and prompt"
+            )
+        return in_order(root, root.manifest, [(line, {}) for line in lines])
     if root.manifest.suffix.lower() not in READERS:
         raise BadSource(
             f"{root.manifest}: a manifest is a file in {', '.join(READERS)}, a .txt file with a prompt per "
@@ -51,16 +63,35 @@ def find(root: Root) -> Source | None:
     table = open_table(root.manifest)
     if not root.manifest_only and not names_images(table) and prompt_column(table.columns()):
         return _without_names(root, table)
-    notes = tuple(f"{table.path}: {note}" for note in table.notes)
+    notes = tuple(f"{table.path}: {note}" for note in (*table.notes, *_names_none(root, table)))
     return Source(NAME, lists=lambda: listed(root, table, named=True), notes=notes)
+
+
+def _first(line: str) -> str:
+    """What a line begins with, which may be a name: a.png, of "a.png#0 a cat" and of "a.png: a cat"."""
+    return SEPARATED.split(line, maxsplit=1)[0]
+
+
+def _names_none(root: Root, table: Table) -> list[str]:
+    """What is to be said of a table of which the first names are none of the images that are asked for."""
+    if root.manifest_only:
+        return []
+    some = [name for _, record in islice(table.records(), 1000) for name in image_names(record)]
+    if not some or names_in(root, table, named=True).find_any(some):
+        return []
+    return [f"names no image of {root.label or 'this folder'}; it names {some[0][:80]!r}, for example"]
+
+
+def names_in(root: Root, table: Table, *, named: bool = False) -> Names:
+    """What finds the images that a table means; `named`: the user gave the table."""
+    folder = str(table.path.parent)
+    bases = [str(root.path), folder, str(root.path.parent)] if named else [folder, str(root.path)]
+    return Names(root, table.path.name, [*bases, *([os.curdir] if named else [])], named=named)
 
 
 def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[Place, Answer]]:
     """The images that a table names, each with what its record says; `named`: the user gave the table."""
-    folder = str(table.path.parent)
-    bases = [str(root.path), folder, str(root.path.parent)] if named else [folder, str(root.path)]
-    names = Names(root, table.path.name, [*bases, *([os.curdir] if named else [])], named=named)
-
+    names = names_in(root, table, named=named)
     names.prefer(each for _, record in table.records() for each in image_names(record))
     numbers_images = id_numbers_images(table)
     for where, record in table.records():

@@ -128,12 +128,12 @@ def _coco(path: Path, value: Mapping[str, Any]) -> Iterator[tuple[str, Record]]:
     for each in annotations:
         if isinstance(each, dict) and isinstance(key := each.get("image_id"), (str, int)):
             captions[key].append(each.get("caption"))
-    named = [each for each in images if isinstance(each, dict)]
+    named = [each for each in images if isinstance(each, dict) and isinstance(each.get("file_name"), str)]
     ids = Counter(each.get("id") for each in named if isinstance(each.get("id"), (str, int)))
     for number, each in enumerate(named, 1):
         key = each.get("id")
         found = captions.get(key, []) if isinstance(key, (str, int)) and ids[key] == 1 else []
-        yield f"image {number}", {"file_name": each.get("file_name"), "captions": found}
+        yield f"image {number}", {"file_name": each["file_name"], "captions": found}
 
 
 def read_object(path: Path, coding: str | None = None) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def test_cocos_captions_belong_to_ids_and_to_no_two_images():
             {"file_name": "d.png"},
             {"id": [1], "file_name": "e.png"},
             7,
+            {"id": 9},
         ],
         "annotations": [
             {"image_id": 1, "caption": None},

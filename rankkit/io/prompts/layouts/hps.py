@@ -13,7 +13,7 @@ from rankkit.io.prompts.base import Answer, Place, Root, Source, folders
 from rankkit.io.prompts.reading.texts import answer_in, read_text
 
 NAME = "lists of prompts per style (HPSv2, HPSv3)"
-NUMBER = re.compile(r"(\d+)\.\w+$")
+NUMBER = re.compile(r"([0-9]+)\.\w+$")
 
 
 def find(root: Root) -> Source | None:
@@ -36,12 +36,21 @@ def find(root: Root) -> Source | None:
             return ()
         return tuple(answer_in(each) for each in value)
 
+    @functools.lru_cache(maxsize=64)
+    def counted_from_one(style: str) -> bool:
+        """Whether the numbers go up to the count of the prompts, and none is 0: all would be one off."""
+        found = map(NUMBER.fullmatch, os.listdir(root.path / style))
+        numbers = {int(number[1]) for number in found if number}
+        return 0 not in numbers and len(prompts_of(style)) in numbers
+
     def knows(place: Place) -> Answer | None:
         style, _, name = place.relative.rpartition("/")
         number = NUMBER.fullmatch(name)
         prompts = prompts_of(style) if number else ()
         if not prompts or number is None:
             return None
+        if counted_from_one(style):
+            return Answer(why=f"the images of {style} are counted from 1, and {style}.json from 0")
         if int(number[1]) >= len(prompts):
             return Answer(why=f"{lists[style].name} holds {len(prompts)} prompts, counted from 0")
         found = prompts[int(number[1])]

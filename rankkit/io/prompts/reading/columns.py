@@ -51,7 +51,9 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
     by_name = {str(column).lower(): column for column in record}
     answers = {by_name[name]: answer_in(record[by_name[name]]) for name in PROMPT if name in by_name}
     used = next((column for column, each in answers.items() if each.texts), next(iter(answers), ""))
-    answer = answers.get(used, Answer())
+    answer = answers.get(used) or Answer(
+        why=f"has no prompt; its columns are {', '.join(map(str, record))[:200]}"
+    )
     keys = (GROUP,) if numbers_images else (GROUP, ID)
     groups = [record[by_name[name]] for name in keys if name in by_name]
     group = next((str(value) for value in groups if value not in (None, "")), None)
@@ -61,14 +63,20 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
 
 
 def column_of_stems(table: Table, stems: Iterable[str]) -> str | None:
-    """The column that holds all these names of images, without suffix and leading zeros, if there is one."""
+    """The column that holds all these names of images once, without suffix and leading zeros, if there is
+    one.
+    """
     wanted = set(map(stem_key, stems))
     values: dict[str, set[str]] = {}
+    twice = set[str]()
     for _, record in table.records():
         for column, value in record.items():
-            if isinstance(value, (str, int)):
-                values.setdefault(column, set()).add(stem_key(str(value)))
-    return next((column for column, found in values.items() if wanted and wanted <= found), None)
+            key = stem_key(str(value)) if isinstance(value, (str, int)) else None
+            if key in wanted:
+                found = values.setdefault(column, set())
+                twice |= {column} if key in found else set()
+                found.add(key)
+    return next((name for name, found in values.items() if found == wanted and name not in twice), None)
 
 
 def stem_key(text: str) -> str:

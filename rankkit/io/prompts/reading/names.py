@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 
@@ -43,6 +44,8 @@ class Names:
 
     def find(self, name: str) -> Place | None:
         """The place of the image, with an error where it may not be read; None where nobody asked for it."""
+        if "://" in name or name.startswith("data:"):
+            return _elsewhere(name)
         outside = Place(name, f"the manifest {self.table} names a file outside its folder: {name}")
         if os.path.isabs(name):
             path = os.path.normpath(name)
@@ -59,6 +62,12 @@ class Names:
         here = [each for each in inside if _exists(each) and self._asked_for(each)]
         here += [each for each in first if _exists(each)]
         return self._place(here[0]) if here else self._similar(name) or self._place(inside[0])
+
+    def find_any(self, names: Sequence[str]) -> bool:
+        """Whether one of the names is that of an image which is here."""
+        self.prefer(names)
+        places = (self.find(name) for name in names)
+        return any(place and not place.error and _exists(self.root.locate(place)) for place in places)
 
     def _place(self, path: str) -> Place | None:
         if not self._asked_for(path):
@@ -97,6 +106,14 @@ class Names:
                 for called in names.items():
                     index[called].append(place)
         return index
+
+
+def _elsewhere(name: str) -> Place:
+    """An address, or an image that is written into the table as text."""
+    if "://" in name:
+        return Place(name, "is a web address, and nothing is downloaded; save the image beside the table")
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return Place(f"{name[:40]}…{digest}", "is an image written as text; save it as a file beside the table")
 
 
 def _stem(path: str) -> str:
