@@ -35,7 +35,7 @@ def serve(
     ] = None,
     max_body: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest request, in MiB.")] = 512,
 ) -> None:
-    """Serve a ranker over HTTP, for `-r http://HOST:PORT` here or on another machine. Ctrl-C ends it."""
+    """Serve a ranker over HTTP: for `-r http://HOST:PORT`, and in JSON for other programs. Ctrl-C ends it."""
     from rankkit.serving import http
 
     token = http.token_from(token_file, token_env)

@@ -103,6 +103,7 @@ class Answers:
                     groups = await asyncio.to_thread(wire.decode_groups, body)
             except RankkitError as error:
                 raise Refused(400, str(error)) from None
+            del body  # its pixels are in the images now
             try:
                 rankings = await self._ranked(request, groups)
                 return Response(await asyncio.to_thread(wire.encode_rankings, rankings), media_type=TYPE)
@@ -117,6 +118,7 @@ class Answers:
             body = await self._body(request, length)
             async with self._decoders:
                 asked = await asyncio.to_thread(read, body, prepared.kind, prepared.needs_prompt, self.limit)
+            del body
             hold(asked.size)
             try:
                 groups = asked.listed.groups

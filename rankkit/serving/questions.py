@@ -64,8 +64,10 @@ class Asked:
         """The answer, of one ranking per group."""
         scores, errors = self.listed.scores(rankings)
         ranked = [math.nan] * len(scores)
-        for prompt in dict.fromkeys(self.prompts):
-            places = [place for place, other in enumerate(self.prompts) if other == prompt]
+        places_of: dict[str, list[int]] = {}
+        for place, prompt in enumerate(self.prompts):
+            places_of.setdefault(prompt, []).append(place)
+        for places in places_of.values():
             for place, rank in zip(places, ranks([scores[place] for place in places]), strict=True):
                 ranked[place] = rank
         return Answer(_or_null(scores), _or_null(ranked), errors, ranker, version)

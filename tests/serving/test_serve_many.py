@@ -176,9 +176,11 @@ def test_pixels_of_small_files_count_as_what_they_decode_to():
     question = {"images": [base64.b64encode(image.getvalue()).decode()], "prompts": "p"}
     with serving(f"{__name__}:gated", limit=5000) as server:
         clients = [threading.Thread(target=ask, args=(server, "/score", question)) for _ in range(4)]
-        for client in clients:
+        clients[0].start()
+        until(lambda: CALLS)
+        for client in clients[1:]:
             client.start()
-        until(lambda: CALLS and len(server.waiting_jobs) == 3)
+        until(lambda: len(server.waiting_jobs) == 3)
         assert ask(server, "/score", question)[0] == 429
         GATE.set()
         for client in clients:
