@@ -22,16 +22,17 @@ Columns = Mapping[str, list[Any]]
 
 INPUTS: Mapping[str, Mapping[str, str]] = {
     "pointwise": {"image": "images", "prompt": "prompts", "metadata": "metadata"},
+    "two-stage": {"prepared": "prepared", "prompts": "prompts", "metadata": "metadata"},
     "pairwise": {"first": "firsts", "second": "seconds", "prompt": "prompts", "metadata": "metadata"},
 }
 """Per kind of ranker the inputs of a function that judges one image or one pair, and of one that judges a
-batch.
+batch. The `score` of two stages is always asked for a batch (`rankkit.core.two_stage`).
 """
 
 _INPUT_NAMES = frozenset(name for pairs in INPUTS.values() for both in pairs.items() for name in both)
 
 RESERVED_OPTIONS = _INPUT_NAMES | {
-    *("id", "ids", "names", "group", "groups", "prepared", "source", "sources"),
+    *("id", "ids", "names", "group", "groups", "source", "sources"),
     "local_only",
 }
 """Names that no option of a ranker may bear.
@@ -66,30 +67,49 @@ class Call:
 
         A batch that fails, or has a wrong length, is asked entry by entry.
         """
+        return self.begin(columns)()
+
+    def begin(self, columns: Columns) -> Callable[[], list[Any]]:
+        """Ask as a call does, without waiting for the answers: what is returned gives them.
+
+        There is something to wait for where the function returns one without arguments in place of answers.
+        """
         count = len(next(iter(columns.values())))
-        if self.batched and count > 1:
-            try:
-                return self._batch(columns, 0, count)
-            except RunStopped:
-                raise
-            except Exception:  # so that one failure stays one
-                pass
-        return [self._single(columns, entry) for entry in range(count)]
-
-    def _batch(self, columns: Columns, start: int, stop: int) -> list[Any]:
-        given = {name: columns[key][start:stop] for key, name in self.names.items()}
-        entries = "images" if "image" in columns else "pairs"
-        return listed(self.function(**given), stop - start, entries)
-
-    def _single(self, columns: Columns, entry: int) -> Any:
+        if not self.batched or not count:
+            return lambda: [self._one(columns, entry) for entry in range(count)]
         try:
-            if self.batched:
-                return self._batch(columns, entry, entry + 1)[0]
+            asked = self.function(**{name: list(columns[key]) for key, name in self.names.items()})
+        except RunStopped:
+            raise
+        except Exception as error:
+            asked = error
+        return lambda: self._finish(columns, count, asked)
+
+    def _finish(self, columns: Columns, count: int, asked: Any) -> list[Any]:
+        """The answers of a batch, from what it was answered with, which may be an exception."""
+        try:
+            if isinstance(asked, Exception):
+                raise asked
+            entries = "pairs" if "first" in columns else "images"
+            return listed(asked() if callable(asked) else asked, count, entries)
+        except RunStopped:
+            raise
+        except Exception as error:
+            if count == 1:
+                return [_failed(error)]
+        # so that one failure stays one
+        return [
+            self({key: values[entry : entry + 1] for key, values in columns.items()})[0]
+            for entry in range(count)
+        ]
+
+    def _one(self, columns: Columns, entry: int) -> Any:
+        try:
             return self.function(**{name: columns[key][entry] for key, name in self.names.items()})
         except RunStopped:
             raise
         except Exception as error:
-            return Scored(math.nan, details={"error": describe(error)})
+            return _failed(error)
 
 
 def listed(answer: Any, count: int, entries: str) -> list[Any]:
@@ -135,10 +155,10 @@ def bind(function: Callable[..., Any], kind: str) -> Call:
     ignored = {p.name for p in parameters if inspect.ismethod(function) and p.default is not p.empty}
     strange += [each for each in asked if each not in singular + plural and each not in ignored]
     if strange:
+        lists = "" if singular == plural else f" (or {', '.join(plural)})"
         raise BrokenRanker(
             f"{name}() takes {strange[0]!r}, which rankkit cannot give: the arguments of a {kind} function "
-            f"are "
-            f"{', '.join(singular)} (or {', '.join(plural)}); options come after a bare *"
+            f"are {', '.join(singular)}{lists}; options come after a bare *"
         )
     anything = any(p.kind is p.VAR_KEYWORD for p in parameters)
     ones = [each for each in asked if each not in plural]
@@ -147,7 +167,7 @@ def bind(function: Callable[..., Any], kind: str) -> Call:
         raise BrokenRanker(
             f"{name}() takes both {ones[0]} and {batches[0]}; take either one entry a call or lists"
         )
-    batched = bool(batches) or (anything and not ones)
+    batched = kind == "two-stage" or bool(batches) or (anything and not ones)
     names = {one: many if batched else one for one, many in INPUTS[kind].items()}
     return Call(function, {one: given for one, given in names.items() if anything or given in asked}, batched)
 
@@ -164,6 +184,10 @@ def refuse_reserved(name: str, options: Iterable[str]) -> None:
                 f"{name} has an option named {option!r}, a name that rankkit keeps for itself; give the "
                 f"option another name{plain if option in _INPUT_NAMES else ''}"
             )
+
+
+def _failed(error: Exception) -> Scored:
+    return Scored(math.nan, details={"error": describe(error)})
 
 
 def describe(error: BaseException) -> str:

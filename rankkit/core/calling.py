@@ -84,6 +84,11 @@ class LazyRanker:
         """That of the ranker, once it is built."""
         return "listwise" if self._ranker is None else kind_of(self._ranker)
 
+    @property
+    def built(self) -> Ranker | None:
+        """The ranker, once it is built."""
+        return self._ranker
+
     def build(self) -> Ranker:
         """The ranker, built once. Raises whatever building it raises."""
         if self._ranker is None:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from PIL import Image
 
 THREADS = min(32, (os.cpu_count() or 1) + 4)
-AHEAD = min(32, 4 * (os.cpu_count() or 1))  # items under way at most
+AHEAD = min(32, 4 * (os.cpu_count() or 1))  # items under way at most, unless told otherwise
 PIXELS = 2**26  # and about as many pixels: 64 megapixels are 200 MB of RGB
 
 T = TypeVar("T")
@@ -27,11 +27,15 @@ R = TypeVar("R")
 
 
 def prefetch(
-    items: Iterable[T], function: Callable[[T], R], pixels: Callable[[R], int] = lambda result: 0
+    items: Iterable[T],
+    function: Callable[[T], R],
+    pixels: Callable[[R], int] = lambda result: 0,
+    *,
+    ahead: int = AHEAD,
 ) -> Iterator[tuple[T, R]]:
     """Items with the function's results, in order.
 
-    At most `AHEAD` of them under way, fewer while the results have many pixels.
+    At most `ahead` of them under way, fewer while the results have many pixels.
     """
     tasks: SimpleQueue[Any] = SimpleQueue()
     waiting: deque[tuple[T, SimpleQueue[Any]]] = deque()
@@ -44,7 +48,7 @@ def prefetch(
             tasks.put(waiting[-1])
             while len(waiting) >= most:
                 first, result = _next(waiting)
-                most = max(1, min(2 * most, AHEAD, PIXELS // max(1, pixels(result))))
+                most = max(1, min(2 * most, ahead, PIXELS // max(1, pixels(result))))
                 yield first, result
         while waiting:
             yield _next(waiting)

@@ -20,7 +20,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rankkit.core.binding import Call, Columns, bind, refuse_reserved, scored
-from rankkit.core.stated import DEGREE, PRIOR, check_stated, degree_of, function_kind, prior_of
+from rankkit.core.stated import (
+    DEGREE,
+    PRIOR,
+    batch_size_of,
+    check_stated,
+    degree_of,
+    function_kind,
+    prepare_of,
+    prior_of,
+    two_stages,
+)
+from rankkit.core.two_stage import answers_of
 from rankkit.core.types import Group, Kind, Ranker, Ranking, Scored
 from rankkit.errors import BadOption, BrokenRanker
 
@@ -50,6 +61,9 @@ class Pointwise:
     `score` takes any of ``images``, ``prompts``, ``metadata`` (lists of one length, passed by keyword, only
     those it asks for) and returns one number per image, or a `Scored`. Where it raises for a batch, the
     images are tried one by one, so that only the one that fails abstains.
+
+    A ranker with a model may have two stages: ``prepare(image)``, which makes of one image what the model
+    sees of it, and a `score` that asks for ``prepared`` in place of ``images``: see `rankkit.core.two_stage`.
     """
 
     kind: ClassVar[Kind] = "pointwise"
@@ -59,21 +73,30 @@ class Pointwise:
         raise AssertionError(f"{type(self).__name__} must define score()")
 
     @cached_property
+    def _two_stages(self) -> bool:
+        return two_stages(self)
+
+    @cached_property
     def _score_call(self) -> Call:
-        return bind(self.score, "pointwise")
+        return bind(self.score, "two-stage" if self._two_stages else "pointwise")
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """All images of all groups go to `score` in one call.
+        """All images of all groups go to `score`: in one call, or in batches where there are two stages.
 
         The numbers come back as one ranking per group.
         """
+        answers = iter([scored(answer) for answer in self.__answers(groups)])
+        return [_ranking([next(answers) for _ in group.images], self.kind) for group in groups]
+
+    def __answers(self, groups: Sequence[Group]) -> Sequence[Any]:
+        if self._two_stages:
+            return answers_of(self, prepare_of(self), self._score_call, batch_size_of(self), groups)
         columns: Columns = {
             "image": [image for group in groups for image in group.images],
             "prompt": [group.prompt for group in groups for _ in group.images],
             "metadata": [group.metadata for group in groups for _ in group.images],
         }
-        answers = iter([scored(answer) for answer in self._score_call(columns)])
-        return [_ranking([next(answers) for _ in group.images], self.kind) for group in groups]
+        return self._score_call(columns)
 
     def __repr__(self) -> str:
         return _described(self, self.score)
@@ -183,6 +206,9 @@ def check_target(target: object) -> None:
 
 def _check_attributes(target: object) -> None:
     check_stated(target)
+    if isinstance(target, Pointwise) and two_stages(target):
+        prepare_of(target)
+        batch_size_of(target)
     if isinstance(target, Pairwise) or (inspect.isclass(target) and issubclass(target, Pairwise)):
         degree_of(target)
         prior_of(target)

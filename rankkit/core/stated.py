@@ -1,5 +1,5 @@
 """What the framework reads off a ranker: `kind`, `needs_prompt` and `version`; off a `Pairwise` `degree` and
-`prior`.
+`prior`; off one in two stages `prepare` and `batch_size`.
 
 A ranker may be a built one, or the class or function it is made of. No other module reads these attributes:
 each function here gives a value of the stated type, or raises a `BrokenRanker` that names the attribute, its
@@ -22,6 +22,7 @@ from rankkit.errors import BrokenRanker, RankkitError
 
 DEGREE = 8  # images that each meets in a group too large for every pair
 PRIOR = 0.1  # precision of the Gaussian prior on utilities
+BATCH_SIZE = 32  # images that a ranker in two stages scores at once
 _ABSENT = object()
 
 
@@ -99,6 +100,32 @@ def prior_of(target: object) -> float:
     return PRIOR if stated is None else float(stated)
 
 
+def two_stages(target: object) -> bool:
+    """Whether the `score` of a ranker, or of its class, asks for what `prepare` made of the images."""
+    score = getattr(target, "score", None)
+    if not callable(score):
+        return False
+    asked = inspect.signature(score).parameters.get("prepared")
+    return asked is not None and asked.kind is asked.POSITIONAL_OR_KEYWORD
+
+
+def prepare_of(target: object) -> Callable[[Any], Any]:
+    """The first of a ranker's two stages. Raises `BrokenRanker` where there is none."""
+    prepare: Callable[[Any], Any] | None = getattr(target, "prepare", None)
+    if not callable(prepare) or inspect.iscoroutinefunction(prepare):
+        raise BrokenRanker(
+            f"{_name(target)}.score asks for prepared, and its prepare is {_shown(prepare)}; define "
+            f"prepare(image), an ordinary method that makes of an image what the model sees"
+        )
+    return prepare
+
+
+def batch_size_of(target: object) -> int:
+    """How many images a ranker in two stages scores at once."""
+    stated = _read(target, "batch_size", _is_count, f"a whole number from 1 on, such as {BATCH_SIZE}")
+    return BATCH_SIZE if stated is None else int(stated)
+
+
 def function_kind(function: Callable[..., Any]) -> Kind | None:
     """Whether a function is marked, or else named by its arguments, as pointwise or pairwise."""
     marked: Kind | None = getattr(function, "__rankkit__", None)
@@ -135,6 +162,10 @@ def _is_degree(value: object) -> bool:
 
 def _is_prior(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 def _shown(value: object) -> str:
