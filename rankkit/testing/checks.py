@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from PIL import Image
 
+from rankkit.core.calling import check_rankings
 from rankkit.core.images import content_hash
+from rankkit.core.prefetch import prefetch
+from rankkit.core.stated import prepare_of
+from rankkit.core.two_stage import PreparedGroup, make
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError
 from rankkit.remote import wire
@@ -176,6 +182,29 @@ def over_the_wire(context: CheckContext) -> None:
     _need_bits(
         context.together, wire.decode_rankings(wire.encode_rankings(rankings)), "asked here and over the wire"
     )
+
+
+def prepared_ahead(context: CheckContext) -> None:
+    """Images that were prepared in threads, the last first, before others were scored get the same scores."""
+    ranker: Any = context.ranker
+    groups = [copy_of(group) for group in context.groups]
+    images = [image for group in groups for image in group.images]
+    made = {id(image): one for image, one in prefetch(images[::-1], partial(make, prepare_of(ranker)))}
+    context.ask(context.groups, "the same groups while others are prepared")
+    prepared = [
+        PreparedGroup(
+            group.prompt,
+            group.images,
+            group.id,
+            group.names,
+            group.metadata,
+            tuple((image, made[id(image)]) for image in group.images),
+            ranker,
+        )
+        for group in groups
+    ]
+    rankings = check_rankings(ranker.rank(prepared), groups, "it")
+    _need_bits(context.together, rankings, "its images prepared as they were scored and long before")
 
 
 def options(context: CheckContext) -> None:

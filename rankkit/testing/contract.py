@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from rankkit.core.stated import needs_prompt
+from rankkit.core.rankers import Pointwise
+from rankkit.core.stated import needs_prompt, two_stages
 from rankkit.testing import checks
 from rankkit.testing.context import CheckContext, need_reasons
 
@@ -123,13 +124,19 @@ PROMPTED = Check(
     checks.prompts_matter,
     "see whether the prompt reaches the model, or say needs_prompt = False",
 )
+STAGED = Check(
+    "two-stages",
+    "what is prepared long before it is scored gets the same scores",
+    checks.prepared_ahead,
+    "let prepare(image) return all that score needs, and keep nothing in between",
+)
 RELOADED = Check(
     "options",
     "an unknown option is refused by name when it is loaded",
     checks.options,
     "raise a RankkitError that names the option",
 )
-ALL = (*FOUNDATIONS, *EVERY, POINTWISE, PROMPTED, RELOADED)
+ALL = (*FOUNDATIONS, *EVERY, POINTWISE, PROMPTED, STAGED, RELOADED)
 
 
 def due(context: CheckContext) -> Iterator[Check]:
@@ -140,5 +147,7 @@ def due(context: CheckContext) -> Iterator[Check]:
         yield POINTWISE
     if needs_prompt(context.ranker):
         yield PROMPTED
+    if isinstance(context.ranker, Pointwise) and two_stages(context.ranker):
+        yield STAGED
     if context.reload is not None:
         yield RELOADED

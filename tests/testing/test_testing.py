@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
+from rankkit import Pointwise
 from rankkit.core import aggregate
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError, UsageError
@@ -64,6 +65,35 @@ class Judge(Biased):
             for (i, j), p, q in zip(pairs, there, back, strict=True)
         ]
         return tuple(aggregate.bradley_terry(aggregate.wins(len(images), won))[0])
+
+
+class Staged(Pointwise):
+    """A good ranker in two stages, with batches that end within groups."""
+
+    batch_size = 3
+
+    def prepare(self, image):
+        return np.asarray(image, np.float64)
+
+    def score(self, prepared):
+        return [float(pixels.mean()) for pixels in prepared]
+
+
+class Remembers(Pointwise):
+    """One whose first stage keeps the image for the second, which forgets all of them."""
+
+    batch_size = 1000
+
+    def __init__(self):
+        self.images = {}
+
+    def prepare(self, image):
+        self.images[id(image)] = image
+        return id(image)
+
+    def score(self, prepared):
+        images, self.images = self.images, {}
+        return [brightness(images[key]) for key in prepared]
 
 
 def refuses_unknown_options(**options):
@@ -188,6 +218,7 @@ GOOD = {
         lambda images: [brightness(image) + 1e-6 * i for i, image in enumerate(images)], "pointwise"
     ),
     "pointwise by the size of the image": Fixed(lambda image: float(image.width)),
+    "in two stages": Staged(),
     "listwise": by_group(relative),
     "pairwise with a position bias": Judge(
         lambda image: brightness(image) / 50, position_bias=1.5, noise=0.5
@@ -223,6 +254,7 @@ BAD = [
     ("prompts", by_call(reads_the_first_word)),
     ("prompts", by_call(has_77_tokens)),
     ("wire", by_call(shows_its_mask)),
+    ("two-stages", Remembers()),
     (
         "companions",
         by_group(
