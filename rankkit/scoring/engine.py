@@ -135,6 +135,8 @@ def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: 
             say(f"  {note}")
         if several and found.captions != "all":
             say(f"  {several} have several captions, and the {found.captions} is used (--caption)")
+    if ledger.repeats:
+        say(f"{ledger.repeats} times an image was named again with its prompt: it is scored once")
     ledger.separate_prompts()
     if not ledger.planned():
         raise BadSource(

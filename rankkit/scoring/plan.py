@@ -39,6 +39,7 @@ class Plan:
         self._db = sqlite3.connect("", isolation_level=None)  # "": a temporary file of sqlite's own
         self._db.executescript(SCHEMA)
         self._limited = False
+        self.repeats = 0
 
     def __enter__(self: P) -> P:
         return self
@@ -57,7 +58,8 @@ class Plan:
     def plan(self, items: Iterable[Item], limit: int | None = None) -> Iterator[Item]:
         """Take items in and yield those that were.
 
-        One that stands twice in its group is taken once, and none beyond the limit.
+        One that stands twice with one prompt is taken once, with the metadata that both have, and counted in
+        `repeats`; none is taken beyond the limit.
         """
         self._db.execute("BEGIN")
         room = math.inf if limit is None else limit - self.planned()
@@ -97,7 +99,22 @@ class Plan:
             if taken:
                 room -= 1
                 yield item
+            else:
+                self._repeat(item, named)
         self._db.execute("COMMIT")
+
+    def _repeat(self, item: Item, group: tuple[str, str]) -> None:
+        """An item is there already: what is told of it differently is told of neither."""
+        self.repeats += 1
+        (number, text) = self._db.execute(
+            "SELECT i.id, i.metadata FROM items i JOIN groups g ON g.id = i.grp "
+            "WHERE g.name = ? AND g.prompt = ? AND i.name = ?",
+            (*group, printable(item.name)),
+        ).fetchone()
+        known, other = json.loads(text or "{}"), plain(item.metadata)
+        shared = {key: value for key, value in known.items() if key in other and other[key] == value}
+        if shared != known:
+            self._db.execute("UPDATE items SET metadata = ? WHERE id = ?", (json.dumps(shared), number))
 
     def separate_prompts(self) -> None:
         """Give groups that share a name and not a prompt names of their own: images of one prompt compete."""

@@ -116,6 +116,11 @@ def test_a_prompt_txt_of_many_lines_is_a_list_by_the_order_of_the_images():
     assert "a list of 2 prompts, and there are 3 images" in why()["img9.png"]
 
 
+def test_a_list_may_be_called_prompts_txt_too():
+    put({"d/prompts.txt": "red one\nred two\n", "d/0.png": None, "d/1.png": None})
+    assert prompts() == {"0.png": "red one", "1.png": "red two"}
+
+
 def test_kohyas_sample_images_have_the_prompt_of_their_number():
     lines = "# samples\na red apple --n blurry --w 512\na blue bird --n blurry\n"
     names = [f"d/last_e00000{epoch}_0{number}_20240101120000.png" for epoch in (1, 2) for number in (0, 1)]
@@ -238,6 +243,12 @@ def test_a_manifest_that_the_user_names_may_hold_absolute_paths(here):
     assert (item.name, item.prompt) == ("x/a.png", "a red apple")
 
 
+def test_a_web_address_is_not_looked_up():
+    put({"d/a.png": None, "d/metadata.csv": "file_name,text\nhttps://example.org/a.png,x\na.png,y\n"})
+    found = {item.prompt: item.read() for item in look().items()}
+    assert "is a web address" in found["x"] and isinstance(found["y"], bytes)
+
+
 def test_a_manifest_that_nobody_named_stays_in_its_folder(here):
     put({"x/a.png": None, "d/b.png": None})
     put({"d/metadata.jsonl": json.dumps({"file_name": str(here / "x/a.png"), "text": "x"})})
@@ -268,6 +279,17 @@ def test_an_id_that_numbers_images_is_no_group_and_no_row_vanishes():
         (name, text) for name, _, text in lines
     )
     assert len({row["group"] for row in rows("o.jsonl")}) == 4
+
+
+def test_an_image_that_is_named_again_with_its_prompt_is_one_row_with_what_both_lines_say():
+    lines = [
+        {"file_name": "a.png", "text": "a sign", "style": "photo", "target": word} for word in ("A", "B")
+    ]
+    put({"d/a.png": None, "d/metadata.jsonl": "".join(json.dumps(line) + "\n" for line in lines)})
+    said = []
+    assert score("d", "sharpness", "o.jsonl", say=said.append).images == 1
+    assert rows("o.jsonl")[0]["details"]["metadata"] == {"style": "photo"}
+    assert any("1 times an image was named again" in line for line in said)
 
 
 def test_metadata_files_of_the_folder_and_of_every_split_are_all_used():

@@ -10,6 +10,7 @@ from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image, natur
 from rankkit.io.prompts.reading.texts import answer_in_file, prompt_lines, read_text
 
 NAME = "one prompt.txt per folder"
+NAMES = ("prompt.txt", "prompts.txt")
 KOHYA = re.compile(r"_(?:e?\d{6})_(\d+)_\d{14}")  # epoch or step, number of the prompt, time
 
 
@@ -26,7 +27,7 @@ def find(root: Root) -> Source | None:
         folder, _, name = place.relative.rpartition("/")
         found = answers_of(folder)
         if isinstance(found, dict):
-            return found.get(name, Answer(why="prompt.txt is a list, in which the image has no number"))
+            return found.get(name, Answer(why="prompt.txt is a list without its number"))
         if found is None or not found.texts:
             return found
         return Answer(found.texts, metadata=found.metadata, group=folder or None, syntax=found.syntax)
@@ -35,23 +36,25 @@ def find(root: Root) -> Source | None:
 
 
 def _answers(folder: str) -> dict[str, Answer] | Answer | None:
-    path = os.path.join(folder, "prompt.txt")
-    if not os.path.lexists(path):
+    paths = [os.path.join(folder, name) for name in NAMES]
+    path = next(filter(os.path.lexists, paths), None)
+    if path is None:
         return None
     answer = answer_in_file(path)
     text, _ = read_text(path)
     if len(answer.texts) < 2:
         return Answer(answer.texts[:1], answer.why, syntax=answer.syntax)
-    return _by_number(folder, prompt_lines(text))
+    return _by_number(path, prompt_lines(text))
 
 
-def _by_number(folder: str, prompts: list[str]) -> dict[str, Answer] | Answer:
+def _by_number(path: str, prompts: list[str]) -> dict[str, Answer] | Answer:
     """The prompts of a list by the number in kohya's names, else one for each image in natural order."""
-    names = sorted(filter(is_image, os.listdir(folder)), key=natural)
+    names = sorted(filter(is_image, os.listdir(os.path.dirname(path) or os.curdir)), key=natural)
     numbers = [KOHYA.search(name) for name in names]
     if names and all(numbers):
         by_name = {name: int(found[1]) for name, found in zip(names, numbers, strict=True) if found}
         return {name: Answer((prompts[i],)) for name, i in by_name.items() if i < len(prompts)}
     if len(names) == len(prompts):
         return {name: Answer((prompt,)) for name, prompt in zip(names, prompts, strict=True)}
-    return Answer(why=f"prompt.txt is a list of {len(prompts)} prompts, and there are {len(names)} images")
+    said = f"{os.path.basename(path)} is a list of {len(prompts)} prompts, and there are {len(names)} images"
+    return Answer(why=said)
