@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from rankkit.cli.console import count, print_result, say, say_left_out
+from rankkit.cli.console import print_result, say, say_left_out
 from rankkit.cli.program import Json, PromptOption, PromptsOption, Specs, named, program
+from rankkit.core.text import count, first_few
 
 
 class TiePolicy(str, Enum):
@@ -87,9 +88,8 @@ def compare(
     say(f"{count(len(pairing.pairs), 'pair')} by {pairing.by}")
     for side, alone in ((a, pairing.only_a), (b, pairing.only_b)):
         if alone:
-            more = " …" if len(alone) > 3 else ""
             have = "has" if len(alone) == 1 else "have"
-            say(f"{count(len(alone), 'image')} of {side} {have} no partner: {', '.join(alone[:3])}{more}")
+            say(f"{count(len(alone), 'image')} of {side} {have} no partner: {first_few(alone)}")
     if pairs:
         lines = [f"{each.a.name} ~ {each.b.name}" for each in pairing.pairs]
         print_result(

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TextIO, TypeVar
 
 import typer
 
-from rankkit.core.text import one_line
+from rankkit.core.text import count, one_line
 from rankkit.errors import RankkitError, UsageError
 
 INTERRUPTED = 130  # what a shell shows for Ctrl-C, and what Typer returns for it
@@ -92,15 +92,9 @@ def say(text: str) -> None:
     print(one_line(text), file=sys.stderr, flush=True)
 
 
-def count(number: int, what: str) -> str:
-    """``1 image``, ``2 images``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def earlier_rows(number: int) -> str:
     """``1 row of an earlier prompt or image``, ``2 rows of earlier prompts or images``."""
-    one = "1 row of an earlier prompt or image"
-    return one if number == 1 else f"{number} rows of earlier prompts or images"
+    return count(number, "row of an earlier prompt or image", "rows of earlier prompts or images")
 
 
 def say_left_out(number: int) -> None:

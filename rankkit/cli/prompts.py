@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankkit.cli.console import count, print_result, say
+from rankkit.cli.console import print_result, say
 from rankkit.cli.program import (
     Caption,
     CaptionOption,
@@ -22,7 +22,7 @@ from rankkit.cli.program import (
     grid_of,
     program,
 )
-from rankkit.core.text import one_line, plain
+from rankkit.core.text import count, one_line, plain
 
 if TYPE_CHECKING:
     from rankkit.io.prompts import Finding

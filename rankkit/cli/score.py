@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankkit.cli.console import best_images, count, earlier_rows, print_result, results, say
+from rankkit.cli.console import best_images, earlier_rows, print_result, results, say
 from rankkit.cli.program import (
     Caption,
     CaptionOption,
@@ -26,6 +26,7 @@ from rankkit.cli.program import (
     program,
 )
 from rankkit.cli.report import write_gallery
+from rankkit.core.text import count
 
 if TYPE_CHECKING:
     from rankkit.scoring.engine import Outcome

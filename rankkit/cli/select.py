@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rankkit.cli.console import count, print_result, results, say, say_left_out
+from rankkit.cli.console import print_result, results, say, say_left_out
 from rankkit.cli.program import Specs, program
-from rankkit.core.text import one_line
+from rankkit.core.text import count, one_line
 from rankkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def select(
     from rankkit.choose.select.near import NearDuplicates
     from rankkit.choose.select.rule import Rule
     from rankkit.choose.select.rule import select as choose
+    from rankkit.choose.select.summary import summary
     from rankkit.choose.select.whereabouts import Whereabouts
     from rankkit.cli.progress import progress
 
@@ -113,7 +114,8 @@ def select(
     with progress(sum(map(len, pool.parts.values())) if distinct else 0, "images") as advance:
         near = NearDuplicates(whereabouts, within, advance)
         found = choose(pool, rule, near if distinct else None)
-    _say(found, near.unread)
+    for line in summary(found, near.unread):
+        say(line)
     say_left_out(pool.left_out)
     if html is not None:
         _write_sheet(found, html, files)
@@ -133,50 +135,6 @@ def _only_action(actions: dict[str, Path | bool | None]) -> tuple[str, Path | bo
         raise UsageError(f"--{' and --'.join(given)} are given; give one of them at a time")
     name = given[0] if given else "list"
     return name, actions[name]
-
-
-def _say(found: Selection, unread: int) -> None:
-    """How many were chosen and of what, and everything that decided it beside the scores."""
-    pool = found.pool
-    names = " + ".join(
-        f"{column.label}*{weight:g}" if weight != 1 else column.label for column, weight in pool.members
-    )
-    how = f"the mean rank of {names}" if len(pool.members) > 1 else names
-    parts = "" if pool.per == "all" else f", of {count(len(pool.parts), pool.per)}"
-    say(f"{len(found.chosen)} of {count(found.images, 'image')} chosen by {how}{parts}")
-    if pool.without_prompt:
-        say(f"{count(pool.without_prompt, 'image')} without a prompt: chosen by the group of their rows")
-    if found.abstained:
-        say(f"{count(found.abstained, 'image')} abstained on, and not chosen")
-        for reason, number in found.reasons.most_common(3):
-            say(f"  {number} × {reason}")
-    if found.near:
-        say(f"{count(found.near, 'image')} left out: nearly equal to a better one")
-    if unread:
-        say(f"{count(unread, 'image')} could not be read, and may be near-duplicates")
-    if found.ties:
-        where, number = next(iter(found.ties.items()))
-        more = f", and so in {len(found.ties) - 1} more" if len(found.ties) > 1 else ""
-        say(
-            f"ties at the last place were decided by name: {number} of the same score left out"
-            f"{f' of {where!r}' if where else ''}{more}"
-        )
-    if pool.per == "all":
-        for column, _ in pool.members:
-            _warn_within_prompts(
-                column.ranker, len({each.prompt for part in pool.parts.values() for each in part})
-            )
-
-
-def _warn_within_prompts(ranker: str, prompts: int) -> None:
-    """Say so where a ranker's own card limits its scores to one prompt and there are several."""
-    from rankkit.registry import cards
-    from rankkit.registry.catalog import installed
-
-    offer = next((each for each in installed() if each.name == ranker), None) if prompts > 1 else None
-    stated = str(cards.describe(offer, verbose=True)["card"].get("comparable", "")) if offer else ""
-    if stated.startswith("within"):
-        say(f"note: scores of {ranker} compare {stated}; --per prompt chooses so")
 
 
 def _list(found: Selection, null: bool, whereabouts: Whereabouts) -> None:

@@ -1,4 +1,4 @@
-"""Text and values made safe to show and to store.
+"""Text and values made safe to show and to store, and how numbers of things are said.
 
 Valid Unicode, one line for a terminal, plain JSON values.
 """
@@ -6,7 +6,7 @@ Valid Unicode, one line for a terminal, plain JSON values.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -52,6 +52,17 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # numpy and torch, without importing either
         return plain(value.tolist())
     return printable(str(value))
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """How many there are of something, for people: ``1 image``, ``12,000 images``."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def first_few(names: Sequence[str], *, of: int | None = None) -> str:
+    """The first three names, and `` …`` where there are more (`of`: how many, where not all are given)."""
+    shown = names[:3]
+    return ", ".join(shown) + (" …" if (len(names) if of is None else of) > len(shown) else "")
 
 
 def _from_bytes(text: str) -> bool:

@@ -134,11 +134,6 @@ def said(value: Any) -> str:
     return json.dumps(plain(value), ensure_ascii=False)
 
 
-def count(n: int, noun: str, plural: str = "") -> str:
-    """``1 image``, ``12,000 images``."""
-    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
-
-
 def _attribute(name: str, value: str | float | bool | None) -> str:
     if value is None or value is False:
         return ""

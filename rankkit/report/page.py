@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
+from rankkit.core.text import count
 from rankkit.report.extras import Section
-from rankkit.report.html import Html, clipped, count, folded, h, said, signed
+from rankkit.report.html import Html, clipped, folded, h, said, signed
 from rankkit.report.model import Results
 from rankkit.report.sections.parts import dot
 from rankkit.report.sections.prompts import orders

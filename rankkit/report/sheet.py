@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from rankkit.core.text import count
 from rankkit.io.prompts.stored import StoredImages
 from rankkit.report.extras import Section
 from rankkit.report.gallery import MOST_IMAGES, write_page
-from rankkit.report.html import Html, clipped, count, h, middle
+from rankkit.report.html import Html, clipped, h, middle
 from rankkit.report.thumbnails import thumbnail_of
 
 SIZE = 200  # pixels of the longer side

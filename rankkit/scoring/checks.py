@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from rankkit.core.text import count, first_few
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.formats import check_row_output
 from rankkit.io.prompts import Survey
@@ -13,7 +14,7 @@ from rankkit.io.prompts.base import Root, file_of
 from rankkit.io.prompts.imagefolder import STEMS
 from rankkit.io.rows import locate
 from rankkit.registry.load import Prepared
-from rankkit.scoring.plan import Plan
+from rankkit.scoring.plan import RunPlan
 
 
 def check_output(output: Path, surveys: Sequence[Survey]) -> None:
@@ -35,17 +36,17 @@ def check_output(output: Path, surveys: Sequence[Survey]) -> None:
             )
 
 
-def need_prompts(plan: Plan, rankers: Sequence[Prepared], say: Callable[[str], object]) -> None:
+def need_prompts(plan: RunPlan, rankers: Sequence[Prepared], say: Callable[[str], object]) -> None:
     """Rankers that need a prompt refuse images without one, by name, before any weights are loaded."""
     needy = [ranker.identity.ranker for ranker in rankers if ranker.needs_prompt]
     missing, some = plan.without_prompt()
     if not needy or not missing:
         return
-    names = ", ".join(some) + (" …" if missing > len(some) else "")
+    names = first_few(some, of=missing)
     who = f"{' and '.join(needy)} cannot do without a prompt"
     if missing == plan.planned():
         raise BadSource(f"{who}, and no image has one ({names}); give --prompt TEXT or --prompts FILE")
-    say(f"{who}, and {missing} images have none: {names}")
+    say(f"{who}, and {count(missing, 'image')} {'has' if missing == 1 else 'have'} none: {names}")
 
 
 def is_gone(image: str, *, roots: Sequence[Root], beside: Path) -> bool:

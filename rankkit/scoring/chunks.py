@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -24,27 +23,11 @@ from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row, row
 from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import Key
+from rankkit.scoring.work import DecodedImage, Work, decode_work, digest_of, pixels_of
 
 CHUNK = 64  # images a pointwise ranker sees at once
+
 FIELDS, LONGEST = 32, 256  # of the metadata in a row: how many, and characters of one
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """One image and the rankers (by position) that have yet to see it."""
-
-    key: Key
-    item: Item
-    wanted: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedImage:
-    """A work with its bytes hashed and decoded."""
-
-    work: Work
-    sha256: str
-    decoded: images.Decoded
 
 
 class RunRanker:
@@ -85,24 +68,13 @@ def local(
 ) -> Iterator[list[tuple[Key, Row]]]:
     """Rank in this process, reading and decoding ahead in threads."""
     running = [RunRanker(ranker) for ranker in rankers]
-    candidates = (candidate for _, candidate in prefetch(works, decode_work, _pixels))
+    candidates = (candidate for _, candidate in prefetch(works, decode_work, pixels_of))
     # no name holds a chunk while the next is made
     for found in map(partial(score_chunk, rankers=running), chunks(candidates, whole)):
         yield found
         for ranker in running:
             if ranker.stopped is not None:
                 raise ranker.stopped
-
-
-def decode_work(work: Work) -> DecodedImage:
-    """Read, hash and decode one image; whatever is wrong with it becomes the reason of an abstention."""
-    data = work.item.read()
-    if isinstance(data, str):
-        return DecodedImage(work, "", images.Decoded(None, data))
-    decoded = images.decode(data)
-    return DecodedImage(
-        work, digest_of(data), images.tile_of(decoded, work.item.tile) if work.item.tile else decoded
-    )
 
 
 def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[DecodedImage]]:
@@ -118,7 +90,7 @@ def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[Dec
             yield chunk
             chunk, pixels = [], 0
         chunk.append(candidate)
-        pixels += _pixels(candidate)
+        pixels += pixels_of(candidate)
     if chunk:
         yield chunk
 
@@ -257,13 +229,3 @@ def shown_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     flat = {key: value for key, value in metadata.items() if isinstance(value, (str, int, float, bool))}
     fitting = [(key, value) for key, value in flat.items() if len(key) + len(str(value)) <= LONGEST]
     return {key: plain(value) for key, value in fitting[:FIELDS]}
-
-
-def _pixels(candidate: DecodedImage) -> int:
-    image = candidate.decoded.image
-    return image.width * image.height if image else 0
-
-
-def digest_of(data: bytes | str) -> str:
-    """sha256 of what was read, empty where nothing could be."""
-    return "" if isinstance(data, str) else images.fingerprint(data)

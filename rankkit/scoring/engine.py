@@ -25,11 +25,12 @@ from rankkit.io.prompts.base import FILLED
 from rankkit.io.rows import Row, label
 from rankkit.registry.load import Prepared
 from rankkit.scoring.checks import check_output, is_gone, need_prompts
-from rankkit.scoring.chunks import Work, local
+from rankkit.scoring.chunks import local
 from rankkit.scoring.journal import Journal
 from rankkit.scoring.ledger import Ledger, scope
 from rankkit.scoring.pending import unranked, unscored
 from rankkit.scoring.plan import Key
+from rankkit.scoring.work import Work
 from rankkit.testing.deaf import DeafWatch
 
 WORTH_WORKERS = 256  # images for which it pays to start processes

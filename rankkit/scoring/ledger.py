@@ -1,4 +1,4 @@
-"""What there is to score (`Plan`) and what has been: the rows of this run and of earlier ones."""
+"""What there is to score (`RunPlan`) and what has been: the rows of this run and of earlier ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rankkit.core.types import Identity, ranks
 from rankkit.io.formats import from_json, to_json
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import IMAGE_GONE, PROMPT_CHANGED, STALE, Row, why_stale
-from rankkit.scoring.plan import Key, Plan
+from rankkit.scoring.plan import Key, RunPlan
 
 SCHEMA = """
 CREATE TABLE rows (id INTEGER PRIMARY KEY, scope TEXT, grp TEXT, ranker TEXT, image TEXT, prompt TEXT,
@@ -27,7 +27,7 @@ PLANNED = "SELECT grp FROM items"  # the groups that have images in this run
 EARLIER, CURRENT = "earlier", "current"
 
 
-class Ledger(Plan):
+class Ledger(RunPlan):
     """The plan of a run, and rows by scope.
 
     One scope is one ranker's verdict on one group.

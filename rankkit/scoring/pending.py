@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from rankkit.core.prefetch import prefetch
 from rankkit.io.prompts.base import Item
 from rankkit.registry.load import Prepared
-from rankkit.scoring.chunks import Work, digest_of
 from rankkit.scoring.ledger import Ledger
 from rankkit.scoring.plan import Key
+from rankkit.scoring.work import Work, digest_of
 
 
 def unscored(

@@ -29,10 +29,10 @@ CREATE INDEX by_name ON items (name);
 
 Key = tuple[int, int]  # (group, item): the order in which everything is scored and written
 
-P = TypeVar("P", bound="Plan")
+P = TypeVar("P", bound="RunPlan")
 
 
-class Plan:
+class RunPlan:
     """Items to score, in order of groups."""
 
     def __init__(self) -> None:

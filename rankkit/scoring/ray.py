@@ -15,8 +15,9 @@ from rankkit.errors import RunStopped, UsageError
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
-from rankkit.scoring.chunks import Work, in_chunks, local
+from rankkit.scoring.chunks import in_chunks, local
 from rankkit.scoring.plan import Key
+from rankkit.scoring.work import Work
 
 
 class Scorer:

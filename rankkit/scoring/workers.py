@@ -18,8 +18,9 @@ from multiprocessing import get_context, parent_process
 from rankkit.errors import RunStopped
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
-from rankkit.scoring.chunks import RunRanker, Work, abstentions, decode_work, in_chunks, score_chunk
+from rankkit.scoring.chunks import RunRanker, abstentions, in_chunks, score_chunk
 from rankkit.scoring.plan import Key
+from rankkit.scoring.work import Work, decode_work
 
 Rows = list[tuple[Key, Row]]
 Scored = tuple[Rows, str]  # rows, and why a ranker could not go on, or ""

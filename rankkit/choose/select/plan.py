@@ -17,7 +17,7 @@ from rankkit.choose.select.rule import Chosen, Selection
 from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.core.images import fingerprint, suffix_of
 from rankkit.core.prefetch import prefetch
-from rankkit.core.text import plain
+from rankkit.core.text import first_few, plain
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.prompts.base import Item, is_image
 
@@ -220,5 +220,5 @@ def megabytes(size: int) -> str:
 
 
 def _several(candidates: Sequence[Candidate]) -> str:
-    names = ", ".join(each.image for each in candidates[:3]) + (" …" if len(candidates) > 3 else "")
+    names = first_few([each.image for each in candidates])
     return f"{len(candidates)} ({names})" if len(candidates) > 1 else names

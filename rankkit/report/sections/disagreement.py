@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rankkit.core.text import count
 from rankkit.report.charts import Slope, slopes
-from rankkit.report.html import Html, clipped, count, folded, h, middle, opening, rank, signed
+from rankkit.report.html import Html, clipped, folded, h, middle, opening, rank, signed
 from rankkit.report.model import Candidate, Prompt, Results
 from rankkit.report.sections.parts import HOT, Show, dot
 

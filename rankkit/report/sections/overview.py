@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from rankkit.analysis import judge_reliability
 from rankkit.analysis.stats import clustered_mean
+from rankkit.core.text import count
 from rankkit.report.charts import distribution
-from rankkit.report.html import Html, clipped, count, h, number, said
+from rankkit.report.html import Html, clipped, h, number, said
 from rankkit.report.model import Candidate, Column, Prompt, Results
 from rankkit.report.sections.comparisons import agreement_table, folders_table, image_sets
 from rankkit.report.sections.parts import Show, diagnostics, dot

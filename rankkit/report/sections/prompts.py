@@ -7,7 +7,8 @@ from itertools import count as count_from
 from typing import Any
 
 from rankkit.analysis import judge_reliability
-from rankkit.report.html import Html, clipped, count, folded, h, join, middle, number, opening, said
+from rankkit.core.text import count
+from rankkit.report.html import Html, clipped, folded, h, join, middle, number, opening, said
 from rankkit.report.model import Candidate, Column, Prompt, Results
 from rankkit.report.sections.candidates import EACH_END, Cut, Told, cut, figure
 from rankkit.report.sections.parts import HOT, diagnostics, dot

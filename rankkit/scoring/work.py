@@ -1,0 +1,49 @@
+"""One image that some rankers have yet to see: what is to be done, and what was read, hashed and decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rankkit.core import images
+from rankkit.io.prompts.base import Item
+from rankkit.scoring.plan import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One image and the rankers (by position) that have yet to see it."""
+
+    key: Key
+    item: Item
+    wanted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedImage:
+    """A work with its bytes hashed and decoded."""
+
+    work: Work
+    sha256: str
+    decoded: images.Decoded
+
+
+def decode_work(work: Work) -> DecodedImage:
+    """Read, hash and decode one image; whatever is wrong with it becomes the reason of an abstention."""
+    data = work.item.read()
+    if isinstance(data, str):
+        return DecodedImage(work, "", images.Decoded(None, data))
+    decoded = images.decode(data)
+    return DecodedImage(
+        work, digest_of(data), images.tile_of(decoded, work.item.tile) if work.item.tile else decoded
+    )
+
+
+def pixels_of(candidate: DecodedImage) -> int:
+    """How many pixels it has, 0 where there is no image."""
+    image = candidate.decoded.image
+    return image.width * image.height if image else 0
+
+
+def digest_of(data: bytes | str) -> str:
+    """sha256 of what was read, empty where nothing could be."""
+    return "" if isinstance(data, str) else images.fingerprint(data)
