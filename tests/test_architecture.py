@@ -24,7 +24,7 @@ FLOORS = {
         "io remote",
         "registry testing",
         "scoring analysis serving environments adapters",
-        "report choose",
+        "report choose doctor",
         "cli",
         "__init__ plugin serve __main__",
     ),

@@ -67,10 +67,22 @@ def grid_of(text: str) -> tuple[int, int]:
 
 
 def named(specs: list[str] | None) -> list[str]:
-    """The rankers that were named, each once. Raises `UsageError` for none."""
+    """The rankers that were named, each once. Raises `UsageError` for none, with those that would work."""
     if not specs:
-        raise UsageError("no ranker is named; give -r NAME (rankkit list shows the names)")
+        raise UsageError(f"no ranker is named; give -r NAME. {_would_work()}")
     return list(dict.fromkeys(specs))
+
+
+def _would_work() -> str:
+    """The rankers that would work here now, in words; those first that need no weights."""
+    from rankkit.registry.cards import usable
+
+    at_once, others = usable()
+    if not at_once and not others:
+        return "None is installed: rankkit doctor says why"
+    ready = f"Without any download: {', '.join(at_once)}. " if at_once else ""
+    learned = f"With weights, a server or a worker: {', '.join(others)}. " if others else ""
+    return f"{ready}{learned}rankkit list --verbose says what each does"
 
 
 def _version(wanted: bool) -> None:

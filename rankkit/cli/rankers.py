@@ -1,15 +1,16 @@
-"""Rankers themselves: ``rankkit list``, ``check`` and ``new``."""
+"""Rankers themselves, and what they stand on: ``rankkit list``, ``check``, ``new`` and ``doctor``."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rankkit.cli.console import print_result, say
-from rankkit.cli.program import program
+from rankkit.cli.console import count, print_result, say
+from rankkit.cli.program import Json, program
 from rankkit.errors import RankkitError
 
 
@@ -61,10 +62,10 @@ def check(
     for problem in problems:
         print_result(f"FAILED  card           {problem}")
     failed = [result.id for result in results if result.failed] + ["card"] * bool(problems)
-    count = sum(not result.skipped for result in results) + bool(problems)
+    tried = sum(not result.skipped for result in results) + bool(problems)
     if failed:
-        raise RankkitError(f"{spec} fails {len(failed)} of {count} checks: {', '.join(failed)}")
-    print_result(f"{spec} passes all {count} checks")
+        raise RankkitError(f"{spec} fails {len(failed)} of {tried} checks: {', '.join(failed)}")
+    print_result(f"{spec} passes all {tried} checks")
 
 
 def _from_cards(spec: str) -> tuple[dict[str, str], list[str]]:
@@ -97,3 +98,31 @@ def new(
     place = write(name, folder or Path(name))
     steps = [f"pip install -e {place}", f"rankkit check {name}", f"rankkit score FOLDER -r {name}"]
     print_result("\n  ".join([f"{place} holds a ranker named {name}. Next:", *steps]))
+
+
+@program.command()
+def doctor(as_json: Json = False) -> None:
+    """Show what is here and what is wrong with it: versions, devices, caches, network, rankers; with advice.
+
+    Nothing is changed, downloaded or asked over the network, and no secret is shown, so that --json can go
+    into a report of a bug. Exit code 1: something is broken.
+    """
+    from rankkit.core.text import one_line
+    from rankkit.doctor import examine
+
+    found = []
+    for each in examine():
+        found.append(each)
+        if not as_json:
+            state = "BROKEN" if each.state == "broken" else each.state
+            print_result(f"{state:<6}  {each.topic:<8}  {one_line(each.text)}")
+            if each.advice:
+                print_result(f"{'':<18}→ {one_line(each.advice)}")
+    if as_json:
+        print_result(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+    broken = sum(each.state == "broken" for each in found)
+    if broken:
+        raise RankkitError(
+            f"{count(broken, 'finding')} of {len(found)} {'is' if broken == 1 else 'are'} broken"
+        )
+    say(f"nothing is broken; {count(sum(each.state == 'note' for each in found), 'note')}")

@@ -41,6 +41,15 @@ def home() -> Path:
     )
 
 
+def environments() -> dict[str, tuple[Path, object]]:
+    """The environments by name: the folder of each, and what its marker says; None for a half-built one."""
+    try:
+        folders = sorted(path for path in home().iterdir() if path.is_dir() and path.name[0] != ".")
+    except OSError:
+        return {}
+    return {folder.name: (folder, whole.marker(folder)) for folder in folders}
+
+
 def install(
     name: str,
     *,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from rankkit.registry.catalog import Installed
+from rankkit.registry.catalog import Installed, installed
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -83,6 +83,27 @@ def skips(offer: Installed) -> dict[str, str]:
     """The checks that a ranker's card says it is not meant to pass: their ids, each with the reason."""
     stated = _cards(offer.distribution).get(offer.name, {}).get("skip")
     return dict(_skip(entry) for entry in stated) if isinstance(stated, list) else {}
+
+
+def without_environment() -> list[Installed]:
+    """The rankers that need an environment of their own, by their cards, and are named by no file."""
+    apart = [offer for offer in installed() if offer.distribution not in ("command", "url", "file")]
+    return [offer for offer in apart if "environment" in _cards(offer.distribution).get(offer.name, {})]
+
+
+def usable() -> tuple[list[str], list[str]]:
+    """The names of rankers that would work here now: those that need no download first, then all others.
+
+    As far as it shows without importing them: not broken, and in an environment that is there.
+    """
+    apart = {offer.name for offer in without_environment()}
+    at_once: list[str] = []
+    others: list[str] = []
+    for offer in installed():
+        if offer.error is None and offer.name not in apart:
+            weights = str(_cards(offer.distribution).get(offer.name, {}).get("weights", ""))
+            (at_once if weights.startswith(("none", "in the wheel")) else others).append(offer.name)
+    return at_once, others
 
 
 def _skip(entry: object) -> tuple[str, str]:

@@ -22,7 +22,7 @@ def of(point: EntryPoint) -> str | None:
         module, attribute = point.module, point.attr
     except AttributeError:
         return f"its entry point {point.value!r} is not module:attribute"
-    extra = _missing_extra(point)
+    extra = missing_extra(point)
     if extra:
         return extra
     try:
@@ -61,16 +61,17 @@ def _source(module: str) -> Path | None:
     raise ImportError(module)
 
 
-def _missing_extra(point: EntryPoint) -> str | None:
+def missing_extra(point: EntryPoint) -> str | None:
+    """The first package that an extra of this entry point asks for in vain, with the command that adds it."""
     for extra in point.extras:
-        for requirement in _requirements(point.dist, extra):
-            if not _is_installed(requirement):
+        for requirement in requirements(point.dist, extra):
+            if not is_installed(requirement):
                 owner = point.dist.metadata["Name"] if point.dist else "its distribution"
                 return f"it needs {requirement}: pip install '{owner}[{extra}]'"
     return None
 
 
-def _requirements(owner: Distribution | None, extra: str) -> Iterator[str]:
+def requirements(owner: Distribution | None, extra: str) -> Iterator[str]:
     """What an extra adds without further conditions.
 
     Whether others (a Python version, a system) hold is for the installer to know.
@@ -81,7 +82,8 @@ def _requirements(owner: Distribution | None, extra: str) -> Iterator[str]:
             yield name.group()
 
 
-def _is_installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
+    """Whether there is a distribution of this name."""
     try:
         distribution(name)
     except PackageNotFoundError:

@@ -82,19 +82,21 @@ def places() -> dict[str, Place]:
     rankers.d that name one ranker.
     """
     owned: dict[str, Place] = {}
-    for file in _owned_files():
-        for name, place in _places_in(file).items():
+    for file in owned_files():
+        for name, place in places_in(file).items():
             if name in owned:
                 raise UsageError(f"{owned[name].file} and {file} both name {name}; remove one of them")
             owned[name] = place
-    return owned | _places_in(path())
+    return owned | places_in(path())
 
 
-def _places_in(file: Path) -> dict[str, Place]:
+def places_in(file: Path) -> dict[str, Place]:
+    """The entries of one such file by name; none of a file that is not there. Raises `UsageError`."""
     return {name: _place(name, entry, file) for name, entry in _table(_read(file), file).items()}
 
 
-def _owned_files() -> list[Path]:
+def owned_files() -> list[Path]:
+    """The files of rankers.d, sorted."""
     try:
         return sorted(owned_file("x").parent.glob("*.toml"))
     except OSError:  # a folder that is not ours

@@ -55,6 +55,7 @@ COMMANDS = {
     "list": (["--json"], "json"),
     "check": (["loud:Loud"], "text"),
     "new": (["my-reward", "--folder", "made"], "text"),
+    "doctor": (["--json"], "json"),
     "serve": (["nowhere:Nobody"], "error"),
     "install": (["no-such-ranker"], "error"),
 }
@@ -84,6 +85,7 @@ def place(tmp_path_factory):
 
 def invoke(program, *arguments, cwd):
     environment = {**ENVIRONMENT, "OMP_NUM_THREADS": "1", "RANKKIT_CONFIG": str(cwd / "none.toml")}
+    environment["RANKKIT_HOME"] = str(cwd / "home")
     environment["PYTHONPATH"] = os.pathsep.join([str(cwd), environment["PYTHONPATH"]])
     command = [sys.executable, "-m", program, *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
