@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import os
@@ -19,6 +20,7 @@ from drpo.types import FeatureMap, Generator
 from rankkit import Ranker, UsageError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+GENERATOR_SETTINGS = ("unet", "distillation_lora", "scheduler", "timestep", "prediction")
 
 
 def generator(config: Config) -> Generator:
@@ -29,9 +31,31 @@ def generator(config: Config) -> Generator:
     )
     family = _family("generators", config.generator)
     made: Generator = family.load(
-        config.model, rank=config.lora_rank, device=str(device), dtype=DTYPES[precision]
+        config.model,
+        rank=config.lora_rank,
+        device=str(device),
+        dtype=DTYPES[precision],
+        **_own_settings(config, family),
     )
     return made
+
+
+def _own_settings(config: Config, family: ModuleType) -> dict[str, str | int]:
+    """Those of `GENERATOR_SETTINGS` that were changed; raises `UsageError` for one the family does not
+    take.
+    """
+    taken = inspect.signature(family.load).parameters
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    changed = {
+        name: getattr(config, name) for name in GENERATOR_SETTINGS if getattr(config, name) != defaults[name]
+    }
+    for name, value in changed.items():
+        if name not in taken:
+            raise UsageError(
+                f"{name}={value}: generator={config.generator} has no such setting; leave it out, or take "
+                "generator=sdxl_one_step"
+            )
+    return changed
 
 
 def limit_threads(config: Config) -> None:

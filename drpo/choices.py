@@ -6,3 +6,5 @@ from typing import Literal
 
 Kernel = Literal["laplacian", "rbf", "cosine"]
 Field = Literal["official", "masked"]
+Scheduler = Literal["own", "euler", "lcm", "tcd"]
+Prediction = Literal["own", "epsilon", "sample", "v_prediction"]

@@ -8,7 +8,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Literal
 
-from drpo.choices import Field, Kernel
+from drpo.choices import Field, Kernel, Prediction, Scheduler
 from rankkit.errors import UsageError
 
 
@@ -51,6 +51,24 @@ class Config:
     """What happens when the target rises at the held-out rankers' cost, or diversity is lost."""
     model: str = ""
     """Where the generator's weights are: a hub id or a local folder; empty for the family's own."""
+    unet: str = ""
+    """The U-Net in place of the model's: a file of weights (``.safetensors``, ``.bin``) or a folder, here or
+    on the hub (``owner/repository/file``, ``owner/repository``).
+
+    This one and the four below are for ``generator=sdxl_one_step``.
+    """
+    distillation_lora: str = ""
+    """A LoRA that makes the model a one-step generator, merged into its frozen weights before training; a
+    file as for `unet`.
+    """
+    scheduler: Scheduler = "own"
+    """What makes the one step: the model's own scheduler, Euler's with trailing timesteps, LCM's or TCD's."""
+    timestep: int = 0
+    """Where the one step starts, as ``timesteps=[800]`` of diffusers; 0 leaves it to the scheduler."""
+    prediction: Prediction = "own"
+    """What the U-Net predicts: the noise, the image itself (``sample``) or v; ``own`` is what the model's
+    scheduler says.
+    """
     steps: int = 1000
     """Optimizer steps."""
     prompts_per_step: int = 8

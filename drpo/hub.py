@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from diffusers.utils import logging
+from huggingface_hub import hf_hub_download
+from safetensors.torch import load_file
+from torch import Tensor
 
 from rankkit import RankkitError
 
@@ -16,16 +22,67 @@ def pretrained(kind: Any, model: str, *, setting: str = "model", **options: Any)
 
     `setting` is what the user would change to load another one; the `RankkitError` names it.
     """
-    folder = Path(model)
-    try:
-        return kind.from_pretrained(model, **options, **({"variant": "fp16"} if _half_only(folder) else {}))
-    except Exception as error:  # these libraries raise whatever the layer below raised
-        where = "a folder here" if folder.is_dir() else "no folder here, so the hub and its cache were asked"
+    half = {"variant": "fp16"} if _half_only(Path(model)) else {}
+    with _explained(kind.__name__, model, setting):
+        return kind.from_pretrained(model, **options, **half)
+
+
+def config(kind: Any, model: str, part: str) -> Any:
+    """The config of one `part` of a pipeline, without its weights."""
+    with _explained(kind.__name__, model, "model"):
+        return kind.load_config(model, subfolder=part)
+
+
+def file(name: str, *, setting: str) -> Path:
+    """A file here, or one on the hub by ``owner/repository/file``, which is downloaded once."""
+    if Path(name).is_file():
+        return Path(name)
+    *repository, inside = name.split("/", 2)
+    if len(repository) < 2:
         raise RankkitError(
-            f"no {kind.__name__} could be loaded from {model!r} "
-            f"({where}): {' '.join(str(error).split())[:300]}; check the name; without "
-            f"network give {setting}=FOLDER with a downloaded copy, or set HF_HUB_OFFLINE=1 if it is in the "
-            f"cache already"
+            f"{setting}={name}: there is no such file here; give the path of a file, or one on the hub as "
+            f"owner/repository/file"
+        )
+    with _explained("file", name, setting):
+        return Path(hf_hub_download("/".join(repository), inside))
+
+
+def weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a ``.safetensors`` file, or of a ``.bin`` that holds nothing else; no code is run."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        return found
+    except Exception as error:  # whatever a damaged file makes these libraries raise
+        reason = " ".join(str(error).split())[:300]
+        raise RankkitError(f"{path} cannot be read as weights: {reason}; download it again") from None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without diffusers' remarks."""
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
+@contextmanager
+def _explained(what: str, model: str, setting: str) -> Iterator[None]:
+    """One message, with the way out, for whatever is raised inside it."""
+    try:
+        yield
+    except Exception as error:  # these libraries raise whatever the layer below raised
+        kind = "file" if what == "file" else "folder"
+        asked = f"no {kind} here, so the hub and its cache were asked"
+        where = f"a {kind} here" if Path(model).exists() else asked
+        raise RankkitError(
+            f"no {what} could be loaded from {model!r} ({where}): {' '.join(str(error).split())[:300]}; "
+            f"check the name; without network give {setting}={kind.upper()} with a downloaded copy, or set "
+            "HF_HUB_OFFLINE=1 if it is in the cache already"
         ) from error
 
 

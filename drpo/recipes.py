@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from drpo.config import Config
 from drpo.settings import near
@@ -86,6 +87,38 @@ def sdxl_turbo_unet() -> Config:
         sdxl_turbo_mae(), features="teacher_unet", negative_weight=2000.0, reference_weight=0.25,
         reference_positive_weight=3500.0, reference_negative_weight=5000.0,
     )  # fmt: skip
+
+
+def sdxl_hyper() -> Config:
+    """Hyper-SDXL, the one-step U-Net (timestep 800); licence: LICENSE.md of ByteDance/Hyper-SD."""
+    return _sdxl_one_step(
+        unet="ByteDance/Hyper-SD/Hyper-SDXL-1step-Unet.safetensors", scheduler="lcm", timestep=800
+    )
+
+
+def sdxl_hyper_lora() -> Config:
+    """Hyper-SDXL as a LoRA on SDXL, for models that are SDXL finetunes too; licence as sdxl_hyper."""
+    return _sdxl_one_step(
+        distillation_lora="ByteDance/Hyper-SD/Hyper-SDXL-1step-lora.safetensors", scheduler="tcd"
+    )
+
+
+def sdxl_dmd2() -> Config:
+    """DMD2, the one-step U-Net (timestep 399); licence: CC BY-NC 4.0, not for commercial use."""
+    return _sdxl_one_step(unet="tianweiy/DMD2/dmd2_sdxl_1step_unet_fp16.bin", scheduler="lcm", timestep=399)
+
+
+def sdxl_lightning() -> Config:
+    """SDXL-Lightning, the one-step U-Net, which predicts the image itself; licence: OpenRAIL++."""
+    return _sdxl_one_step(
+        unet="ByteDance/SDXL-Lightning/sdxl_lightning_1step_unet_x0.safetensors", scheduler="euler",
+        prediction="sample",
+    )  # fmt: skip
+
+
+def _sdxl_one_step(**parts: Any) -> Config:
+    """SDXL with the parts that make it a one-step generator, in the settings of SDXL-Turbo."""
+    return replace(sdxl_turbo_mae(), generator="sdxl_one_step", **parts)
 
 
 def recipes() -> dict[str, Recipe]:

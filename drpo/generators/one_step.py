@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
+from drpo import hub
 from drpo.types import Sample
 from rankkit import RankkitError
 
@@ -34,6 +35,7 @@ class OneStep:
     """
 
     added: str | None = None  # which conditions the U-Net takes beside the tokens, by diffusers' name
+    timestep: int | None = None  # where the one step starts, if the scheduler is told: ``timesteps=[800]``
 
     def __init__(self, pipe: Any, *, rank: int = 16, checkpointing: bool = False) -> None:
         if pipe.unet.config.addition_embed_type != self.added:
@@ -42,6 +44,12 @@ class OneStep:
                 f"conditions {pipe.unet.config.addition_embed_type!r}, not {self.added!r}: "
                 "it is of another family; generator=sdxl_turbo is for SDXL, generator=sd_turbo for Stable "
                 "Diffusion 1 and 2"
+            )
+        if pipe.unet.config.time_cond_proj_dim is not None:
+            raise RankkitError(
+                f"the U-Net of {pipe.name_or_path!r} takes the guidance scale as an input (time_cond_proj_dim"
+                f"={pipe.unet.config.time_cond_proj_dim}), and candidates are made without guidance; "
+                "take a U-Net that was distilled without it"
             )
         self.pipe = pipe
         for part in (pipe.unet, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
@@ -81,8 +89,7 @@ class OneStep:
     def sample(self, prompt: str, noise: Tensor) -> Sample:
         """One candidate per row of noise."""
         scheduler = self.pipe.scheduler
-        scheduler.set_timesteps(1, device=self.device)
-        (t,) = scheduler.timesteps
+        t = self._start()
         latents = noise * scheduler.init_noise_sigma
         predicted = self.unet_on(prompt, scheduler.scale_model_input(latents, t), t)
         own = torch.Generator(self.device).manual_seed(
@@ -92,6 +99,17 @@ class OneStep:
         return Sample(
             prompt, scheduler.step(predicted, t, latents, **extra, return_dict=False)[0], self.decode
         )
+
+    def _start(self) -> Tensor:
+        """The timestep of the one step, for which the scheduler is made ready."""
+        scheduler = self.pipe.scheduler
+        if self.timestep is None:
+            scheduler.set_timesteps(1, device=self.device)
+        else:
+            with hub.quiet():  # it remarks on every schedule that is not its own
+                scheduler.set_timesteps(timesteps=[self.timestep], device=self.device)
+        (t,) = scheduler.timesteps
+        return cast(Tensor, t)
 
     def unet_on(self, prompt: str, latents: Tensor, timestep: Tensor | int) -> Tensor:
         """The U-Net's output on latents (K,C,h,w) that all belong to one prompt."""

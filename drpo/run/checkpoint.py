@@ -5,6 +5,7 @@ A checkpoint counts only with its marker, which is written last; the one before 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 
 import torch
 
+from drpo.config import Config
 from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG
 from drpo.settings import up_to_date
 from rankkit import RankkitError
@@ -99,7 +101,7 @@ def check(run: Path, config: Mapping[str, Any], *, say: bool = False) -> None:
     if not (run / CONFIG).is_file():
         _check_free(run)
         return
-    before, plain = read(run, say=say), json.loads(json.dumps(config))
+    before, plain = _defaults() | read(run, say=say), json.loads(json.dumps(config))
     names = [name for name in dict.fromkeys([*plain, *before]) if name not in MAY_CHANGE]
     changed = [
         f"{name} was {before.get(name)!r} and is {plain.get(name)!r}"
@@ -111,6 +113,17 @@ def check(run: Path, config: Mapping[str, Any], *, say: bool = False) -> None:
             f"{run} belongs to a run with another config ({', '.join(changed)}); choose another out=, or "
             f"delete it"
         )
+
+
+def _defaults() -> dict[str, Any]:
+    """What fields have that a run of an earlier version did not write, as plain values."""
+    known = {
+        field.name: field.default
+        for field in dataclasses.fields(Config)
+        if field.default is not dataclasses.MISSING
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(known))
+    return plain
 
 
 def read(run: Path, *, say: bool = False) -> dict[str, Any]:

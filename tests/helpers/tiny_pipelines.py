@@ -4,6 +4,7 @@ reads them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,28 +47,34 @@ def sd(folder: Path) -> Path:
     return folder
 
 
-def sdxl(folder: Path, **vae: Any) -> Path:
+def sdxl(folder: Path, unet: Mapping[str, Any] | None = None, **vae: Any) -> Path:
     """An SDXL-Turbo in small: two text encoders, its ancestral scheduler, an autoencoder that is to stay out
     of half precision.
     """
     torch.manual_seed(0)
-    unet = _unet(
-        64,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=6 * 8 + 32,
-    )
+    made = sdxl_unet(**(unet or {}))
     texts = CLIPTextModel(_text(32)), CLIPTextModelWithProjection(_text(32))
     pipe = StableDiffusionXLPipeline(
         _vae(force_upcast=True, **vae),
         *texts,
         _tokenizer(),
         _tokenizer(),
-        unet,
+        made,
         EulerAncestralDiscreteScheduler(**SCHEDULE),
     )
     pipe.save_pretrained(folder)
     return folder
+
+
+def sdxl_unet(**options: Any) -> UNet2DConditionModel:
+    """The U-Net of `sdxl`."""
+    return _unet(
+        64,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 32,
+        **options,
+    )
 
 
 def _text(width: int) -> CLIPTextConfig:

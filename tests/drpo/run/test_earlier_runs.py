@@ -18,6 +18,7 @@ from drpo.run.run import run
 from drpo.run.sample import read_config
 from drpo.settings import with_settings
 from drpo.train import Trainer
+from rankkit import RankkitError
 
 CONFIG = replace(SETTINGS, steps=4, eval_every=2)
 
@@ -59,6 +60,16 @@ def test_an_earlier_run_goes_on_as_a_present_one_would(
     assert [row["step"] for row in read_rows(earlier / EVALUATIONS)] == [0, 2, 4, 6, 8]
     one, other = (torch.load(out / "toy.pt") for out in (earlier, tmp_path / "present"))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+def test_a_field_that_an_earlier_version_did_not_know_has_its_default(earlier: Path) -> None:
+    config = json.loads((earlier / "config.json").read_text())
+    (earlier / "config.json").write_text(
+        json.dumps({name: config[name] for name in config if name != "unet"})
+    )
+    checkpoint.check(earlier, asdict(CONFIG))
+    with pytest.raises(RankkitError, match=r"unet was '' and is 'other'"):
+        checkpoint.check(earlier, asdict(replace(CONFIG, unet="other")))
 
 
 def test_a_run_that_goes_on_says_a_field_of_an_earlier_version_once(

@@ -1,0 +1,104 @@
+"""SDXL distilled to one step: Hyper-SDXL, DMD2, SDXL-Lightning, and U-Nets of other depths such as SSD-1B's.
+
+They are published as a U-Net or a LoRA for Stable Diffusion XL, with a scheduler and a timestep of their own.
+A trained run is sampled with the stock pipeline by the same three (here those of the recipe ``sdxl_hyper``)::
+
+    pipe.unet, pipe.scheduler = hyper_sdxl_unet, LCMScheduler.from_config(pipe.scheduler.config)
+    pipe.load_lora_weights(RUN)
+    pipe(prompt, num_inference_steps=1, timesteps=[800], guidance_scale=0.0)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import (
+    EulerDiscreteScheduler,
+    LCMScheduler,
+    StableDiffusionXLPipeline,
+    TCDScheduler,
+    UNet2DConditionModel,
+)
+
+from drpo import hub
+from drpo.choices import Prediction, Scheduler
+from drpo.generators.sdxl_turbo import SDXLTurbo
+from rankkit import RankkitError, UsageError
+
+MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
+FILES = (".safetensors", ".bin", ".pt", ".pth")
+SCHEDULERS: dict[str, tuple[Any, dict[str, str]]] = {
+    "euler": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"}),
+    "lcm": (LCMScheduler, {}),
+    "tcd": (TCDScheduler, {}),
+}
+
+
+class SDXLOneStep(SDXLTurbo):
+    """As `SDXLTurbo`, with the one step at `timestep`, or where the scheduler puts it if that is 0."""
+
+    def __init__(self, pipe: Any, *, timestep: int = 0, rank: int = 16, checkpointing: bool = False) -> None:
+        last = int(pipe.scheduler.config.num_train_timesteps) - 1
+        if not 0 <= timestep <= last:
+            raise UsageError(f"timestep={timestep}: the model was trained on timesteps 1 to {last}")
+        super().__init__(pipe, rank=rank, checkpointing=checkpointing)
+        self.timestep = timestep or None
+
+
+def load(
+    model: str = "",
+    *,
+    unet: str = "",
+    distillation_lora: str = "",
+    scheduler: Scheduler = "own",
+    timestep: int = 0,
+    prediction: Prediction = "own",
+    rank: int = 16,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    checkpointing: bool = True,
+) -> SDXLOneStep:
+    """The generator from `model`, a hub id or a local folder, with the parts and the step that are named."""
+    model = model or MODEL
+    parts = {"unet": _unet(model, unet, dtype)} if unet else {}
+    pipe = hub.pipeline(StableDiffusionXLPipeline, model, device, dtype, **parts)
+    if distillation_lora:
+        _merge(pipe, hub.file(distillation_lora, setting="distillation_lora"))
+    kind, options = SCHEDULERS.get(scheduler, (type(pipe.scheduler), {}))
+    predicts = {} if prediction == "own" else {"prediction_type": prediction}
+    pipe.scheduler = kind.from_config(pipe.scheduler.config, **options, **predicts)
+    return SDXLOneStep(pipe, timestep=timestep, rank=rank, checkpointing=checkpointing)
+
+
+def _unet(model: str, unet: str, dtype: torch.dtype) -> Any:
+    """The U-Net `unet`; a single file has the shape that the config of `model` says."""
+    if Path(unet).suffix not in FILES:
+        return hub.pretrained(UNet2DConditionModel, unet, setting="unet", dtype=dtype)
+    config, path = hub.config(UNet2DConditionModel, model, "unet"), hub.file(unet, setting="unet")
+    with torch.device("meta"):
+        made = UNet2DConditionModel.from_config(config)
+    try:
+        made.load_state_dict(hub.weights(path), assign=True)
+    except RuntimeError as error:
+        raise RankkitError(
+            f"{path} does not fit the U-Net of {model}: {' '.join(str(error).split())[:300]}; give the "
+            "weights of a U-Net alone, as diffusers names them (no all-in-one checkpoint), and model=BASE "
+            "that it was distilled from"
+        ) from None
+    return torch.nn.Module.to(made, dtype).eval()
+
+
+def _merge(pipe: Any, path: Path) -> None:
+    """Add the LoRA in a file to the frozen weights, as ``load_lora_weights`` and ``fuse_lora`` do."""
+    try:
+        with hub.quiet():  # diffusers remarks on text encoders without a LoRA
+            pipe.load_lora_weights(hub.weights(path))
+            pipe.fuse_lora()
+    except (ValueError, RuntimeError, KeyError) as error:
+        raise RankkitError(
+            f"{path} cannot be merged into {pipe.name_or_path!r}: {' '.join(str(error).split())[:300]}; "
+            "give a LoRA for Stable Diffusion XL"
+        ) from None
+    pipe.unload_lora_weights()
