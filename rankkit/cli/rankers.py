@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from rankkit.cli.console import count, print_result, say
+from rankkit.cli.console import print_result, say
 from rankkit.cli.program import Json, program
+from rankkit.core.text import count, one_line
 from rankkit.errors import RankkitError
 
 
@@ -107,7 +108,6 @@ def doctor(as_json: Json = False) -> None:
     Nothing is changed, downloaded or asked over the network, and no secret is shown, so that --json can go
     into a report of a bug. Exit code 1: something is broken.
     """
-    from rankkit.core.text import one_line
     from rankkit.doctor import examine
 
     found = []

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from rankkit.core.version import installed_version
 from rankkit.doctor.findings import Finding
 from rankkit.environments.install import environments
 from rankkit.environments.installers import BIN
@@ -17,6 +16,7 @@ from rankkit.registry import cards, diagnose
 from rankkit.registry.catalog import entry_points_by_name, installed
 from rankkit.remote import config
 from rankkit.remote.config import Place
+from rankkit.version import installed_version
 
 
 def findings() -> Iterator[Finding]:
