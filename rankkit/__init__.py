@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rankkit.core.build import build
 from rankkit.core.panel import lexicographic, mean_rank
-from rankkit.core.rankers import Pairwise, Pointwise, build, pairwise, pointwise
+from rankkit.core.rankers import Pairwise, Pointwise, pairwise, pointwise
 from rankkit.core.types import Group, Ranker, Ranking, Scored
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, RunStopped, UsageError
 from rankkit.registry.catalog import installed

@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 
 from rankkit.choose.scores import Scores
+from rankkit.core.build import build
 from rankkit.core.calling import abstention, rank_groups
-from rankkit.core.rankers import build
 from rankkit.core.stated import kind_of, needs_prompt, version_of
 from rankkit.core.text import printable
 from rankkit.core.types import Group, Identity, Ranker, Ranking

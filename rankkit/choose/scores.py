@@ -13,8 +13,8 @@ from typing import Any, overload
 from PIL import Image
 
 from rankkit.choose.select.candidates import Per, pool_of
+from rankkit.choose.select.image_files import ImageFiles
 from rankkit.choose.select.rule import Rule, select
-from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.core.images import Decoded, data_uri, decode
 from rankkit.core.text import one_line
 from rankkit.errors import RankkitError, UsageError
@@ -96,7 +96,7 @@ class Scores(Sequence[Row]):
         if row is None:
             raise UsageError(f"{name!r} is no image of these scores; .images names them")
         (candidates,) = pool_of([(row, self.beside)], per="all").parts.values()
-        data = Whereabouts().read(candidates[0])
+        data = ImageFiles().read(candidates[0])
         found = Decoded(None, data) if isinstance(data, str) else decode(data)
         if found.image is None:
             raise RankkitError(f"{name}: {found.error}")

@@ -16,9 +16,9 @@ from rankkit.core.text import count, one_line
 from rankkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from rankkit.choose.select.image_files import ImageFiles
     from rankkit.choose.select.plan import Action
     from rankkit.choose.select.rule import Selection
-    from rankkit.choose.select.whereabouts import Whereabouts
 
 SHOWN = 10  # chosen images that a dry run shows
 DONE = {"copy": "copied", "link": "linked", "move": "moved"}
@@ -91,11 +91,11 @@ def select(
     Several rankers are combined by mean rank. Images that abstained are never chosen; ties go by name.
     """
     from rankkit.choose.select.candidates import read_pool
+    from rankkit.choose.select.image_files import ImageFiles
     from rankkit.choose.select.near import NearDuplicates
     from rankkit.choose.select.rule import Rule
     from rankkit.choose.select.rule import select as choose
     from rankkit.choose.select.summary import summary
-    from rankkit.choose.select.whereabouts import Whereabouts
     from rankkit.cli.progress import progress
 
     do = not results().isatty() if yes is None else yes
@@ -110,9 +110,9 @@ def select(
         raise UsageError("--stars is the rating that --xmp writes; give --xmp too")
     rule = Rule(top, share, above, below)
     pool = read_pool(files, ranker or (), per.value if per else None)
-    whereabouts = Whereabouts()
+    image_files = ImageFiles()
     with progress(sum(map(len, pool.parts.values())) if distinct else 0, "images") as advance:
-        near = NearDuplicates(whereabouts, within, advance)
+        near = NearDuplicates(image_files, within, advance)
         found = choose(pool, rule, near if distinct else None)
     for line in summary(found, near.unread):
         say(line)
@@ -120,13 +120,13 @@ def select(
     if html is not None:
         _write_sheet(found, html, files)
     if action == "list":
-        _list(found, null, whereabouts)
+        _list(found, null, image_files)
     elif not found.chosen:
         say("nothing is chosen, and nothing is done")
     elif action == "xmp":
-        _rate(found, stars, whereabouts, do)
+        _rate(found, stars, image_files, do)
     elif isinstance(target, Path):
-        _place(found, action, target, whereabouts, do)  # type: ignore[arg-type]
+        _place(found, action, target, image_files, do)  # type: ignore[arg-type]
 
 
 def _only_action(actions: dict[str, Path | bool | None]) -> tuple[str, Path | bool | None]:
@@ -137,10 +137,10 @@ def _only_action(actions: dict[str, Path | bool | None]) -> tuple[str, Path | bo
     return name, actions[name]
 
 
-def _list(found: Selection, null: bool, whereabouts: Whereabouts) -> None:
+def _list(found: Selection, null: bool, image_files: ImageFiles) -> None:
     """Print the path of each chosen image once."""
     chosen = [each.candidate for each in found.chosen]
-    gone = sum(not whereabouts.is_there(each) for each in chosen)
+    gone = sum(not image_files.is_there(each) for each in chosen)
     if gone:
         say(f"{gone} of them {'is' if gone == 1 else 'are'} not there now")
     paths = dict.fromkeys(each.path or each.image for each in chosen)
@@ -154,10 +154,10 @@ def _list(found: Selection, null: bool, whereabouts: Whereabouts) -> None:
     results().buffer.flush()
 
 
-def _rate(found: Selection, stars: int | None, whereabouts: Whereabouts, do: bool) -> None:
+def _rate(found: Selection, stars: int | None, image_files: ImageFiles, do: bool) -> None:
     from rankkit.choose.select.stars import ratings, write
 
-    rated = ratings(found, whereabouts, stars)
+    rated = ratings(found, image_files, stars)
     if not do:
         _show(found)
         say(f"would write {count(len(rated), 'sidecar')}; --yes does it")
@@ -166,12 +166,12 @@ def _rate(found: Selection, stars: int | None, whereabouts: Whereabouts, do: boo
     say(f"{count(len(rated), 'sidecar')} written beside the images, such as {next(iter(rated))}")
 
 
-def _place(found: Selection, action: Action, target: Path, whereabouts: Whereabouts, do: bool) -> None:
+def _place(found: Selection, action: Action, target: Path, image_files: ImageFiles, do: bool) -> None:
     from rankkit.choose.select.carry_out import carry_out
     from rankkit.choose.select.plan import megabytes, plan
     from rankkit.cli.progress import progress
 
-    planned = plan(found, action, target, whereabouts)
+    planned = plan(found, action, target, image_files)
     what = f"{count(len(planned.entries), 'image')} ({megabytes(planned.size)})"
     if not do:
         _show(found)

@@ -15,14 +15,14 @@ from rankkit.errors import UsageError
 from rankkit.registry import cards, diagnose
 from rankkit.registry.catalog import entry_points_by_name, installed
 from rankkit.remote import config
-from rankkit.remote.config import Place
+from rankkit.remote.config import ConfiguredRanker
 from rankkit.version import installed_version
 
 
 def findings() -> Iterator[Finding]:
     """What is wrong with each, as far as it shows without importing, starting or asking any."""
     yield from _plugins()
-    places: dict[str, Place] = {}
+    places: dict[str, ConfiguredRanker] = {}
     if os.environ.get("RANKKIT_CONFIG") and not config.path().exists():
         text = f"RANKKIT_CONFIG names {config.path()}, which is not there"
         yield Finding("rankers", "note", text, "write it, or unset RANKKIT_CONFIG")
@@ -62,7 +62,7 @@ def _lacking(point: EntryPoint) -> str | None:
         return None
 
 
-def _file(file: Path, places: dict[str, Place]) -> Iterator[Finding]:
+def _file(file: Path, places: dict[str, ConfiguredRanker]) -> Iterator[Finding]:
     """One file of names: what is wrong with it, or that it is there; its entries join `places`."""
     try:
         entries = config.places_in(file)
@@ -80,7 +80,7 @@ def _file(file: Path, places: dict[str, Place]) -> Iterator[Finding]:
         yield Finding("rankers", "ok", f"{file} names {', '.join(entries)}")
 
 
-def _place(place: Place) -> Iterator[Finding]:
+def _place(place: ConfiguredRanker) -> Iterator[Finding]:
     where = f"{place.file}: {place.name}"
     if place.command and shutil.which(place.command[0]) is None:
         text = f"{where} is started by {place.command[0]}, which is not there"
@@ -92,7 +92,7 @@ def _place(place: Place) -> Iterator[Finding]:
         yield Finding("rankers", "broken", text, f"export {place.token_env}")
 
 
-def _environments(places: dict[str, Place]) -> Iterator[Finding]:
+def _environments(places: dict[str, ConfiguredRanker]) -> Iterator[Finding]:
     for name, (folder, marker) in environments().items():
         again = f"rankkit install {name} --force"
         if not isinstance(marker, dict):

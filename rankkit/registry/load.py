@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from rankkit.core.binding import describe
+from rankkit.core.build import build, check_target
 from rankkit.core.panel import mean_rank
-from rankkit.core.rankers import build, check_target
 from rankkit.core.stated import kind_of, needs_prompt, version_of
 from rankkit.core.types import Identity, Kind, Ranker
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError

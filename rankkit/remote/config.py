@@ -46,7 +46,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ConfiguredRanker:
     """Where a ranker lives: a command that starts its worker, or the address of its server."""
 
     name: str
@@ -73,7 +73,7 @@ def owned_file(name: str) -> Path:
     return path().parent / "rankers.d" / f"{name}.toml"
 
 
-def places() -> dict[str, Place]:
+def places() -> dict[str, ConfiguredRanker]:
     """Every entry of rankers.d and of rankkit.toml by name.
 
     Of two with one name, that of rankkit.toml, the user's own, counts.
@@ -81,7 +81,7 @@ def places() -> dict[str, Place]:
     Raises `UsageError`, which names the file, for one that cannot be read or understood, and for two files of
     rankers.d that name one ranker.
     """
-    owned: dict[str, Place] = {}
+    owned: dict[str, ConfiguredRanker] = {}
     for file in owned_files():
         for name, place in places_in(file).items():
             if name in owned:
@@ -90,7 +90,7 @@ def places() -> dict[str, Place]:
     return owned | places_in(path())
 
 
-def places_in(file: Path) -> dict[str, Place]:
+def places_in(file: Path) -> dict[str, ConfiguredRanker]:
     """The entries of one such file by name; none of a file that is not there. Raises `UsageError`."""
     return {name: _place(name, entry, file) for name, entry in _table(_read(file), file).items()}
 
@@ -103,15 +103,17 @@ def owned_files() -> list[Path]:
         return []
 
 
-def find(name: str) -> Place | None:
+def find(name: str) -> ConfiguredRanker | None:
     """Where the ranker of this name lives, if that is elsewhere.
 
     An address itself, or a name in rankkit.toml.
     """
-    return Place(name, url=name) if name.startswith(("http://", "https://")) else places().get(name)
+    return (
+        ConfiguredRanker(name, url=name) if name.startswith(("http://", "https://")) else places().get(name)
+    )
 
 
-def connect(place: Place, options: Mapping[str, Any]) -> Pipe | Http:
+def connect(place: ConfiguredRanker, options: Mapping[str, Any]) -> Pipe | Http:
     """The ranker at a place, as far as its handshake: a worker is started, or a server is asked.
 
     Options are passed on to a worker.
@@ -177,7 +179,7 @@ def _table(text: str, file: Path) -> dict[str, Any]:
     return found
 
 
-def _place(name: str, entry: Any, file: Path) -> Place:
+def _place(name: str, entry: Any, file: Path) -> ConfiguredRanker:
     where = f"{file}: [rankers.{name}]"
     if not isinstance(entry, dict) or ("command" in entry) == ("url" in entry):
         raise UsageError(
@@ -193,10 +195,10 @@ def _place(name: str, entry: Any, file: Path) -> Place:
         raise UsageError(f"{where}: a command is a list of words, not {command!r}")
     if not 0 < entry.get("timeout", 1) < float("inf"):
         raise UsageError(f"{where}: timeout = {entry['timeout']} is not a number of seconds above 0")
-    return Place(name, **{**entry, "command": tuple(command or ())}, file=file)
+    return ConfiguredRanker(name, **{**entry, "command": tuple(command or ())}, file=file)
 
 
-def _say_how_to_renew(place: Place) -> None:
+def _say_how_to_renew(place: ConfiguredRanker) -> None:
     """One line where a worker is started by the module's name of earlier versions, which works on."""
     if EARLIER_WORKER in place.command:
         mine = place.file == path()
@@ -207,7 +209,7 @@ def _say_how_to_renew(place: Place) -> None:
         )
 
 
-def _token(place: Place) -> str | None:
+def _token(place: ConfiguredRanker) -> str | None:
     if place.token_env is not None:
         if not os.environ.get(place.token_env):
             raise UsageError(

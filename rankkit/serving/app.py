@@ -26,7 +26,7 @@ from rankkit.remote import wire
 from rankkit.remote.handshake import WorkerInfo, error_fields
 from rankkit.serving.access import Access, Refused
 from rankkit.serving.batches import Batches
-from rankkit.serving.door import Door
+from rankkit.serving.middleware import AccessMiddleware
 from rankkit.serving.openapi import Endpoint, document
 from rankkit.serving.pipe import ServedRanker
 from rankkit.serving.questions import Answer, Question, read
@@ -60,7 +60,7 @@ class Answers:
         self._room = Room(waiting, 4 * limit)
         self._decoders = asyncio.Semaphore(DECODERS)
 
-    def application(self, access: Access) -> Door:
+    def application(self, access: Access) -> AccessMiddleware:
         """The whole application: routes, errors and who may come in."""
         self._token = access.secret is not None
         app = Starlette(
@@ -68,7 +68,7 @@ class Answers:
             exception_handlers=HANDLERS,
         )
         app.router.redirect_slashes = False
-        return Door(app, access)
+        return AccessMiddleware(app, access)
 
     def endpoints(self) -> list[Endpoint]:
         """What there is to ask for."""

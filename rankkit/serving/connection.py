@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from rankkit.remote.handshake import to_json
-from rankkit.serving.door import App
+from rankkit.serving.middleware import App
 
 
 def uvicorn_server(app: App, silence: float) -> uvicorn.Server:

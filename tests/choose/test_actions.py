@@ -15,9 +15,9 @@ from score_runs import save_image
 from score_runs import score as score_images
 
 from rankkit.choose.select import carry_out as carrying
+from rankkit.choose.select.image_files import ImageFiles
 from rankkit.choose.select.plan import MARKER, METADATA, plan
 from rankkit.choose.select.undo import undo, undoing
-from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.prompts import survey
 
@@ -38,7 +38,7 @@ def place(tmp_path, monkeypatch):
 
 
 def do(action, target, files="scores.jsonl", **rule):
-    found = plan(chosen(files, **(rule or {"top": 3})), action, Path(target), Whereabouts())
+    found = plan(chosen(files, **(rule or {"top": 3})), action, Path(target), ImageFiles())
     carrying.carry_out(found)
     return found
 

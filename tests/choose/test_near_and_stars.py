@@ -10,9 +10,9 @@ from choices import chosen, images_and_rows, names, tree, write_rows
 from PIL import Image
 from score_runs import HERE, save_image
 
+from rankkit.choose.select.image_files import ImageFiles
 from rankkit.choose.select.near import BITS, NearDuplicates, signature
 from rankkit.choose.select.stars import ratings, write
-from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.errors import RankkitError, UsageError
 
 EXAMPLES = sorted((HERE / "examples").glob("*-[02].jpg"))
@@ -61,29 +61,29 @@ def test_the_better_of_two_near_duplicates_stays_and_the_next_image_takes_the_pl
     Image.open(EXAMPLES[3]).save("c.png")
     write_rows(place / "s.jsonl", {"a.png": 1.0, "b.jpg": 2.0, "c.png": 0.5})
     assert names(chosen("s.jsonl", top=2)) == ["b.jpg", "a.png"]
-    found = chosen("s.jsonl", top=2, near=NearDuplicates(Whereabouts()))
+    found = chosen("s.jsonl", top=2, near=NearDuplicates(ImageFiles()))
     assert names(found) == ["b.jpg", "c.png"] and found.near == 1
-    assert names(chosen("s.jsonl", top=2, near=NearDuplicates(Whereabouts(), 0))) == ["b.jpg", "a.png"]
+    assert names(chosen("s.jsonl", top=2, near=NearDuplicates(ImageFiles(), 0))) == ["b.jpg", "a.png"]
 
 
 def test_flat_images_of_different_colours_are_not_near(place):
     for name in ("red", "blue", "red-too"):
         Image.new("RGB", (32, 32), name.split("-")[0]).save(f"{name}.png")
     write_rows(place / "s.jsonl", {"red.png": 3.0, "blue.png": 2.0, "red-too.png": 1.0})
-    assert names(chosen("s.jsonl", share=1.0, near=NearDuplicates(Whereabouts()))) == ["red.png", "blue.png"]
+    assert names(chosen("s.jsonl", share=1.0, near=NearDuplicates(ImageFiles()))) == ["red.png", "blue.png"]
 
 
 def test_the_same_image_may_be_the_best_of_two_parts(place):
     for folder in "xy":
         save_image(place / folder / "a.png", 1)
     write_rows(place / "s.jsonl", {"x/a.png": 1.0, "y/a.png": 1.0}, prompt=lambda name: name[0])
-    assert len(chosen("s.jsonl", top=1, near=NearDuplicates(Whereabouts())).chosen) == 2
+    assert len(chosen("s.jsonl", top=1, near=NearDuplicates(ImageFiles())).chosen) == 2
 
 
 def test_an_image_that_cannot_be_read_is_near_to_none_and_counted(place):
     Path("a.png").write_bytes(b"no image")
     write_rows(place / "s.jsonl", {"a.png": 1.0, "gone.png": 2.0})
-    near = NearDuplicates(Whereabouts())
+    near = NearDuplicates(ImageFiles())
     assert names(chosen("s.jsonl", top=2, near=near)) == ["gone.png", "a.png"] and near.unread == 2
 
 
@@ -98,7 +98,7 @@ def rating_of(path):
 
 
 def rate(stars=None, **rule):
-    found = ratings(chosen("scores.jsonl", **rule), Whereabouts(), stars)
+    found = ratings(chosen("scores.jsonl", **rule), ImageFiles(), stars)
     write(found)
     return found
 

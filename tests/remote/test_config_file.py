@@ -18,7 +18,7 @@ from rankkit.errors import BadOption, BrokenRanker, UnknownRanker, UsageError
 from rankkit.registry.catalog import installed
 from rankkit.registry.load import prepare
 from rankkit.remote import config, wire
-from rankkit.remote.config import Place
+from rankkit.remote.config import ConfiguredRanker
 from rankkit.remote.rankers import Http, Pipe
 from rankkit.testing.samples import sample_groups
 
@@ -269,8 +269,8 @@ def test_an_installed_ranker_has_a_file_of_its_own_beside_the_users(toml):
     toml("# mine\n[rankers.far]\nurl = 'http://a'\n")
     owned("x-official", ["/env/bin/python", "x-official"])
     assert config.places() == {
-        "far": Place("far", url="http://a"),
-        "x-official": Place("x-official", ("/env/bin/python", "x-official")),
+        "far": ConfiguredRanker("far", url="http://a"),
+        "x-official": ConfiguredRanker("x-official", ("/env/bin/python", "x-official")),
     }
 
 

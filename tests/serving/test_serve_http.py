@@ -20,7 +20,7 @@ import rankkit
 from rankkit.errors import BrokenRanker, UsageError
 from rankkit.registry.load import prepare
 from rankkit.remote import handshake, wire
-from rankkit.serving import door
+from rankkit.serving import middleware
 from rankkit.serving.http import Server
 from rankkit.testing.samples import sample_groups
 
@@ -29,7 +29,7 @@ POST = b"POST /rank HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(door, "LINGER", 0.1)
+    monkeypatch.setattr(middleware, "LINGER", 0.1)
 
 
 def raw(server, data):

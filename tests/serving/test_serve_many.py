@@ -20,13 +20,13 @@ from web_server import ask, request, serving
 import rankkit
 from rankkit.errors import UsageError
 from rankkit.remote import handshake, wire
-from rankkit.serving import door
 from rankkit.serving import http as serving_http
+from rankkit.serving import middleware
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(door, "LINGER", 0.1)
+    monkeypatch.setattr(middleware, "LINGER", 0.1)
 
 
 def message(prompt="p", n=2):

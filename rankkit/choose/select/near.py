@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from rankkit.choose.select.candidates import Candidate
-from rankkit.choose.select.whereabouts import Whereabouts
+from rankkit.choose.select.image_files import ImageFiles
 from rankkit.core.images import decode
 from rankkit.core.prefetch import prefetch
 
@@ -47,12 +47,12 @@ class NearDuplicates:
 
     def __init__(
         self,
-        whereabouts: Whereabouts,
+        image_files: ImageFiles,
         within: int = BITS,
         advance: Callable[[int], object] = lambda count: None,
     ) -> None:
         self.unread = 0
-        self._whereabouts, self._within, self._advance = whereabouts, within, advance
+        self._image_files, self._within, self._advance = image_files, within, advance
 
     def __call__(self, candidates: Sequence[Candidate]) -> Iterator[bool]:
         """Of each candidate, best first, whether it is near one before that is not; read ahead in threads."""
@@ -70,6 +70,6 @@ class NearDuplicates:
             yield near
 
     def _signature(self, candidate: Candidate) -> Signature | None:
-        data = self._whereabouts.read(candidate)
+        data = self._image_files.read(candidate)
         image = decode(data).image if isinstance(data, bytes) else None
         return None if image is None else signature(image)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rankkit.choose.select.candidates import Candidate
+from rankkit.choose.select.image_files import ImageFiles
 from rankkit.choose.select.rule import Chosen, Selection
-from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.core.images import fingerprint, suffix_of
 from rankkit.core.prefetch import prefetch
 from rankkit.core.text import first_few, plain
@@ -64,24 +64,24 @@ class Plan:
         return "".join(json.dumps(plain(record), ensure_ascii=False) + "\n" for record in self.records)
 
 
-def plan(selection: Selection, action: Action, target: Path, whereabouts: Whereabouts) -> Plan:
+def plan(selection: Selection, action: Action, target: Path, image_files: ImageFiles) -> Plan:
     """Plan to copy, link or move what was chosen into a folder; paths below the common folder are kept.
 
     Raises `RankkitError` that names the images which are gone or cannot be linked or moved, names that would
     collide, a target that is not ours to fill, and a disk without room.
     """
     chosen = selection.chosen
-    check_images([each.candidate for each in chosen], whereabouts)
+    check_images([each.candidate for each in chosen], image_files)
     replaces = _check_target(target, action)
-    places = (_place(each, whereabouts) for part in selection.pool.parts.values() for each in part)
+    places = (_place(each, image_files) for part in selection.pool.parts.values() for each in part)
     common = _common_folder(place for place in places if place is not None)
     entries: dict[_Place, Entry] = {}
     records = []
     for each in chosen:
-        place = _place(each.candidate, whereabouts)
+        place = _place(each.candidate, image_files)
         assert place is not None, "what is missing was refused"
         if place not in entries:
-            entries[place] = _entry(place, common, whereabouts)
+            entries[place] = _entry(place, common, image_files)
         records.append(_record(each, entries[place].file))
     found = Plan(action, target, list(entries.values()), records, replaces)
     _check_entries(found)
@@ -89,10 +89,10 @@ def plan(selection: Selection, action: Action, target: Path, whereabouts: Wherea
     return found
 
 
-def check_images(candidates: Sequence[Candidate], whereabouts: Whereabouts) -> None:
+def check_images(candidates: Sequence[Candidate], image_files: ImageFiles) -> None:
     """Raise `RankkitError` with the names of images that are gone, or changed after they were scored."""
     gone, others = [], []
-    for candidate, data in prefetch(candidates, whereabouts.read):
+    for candidate, data in prefetch(candidates, image_files.read):
         if isinstance(data, str):
             gone.append(candidate)
         elif candidate.digests - {fingerprint(data)}:
@@ -106,20 +106,20 @@ def check_images(candidates: Sequence[Candidate], whereabouts: Whereabouts) -> N
         raise RankkitError(f"{_several(others)} of the chosen changed after it was scored; score again")
 
 
-def _place(candidate: Candidate, whereabouts: Whereabouts) -> _Place | None:
+def _place(candidate: Candidate, image_files: ImageFiles) -> _Place | None:
     """The file that holds an image, and the image's name in it where that is an archive."""
     if candidate.path is not None:
         return os.path.abspath(candidate.path), ""
-    held = whereabouts.holder(candidate)
+    held = image_files.holder(candidate)
     return (os.path.abspath(held[0]), held[1]) if held else None
 
 
-def _entry(place: _Place, common: list[str], whereabouts: Whereabouts) -> Entry:
+def _entry(place: _Place, common: list[str], image_files: ImageFiles) -> Entry:
     source, member = place
     file = "/".join(_parts(place)[len(common) :])
     if not member:
         return Entry(source, file, os.path.getsize(source))
-    item = whereabouts.inside(source, member)
+    item = image_files.inside(source, member)
     assert item is not None, "what is missing was refused"
     data = item.read()
     if isinstance(data, str):

@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from rankkit.choose.select.image_files import ImageFiles
 from rankkit.choose.select.plan import check_images
 from rankkit.choose.select.rule import Selection
-from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.atomic import write_whole
 
@@ -27,7 +27,7 @@ PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 MOST = 5
 
 
-def ratings(selection: Selection, whereabouts: Whereabouts, stars: int | None = None) -> dict[Path, int]:
+def ratings(selection: Selection, image_files: ImageFiles, stars: int | None = None) -> dict[Path, int]:
     """The sidecar of each chosen image with its rating: `stars`, else the fifth of its part that it is in.
 
     An image that was chosen under several prompts gets its best rating. Raises `UsageError` for stars out of
@@ -35,7 +35,7 @@ def ratings(selection: Selection, whereabouts: Whereabouts, stars: int | None = 
     """
     if stars is not None and not 0 <= stars <= MOST:
         raise UsageError(f"--stars is {stars}; a rating is 0 to {MOST}")
-    check_images([each.candidate for each in selection.chosen], whereabouts)
+    check_images([each.candidate for each in selection.chosen], image_files)
     found: dict[Path, int] = {}
     for each in selection.chosen:
         if each.candidate.path is None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from rankkit.choose.select.image_files import ImageFiles
 from rankkit.choose.select.plan import MARKER
-from rankkit.choose.select.whereabouts import Whereabouts
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.atomic import replacing_file, write_whole
 
@@ -39,10 +39,10 @@ def undoing(target: Path) -> Undoing:
     """Look at what a selection's marker lists; nothing is touched. Raises `UsageError` for another folder."""
     header, lines = _read_marker(target)
     found = Undoing(target, header, lines={line["file"]: line for line in lines})
-    whereabouts = Whereabouts()
+    image_files = ImageFiles()
     for line in lines:
         file = line["file"]
-        step, reason = _step(target / file, line, header["action"], whereabouts)
+        step, reason = _step(target / file, line, header["action"], image_files)
         if reason:
             found.kept.append((file, reason))
         elif step == "remove":
@@ -95,7 +95,7 @@ def copy(source: str | Path, target: Path) -> None:
         shutil.copy2(source, part)
 
 
-def _step(path: Path, line: dict[str, Any], action: str, whereabouts: Whereabouts) -> tuple[Step, str]:
+def _step(path: Path, line: dict[str, Any], action: str, image_files: ImageFiles) -> tuple[Step, str]:
     """What is to be done with one file, or the reason why it is kept."""
     if not os.path.lexists(path):
         return "nothing", ""
@@ -110,7 +110,7 @@ def _step(path: Path, line: dict[str, Any], action: str, whereabouts: Whereabout
     if not os.path.exists(source):
         return "remove", f"is kept: {source}, which it was made from, is gone"
     if "member" in line:
-        item = whereabouts.inside(source, line["member"])
+        item = image_files.inside(source, line["member"])
         return "remove", "" if item is not None and item.read() == path.read_bytes() else _CHANGED
     if _inside(source, path):
         return "remove", f"is kept: {source} leads here now"

@@ -18,7 +18,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 LINGER = 2.0  # seconds for which the unread body of an answered request is read and thrown away
 
 
-class Door:
+class AccessMiddleware:
     """An ASGI application before another one.
 
     It answers requests that `access` refuses. Where the body of a request is not read, the connection is

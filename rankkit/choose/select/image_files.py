@@ -8,8 +8,8 @@ from rankkit.io.prompts.base import Item
 from rankkit.io.prompts.stored import StoredImages
 
 
-class Whereabouts:
-    """Finds images, and looks into each archive once."""
+class ImageFiles:
+    """The image files of candidates; each archive is looked into once."""
 
     def __init__(self) -> None:
         self._stored = StoredImages()
