@@ -140,7 +140,11 @@ class Root:
 
     def locate(self, place: Place) -> str:
         """The file that holds an image."""
-        return place.path or (place.relative if self.files else os.path.join(self.path, place.relative))
+        return place.path or (place.relative if self.files else self._folder + place.relative)
+
+    @functools.cached_property
+    def _folder(self) -> str:
+        return os.path.join(self.path, "")
 
     def name(self, place: Place) -> str:
         """What rows call an image: its path as the user would type it."""

@@ -19,9 +19,9 @@ from rankkit.io.prompts.base import Answer, Place, Root, Source, natural
 from rankkit.io.prompts.layouts import parallel_text
 from rankkit.io.prompts.reading.columns import (
     IMAGES,
+    Ids,
     answer_of,
     column_of_stems,
-    id_numbers_images,
     image_names,
     names_images,
     prompt_column,
@@ -91,9 +91,15 @@ def names_in(root: Root, table: Table, *, named: bool = False) -> Names:
 
 def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[Place, Answer]]:
     """The images that a table names, each with what its record says; `named`: the user gave the table."""
-    names = names_in(root, table, named=named)
-    names.prefer(each for _, record in table.records() for each in image_names(record))
-    numbers_images = id_numbers_images(table)
+    names, ids = names_in(root, table, named=named), Ids()
+
+    def looked_through() -> Iterator[str]:
+        for _, record in table.records():
+            found = image_names(record)
+            ids.add(record, found)
+            yield from found
+
+    names.prefer(looked_through())
     for where, record in table.records():
         found = image_names(record)
         if not found:
@@ -101,7 +107,7 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
                 f"{table.path}, {where}: names no image; its columns are "
                 f"{', '.join(map(str, record)) or 'none'}, expected one of {', '.join(IMAGES)}"
             )
-        answer = answer_of(record, numbers_images=numbers_images)
+        answer = answer_of(record, numbers_images=ids.number_images())
         for each in found:
             place = names.find(each)
             if place is not None:

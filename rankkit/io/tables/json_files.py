@@ -14,6 +14,7 @@ from rankkit.io.records import json_elements, once
 from rankkit.io.tables.base import BLANK, Opened, Record, coding_note
 from rankkit.io.text import open_text
 
+DECODER = json.JSONDecoder(object_pairs_hook=once)
 MAX_JSON = 256 * 2**20  # bytes of a .json object, which is read whole
 MAX_LINE = 2**20  # characters of a line that tells whether a .json file is one object per line
 COCO = {"images", "annotations"}  # what a file of COCO's has at its top
@@ -46,7 +47,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[tuple[str, Record]]:
 
 def _parsed(path: Path, number: int, line: str) -> Any:
     try:
-        return json.loads(line, object_pairs_hook=once)
+        return DECODER.decode(line)
     except ValueError as error:
         raise BadSource(f"{path}, line {number}: not JSON ({error})") from None
 

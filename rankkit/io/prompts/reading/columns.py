@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from rankkit.io.prompts.base import Answer
 from rankkit.io.prompts.reading.texts import PROMPT, answer_in
@@ -20,45 +22,62 @@ def names_images(table: Table) -> bool:
     return first is not None and bool(image_names(first[1]) or image_columns(first[1]))
 
 
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What the columns of a record are for, each as it is spelt there; the likeliest come first."""
+
+    prompts: tuple[str, ...]
+    images: tuple[str, ...]
+    group: str | None
+    id: str | None
+
+
+@functools.lru_cache(maxsize=256)
+def roles(columns: tuple[str, ...]) -> Roles:
+    """What the columns are for by their names, in any case."""
+    by_name = {column.lower(): column for column in columns}
+    images = [by_name[name] for name in IMAGES if name in by_name]
+    images += [column for name, column in by_name.items() if name.endswith(("_file_name", "_file_names"))]
+    prompts = tuple(by_name[name] for name in PROMPT if name in by_name)
+    return Roles(prompts, tuple(images), by_name.get(GROUP), by_name.get(ID))
+
+
 def prompt_column(columns: Iterable[str]) -> str | None:
     """The column that holds the prompts, in any case of its letters."""
-    by_name = {column.lower(): column for column in columns}
-    return next((by_name[name] for name in PROMPT if name in by_name), None)
+    return next(iter(roles(tuple(columns)).prompts), None)
 
 
-def image_columns(columns: Iterable[str]) -> list[str]:
+def image_columns(columns: Iterable[str]) -> tuple[str, ...]:
     """The columns that name images, in any case: the known ones, and all that end in `file_name(s)`."""
-    by_name = {column.lower(): column for column in columns}
-    known = [by_name[name] for name in IMAGES if name in by_name]
-    return known + [
-        column for name, column in by_name.items() if name.endswith(("_file_name", "_file_names"))
-    ]
+    return roles(tuple(columns)).images
 
 
 def image_names(record: Record) -> list[str]:
     """The names of images in a record: texts, lists of texts, or objects with a `path`."""
     found: list[str] = []
-    for column in image_columns(record):
+    for column in roles(tuple(record)).images:
         value = record[column]
         for each in value if isinstance(value, (list, tuple)) else [value]:
             name = each.get("path") or each.get("file_name") if isinstance(each, Mapping) else each
             found += [name] if isinstance(name, str) and name.strip() else []
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(found)) if len(found) > 1 else found
 
 
 def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
     """What a record says: the first prompt column that gives a text, the group, and all else as metadata."""
-    by_name = {str(column).lower(): column for column in record}
-    answers = {by_name[name]: answer_in(record[by_name[name]]) for name in PROMPT if name in by_name}
-    used = next((column for column, each in answers.items() if each.texts), next(iter(answers), ""))
-    answer = answers.get(used) or Answer(
-        why=f"has no prompt; its columns are {', '.join(map(str, record))[:200]}"
-    )
-    keys = (GROUP,) if numbers_images else (GROUP, ID)
-    groups = [record[by_name[name]] for name in keys if name in by_name]
+    known = roles(tuple(record))
+    used, answer = "", Answer(why=f"has no prompt; its columns are {', '.join(record)[:200]}")
+    for column in known.prompts:
+        found = answer_in(record[column])
+        if found.texts or not used:
+            used, answer = column, found
+        if found.texts:
+            break
+    keys = (known.group, None if numbers_images else known.id)
+    groups = [record[key] for key in keys if key is not None]
     group = next((str(value) for value in groups if value not in (None, "")), None)
-    taken = {used, *(by_name[name] for name in keys if name in by_name), *image_columns(record)}
-    metadata = {str(key): value for key, value in record.items() if key not in taken and value is not None}
+    taken = {used, *keys, *known.images}
+    metadata = {key: value for key, value in record.items() if key not in taken and value is not None}
     return Answer(answer.texts, answer.why, metadata, group)
 
 
@@ -85,19 +104,26 @@ def stem_key(text: str) -> str:
     return str(int(text)) if text.isascii() and text.isdecimal() else text
 
 
-def id_numbers_images(table: Table) -> bool:
+class Ids:
     """Whether `id` tells images apart and not groups: no id has two images, or one has two prompts."""
-    images: dict[str, str] = {}
-    prompts: dict[str, str] = {}
-    several = False
-    for _, record in table.records():
-        by_name = {str(column).lower(): column for column in record}
-        value = record.get(by_name.get(ID, ""))
+
+    def __init__(self) -> None:
+        self._images: dict[str, str] = {}
+        self._prompts: dict[str, str] = {}
+        self._several = self._differ = False
+
+    def add(self, record: Record, names: Sequence[str]) -> None:
+        """Take in a record and the images that it names."""
+        known = roles(tuple(record))
+        value = record[known.id] if known.id is not None else None
         if value in (None, ""):
-            continue
-        names, column = image_names(record), prompt_column(record)
-        several |= len(names) > 1 or images.setdefault(str(value), names[0] if names else "") not in names
-        prompt = str(record.get(column)).strip() if column else ""
-        if prompts.setdefault(str(value), prompt) != prompt:
-            return True
-    return not several
+            return
+        key, column = str(value), next(iter(known.prompts), None)
+        first = names[0] if names else ""
+        self._several |= len(names) > 1 or self._images.setdefault(key, first) not in names
+        prompt = str(record[column]).strip() if column else ""
+        self._differ |= self._prompts.setdefault(key, prompt) != prompt
+
+    def number_images(self) -> bool:
+        """What the records that were taken in show."""
+        return self._differ or not self._several

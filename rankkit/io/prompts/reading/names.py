@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from rankkit.io.prompts.base import Place, Root
 
@@ -35,7 +34,7 @@ class Names:
         """Put that base first in which most of the names are images of the root; ties keep their order."""
         names = iter(names)
         some = list(islice(names, LOOKED_AT))
-        self.flat = not any("/" in name or "\\" in name for name in (*some, *names))
+        self.flat = not any("/" in name or "\\" in name for name in chain(some, names))
         hits = {
             base: sum(_exists(path) and self._asked_for(path) for name in some for path in _paths(base, name))
             for base in self.bases
@@ -46,22 +45,23 @@ class Names:
         """The place of the image, with an error where it may not be read; None where nobody asked for it."""
         if "://" in name or name.startswith("data:"):
             return _elsewhere(name)
-        outside = Place(name, f"the manifest {self.table} names a file outside its folder: {name}")
         if os.path.isabs(name):
             path = os.path.normpath(name)
-            return self._place(path) if self.named or _below(self._base, path) else outside
-        inside = [
-            path
-            for base in self.bases
-            for path in _paths(base, name)
-            if _below(base, path) or _below(self._base, path)
-        ]
-        if not inside:
-            return outside
-        first = _paths(self.bases[0], name)
-        here = [each for each in inside if _exists(each) and self._asked_for(each)]
-        here += [each for each in first if _exists(each)]
-        return self._place(here[0]) if here else self._similar(name) or self._place(inside[0])
+            return self._place(path) if self.named or _below(self._base, path) else self._outside(name)
+        first = None  # where it would be
+        for base in self.bases:
+            for path in _paths(base, name):
+                if _below(base, path) or _below(self._base, path):
+                    first = first or path
+                    if self._asked_for(path) and _exists(path):
+                        return self._place(path)
+        if first is None:
+            return self._outside(name)
+        elsewhere = next(filter(_exists, _paths(self.bases[0], name)), None)
+        return self._place(elsewhere) if elsewhere else self._similar(name) or self._place(first)
+
+    def _outside(self, name: str) -> Place:
+        return Place(name, f"the manifest {self.table} names a file outside its folder: {name}")
 
     def find_any(self, names: Sequence[str]) -> bool:
         """Whether one of the names is that of an image which is here."""
@@ -87,24 +87,28 @@ class Names:
     def _similar(self, name: str) -> Place | None:
         wanted = _key(os.path.normpath(name.replace("\\", "/")))
         for kind in ("path", "stem", *(("last", "last stem") if self.flat else ())):
-            found = self._index.get((kind, wanted), [])
-            if found:
-                return found[0] if len(found) == 1 else None
+            if (kind, wanted) in self._index:
+                return self._index[kind, wanted]
         return None
 
     @cached_property
-    def _index(self) -> dict[tuple[str, str], list[Place]]:
-        """The images below the base by what they may be called: by path, without suffix, without folder."""
-        index: dict[tuple[str, str], list[Place]] = defaultdict(list)
+    def _index(self) -> dict[tuple[str, str], Place | None]:
+        """The images below the base by what they may be called: by path, without suffix, without folder. None
+        where several are called so.
+        """
+        index: dict[tuple[str, str], Place | None] = {}
         base = self.bases[0] if _below(self._base, self.bases[0]) else self._base
         for place in self.root.walk():
-            path = os.path.normpath(self.root.locate(place))
-            if not place.error and _below(base, path):
-                key = _key(_from(base, path))
-                last = key.rpartition("/")[2]
-                names = {"path": key, "stem": _stem(key), "last": last, "last stem": _stem(last)}
-                for called in names.items():
-                    index[called].append(place)
+            path = place.relative
+            if place.error or (base, self.root.files) != (self._base, ()):
+                path = os.path.normpath(self.root.locate(place))
+                if place.error or not _below(base, path):
+                    continue
+                path = _from(base, path)
+            key = _key(path)
+            stem, last = _stem(key), key.rpartition("/")[2]
+            for called in (("path", key), ("stem", stem), ("last", last), ("last stem", _stem(last))):
+                index[called] = None if called in index else place
         return index
 
 
@@ -121,14 +125,15 @@ def _stem(path: str) -> str:
 
 
 def _key(path: str) -> str:
-    return unicodedata.normalize("NFC", path).casefold()
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
 
 
 def _paths(base: str, name: str) -> list[str]:
     """Where a name may lie below a base, as it is spelt and as other systems spell it."""
+    if name.isascii() and name == name.strip() and "\\" not in name:
+        return [os.path.normpath(f"{base.rstrip(os.sep)}/{name}")]
     spellings = [name, name.replace("\\", "/"), name.strip()]
-    if not name.isascii():
-        spellings += [unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
+    spellings += [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
     return [os.path.normpath(os.path.join(base, spelt)) for spelt in dict.fromkeys(spellings)]
 
 
@@ -149,6 +154,8 @@ def _from(base: str, path: str) -> str:
 
 def _below(folder: str, path: str) -> bool:
     """Whether a path lies below a folder, or is it; both are normal."""
+    if path.startswith(folder) and path[len(folder) : len(folder) + 1] == os.sep:
+        return True
     if os.path.isabs(folder) != os.path.isabs(path):
         folder, path = os.path.abspath(folder), os.path.abspath(path)
     if folder == os.curdir:
