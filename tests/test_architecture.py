@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -252,6 +253,36 @@ def test_a_worker_behind_a_pipe_needs_no_web_packages():
 
 def test_loading_a_ranker_without_weights_brings_no_torch():
     assert not modules_after("import rankkit; rankkit.load('sharpness')") & HEAVY
+
+
+# --- sizes ---
+
+MOST_LINES = 250
+MODULES_OF_A_FOLDER = range(2, 13)  # without __init__ and __main__; folders inside count by themselves
+LARGER_FOLDERS = {  # and why
+    "rankkit/core": (
+        14,
+        "a file for each word that all else uses: types, rankers, panel, images, text …",
+    ),
+    "drpo": (15, "the method in flat files, to be read in one sitting, and config, recipes, build and cli"),
+}
+SOURCES = [
+    path
+    for pattern in ("rankkit/**/*.py", "drpo/**/*.py", "plugins/*/rankkit_*/**/*.py", "benchmarks/**/*.py")
+    for path in sorted(ROOT.glob(pattern))
+]
+
+
+def test_a_file_has_at_most_250_lines():
+    lines = {str(path.relative_to(ROOT)): path.read_text("utf-8").count("\n") for path in SOURCES}
+    assert not {name: count for name, count in lines.items() if count > MOST_LINES}
+
+
+def test_a_folder_holds_two_to_twelve_modules():
+    held = Counter(str(path.parent.relative_to(ROOT)) for path in SOURCES if not path.stem.startswith("__"))
+    for name, (most, _) in LARGER_FOLDERS.items():
+        assert MODULES_OF_A_FOLDER.stop <= held.pop(name) <= most, f"{name}: an exception that is none now"
+    assert not {name: count for name, count in held.items() if count not in MODULES_OF_A_FOLDER}
 
 
 # --- what is written ---

@@ -196,9 +196,7 @@ def file_of(name: str) -> str:
 
 
 def folders(path: str | os.PathLike[str]) -> list[str]:
-    """The names of the folders in a folder, sorted; none where it may not be read (walking it will say
-    so).
-    """
+    """The names of the folders in a folder, sorted; none where it may not be read (walking it says so)."""
     try:
         with os.scandir(path) as entries:
             return sorted(entry.name for entry in entries if _is_folder(entry))
