@@ -10,8 +10,9 @@ from rankkit.core.text import count, first_few
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.formats import check_row_output
 from rankkit.io.prompts import Survey
-from rankkit.io.prompts.base import Root, file_of
+from rankkit.io.prompts.base import Root
 from rankkit.io.prompts.imagefolder import STEMS
+from rankkit.io.prompts.tiles import file_of
 from rankkit.io.rows import locate
 from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import RunPlan

@@ -15,12 +15,11 @@ from typing import Any
 
 from rankkit.core.images import SUFFIXES, read
 from rankkit.io.cells import read_cell
+from rankkit.io.prompts.tiles import Tile
 
 FILLED = "--prompt"
-TILE = re.compile(r"(.+)#(\d+)x(\d+)-(\d+)")
-JUNK = "__MACOSX"  # a folder of what macOS keeps of files, called as they are
 
-Tile = tuple[int, int, int]  # number, counted along the rows from 0, columns and rows of the grid
+JUNK = "__MACOSX"  # a folder of what macOS keeps of files, called as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,24 +174,6 @@ def slug(prompt: str) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:40].strip("-")
     digest = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{words}-{digest}".lstrip("-")
-
-
-def tile_in(name: str) -> Tile | None:
-    """Which image of a grid a name means."""
-    found = TILE.fullmatch(name)
-    return (int(found[4]) - 1, int(found[2]), int(found[3])) if found else None
-
-
-def tile_name(name: str, tile: Tile) -> str:
-    """What rows call one image of a grid: ``sheet.png#2x2-1`` is the first of two columns and two rows."""
-    number, columns, rows = tile
-    return f"{name}#{columns}x{rows}-{number + 1}"
-
-
-def file_of(name: str) -> str:
-    """The name of the file that holds the grid of which an image is one."""
-    found = TILE.fullmatch(name)
-    return found[1] if found else name
 
 
 def folders(path: str | os.PathLike[str]) -> list[str]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from rankkit.core.images import Decoded, decode, read, tile_of
 from rankkit.core.text import printable
 from rankkit.errors import RankkitError
-from rankkit.io.prompts.base import Item, file_of, tile_in
+from rankkit.io.prompts.base import Item
 from rankkit.io.prompts.survey import survey
+from rankkit.io.prompts.tiles import file_of, tile_in
 from rankkit.io.rows import locate
 
 HOLDERS = (".tar", ".parquet")
