@@ -51,8 +51,9 @@ PUBLIC = {
     "rankkit.testing",
     "rankkit.plugin",
 }  # what plugins and drpo may import
-WEB = {"starlette", "uvicorn"}  # only `rankkit serve` needs them
+WEB = {"starlette", "uvicorn"}  # only `rankkit serve` and `rankkit label` need them
 WEB_MODULES = {  # and these alone may import them
+    "rankkit.choose.label.app",
     "rankkit.serving.app",
     "rankkit.serving.connection",
     "rankkit.serving.replies",

@@ -2,7 +2,16 @@
 
 from typer.models import CommandInfo
 
-from rankkit.cli import analyse, prompts, rankers, remote, report, score, select  # noqa: F401  (they register)
+from rankkit.cli import (  # noqa: F401  (they register)
+    analyse,
+    label,
+    prompts,
+    rankers,
+    remote,
+    report,
+    score,
+    select,
+)
 from rankkit.cli.program import program
 
 ORDER = (

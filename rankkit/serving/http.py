@@ -7,10 +7,8 @@ and which errors there are.
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import os
-import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,7 @@ from rankkit.registry.load import Prepared, prepare
 from rankkit.remote.handshake import bearer
 from rankkit.serving.access import LOOPBACK, Access
 from rankkit.serving.batches import Batches
+from rankkit.serving.local import listen, until_stopped, web_missing
 from rankkit.serving.pipe import ServedRanker
 
 LIMIT = 512 * 2**20  # bytes of one request; what `rankkit score` sends at once stays below it
@@ -42,17 +41,13 @@ def serve(
 
     What is under way then is answered first. The arguments are those of `Server`.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with (
-            contextlib.suppress(KeyboardInterrupt),
-            Server(prepare(spec, local_only=True), host, port, token=token, limit=limit) as server,
-        ):
-            say(f"{spec} is served at {server.url}; Ctrl-C ends it")
-            server.run()
-        say("stopped")
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with (
+        until_stopped(),
+        Server(prepare(spec, local_only=True), host, port, token=token, limit=limit) as server,
+    ):
+        say(f"{spec} is served at {server.url}; Ctrl-C ends it")
+        server.run()
+    say("stopped")
 
 
 def token_from(file: Path | None, variable: str | None) -> str | None:
@@ -98,7 +93,7 @@ class Server:
         uvicorn_server, answers = _web()
         family, address = _address(host, port, token)
         secret = None if token is None else bearer(token).encode()
-        self._socket = _listen(family, address, host, port)
+        self._socket = listen(family, address, host, port)
         try:
             served = ServedRanker(prepared)
             served.build()
@@ -148,28 +143,8 @@ def _web() -> tuple[Callable[..., Any], Callable[..., Any]]:
         from rankkit.serving.app import Answers
         from rankkit.serving.connection import uvicorn_server
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("starlette", "uvicorn"):
-            raise
-        raise UsageError(
-            "rankkit serve needs uvicorn and starlette: pip install 'rankkit-t2i[serve]'"
-        ) from None
+        raise web_missing(error, "serve") from None
     return uvicorn_server, Answers
-
-
-def _listen(family: socket.AddressFamily, address: tuple[Any, ...], host: str, port: int) -> socket.socket:
-    """A socket that listens, without asking the network for this machine's name."""
-    # asyncio sends small answers at once only where the protocol is said
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-    except OSError as error:
-        listener.close()
-        raise UsageError(
-            f"{host} port {port} cannot be had: {error.strerror}; give another --port or --host"
-        ) from None
-    return listener
 
 
 def _is_loopback(address: str) -> bool:

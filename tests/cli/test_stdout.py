@@ -51,6 +51,7 @@ COMMANDS = {
     "table": (["rows.jsonl", "--format", "json"], "json"),
     "compare": (["pics", "more", "-r", "loud:Loud", "--json"], "json"),
     "agree": (["pairs.jsonl", "-r", "loud:Loud", "--json"], "json"),
+    "label": (["nowhere"], "error"),
     "gallery": (["rows.jsonl", "-o", "page.html"], "nothing"),
     "list": (["--json"], "json"),
     "check": (["loud:Loud"], "text"),

@@ -41,6 +41,12 @@ class Belief:
         return float(self.among_top[leaders].mean())
 
     @property
+    def way(self) -> float:
+        """How far the answers are on the way from nothing known (0) to no more needed (1)."""
+        start = self.top / len(self.utilities)
+        return 1.0 if self.done else min(max((self.settled - start) / max(SETTLED - start, 1e-9), 0.0), 0.99)
+
+    @property
     def done(self) -> bool:
         """Whether more answers would tell little."""
         return self.settled >= SETTLED or float(self.gain.max()) < LEAST

@@ -17,7 +17,7 @@ from rankkit.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far one person is. `settled_here` is how sure the top of the prompt shown is, from 0 to 1."""
+    """How far one person is. `settled_here` is how far the prompt shown is on that way, from 0 to 1."""
 
     questions: int
     prompts: int
@@ -103,7 +103,7 @@ class Session:
             len(beliefs),
             settled,
             here + 1,
-            beliefs[here].settled if here >= 0 else 1.0,
+            beliefs[here].way if here >= 0 else 1.0,
             settled == len(beliefs),
         )
 
