@@ -11,7 +11,7 @@ from typing import Any
 
 from rankkit.errors import UsageError
 from rankkit.serving.access import LOOPBACK, Access
-from rankkit.serving.door import App, Door
+from rankkit.serving.middleware import AccessMiddleware, App
 
 HOST = "127.0.0.1"
 SILENCE = 60.0  # seconds after which a connection on which nothing moves is closed
@@ -34,7 +34,7 @@ class LocalServer:
         except ImportError as error:
             raise web_missing(error, command) from None
         self._socket = listen(socket.AF_INET, (HOST, port), HOST, port)
-        self._server = uvicorn_server(Door(app, Access(None, LOOPBACK)), SILENCE)
+        self._server = uvicorn_server(AccessMiddleware(app, Access(None, LOOPBACK)), SILENCE)
         self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
 
     def run(self) -> None:
