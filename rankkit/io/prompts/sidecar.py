@@ -45,10 +45,13 @@ def find(root: Root) -> Source | None:
         found = texts.get(_key(stem + suffix), [])
         if stem + suffix in found:
             return stem + suffix
-        return found[0] if len(found) == 1 and os.path.splitext(found[0])[0] not in images - {stem} else None
+        own = os.path.splitext(found[0])[0] if len(found) == 1 else None
+        return found[0] if own is not None and (own == stem or own not in images) else None
 
     def knows(place: Place) -> Answer | None:
         folder, name = os.path.split(root.locate(place))
+        if not names_in(folder)[0]:
+            return None
         first = None
         for stem in (os.path.splitext(name)[0], name):
             for suffix in SUFFIXES:
