@@ -94,7 +94,7 @@ def table(files: Sequence[str | Path], *, by: str = FILE) -> Leaderboard:
             elif row["kind"] != "pointwise" and by != FILE:
                 contests[ranker][row["group"]][entry].append(score)
     if not cells:
-        raise BadRows(f"{', '.join(map(str, files))}: no rows to tell of")
+        raise BadRows(f"{', '.join(map(str, files))}: no rows that count")
     if by not in (FILE, FOLDER, *fields):
         known = ", ".join([FILE, FOLDER, *fields])
         raise UsageError(f"{', '.join(map(str, files))}: no row has the field {by!r}; there are {known}")

@@ -119,7 +119,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which ranker a row speaks for: name, version and options.
+    """Which ranker a row is by: name, version and options.
 
     The name is as the user wrote it, without options. `weights` are those of a panel's members by their
     specs, None for any other ranker.

@@ -1,1 +1,1 @@
-"""An environment of its own for a plugin whose package cannot live in ours."""
+"""An environment of its own for a plugin whose package cannot be installed into ours."""

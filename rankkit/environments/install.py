@@ -1,4 +1,4 @@
-"""An environment of its own for a ranker whose package cannot live in ours.
+"""An environment of its own for a ranker whose package cannot be installed into ours.
 
 What `rankkit install NAME` makes.
 

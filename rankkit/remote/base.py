@@ -103,9 +103,9 @@ class Remote:
 
 
 def absence(ranker: object) -> str | None:
-    """Why a ranker that lives elsewhere, or a member of a panel that does, does not answer now.
+    """Why a ranker that runs elsewhere, or a member of a panel that does, does not answer now.
 
-    Empty when all of them are there, None where none lives elsewhere. Raises as `Remote.absence`.
+    Empty when all of them are there, None where none runs elsewhere. Raises as `Remote.absence`.
     """
     if isinstance(ranker, Remote):
         return ranker.absence()

@@ -1,4 +1,4 @@
-"""Names of rankers that live elsewhere: rankkit.toml, rankers.d, and addresses.
+"""Names of rankers that run elsewhere: rankkit.toml, rankers.d, and addresses.
 
 Nothing is started by reading them.
 
@@ -47,7 +47,7 @@ KEYS: dict[str, type | tuple[type, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredRanker:
-    """Where a ranker lives: a command that starts its worker, or the address of its server."""
+    """Where a ranker runs: a command that starts its worker, or the address of its server."""
 
     name: str
     command: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ def owned_files() -> list[Path]:
 
 
 def find(name: str) -> ConfiguredRanker | None:
-    """Where the ranker of this name lives, if that is elsewhere.
+    """Where the ranker of this name runs, if that is elsewhere.
 
     An address itself, or a name in rankkit.toml.
     """

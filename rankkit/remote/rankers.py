@@ -1,4 +1,4 @@
-"""Rankers that live elsewhere.
+"""Rankers that run elsewhere.
 
 `Pipe`, in a process of its own with an environment of its own, and `Http`, on another machine.
 
@@ -46,7 +46,7 @@ class Restarts:
     last: str = ""
 
     def died(self, reason: str) -> Died:
-        """Count a death; returns it as an error."""
+        """Count one more worker or server that is gone; returns it as an error."""
         self.in_a_row, self.last = self.in_a_row + 1, reason
         return Died(reason)
 
@@ -149,7 +149,7 @@ class Pipe(Remote):
         self.state, self._was_built = State.BUILT, True
 
     def _build_again(self) -> None:
-        """As `_build`, but what goes wrong is a death among others: the ranker could be built before."""
+        """As `_build`, but what goes wrong counts as `died` does: the ranker could be built before."""
         try:
             self._build()
         except Died:

@@ -173,7 +173,7 @@ def _metadata_key(candidate: DecodedImage) -> object:
 
 
 def _group(members: Sequence[DecodedImage]) -> Group:
-    """Members as the ranker sees them. Metadata that they do not share is no word on the group."""
+    """Members as the ranker sees them. Metadata that they do not share is left out."""
     items = [candidate.work.item for candidate in members]
     first = items[0]
     shown = tuple(_own_image(candidate) for candidate in members)

@@ -165,7 +165,7 @@ def _load_previous(ledger: Ledger, journal: Journal, output: Path, overwrite: bo
 
 
 def _listen(watch: DeafWatch, found: Sequence[tuple[Key, Row]]) -> None:
-    """Let the watch see a chunk's rows, ranker by ranker and group by group."""
+    """Show the watch a chunk's rows, ranker by ranker and group by group."""
     for (ranker, kind, _), rows in itertools.groupby(
         (row for _, row in found), key=lambda row: (label(row), row["kind"], row["group"])
     ):

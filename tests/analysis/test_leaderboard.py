@@ -196,7 +196,7 @@ def test_files_of_all_three_formats_are_read_alike(write):
 
 
 def test_nothing_to_tell_of_is_said(write, tmp_path):
-    with pytest.raises(BadRows, match="no rows to tell of"):
+    with pytest.raises(BadRows, match="no rows that count"):
         table([write("a.jsonl", [])])
     with pytest.raises(BadRows, match="no such file"):
         table([tmp_path / "none.jsonl"])

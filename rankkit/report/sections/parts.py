@@ -14,7 +14,7 @@ HOT = 0.8  # the disagreement from which on it is shown in red
 
 
 def dot(at: int) -> Html:
-    """A ranker's colour, for the eye only."""
+    """A ranker's colour, which screen readers pass over."""
     return h("i", class_=f"dot c{at % 8}", aria_hidden="true")
 
 
