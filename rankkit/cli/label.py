@@ -36,6 +36,10 @@ def label(
     four: Annotated[
         bool, typer.Option("--four", help="Show four images at once, and choose the best.")
     ] = False,
+    rows: Annotated[
+        Path | None,
+        typer.Option(metavar="scores.jsonl", help="Write what the answers say as rows, and open no page."),
+    ] = None,
     prompts: PromptsOption = None,
     prompt: PromptOption = None,
     caption: CaptionOption = Caption.first,
@@ -57,12 +61,16 @@ def label(
     from rankkit.choose.label.serve import person, serve
     from rankkit.io.prompts import survey
 
-    name = person(who)
     found = candidates(
         survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts), output, prompt, say
     )
     images = sum(len(each.names) for each in found)
     say(f"{count(images, 'image')} of {count(len(found), 'prompt')}")
-    serve(found, output, name, top=top, four=four, port=port, browser=browser, say=say)
+    if rows is not None:
+        from rankkit.choose.label.rows import write_rows
+
+        say(f"{count(write_rows(found, output, rows), 'row')} of the answers in {output} written to {rows}")
+        return
+    serve(found, output, person(who), top=top, four=four, port=port, browser=browser, say=say)
     if output.exists():
         print_result(str(output))

@@ -141,25 +141,13 @@ class AnswerFile:
     def _read(self) -> list[Answer]:
         self._file.seek(0)
         data = self._file.read()
-        whole, _, rest = data.rpartition(b"\n")
-        lines = whole.split(b"\n") if whole else []
-        answers = [self._answer(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-        if rest.strip():
-            if not (rest.startswith(START) or START.startswith(rest)):
-                raise self._strange(len(lines) + 1, "it is no answer")
-            self._mend(len(data) - len(rest), rest, answers, len(lines) + 1)
-        return answers
-
-    def _mend(self, end: int, rest: bytes, answers: list[Answer], number: int) -> None:
-        """End the last line, where only the line break is missing, or remove what is left of it."""
-        try:
-            json.loads(rest)
-        except ValueError:
-            self._cut(end)
-            self.repaired = f"line {number} was cut off and is removed; the {len(answers)} before it are kept"
-        else:
-            answers.append(self._answer(number, rest))
+        answers, rest = _parsed(self.path, data)
+        if rest and _complete(rest):
             self._file.write(b"\n")
+        elif rest:
+            self._cut(len(data) - len(rest))
+            self.repaired = f"the last line was cut off and is removed; the {len(answers)} before it are kept"
+        return answers
 
     def _cut(self, size: int) -> None:
         try:
@@ -167,17 +155,44 @@ class AnswerFile:
         except OSError as error:
             raise RankkitError(f"{self.path} cannot be mended: {error.strerror}; copy it elsewhere") from None
 
-    def _answer(self, number: int, line: bytes) -> Answer:
-        try:
-            record = json.loads(line)
-            return _from_record(record)
-        except (ValueError, RecursionError) as error:
-            raise self._strange(number, str(error)) from None
 
-    def _strange(self, number: int, why: str) -> BadSource:
-        return BadSource(
-            f"{self.path}, line {number} is no answer of rankkit label ({why}); give another file with -o"
-        )
+def read_answers(path: str | os.PathLike[str]) -> list[Answer]:
+    """The answers in a file, which somebody may be adding to. Raises as `AnswerFile`."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}; name a file of answers with -o") from None
+    return _parsed(path, data)[0]
+
+
+def _parsed(path: str | os.PathLike[str], data: bytes) -> tuple[list[Answer], bytes]:
+    """The answers in the bytes of a file, and what stands after the last line break, where anything does."""
+    whole, _, rest = data.rpartition(b"\n")
+    lines = [*(whole.split(b"\n") if whole else []), *([rest] if _complete(rest) else [])]
+    answers = [_answer(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if not (rest.startswith(START) or START.startswith(rest)):
+        raise _strange(path, len(lines) + 1, "it is no object")
+    return answers, rest
+
+
+def _complete(line: bytes) -> bool:
+    try:
+        return bool(line) and json.loads(line) is not None
+    except (ValueError, RecursionError):
+        return False
+
+
+def _answer(path: str | os.PathLike[str], number: int, line: bytes) -> Answer:
+    try:
+        return _from_record(json.loads(line))
+    except (ValueError, RecursionError) as error:
+        raise _strange(path, number, str(error)) from None
+
+
+def _strange(path: str | os.PathLike[str], number: int, why: str) -> BadSource:
+    return BadSource(
+        f"{path}, line {number} is no answer of rankkit label ({why}); give another file with -o"
+    )
 
 
 def _from_record(record: Any) -> Answer:

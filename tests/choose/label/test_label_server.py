@@ -155,7 +155,7 @@ def test_a_second_labeller_of_one_file_is_refused_and_a_torn_line_is_mended_by_t
     with open(pics / "labels.jsonl", "ab") as file:
         file.write(b'{"question": "torn')
     with Labelling(pics, "pics") as work:
-        assert "line 2 was cut off and is removed; the 1 before it are kept" in "".join(work.said)
+        assert "the last line was cut off and is removed; the 1 before it are kept" in "".join(work.said)
         assert work.ask("state")[1]["questions"] == 1
         work.stop()
 
