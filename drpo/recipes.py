@@ -116,6 +116,11 @@ def sdxl_lightning() -> Config:
     )  # fmt: skip
 
 
+def sana_sprint() -> Config:
+    """SANA-Sprint 0.6B; licence: its model card's (NVIDIA), and Gemma's terms for the text encoder."""
+    return replace(sdxl_turbo_mae(), generator="sana_sprint")
+
+
 def _sdxl_one_step(**parts: Any) -> Config:
     """SDXL with the parts that make it a one-step generator, in the settings of SDXL-Turbo."""
     return replace(sdxl_turbo_mae(), generator="sdxl_one_step", **parts)

@@ -103,7 +103,7 @@ def load(generator: Any, *, model: str = "") -> LatentMae:
         )
     weights = _resnet_weights.read(path)
     channels, base, layers = _resnet_weights.shape(weights)
-    wanted = generator.pipe.unet.config.in_channels if hasattr(generator, "pipe") else channels
+    wanted = generator.network.config.in_channels if hasattr(generator, "network") else channels
     if channels != wanted:
         raise RankkitError(
             f"{path} was trained on latents of {channels} channels; this generator's have {wanted}"

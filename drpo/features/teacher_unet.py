@@ -86,7 +86,12 @@ class TeacherUNet:
 
 
 def load(generator: Any) -> TeacherUNet:
-    """The map on the generator's own base."""
+    """The map on the generator's own base; raises `RankkitError` for a generator without a U-Net."""
+    if not hasattr(getattr(generator, "pipe", None), "unet"):
+        raise RankkitError(
+            f"teacher_unet looks through the generator's own U-Net, and {type(generator).__name__} has "
+            "no U-Net; take another map, as features=vit_mae"
+        )
     return TeacherUNet(generator)
 
 

@@ -192,7 +192,7 @@ class Generator:
     """What `load` asks a generator about."""
 
     def __init__(self, channels: int) -> None:
-        self.pipe = self.unet = self.config = self
+        self.network = self.config = self
         self.in_channels = channels
 
 

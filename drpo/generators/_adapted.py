@@ -1,0 +1,158 @@
+"""Any diffusers text-to-image pipeline whose network carries a LoRA: what U-Nets and transformers share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from torch import Tensor
+
+from drpo.types import Sample
+
+ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # the layers that arXiv 2606.02521 adapts
+
+
+class Adapted(ABC):
+    """A pipeline whose network carries a LoRA of `rank` on its attention; everything else is frozen.
+
+    `pipe` is any pipeline with the network that `part` names, ``vae``, ``scheduler`` and ``encode_prompt``;
+    the LoRA's alpha equals its rank. Its weights are float32 whatever the pipeline's dtype, so that small
+    updates are not lost. With `checkpointing` network and autoencoder keep few activations and repeat the
+    others in backward, and the autoencoder takes one image at a time.
+    """
+
+    part: str  # the network, by the pipeline's name: unet or transformer
+    prompts_kept = 2000  # of SDXL's in half precision, 630 MB
+
+    def __init__(self, pipe: Any, *, rank: int = 16, checkpointing: bool = False) -> None:
+        self.pipe, self.checkpointing = pipe, checkpointing
+        for part in (self.network, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
+            if part is not None:
+                part.requires_grad_(False)
+        lora = LoraConfig(
+            r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION)
+        )
+        self.network.add_adapter(lora)
+        for weight in self.parameters().values():
+            weight.data = weight.data.float()
+        if checkpointing:
+            self.network.enable_gradient_checkpointing()
+            pipe.vae.enable_slicing()
+            if pipe.vae._supports_gradient_checkpointing:
+                pipe.vae.enable_gradient_checkpointing()
+        self._at_base = False
+        self._conditions: dict[str, Mapping[str, Any]] = {}
+
+    @property
+    def network(self) -> Any:
+        """What is adapted."""
+        return getattr(self.pipe, self.part)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        device: torch.device = self.network.device
+        return device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What latents are in."""
+        dtype: torch.dtype = self.network.dtype
+        return dtype
+
+    @property
+    def size(self) -> int:
+        """Side of an image in pixels."""
+        return int(self.network.config.sample_size * self.pipe.vae_scale_factor)
+
+    def noise(self, count: int, seed: int) -> Tensor:
+        """(count,C,h,w) standard normal noise, drawn on the CPU so that every device gets the same."""
+        made = self.network.config
+        shape = (count, made.in_channels, made.sample_size, made.sample_size)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        return noise.to(self.device, self.dtype)
+
+    @abstractmethod
+    def sample(self, prompt: str, noise: Tensor) -> Sample:
+        """One candidate per row of noise."""
+
+    @abstractmethod
+    def encode(self, prompt: str) -> Mapping[str, Any]:
+        """The network's arguments for one prompt, each with a leading dimension of 1."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """(K,3,H,W) in [-1, 1] from latents."""
+        vae = self.autoencoder()
+        decoded: Tensor = vae.decode(self.unscaled(latents.to(vae.dtype)), return_dict=False)[0]
+        return decoded
+
+    def encode_pixels(self, pixels: Tensor) -> Tensor:
+        """Latents (K,C,h,w), in the scale the network sees, of images (K,3,H,W) in [-1, 1]; the mean where
+        the autoencoder is random.
+        """
+        vae = self.autoencoder()
+        encoded = vae.encode(pixels.to(self.device, vae.dtype))
+        known = [getattr(encoded, name) for name in ("latents", "latent") if hasattr(encoded, name)]
+        latents: Tensor = known[0] if known else encoded.latent_dist.mode()
+        return self.scaled(latents).to(self.dtype)
+
+    def unscaled(self, latents: Tensor) -> Tensor:
+        """From the scale the network sees to the autoencoder's own."""
+        return latents / float(self.pipe.vae.config.scaling_factor)
+
+    def scaled(self, latents: Tensor) -> Tensor:
+        """The reverse of `unscaled`."""
+        return latents * float(self.pipe.vae.config.scaling_factor)
+
+    def autoencoder(self) -> Any:
+        """The autoencoder, ready to run."""
+        return self.pipe.vae
+
+    @contextmanager
+    def reference(self) -> Iterator[None]:
+        """The base: the same weights with the LoRA switched off, and on again when the outermost such block
+        ends.
+        """
+        if self._at_base:
+            yield
+            return
+        self._at_base = True
+        self.network.disable_adapters()
+        try:
+            yield
+        finally:
+            self.network.enable_adapters()
+            self._at_base = False
+
+    def parameters(self) -> dict[str, torch.nn.Parameter]:
+        """The LoRA's weights by name."""
+        return {name: weight for name, weight in self.network.named_parameters() if "lora_" in name}
+
+    def save(self, folder: Path) -> None:
+        """Write ``pytorch_lora_weights.safetensors``, which ``pipe.load_lora_weights(folder)`` reads."""
+        layers = {f"{self.part}_lora_layers": get_peft_model_state_dict(self.network)}
+        self.pipe.save_lora_weights(str(folder), **layers)
+
+    def load(self, folder: Path) -> None:
+        """Take the weights of a saved LoRA of the same rank."""
+        found, prefix = self.pipe.lora_state_dict(str(folder)), f"{self.part}."
+        saved = found[0] if isinstance(found, tuple) else found
+        ours = {name.removeprefix(prefix): saved[name] for name in saved if name.startswith(prefix)}
+        set_peft_model_state_dict(self.network, ours)
+
+    def condition(self, prompt: str) -> Mapping[str, Any]:
+        """The network's arguments for one prompt, encoded once and kept; of many prompts, those that came
+        last.
+        """
+        if prompt not in self._conditions:
+            if len(self._conditions) == self.prompts_kept:
+                self._conditions.pop(next(iter(self._conditions)))
+            with torch.no_grad():
+                self._conditions[prompt] = self.encode(prompt)
+        return self._conditions[prompt]
