@@ -28,6 +28,7 @@ from rankkit.io.preference_formats import (
     described,
     shown,
 )
+from rankkit.io.prompts.reading.texts import answer_in
 from rankkit.io.records import Record, Stream, stream
 
 SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}")  # how the datasets library names the files of a split
@@ -198,4 +199,5 @@ def _preference(where: str, record: Record, known: PreferenceFormat) -> Preferen
     if not isinstance(prompt, str | None):
         raise ValueError(f"its prompt is {shown(prompt)}, not text")
     images, human = known.read(record)
-    return Preference(where, printable(prompt or ""), images, human)
+    texts = answer_in(prompt or "").texts  # a list that was made text is several
+    return Preference(where, printable(texts[0] if texts else ""), images, human)

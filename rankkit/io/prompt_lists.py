@@ -15,8 +15,9 @@ from typing import Any
 from rankkit.core import images
 from rankkit.core.text import plain, printable
 from rankkit.errors import BadSource, UsageError
+from rankkit.io.prompts.base import JUNK
 from rankkit.io.prompts.reading.columns import answer_of, prompt_column
-from rankkit.io.prompts.reading.texts import PROMPT
+from rankkit.io.prompts.reading.texts import PAGE, PROMPT, prompt_lines
 from rankkit.io.records import json_elements
 from rankkit.io.tables import READERS, Table, open_table, read_object
 from rankkit.io.text import decode_text, open_text
@@ -59,7 +60,11 @@ def read_prompts(path: str | os.PathLike[str]) -> PromptList:
 
 def _files(folder: Path) -> list[Path]:
     """The files of a folder that hold its prompts: tables before texts, its own before those below."""
-    below = sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
+    below = sorted(
+        each
+        for each in folder.iterdir()
+        if each.is_dir() and not each.name.startswith(".") and each.name != JUNK
+    )
     for places in ([folder], below):
         for suffixes in (tuple(READERS), (".txt",)):
             found = [file for place in places for file in sorted(place.iterdir()) if file.is_file()]
@@ -91,6 +96,8 @@ def _read(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
             )
     if kind not in READERS:
         return _texts(path, whole=whole)
+    if not path.is_file():
+        open_table(path)  # which says that a pipe is no table
     if kind == ".json" and (texts := _json_texts(path)) is not None:
         return [(text, {}) for text in texts], []
     table = _one_object(path) if kind == ".json" else None
@@ -111,8 +118,10 @@ def _texts(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
         text, coding = decode_text(data)
     except ValueError as error:
         raise UsageError(f"{path}: {error}; give {ACCEPTED}") from None
-    lines = [line.strip() for line in ([text] if whole else re.split(r"\r\n|\r|\n", text))]
-    prompts = [printable(line) for line in lines if line]
+    text = text.replace("\ufeff", "")
+    if PAGE.match(text.lstrip()):
+        raise UsageError(f"{path}: is a web page or XML, not a list of prompts; give {ACCEPTED}")
+    prompts = [printable(line) for line in ([text.strip()] if whole else prompt_lines(text)) if line]
     if prompts and _is_object(prompts[0]):
         raise UsageError(
             f"{path}: its first line is a JSON object; call it .jsonl to have it read as a table"
@@ -155,15 +164,23 @@ def _one_object(path: Path) -> Table | None:
     with file:
         if not file.read(4096).lstrip().startswith("{"):
             return None
-    value = read_object(path)
+    try:
+        value = read_object(path)
+    except BadSource:
+        return None  # as a table it is objects line by line, or raises this again
     if (name := prompt_column(value)) and isinstance(value[name], str):
         return Table(path, lambda: iter([("its content", value)]))
-    if all(isinstance(each, (str, Mapping)) for each in value.values()):
+    lists = [each for each in value.values() if isinstance(each, list)]
+    if all(isinstance(each, (str, Mapping)) for each in value.values()) or any(map(_of_objects, lists)):
         return None
     raise UsageError(
         f"{path}: is an object of {', '.join(list(value)[:8])}, and none of them is the prompt; give a list "
         f'of objects like {{"prompt": …}}'
     )
+
+
+def _of_objects(values: list[Any]) -> bool:
+    return bool(values) and all(isinstance(each, Mapping) for each in values)
 
 
 def _opened(path: Path) -> Any:

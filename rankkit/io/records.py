@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from rankkit.errors import BadSource
 from rankkit.io.formats import pyarrow_parquet
+from rankkit.io.text import POINTED, POINTER
 
 Record = Mapping[str, Any]
 Stream = Callable[[bool], Iterator[tuple[str, Record]]]
@@ -42,6 +43,8 @@ def stream(path: Path, fields: Collection[str] | None) -> Stream:
         return lambda _: _json(path, "entry", json_elements)
     if text.startswith(b"{"):
         return lambda _: _json(path, "line", _lines)
+    if start.startswith(POINTER):
+        raise BadSource(f"{path}: {POINTED}")
     began = f"begins with {start[:12]!r}" if start else "is empty"
     raise BadSource(f"{path}: it {began}; give a JSON array, one JSON object per line, or parquet")
 
@@ -72,7 +75,8 @@ def _json(
 
 def _lines(file: TextIO) -> Iterator[tuple[int, Any]]:
     for number, line in enumerate(file, 1):
-        if line.strip():
+        line = line.strip("\ufeff \t\r\n").removesuffix(",")  # what is left where files were joined
+        if line:
             try:
                 value = json.loads(line, object_pairs_hook=once)
             except ValueError as error:
