@@ -80,8 +80,7 @@ def compare(
     from rankkit.analysis.compare import compare as compare_pairs
     from rankkit.analysis.compare import render
     from rankkit.analysis.pairs import pair
-    from rankkit.cli.progress import progress
-    from rankkit.registry.load import load
+    from rankkit.cli.progress import prepared, progress
 
     names = [] if pairs else named(ranker)
     pairing = pair(a, b, prompts=prompts, prompt=prompt)
@@ -97,7 +96,9 @@ def compare(
         )
         return
     with progress(len(pairing.pairs) * len(names), "pairs") as advance:
-        found = compare_pairs(pairing.pairs, {name: load(name) for name in names}, progress=advance, say=say)
+        found = compare_pairs(
+            pairing.pairs, {name: prepared(name).load() for name in names}, progress=advance, say=say
+        )
     as_objects = [{**each.as_json(), "paired_by": pairing.by} for each in found]
     told = json.dumps(as_objects, indent=2) if as_json else render(found, str(a), str(b), pairing.by)
     print_result(told)
@@ -131,10 +132,9 @@ def agree(
     """
     from rankkit.analysis.agree import agree as agree_with_humans
     from rankkit.analysis.agree_report import lines, to_dict
-    from rankkit.cli.progress import following
-    from rankkit.registry.load import load
+    from rankkit.cli.progress import following, prepared
 
-    rankers = {name: load(name) for name in named(ranker)}
+    rankers = {name: prepared(name).load() for name in named(ranker)}
     with following("entries") as progress:
         report = agree_with_humans(
             pairs, rankers, images=images, ties=ties.value, limit=limit, progress=progress, say=say

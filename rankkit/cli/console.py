@@ -36,7 +36,6 @@ class Program(typer.Typer):
     def __init__(self, name: str, help: str, *, install: str = "") -> None:
         super().__init__(
             no_args_is_help=True,
-            add_completion=False,
             pretty_exceptions_enable=False,
             help=help,
             context_settings={"help_option_names": ["-h", "--help"]},

@@ -12,7 +12,22 @@ import typer
 from rankkit.cli.console import Program, print_result
 from rankkit.errors import UsageError
 
-program = Program("rankkit", "Order images by any preference.")
+BEGIN = """Order images by any preference. To begin:
+
+\b
+rankkit score FOLDER -r sharpness   score a folder, and see the best images
+rankkit prompts FOLDER              see which prompt each image would get
+rankkit list --verbose              see which rankers are installed
+"""
+program = Program("rankkit", BEGIN)
+
+
+def complete_ranker(incomplete: str) -> list[str]:
+    """The names that a shell offers for what was typed of a ranker."""
+    from rankkit.registry.catalog import installed
+
+    return [offer.name for offer in installed() if offer.error is None and offer.name.startswith(incomplete)]
+
 
 Specs = Annotated[
     list[str] | None,
@@ -20,6 +35,7 @@ Specs = Annotated[
         "-r",
         "--ranker",
         metavar="SPEC",
+        autocompletion=complete_ranker,
         help="name, name:key=value,key=value, module:function, or a*2+b. Repeatable.",
     ),
 ]

@@ -1,13 +1,58 @@
-"""Progress of a long run, on stderr: a bar on a terminal, a plain line every 15 seconds elsewhere."""
+"""What is said on stderr while one waits: that a ranker is loading, and the progress of a long run, by a bar
+on a terminal and by a plain line every 15 seconds elsewhere.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from rankkit.cli.console import say
+
+if TYPE_CHECKING:
+    from rankkit.core.types import Ranker
+    from rankkit.registry.load import Prepared
 
 EVERY = 15.0  # seconds between plain lines
+SLOW = 5.0  # seconds after which a ranker that is not ready is said to be loading
+
+
+def prepared(spec: str) -> Prepared:
+    """As `rankkit.registry.load.prepare`; once it takes long to import or to load, that is said on stderr."""
+    from rankkit.registry.load import prepare
+
+    said = threading.Event()
+    with _saying(f"loading {spec} …", said):
+        found = prepare(spec)
+
+    def load() -> Ranker:
+        with _saying(f"loading {spec} …", said):
+            return found.load()
+
+    return dataclasses.replace(found, load=load)
+
+
+@contextmanager
+def _saying(text: str, said: threading.Event) -> Iterator[None]:
+    """Say a text when what is inside takes longer than `SLOW`, unless it was said before."""
+
+    def tell() -> None:
+        if not said.is_set():
+            said.set()
+            say(text)
+
+    timer = threading.Timer(SLOW, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @contextmanager

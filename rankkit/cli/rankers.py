@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rankkit.cli.console import print_result, say
-from rankkit.cli.program import Json, program
+from rankkit.cli.program import Json, complete_ranker, program
 from rankkit.core.text import count, one_line
 from rankkit.errors import RankkitError
 
@@ -45,17 +45,25 @@ def list_(
 
 @program.command()
 def check(
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The ranker to check, as after -r.")],
+    spec: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPEC", autocompletion=complete_ranker, help="The ranker to check, as after -r."
+        ),
+    ],
 ) -> None:
     """Check what every ranker must do, on small images; a check that its card skips is not run.
 
     Exit code 1: a check failed.
     """
+    from rankkit.cli.progress import prepared
     from rankkit.registry.load import load
     from rankkit.testing import run_checks
 
     skip, problems = _from_cards(spec)
-    results = list(run_checks(load(spec), reload=lambda **options: load(spec, **options), skip=skip))
+    results = list(
+        run_checks(prepared(spec).load(), reload=lambda **options: load(spec, **options), skip=skip)
+    )
     for result in results:
         print_result(f"{result.word:<7} {result.id:<14} {result.sentence}")
         if result.failure is not None or result.skipped:

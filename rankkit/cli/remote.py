@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rankkit.cli.console import print_result, say
-from rankkit.cli.program import program
+from rankkit.cli.program import complete_ranker, program
 
 
 @program.command()
@@ -18,6 +18,7 @@ def serve(
         str,
         typer.Argument(
             metavar="SPEC",
+            autocompletion=complete_ranker,
             help="The ranker to serve, as after -r; it is looked for in this environment only.",
         ),
     ],

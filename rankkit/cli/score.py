@@ -83,10 +83,9 @@ def score(
 
     Exit code 3: finished, but some images abstained.
     """
-    from rankkit.cli.progress import progress
+    from rankkit.cli.progress import prepared, progress
     from rankkit.io.formats import check_no_input
     from rankkit.io.prompts import survey
-    from rankkit.registry.load import prepare
     from rankkit.report.output import check_page_output
     from rankkit.scoring.checks import check_output
     from rankkit.scoring.engine import score as score_images
@@ -99,7 +98,7 @@ def score(
         if html is not None:
             check_no_input(html, [rows], "the rows go there", "--html")
             check_page_output(html)
-        rankers = [prepare(spec) for spec in specs]
+        rankers = [prepared(spec) for spec in specs]
         outcome = score_images(
             surveys,
             rankers,
