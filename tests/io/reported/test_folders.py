@@ -97,3 +97,13 @@ def test_a_column_that_holds_a_number_twice_does_not_name_the_images():
     assert prompts(prompts="p.jsonl") == {"2.png": "a", "0.png": "b", "1.png": "c"}
     put({"p.jsonl": lines(*({"prompt": p, "label": n} for p, n in zip("abc", (1, 0, 0), strict=True)))})
     assert prompts(prompts="p.jsonl") == {"0.png": "a", "1.png": "b", "2.png": "c"}
+
+
+@pytest.mark.parametrize(
+    "name", ["gone/samples/a cat_000001.png", "anime/00000.jpg", "a\0b/samples/x.png", "\ud800/x.png"]
+)
+def test_a_table_may_name_images_in_folders_that_are_not_and_cannot_be_there(name):
+    put({"d/metadata.jsonl": lines({"file_name": name, "text": ""}), "d/other/x.png": None})
+    put({"d/anime.json": '["first"]', "d/other.json": '["second"]', "d/prompt.txt": "of the root"})
+    missing, _ = look().items()
+    assert isinstance(missing.read(), str) and missing.prompt != "a cat"

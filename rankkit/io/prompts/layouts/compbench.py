@@ -22,7 +22,10 @@ def find(root: Root) -> Source | None:
 
     @functools.lru_cache(maxsize=16)
     def holds_prompts(folder: str) -> bool:
-        names = [name for name in os.listdir(os.path.join(root.path, folder)) if is_image(name)]
+        try:
+            names = [name for name in os.listdir(os.path.join(root.path, folder)) if is_image(name)]
+        except OSError:  # a table may name images in a folder that is not there
+            return False
         return all(PROMPT.fullmatch(name) for name in names)
 
     def knows(place: Place) -> Answer | None:

@@ -39,7 +39,10 @@ def find(root: Root) -> Source | None:
     @functools.lru_cache(maxsize=64)
     def counted_from_one(style: str) -> bool:
         """Whether the numbers go up to the count of the prompts, and none is 0: all would be one off."""
-        found = map(NUMBER.fullmatch, os.listdir(root.path / style))
+        try:
+            found = list(map(NUMBER.fullmatch, os.listdir(root.path / style)))
+        except OSError:  # a table may name images in a folder that is not there
+            return False
         numbers = {int(number[1]) for number in found if number}
         return 0 not in numbers and len(prompts_of(style)) in numbers
 

@@ -45,6 +45,8 @@ class Names:
         """The place of the image, with an error where it may not be read; None where nobody asked for it."""
         if "://" in name or name.startswith("data:"):
             return _elsewhere(name)
+        if not _possible(name):
+            return Place(name, "cannot be the name of a file")
         if os.path.isabs(name):
             path = os.path.normpath(name)
             return self._place(path) if self.named or _below(self._base, path) else self._outside(name)
@@ -110,6 +112,13 @@ class Names:
             for called in (("path", key), ("stem", stem), ("last", last), ("last stem", _stem(last))):
                 index[called] = None if called in index else place
         return index
+
+
+def _possible(name: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def _elsewhere(name: str) -> Place:
