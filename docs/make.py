@@ -18,6 +18,22 @@ from rankkit.registry import cards
 from rankkit.registry.catalog import Installed
 
 HERE = Path(__file__).parent
+FEW_STEPS = (
+    "## Few steps",
+    "",
+    "The method is for generators of one step. `inference_steps=4` makes candidates in four, as",
+    "`pipe(prompt, num_inference_steps=4, guidance_scale=0.0)` does, and the gradient goes through the",
+    "last step alone: the memory and time of backward are those of one step, while the U-Net runs four",
+    "times for a candidate. The base makes its samples from the same noises by a trajectory of its own,",
+    "with the same noise between the steps, and the two are compared as finished images.",
+    "",
+    "What is lost: the gradient says how the last step should change, given what the steps before it",
+    "made. What those decide (composition, which objects, how many, where) changes only because all steps",
+    "share the LoRA, in a direction that no gradient gave; what the last step decides (texture,",
+    "sharpness, colour, small parts) is learned as with one step. For a reward about content, as",
+    "`geneval`, take a generator of one step. At full size this was not measured yet.",
+    "",
+)
 
 
 def commands() -> str:
@@ -74,6 +90,7 @@ def training() -> str:
     ]
     lines += [
         "",
+        *FEW_STEPS,
         "## Settings",
         "",
         "`field=value` after the recipe; the defaults below are the authors' for SD-Turbo.",

@@ -20,7 +20,7 @@ from drpo.types import FeatureMap, Generator
 from rankkit import Ranker, UsageError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-GENERATOR_SETTINGS = ("unet", "distillation_lora", "scheduler", "timestep", "prediction")
+GENERATOR_SETTINGS = ("unet", "distillation_lora", "scheduler", "timestep", "prediction", "inference_steps")
 
 
 def generator(config: Config) -> Generator:

@@ -69,6 +69,10 @@ class Config:
     """What the U-Net predicts: the noise, the image itself (``sample``) or v; ``own`` is what the model's
     scheduler says.
     """
+    inference_steps: int = 1
+    """Steps from noise to image, the gradient through the last alone; for ``sd_turbo``, ``sdxl_turbo`` and
+    ``sdxl_one_step``.
+    """
     steps: int = 1000
     """Optimizer steps."""
     prompts_per_step: int = 8
@@ -146,6 +150,7 @@ class Config:
             "eval_every",
             "lora_rank",
             "max_rounds",
+            "inference_steps",
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}={getattr(self, name)} must be at least 1")

@@ -116,6 +116,17 @@ def sdxl_lightning() -> Config:
     )  # fmt: skip
 
 
+def sdxl_turbo_four_steps() -> Config:
+    """SDXL-Turbo in four steps, the gradient through the last alone: see Few steps in docs/training.md."""
+    return replace(sdxl_turbo_mae(), inference_steps=4)
+
+
+def sdxl_lcm_four_steps() -> Config:
+    """SDXL with the LCM LoRA in four steps, as sdxl_turbo_four_steps; licence: OpenRAIL++."""
+    lora = "latent-consistency/lcm-lora-sdxl/pytorch_lora_weights.safetensors"
+    return _sdxl_one_step(distillation_lora=lora, scheduler="lcm", inference_steps=4)
+
+
 def sana_sprint() -> Config:
     """SANA-Sprint 0.6B; licence: its model card's (NVIDIA), and Gemma's terms for the text encoder."""
     return replace(sdxl_turbo_mae(), generator="sana_sprint")

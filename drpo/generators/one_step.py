@@ -1,11 +1,13 @@
 """Any diffusers text-to-image pipeline with a U-Net as a one-step generator: what those families share.
 
 A candidate is what ``pipe(prompt, num_inference_steps=1, guidance_scale=0.0, latents=noise)`` returns: the
-pipeline's own scheduler makes the step, no constant of it is copied here.
+pipeline's own scheduler makes the step, no constant of it is copied here. With ``inference_steps=4`` it is
+what four steps give, and the gradient goes through the last alone: docs/training.md says what that loses.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -25,7 +27,9 @@ class OneStep(Adapted):
     added: str | None = None  # which conditions the U-Net takes beside the tokens, by diffusers' name
     timestep: int | None = None  # where the one step starts, if the scheduler is told: ``timesteps=[800]``
 
-    def __init__(self, pipe: Any, *, rank: int = 16, checkpointing: bool = False) -> None:
+    def __init__(
+        self, pipe: Any, *, rank: int = 16, checkpointing: bool = False, inference_steps: int = 1
+    ) -> None:
         if pipe.unet.config.addition_embed_type != self.added:
             raise RankkitError(
                 f"the U-Net of {pipe.name_or_path!r} takes added "
@@ -39,32 +43,42 @@ class OneStep(Adapted):
                 f"={pipe.unet.config.time_cond_proj_dim}), and candidates are made without guidance; "
                 "take a U-Net that was distilled without it"
             )
+        self.inference_steps = inference_steps
         super().__init__(pipe, rank=rank, checkpointing=checkpointing)
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
-        """One candidate per row of noise."""
-        scheduler = self.pipe.scheduler
-        t = self._start()
-        latents = noise * scheduler.init_noise_sigma
-        predicted = self.unet_on(prompt, scheduler.scale_model_input(latents, t), t)
-        own = torch.Generator(self.device).manual_seed(
-            0
-        )  # ancestral schedulers draw noise, and then add none of it to the last step
-        extra = self.pipe.prepare_extra_step_kwargs(own, 0.0)
-        return Sample(
-            prompt, scheduler.step(predicted, t, latents, **extra, return_dict=False)[0], self.decode
-        )
+        """One candidate per row of noise; its graph goes through the last step alone."""
+        *before, last = self._timesteps()
+        extra = self.pipe.prepare_extra_step_kwargs(self.noise_between(noise), 0.0)
+        latents = noise * self.pipe.scheduler.init_noise_sigma
+        with torch.no_grad():
+            for t in before:
+                latents = self._step(prompt, latents, t, extra)
+        return Sample(prompt, self._step(prompt, latents, last, extra), self.decode)
 
-    def _start(self) -> Tensor:
-        """The timestep of the one step, for which the scheduler is made ready."""
+    def noise_between(self, noise: Tensor) -> list[torch.Generator]:
+        """What schedulers that draw noise between steps draw from: a generator per candidate, seeded by its
+        noise, so that a candidate is the same in every batch.
+        """
+        rows = noise.detach().float().cpu().numpy()
+        return [torch.Generator().manual_seed(zlib.crc32(row.tobytes())) for row in rows]
+
+    def _step(self, prompt: str, latents: Tensor, t: Tensor, extra: Mapping[str, Any]) -> Tensor:
+        """What the scheduler makes of the latents at timestep `t`."""
+        scheduler = self.pipe.scheduler
+        predicted = self.unet_on(prompt, scheduler.scale_model_input(latents, t), t)
+        made: Tensor = scheduler.step(predicted, t, latents, **extra, return_dict=False)[0]
+        return made
+
+    def _timesteps(self) -> Tensor:
+        """The timesteps of a trajectory, for which the scheduler is made ready."""
         scheduler = self.pipe.scheduler
         if self.timestep is None:
-            scheduler.set_timesteps(1, device=self.device)
+            scheduler.set_timesteps(self.inference_steps, device=self.device)
         else:
             with hub.quiet():  # it remarks on every schedule that is not its own
                 scheduler.set_timesteps(timesteps=[self.timestep], device=self.device)
-        (t,) = scheduler.timesteps
-        return cast(Tensor, t)
+        return cast(Tensor, scheduler.timesteps)
 
     def unet_on(self, prompt: str, latents: Tensor, timestep: Tensor | int) -> Tensor:
         """The U-Net's output on latents (K,C,h,w) that all belong to one prompt."""

@@ -39,11 +39,24 @@ SCHEDULERS: dict[str, tuple[Any, dict[str, str]]] = {
 class SDXLOneStep(SDXLTurbo):
     """As `SDXLTurbo`, with the one step at `timestep`, or where the scheduler puts it if that is 0."""
 
-    def __init__(self, pipe: Any, *, timestep: int = 0, rank: int = 16, checkpointing: bool = False) -> None:
+    def __init__(
+        self,
+        pipe: Any,
+        *,
+        timestep: int = 0,
+        rank: int = 16,
+        checkpointing: bool = False,
+        inference_steps: int = 1,
+    ) -> None:
         last = int(pipe.scheduler.config.num_train_timesteps) - 1
         if not 0 <= timestep <= last:
             raise UsageError(f"timestep={timestep}: the model was trained on timesteps 1 to {last}")
-        super().__init__(pipe, rank=rank, checkpointing=checkpointing)
+        if timestep and inference_steps > 1:
+            raise UsageError(
+                f"timestep={timestep} says where one step starts, and inference_steps={inference_steps}; "
+                "leave one of them out"
+            )
+        super().__init__(pipe, rank=rank, checkpointing=checkpointing, inference_steps=inference_steps)
         self.timestep = timestep or None
 
 
@@ -59,6 +72,7 @@ def load(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = True,
+    inference_steps: int = 1,
 ) -> SDXLOneStep:
     """The generator from `model`, a hub id or a local folder, with the parts and the step that are named."""
     model = model or MODEL
@@ -69,7 +83,9 @@ def load(
     kind, options = SCHEDULERS.get(scheduler, (type(pipe.scheduler), {}))
     predicts = {} if prediction == "own" else {"prediction_type": prediction}
     pipe.scheduler = kind.from_config(pipe.scheduler.config, **options, **predicts)
-    return SDXLOneStep(pipe, timestep=timestep, rank=rank, checkpointing=checkpointing)
+    return SDXLOneStep(
+        pipe, timestep=timestep, rank=rank, checkpointing=checkpointing, inference_steps=inference_steps
+    )
 
 
 def _unet(model: str, unet: str, dtype: torch.dtype) -> Any:

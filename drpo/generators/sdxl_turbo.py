@@ -82,7 +82,8 @@ def load(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = True,
+    inference_steps: int = 1,
 ) -> SDXLTurbo:
     """The generator from `model`, a hub id or a local folder; `dtype` is that of the frozen weights."""
     pipe = hub.pipeline(StableDiffusionXLPipeline, model or MODEL, device, dtype)
-    return SDXLTurbo(pipe, rank=rank, checkpointing=checkpointing)
+    return SDXLTurbo(pipe, rank=rank, checkpointing=checkpointing, inference_steps=inference_steps)
