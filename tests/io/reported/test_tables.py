@@ -120,3 +120,9 @@ def test_karpathys_split_of_coco_gives_each_image_its_sentences():
     images = [{"filename": "a.png", "filepath": "val", "sentences": [{"raw": "a cat"}, {"raw": "b"}]}]
     put({"d/a.png": None, "c.json": json.dumps({"images": images, "dataset": "coco"})})
     assert prompts(prompts="c.json") == {"a.png": "a cat"}
+
+
+@pytest.mark.parametrize("names", [("text", "Text"), ("Text", "text"), ("TEXT", "text", "Text")])
+def test_of_columns_that_differ_by_case_the_one_in_small_letters_is_meant(names):
+    put({"d/a.png": None, "m.jsonl": json.dumps({"image": "a.png", **{name: name for name in names}})})
+    assert prompts(prompts="m.jsonl") == {"a.png": "text"}

@@ -34,8 +34,8 @@ class Roles:
 
 @functools.lru_cache(maxsize=256)
 def roles(columns: tuple[str, ...]) -> Roles:
-    """What the columns are for by their names, in any case."""
-    by_name = {column.lower(): column for column in columns}
+    """What the columns are for by their names, in any case; of two spellings the one in small letters."""
+    by_name = {column.lower(): column for column in sorted(columns, key=str.islower)}
     images = [by_name[name] for name in IMAGES if name in by_name]
     images += [column for name, column in by_name.items() if name.endswith(("_file_name", "_file_names"))]
     prompts = tuple(by_name[name] for name in PROMPT if name in by_name)
