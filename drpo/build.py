@@ -20,6 +20,7 @@ from drpo.types import FeatureMap, Generator
 from rankkit import Ranker, UsageError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+SHARED = ("one_step",)  # a module of `drpo.generators` that is no family
 GENERATOR_SETTINGS = ("unet", "distillation_lora", "scheduler", "timestep", "prediction", "inference_steps")
 
 
@@ -101,9 +102,8 @@ def ranker(spec: str) -> Ranker:
 
 def _family(package: str, name: str) -> ModuleType:
     parent = importlib.import_module(f"drpo.{package}")
-    known = [
-        module.name for module in pkgutil.iter_modules(parent.__path__) if not module.name.startswith("_")
-    ]
+    modules = [module.name for module in pkgutil.iter_modules(parent.__path__)]
+    known = [module for module in modules if not module.startswith("_") and module not in SHARED]
     if name not in known:
         raise UsageError(f"unknown {package[:-1]} {name!r}{near(name, known)}; there are {', '.join(known)}")
     return importlib.import_module(f"drpo.{package}.{name}")

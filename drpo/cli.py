@@ -144,8 +144,9 @@ def recipes() -> None:
     """List the recipes."""
     from drpo.recipes import recipes as known
 
+    width = max(map(len, known())) + 2
     for name, recipe in known().items():
-        print_result(f"{name:<20}{(recipe.__doc__ or '').splitlines()[0]}")
+        print_result(f"{name:<{width}}{(recipe.__doc__ or '').splitlines()[0]}")
 
 
 main = app.main

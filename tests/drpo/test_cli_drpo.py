@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from drpo import build
 from drpo.cli import app, main
 from drpo.data import prompts as prompt_files
-from drpo.recipes import recipe
+from drpo.recipes import recipe, recipes
 from drpo.run import setup
 from drpo.settings import placed, with_settings
 from drpo.types import Prompt
@@ -28,6 +28,7 @@ from rankkit import RankkitError, UsageError
 def test_recipes_are_listed_with_a_line_each() -> None:
     result = CliRunner().invoke(app, ["recipes"])
     assert result.exit_code == 0 and result.stdout.startswith("shapes  ")
+    assert [line.split("  ")[0] for line in result.stdout.splitlines()] == list(recipes())
 
 
 def test_a_mistake_is_one_line_and_exit_code_2(

@@ -20,7 +20,7 @@ from drpo.config import Config
 from drpo.features.teacher_unet import TeacherUNet
 from drpo.generators import sd_turbo, sdxl_turbo
 from drpo.generators.one_step import OneStep
-from rankkit import RankkitError
+from rankkit import RankkitError, UsageError
 
 PROMPT = "a cat"
 LOADERS: dict[str, Callable[..., OneStep]] = {"sd": sd_turbo.load, "sdxl": sdxl_turbo.load}
@@ -291,6 +291,11 @@ def test_a_folder_of_the_other_family_is_said(tmp_path: Path) -> None:
         RankkitError, match=r"takes added conditions None, not 'text_time'.*generator=sd_turbo for Stable"
     ):
         sdxl_turbo.load(str(tiny_pipelines.sd(tmp_path / "sd")))
+
+
+def test_what_families_share_is_no_family() -> None:
+    with pytest.raises(UsageError, match=r"unknown generator 'one_step' .*there are sana_sprint, sd_turbo,"):
+        build.generator(Config(generator="one_step", ranker="", prompts=""))
 
 
 @pytest.mark.parametrize(
