@@ -11,64 +11,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from PIL import Image
-
 from rankkit.core import images
-from rankkit.core.calling import LazyRanker, rank_groups
-from rankkit.core.prefetch import PIXELS, prefetch
+from rankkit.core.prefetch import AHEAD, PIXELS, prefetch
 from rankkit.core.text import plain
+from rankkit.core.two_stage import PreparedGroup
 from rankkit.core.types import Group, Ranking
-from rankkit.errors import RunStopped
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row, row
 from rankkit.registry.load import Prepared
+from rankkit.scoring.ahead import RunRanker, held_pixels, own_image, ready_work, why_not_ranked
 from rankkit.scoring.plan import Key
-from rankkit.scoring.work import DecodedImage, Work, decode_work, digest_of, pixels_of
+from rankkit.scoring.work import DecodedImage, Work, digest_of, pixels_of
 
 CHUNK = 64  # images a pointwise ranker sees at once
 
 FIELDS, LONGEST = 32, 256  # of the metadata in a row: how many, and characters of one
 
 
-class RunRanker:
-    """A prepared ranker in a run.
-
-    Built with the first groups it ranks, and `stopped` once it cannot go on.
-    """
-
-    def __init__(self, prepared: Prepared) -> None:
-        self.prepared = prepared
-        self.stopped: RunStopped | None = None
-        self._ranker = LazyRanker(prepared.identity.ranker, prepared.load)
-
-    def rank(self, groups: Sequence[Group]) -> list[Ranking]:
-        """The rankings of the groups, or of those before the one at which the ranker stopped.
-
-        Raises whatever building the ranker raises: without it the run cannot go on.
-        """
-        if not groups:
-            return []
-        self._ranker.build()
-        try:
-            return rank_groups(self._ranker, groups, self._ranker.name)
-        except RunStopped as stopped:
-            if len(groups) == 1:
-                self.stopped = stopped
-                return []
-        found: list[Ranking] = []
-        for group in groups:  # what it could still judge is kept
-            found += self.rank([group])
-            if self.stopped:
-                break
-        return found
-
-
 def local(
     works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
 ) -> Iterator[list[tuple[Key, Row]]]:
-    """Rank in this process, reading and decoding ahead in threads."""
+    """Rank in this process; images are read, decoded and prepared ahead in threads."""
     running = [RunRanker(ranker) for ranker in rankers]
-    candidates = (candidate for _, candidate in prefetch(works, decode_work, pixels_of))
+    ready = prefetch(works, partial(ready_work, rankers=running), held_pixels, ahead=max(AHEAD, CHUNK))
+    candidates = (candidate for _, candidate in ready)
     # no name holds a chunk while the next is made
     for found in map(partial(score_chunk, rankers=running), chunks(candidates, whole)):
         yield found
@@ -137,27 +103,20 @@ def _rankings(
     for _, group in itertools.groupby(candidates, key=together):
         fit = []
         for candidate in group:
-            reason = _why_not_ranked(candidate, ranker.prepared)
+            reason = why_not_ranked(candidate, ranker.prepared)
             if reason is None:
                 fit.append(candidate)
             else:
                 yield candidate, _one_abstention(ranker.prepared, reason), 0
         if fit:
             members.append(fit)
-    for each, ranking in zip(members, ranker.rank([_group(each) for each in members]), strict=False):
+    groups = [_group(each, ranker) for each in members]
+    for each, ranking in zip(members, ranker.rank(groups), strict=False):
         yield from ((candidate, ranking, place) for place, candidate in enumerate(each))
 
 
 def _one_abstention(ranker: Prepared, reason: str) -> Ranking:
     return Ranking((math.nan,), ranker.kind, None, ({"error": reason},))
-
-
-def _why_not_ranked(candidate: DecodedImage, ranker: Prepared) -> str | None:
-    if candidate.decoded.image is None:
-        return candidate.decoded.error
-    if ranker.needs_prompt and not candidate.work.item.prompt:
-        return f"{ranker.identity.ranker} needs a prompt, and this image has none"
-    return None
 
 
 def _group_key(candidate: DecodedImage) -> object:
@@ -172,27 +131,25 @@ def _metadata_key(candidate: DecodedImage) -> object:
     return candidate.work.key[0], candidate.work.item.metadata
 
 
-def _group(members: Sequence[DecodedImage]) -> Group:
-    """Members as the ranker sees them. Metadata that they do not share is left out."""
+def _group(members: Sequence[DecodedImage], ranker: RunRanker) -> Group:
+    """Members as the ranker sees them, with what its first stage made of them where it did.
+
+    Metadata that they do not share is left out.
+    """
     items = [candidate.work.item for candidate in members]
     first = items[0]
-    shown = tuple(_own_image(candidate) for candidate in members)
+    made = [candidate.made.get(ranker) for candidate in members]
+    shown = tuple(
+        own_image(each) if one is None else each.image for each, one in zip(members, made, strict=True)
+    )
     metadata = {
         key: value
         for key, value in first.metadata.items()
         if all(item.metadata.get(key) == value for item in items)
     }
-    return Group(first.prompt, shown, first.group, tuple(item.name for item in items), metadata)
-
-
-def _own_image(candidate: DecodedImage) -> Image.Image:
-    """The image, to do with as the ranker likes (some shrink it in place).
-
-    A copy where another ranker sees it too.
-    """
-    image = candidate.decoded.image
-    assert image is not None, "what could not be decoded has abstained by now"
-    return image.copy() if len(candidate.work.wanted) > 1 else image
+    found = tuple((image, one) for image, one in zip(shown, made, strict=True) if one is not None)
+    fields = first.prompt, shown, first.group, tuple(item.name for item in items), metadata
+    return PreparedGroup(*fields, found, ranker.staged) if found else Group(*fields)
 
 
 def _row(candidate: DecodedImage, ranker: Prepared, ranking: Ranking, place: int) -> Row:

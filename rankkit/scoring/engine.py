@@ -2,8 +2,8 @@
 
     sources → ledger → works → chunks → rows → journal → ledger → output
 
-Every arrow is one generator or one call; nothing flows back. From works to rows is `rankkit.scoring.chunks`,
-here or on Ray's workers.
+Every arrow is one generator or one call; nothing flows back. From works to rows is `rankkit.scoring.ahead`,
+then `rankkit.scoring.chunks`, here, in processes or on Ray's workers.
 """
 
 from __future__ import annotations

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from PIL import Image
 
 from rankkit.core import images
+from rankkit.core.two_stage import Made
 from rankkit.io.prompts.base import Item
 from rankkit.scoring.plan import Key
 
@@ -20,11 +24,21 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """A work with its bytes hashed and decoded."""
+    """A work with its bytes hashed and decoded.
+
+    `made` is, by the ranker in the run, what its first stage made of the image.
+    """
 
     work: Work
     sha256: str
     decoded: images.Decoded
+    made: Mapping[object, Made] = field(default_factory=dict)
+
+    @property
+    def image(self) -> Image.Image:
+        """The image of one that could be decoded; the others have abstained by now."""
+        assert self.decoded.image is not None, self.decoded.error
+        return self.decoded.image
 
 
 def decode_work(work: Work) -> DecodedImage:

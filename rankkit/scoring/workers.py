@@ -18,7 +18,8 @@ from multiprocessing import get_context, parent_process
 from rankkit.errors import RunStopped
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
-from rankkit.scoring.chunks import RunRanker, abstentions, in_chunks, score_chunk
+from rankkit.scoring.ahead import RunRanker
+from rankkit.scoring.chunks import abstentions, in_chunks, score_chunk
 from rankkit.scoring.plan import Key
 from rankkit.scoring.work import Work, decode_work
 
