@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -81,11 +82,11 @@ def _describes_images(root: Root, table: Table) -> bool:
     """A .json file may be a map of anything: it is one of images when it names one that is there."""
     if table.path.suffix.lower() != ".json":
         return names_images(table)
-    try:
-        some = [name for _, record in islice(table.records(), LOOKED_AT) for name in image_names(record)]
-    except BadSource:
-        return False
-    return manifest.names_in(root, table).find_any(some)
+    some = list[str]()
+    with contextlib.suppress(BadSource):  # what it names before it breaks off tells what it is about
+        for _, record in islice(table.records(), LOOKED_AT):
+            some += image_names(record)
+    return bool(some) and manifest.names_in(root, table).find_any(some)
 
 
 def _why_not_used(table: Table) -> str:

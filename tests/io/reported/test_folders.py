@@ -107,3 +107,10 @@ def test_a_table_may_name_images_in_folders_that_are_not_and_cannot_be_there(nam
     put({"d/anime.json": '["first"]', "d/other.json": '["second"]', "d/prompt.txt": "of the root"})
     missing, _ = look().items()
     assert isinstance(missing.read(), str) and missing.prompt != "a cat"
+
+
+@pytest.mark.parametrize("end", [",", "] x", "", ", {"])
+def test_a_list_that_names_images_and_breaks_off_is_an_error_and_not_left_aside(end):
+    put({"d/a.png": None, "d/captions.json": '[{"image": "a.png", "caption": "a cat"}' + end})
+    with pytest.raises(BadSource, match="d/captions.json: not JSON"):
+        prompts()
