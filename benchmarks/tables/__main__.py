@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks.tables.cells import Row
 from benchmarks.tables.drift import drift, gpu_drift, gpu_score, gpu_train
 from benchmarks.tables.judge import cached, cost, equals, recall
+from benchmarks.tables.label import label
 from benchmarks.tables.plugins import detector, parity, precision, verdicts
 from benchmarks.tables.score import kills, memory, overhead, resume, startup
 from benchmarks.tables.training import training
@@ -23,7 +24,7 @@ HERE = Path(__file__).parents[1]
 
 TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
-    **{"recall": recall, "equals": equals, "cost": cost, "cached": cached},
+    **{"recall": recall, "equals": equals, "cost": cost, "cached": cached, "label": label},
     **{"drift": drift, "verdicts": verdicts, "detector": detector},
     **{"parity": parity, "precision": precision},
 }

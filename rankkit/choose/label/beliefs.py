@@ -26,19 +26,17 @@ LEAST = 0.05  # nor does one where the best answer would tell less than this, in
 @dataclass(frozen=True, slots=True)
 class Belief:
     """What is known of one prompt: `utilities` (n,) in logits, `among_top` (n,) the chance that each image is
-    among the top, and `gain` (n, n), what the answer about each pair would tell of the top, in nats.
+    among the top, and `gain` (n, n), what the answer about each pair would tell of the top, in nats; `most`
+    is the greatest. `settled` is how sure the top is, from 0 to 1: the mean chance that those who lead belong
+    there.
     """
 
     utilities: Floats
     among_top: Floats
     gain: Floats
     top: int
-
-    @property
-    def settled(self) -> float:
-        """How sure the top is, from 0 to 1: the mean chance that those who lead belong there."""
-        leaders = np.argsort(-self.utilities, kind="stable")[: self.top]
-        return float(self.among_top[leaders].mean())
+    settled: float
+    most: float
 
     @property
     def way(self) -> float:
@@ -49,7 +47,7 @@ class Belief:
     @property
     def done(self) -> bool:
         """Whether more answers would tell little."""
-        return self.settled >= SETTLED or float(self.gain.max()) < LEAST
+        return self.settled >= SETTLED or self.most < LEAST
 
 
 def belief(W: Floats, top: int = 1, *, seed: int = 0) -> Belief:
@@ -66,7 +64,9 @@ def belief(W: Floats, top: int = 1, *, seed: int = 0) -> Belief:
     member = (drawn >= bar).astype(np.float64)
     share = member.mean(0)
     split = share[:, None] + share[None, :] - 2 * (member.T @ member) / DRAWS
-    return Belief(theta, share, _information(theta, covariance) * np.maximum(split, 0), top)
+    gain = _information(theta, covariance) * np.maximum(split, 0)
+    leaders = np.argsort(-theta, kind="stable")[:top]
+    return Belief(theta, share, gain, top, float(share[leaders].mean()), float(gain.max()))
 
 
 def _information(theta: Floats, covariance: Floats) -> Floats:

@@ -55,6 +55,7 @@ class Questions:
         self._beliefs: dict[int, Belief] = {}
         self._untouched: dict[int, Belief] = {}  # by the number of images
         self._answers: list[Answer] = []
+        self._skipped: dict[int, set[tuple[int, int]]] = {}
         self._at, self._stayed = -1, 0
 
     def learn(self, answers: Iterable[Answer]) -> None:
@@ -62,6 +63,7 @@ class Questions:
         self._answers = [answer for answer in standing(answers) if self.known(answer)]
         for wins in self._wins:
             wins[:] = 0
+        self._skipped.clear()
         for answer in self._answers:
             self._count(answer)
         self._beliefs.clear()
@@ -91,6 +93,12 @@ class Questions:
             self._beliefs[k] = belief(wins, self.top)
         return self._beliefs[k]
 
+    def done(self, k: int) -> bool:
+        """Whether the prompt with this number needs no more answers: its top is settled, or all skipped."""
+        if not self.lost and k not in self._skipped:
+            return self.belief(k).done
+        return self.belief(k).done or not (self._gain(k) > 0).any()
+
     def next(self) -> Question | None:
         """The next question; None where no prompt has two images left that can be shown."""
         open_ones = [k for k in range(len(self.candidates)) if len(self._shown(k)) > 1]
@@ -108,7 +116,7 @@ class Questions:
 
     def _prompt(self, open_ones: Sequence[int]) -> int:
         """The prompt to ask about: for a while the same, then the one that is settled least."""
-        undone = [k for k in open_ones if not self.belief(k).done]
+        undone = [k for k in open_ones if not self.done(k)]
         if self._at in undone and self._stayed < STAY:
             self._stayed += 1
             return self._at
@@ -119,16 +127,24 @@ class Questions:
     def _informative(self, k: int) -> list[int]:
         """The pair that would tell most; for four, with those that are likeliest among the top."""
         shown = self._shown(k)
-        found = self.belief(k)
-        gain = found.gain[np.ix_(shown, shown)].copy()
-        np.fill_diagonal(gain, -1)
+        gain = self._gain(k)
         best = np.argwhere(gain >= gain.max() - 1e-12)
-        i, j = self.rng.choice([(int(a), int(b)) for a, b in best])
-        chosen = [shown[i], shown[j]]
+        chosen = [int(place) for place in self.rng.choice(list(best))]
         if self.four:
-            rest = sorted(set(shown) - set(chosen), key=lambda place: (-found.among_top[place], place))
-            chosen += rest[:2]
+            share = self.belief(k).among_top
+            chosen += sorted(set(shown) - set(chosen), key=lambda place: (-share[place], place))[:2]
         return chosen
+
+    def _gain(self, k: int) -> Floats:
+        """What answers would tell: nothing of a pair that was skipped, -1 for what cannot be shown."""
+        gain: Floats = self.belief(k).gain.copy()
+        for i, j in self._skipped.get(k, ()):
+            gain[i, j] = gain[j, i] = 0
+        np.fill_diagonal(gain, -1)
+        for other, i in self.lost:
+            if other == k:
+                gain[i, :] = gain[:, i] = -1
+        return gain
 
     def _repeatable(self) -> list[Answer]:
         """Answers about a pair that were given a while ago and were not asked again."""
@@ -164,6 +180,8 @@ class Questions:
         k, a = self.place(answer.prompt, answer.image_a)
         b = self.place(answer.prompt, answer.image_b)[1]
         add_win(self._wins[k], a, b, answer)
+        if answer.choice == "skip":
+            self._skipped.setdefault(k, set()).add((a, b))
         return k
 
 

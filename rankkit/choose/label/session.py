@@ -95,16 +95,16 @@ class Session:
 
     def progress(self) -> Progress:
         """How far this person is."""
-        beliefs = [self._questions.belief(k) for k in range(len(self.candidates))]
-        settled = sum(each.done for each in beliefs)
+        prompts = len(self.candidates)
+        settled = sum(self._questions.done(k) for k in range(prompts))
         here = -1 if self.question is None else self.question.prompt
         return Progress(
             len({answer.question for answer in standing(self._own())}),
-            len(beliefs),
+            prompts,
             settled,
             here + 1,
-            beliefs[here].way if here >= 0 else 1.0,
-            settled == len(beliefs),
+            1.0 if here < 0 or self._questions.done(here) else self._questions.belief(here).way,
+            settled == prompts,
         )
 
     def consistency(self) -> tuple[int, int]:

@@ -172,3 +172,15 @@ def test_a_file_about_other_images_is_refused_and_one_about_some_others_is_gone_
     fewer = session(path, candidates(5))
     gone = [each for each in fewer.file.answers if "pics/5.png" in (each.image_a, each.image_b)]
     assert fewer.elsewhere == len(gone) > 0
+
+
+def test_a_skipped_pair_is_asked_again_by_chance_only_and_a_prompt_of_skipped_pairs_is_over(tmp_path):
+    work = session(tmp_path / "labels.jsonl", candidates(3), candidates(2, "a dog", "dogs"))
+    asked = []
+    while not work.progress().done and len(asked) < 60:
+        waits = work.question
+        if waits.pick == "informative":
+            asked.append((waits.prompt, *sorted(waits.places)))
+        work.answer(waits.id, "skip")
+    assert len(set(asked)) == len(asked) <= 4 and work.progress().done
+    assert work.undo() and not work.progress().done
