@@ -12,7 +12,7 @@ from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_aesthetic import Aesthetic
 from rankkit_torch import golden
-from rankkit_torch.testing import SAME_PIXEL, clip_folder, damage, sample_images, tiny_clip_config
+from rankkit_torch.testing import SAME_PIXEL, clip_folder, damage, sample_images, score_each, tiny_clip_config
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_aesthetic_passes_the_contract_check(options):
 
 
 def test_scores_equal_the_published_loop(options):
-    ours = [scored.score for scored in Aesthetic(**options).score(sample_images())]
+    ours = [scored.score for scored in score_each(Aesthetic(**options), sample_images())]
     theirs = tiny.reference(sample_images(), [], **options)
     golden.assert_parity(ours, theirs)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -13,6 +13,7 @@ from rankkit.errors import BadOption, BrokenRanker
 if TYPE_CHECKING:
     import torch
 
+    from rankkit_torch import Pixels
     from rankkit_torch.clip import Towers
 
 WEIGHTS = "openai/clip-vit-large-patch14"
@@ -71,17 +72,15 @@ class Clip(Pointwise):
         places.setdefault(processor or checkpoint or WEIGHTS, "processor")
         return "+".join([*(weights_id(place, option) for place, option in places.items()), "pil"])
 
-    def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image."""
+        return self.towers.prepare(image)
+
+    def score(self, prepared: Sequence[Pixels], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""
         from rankkit_torch.clip import cosines
 
-        if not images:
-            return []
-        found, notes = cosines(self.towers, images, prompts, self.batch_size)
-        return [
-            Scored(100 * cosine, details=note)
-            for cosine, note in zip(found.double().tolist(), notes, strict=True)
-        ]
+        return cosines(self.towers, prepared, prompts, 100)
 
 
 def _transformers(checkpoint: str, processor: str, places: dict[str, Any]) -> Towers:

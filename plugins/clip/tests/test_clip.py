@@ -13,7 +13,7 @@ from rankkit.plugin import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_clip import Clip
 from rankkit_torch import draw, golden
-from rankkit_torch.testing import LONG, clip_folder, damage, tiny_clip_config
+from rankkit_torch.testing import LONG, clip_folder, damage, score_each, tiny_clip_config
 
 IMAGES = [image for group in sample_groups() for image in group.images]
 PROMPTS = [group.prompt for group in sample_groups() for _ in group.images]
@@ -56,7 +56,7 @@ def test_clip_passes_the_contract_check(folder):
 
 
 def test_scores_equal_the_plain_loop_of_transformers(folder):
-    ours = [scored.score for scored in Clip(checkpoint=folder).score(IMAGES, PROMPTS)]
+    ours = [scored.score for scored in score_each(Clip(checkpoint=folder), IMAGES, PROMPTS)]
     theirs = tiny.reference(IMAGES, PROMPTS, checkpoint=folder)
     golden.assert_parity(ours, theirs)
 
@@ -73,7 +73,7 @@ def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_d
 def test_scores_equal_the_plain_loop_of_open_clip(open_clip, file, name):
     model, transform = open_clip.create_model_from_pretrained(name, pretrained=file)
     tokenizer = open_clip.get_tokenizer(name)
-    ours, theirs = Clip(model=name, checkpoint=file).score(IMAGES, [*PROMPTS[1:], LONG]), []
+    ours, theirs = score_each(Clip(model=name, checkpoint=file), IMAGES, [*PROMPTS[1:], LONG]), []
     with torch.no_grad():
         for image, prompt in zip(IMAGES, [*PROMPTS[1:], LONG], strict=True):
             a, b = model.eval().encode_image(transform(image)[None]), model.encode_text(tokenizer([prompt]))
@@ -93,9 +93,9 @@ def test_weights_by_openai_get_quickgelu_whatever_the_architecture_says(open_cli
         "vocab_size": torch.tensor(49408),
     }
     torch.save({**torch.load(file), **extras}, tmp_path / "openai.pt")
-    quick = Clip(model="tiny-quickgelu", checkpoint=file).score(IMAGES, PROMPTS)
-    assert Clip(model="tiny", checkpoint=str(tmp_path / "openai.pt")).score(IMAGES, PROMPTS) == quick
-    assert Clip(model="tiny", checkpoint=file).score(IMAGES, PROMPTS) != quick
+    quick = score_each(Clip(model="tiny-quickgelu", checkpoint=file), IMAGES, PROMPTS)
+    assert score_each(Clip(model="tiny", checkpoint=str(tmp_path / "openai.pt")), IMAGES, PROMPTS) == quick
+    assert score_each(Clip(model="tiny", checkpoint=file), IMAGES, PROMPTS) != quick
 
 
 def test_a_tag_trained_without_quickgelu_is_refused_on_such_an_architecture(open_clip, file):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
 from rankkit import Pointwise, Scored
+
+if TYPE_CHECKING:
+    from rankkit_torch import Pixels
 
 WEIGHTS = "xswu/HPSv2"
 FILES = {"2.0": "HPS_v2_compressed.pt", "2.1": "HPS_v2.1_compressed.pt"}
@@ -51,13 +54,12 @@ class HPSv2(Pointwise):
 
         return f"v{version}+{weights_id(checkpoint)}+letterbox-antialias"
 
-    def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image."""
+        return self.towers.prepare(image)
+
+    def score(self, prepared: Sequence[Pixels], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt; details say what was cut or padded of both."""
         from rankkit_torch.clip import cosines
 
-        if not images:
-            return []
-        found, notes = cosines(self.towers, images, prompts, self.batch_size)
-        return [
-            Scored(cosine, details=note) for cosine, note in zip(found.double().tolist(), notes, strict=True)
-        ]
+        return cosines(self.towers, prepared, prompts)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import threading
 
 import numpy as np
 import torch
@@ -11,21 +10,25 @@ from PIL import Image
 from torch.nn.functional import interpolate, pad
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch.images import CLIP_MEAN, CLIP_STD
+from rankkit_torch.images import CLIP_MEAN, CLIP_STD, Pixels
 from rankkit_torch.openclip import OpenClip
+
+_RESIZING = threading.Lock()
 
 
 class Letterboxed(OpenClip):
     """An open_clip model that is shown whole images."""
 
-    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """What the model sees of one batch. The resize is torch's, which uses several cores by itself."""
-        return torch.stack([letterbox(image, self.size) for image in images])
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image: the whole, with black around it.
 
-    def resize_details(self, image: Image.Image) -> dict[str, Any]:
-        """Size that the image is resized to, and the share of what the model sees that is padding."""
+        The resize is torch's, which uses several cores by itself: one at a time.
+        """
         width, height = fitted(image.width, image.height, self.size)
-        return {"resized": f"{width}x{height}", "padded": round(1 - width * height / self.size**2, 4)}
+        padded = round(1 - width * height / self.size**2, 4)
+        with _RESIZING:
+            values = letterbox(image, self.size).numpy()
+        return Pixels(values, {"resized": f"{width}x{height}", "padded": padded})
 
 
 def letterbox(image: Image.Image, size: int) -> torch.Tensor:

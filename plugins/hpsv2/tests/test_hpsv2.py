@@ -12,7 +12,7 @@ from rankkit.errors import BadOption, BrokenRanker
 from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, PROMPTS, SAME_PIXEL, damage, sample_images
+from rankkit_torch.testing import LONG, PROMPTS, SAME_PIXEL, damage, sample_images, score_each
 
 pytest.importorskip("open_clip", exc_type=Exception)
 
@@ -34,7 +34,7 @@ def test_hpsv2_passes_the_contract_check(options):
 
 def test_scores_equal_the_plain_loop_of_open_clip(options):
     images = sample_images()[: len(PROMPTS)]
-    ours = [scored.score for scored in HPSv2(**options).score(images, PROMPTS)]
+    ours = [scored.score for scored in score_each(HPSv2(**options), images, PROMPTS)]
     golden.assert_parity(ours, tiny.reference(images, PROMPTS, **options))
 
 
@@ -70,7 +70,7 @@ def test_an_image_on_which_the_original_fails_is_abstained_on_and_no_other(optio
 
 
 def test_rows_say_how_image_and_prompt_were_fitted(options):
-    (scored,) = HPSv2(**options).score([Image.new("RGB", (56, 28))], [LONG])
+    (scored,) = score_each(HPSv2(**options), [Image.new("RGB", (56, 28))], [LONG])
     assert scored.details == {
         "prompt_tokens": 134,
         "prompt_truncated": True,

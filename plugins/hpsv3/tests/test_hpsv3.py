@@ -16,7 +16,7 @@ from rankkit_hpsv3 import HPSv3, official, plan
 from rankkit_hpsv3.model import renamed
 from rankkit_hpsv3.question import Asker, fitted, patches
 from rankkit_torch import golden, normalized_pixels
-from rankkit_torch.testing import PROMPTS, SAME_PIXEL, damage, sample_images
+from rankkit_torch.testing import PROMPTS, SAME_PIXEL, damage, sample_images, score_each
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_hpsv3_passes_the_contract_check_on_one_group(options):
 
 def test_scores_equal_the_language_model_written_out(options):
     images = sample_images()[: len(PROMPTS)]
-    ours = [scored.score for scored in HPSv3(**options, dtype="float32").score(images, PROMPTS)]
+    ours = [scored.score for scored in score_each(HPSv3(**options, dtype="float32"), images, PROMPTS)]
     theirs = tiny.reference(images, PROMPTS, **options)
     golden.assert_parity(ours, theirs)
 
@@ -75,7 +75,7 @@ def test_positions_simply_count_and_do_not_follow_the_grid(options):
 
 
 def test_the_second_number_becomes_the_standard_error(options):
-    for scored in HPSv3(**options).score(sample_images()[:2], ["a fox", "a dog"]):
+    for scored in score_each(HPSv3(**options), sample_images()[:2], ["a fox", "a dog"]):
         assert scored.stderr == pytest.approx(math.exp(scored.details["log_sigma"])) and scored.stderr > 0
 
 
@@ -92,7 +92,7 @@ def test_batches_hold_no_more_tokens_than_the_budget():
 def test_companions_in_a_batch_do_not_move_a_score(options):
     images, prompts = sample_images()[:3], ["a fox", "a dog " * 40, ""]
     alone, together = (
-        HPSv3(**options, dtype="float32", batch_size=size).score(images, prompts) for size in (1, 3)
+        score_each(HPSv3(**options, dtype="float32", batch_size=size), images, prompts) for size in (1, 3)
     )
     golden.assert_parity([found.score for found in together], [found.score for found in alone])
 
@@ -126,7 +126,7 @@ def test_an_image_or_prompt_that_the_model_cannot_take_is_abstained_on_alone(opt
 
 
 def test_rows_say_what_was_seen(options):
-    (scored,) = HPSv3(**options).score([Image.new("RGB", (512, 512))], ["fox"])
+    (scored,) = score_each(HPSv3(**options), [Image.new("RGB", (512, 512))], ["fox"])
     assert {key: scored.details[key] for key in ("prompt_truncated", "resized")} == {
         "prompt_truncated": False,
         "resized": "448x448",

@@ -14,7 +14,7 @@ from rankkit.testing import check_ranker
 from rankkit_imagereward import ImageReward
 from rankkit_imagereward.model import renamed
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, PROMPTS, damage, sample_images
+from rankkit_torch.testing import LONG, PROMPTS, damage, sample_images, score_each
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_imagereward_passes_the_contract_check(options):
 
 def test_scores_equal_the_network_written_out(options):
     images, prompts = sample_images()[: len(PROMPTS)], PROMPTS
-    ours = [scored.score for scored in ImageReward(**options).score(images, prompts)]
+    ours = [scored.score for scored in score_each(ImageReward(**options), images, prompts)]
     theirs = tiny.reference(images, prompts, **options)
     golden.assert_parity(ours, theirs)
 
@@ -50,7 +50,7 @@ def test_scores_at_full_size_are_those_of_the_original_package(tmp_path):
 
 def test_rows_say_that_the_prompt_was_cut_at_35_tokens(options):
     image = sample_images()[0]
-    scored = ImageReward(**options).score([image] * 3, ["red " * 33, "red " * 34, LONG])
+    scored = score_each(ImageReward(**options), [image] * 3, ["red " * 33, "red " * 34, LONG])
     assert [found.details["prompt_tokens"] for found in scored[:2]] == [35, 36]
     assert [found.details["prompt_truncated"] for found in scored] == [False, True, True]
     assert scored[0].score == pytest.approx(scored[1].score, abs=golden.TOLERANCE)  # the spread is about 4

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from rankkit import Pointwise, Scored
+
+if TYPE_CHECKING:
+    from rankkit_torch import Pixels
 
 WEIGHTS = "yuvalkirstain/PickScore_v1"
 PROCESSOR = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
@@ -55,17 +58,15 @@ class PickScore(Pointwise):
         places.setdefault(processor or _processor(checkpoint), "processor")
         return "+".join([*(weights_id(place, option) for place, option in places.items()), PREPROCESSING])
 
-    def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image."""
+        return self.clip.prepare(image)
+
+    def score(self, prepared: Sequence[Pixels], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""
         from rankkit_torch.clip import cosines
 
-        if not images:
-            return []
-        found, notes = cosines(self.clip, images, prompts, self.batch_size)
-        return [
-            Scored(self.clip.scale * cosine, details=note)
-            for cosine, note in zip(found.double().tolist(), notes, strict=True)
-        ]
+        return cosines(self.clip, prepared, prompts, self.clip.scale)
 
 
 def _processor(checkpoint: str) -> str:

@@ -11,7 +11,7 @@ from rankkit.plugin import prepare
 from rankkit.testing import check_ranker, sample_groups
 from rankkit_pickscore import PickScore
 from rankkit_torch import golden
-from rankkit_torch.testing import LONG, clip_folder, damage, tiny_clip_config
+from rankkit_torch.testing import LONG, clip_folder, damage, score_each, tiny_clip_config
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_pickscore_passes_the_contract_check(folder):
 def test_scores_equal_the_plain_loop(folder):
     images = [image for group in sample_groups() for image in group.images]
     prompts = [group.prompt for group in sample_groups() for _ in group.images]
-    ours = [scored.score for scored in PickScore(checkpoint=folder).score(images, prompts)]
+    ours = [scored.score for scored in score_each(PickScore(checkpoint=folder), images, prompts)]
     theirs = tiny.reference(images, prompts, checkpoint=folder)
     golden.assert_parity(ours, theirs)
 
@@ -65,7 +65,7 @@ def test_a_checkpoint_that_is_one_file_is_refused_with_what_is_expected(folder):
 
 def test_rows_say_how_long_the_prompt_was_and_what_was_cut(folder):
     image = sample_groups()[2].images[0]  # 96 x 64
-    (cut,) = PickScore(checkpoint=folder).score([image], [LONG])
+    (cut,) = score_each(PickScore(checkpoint=folder), [image], [LONG])
     assert cut.details["prompt_truncated"] and cut.details["prompt_tokens"] > 77
     assert cut.details["resized"] == "42x28" and cut.details["cropped"] == pytest.approx(1 / 3, abs=1e-4)
 

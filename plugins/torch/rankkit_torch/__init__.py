@@ -1,7 +1,15 @@
 """What learned rankers share: device and dtype, strict checkpoints, image preparation, batches that fit."""
 
 from rankkit_torch.checkpoints import find, read, weights_id
-from rankkit_torch.images import normalized_pixels, pixel_batch, resize_center_crop, resized_size
+from rankkit_torch.images import (
+    Pixels,
+    cropped_pixels,
+    normalized_pixels,
+    pixel_batch,
+    resize_center_crop,
+    resized_size,
+    stacked,
+)
 from rankkit_torch.models import (
     LinearHead,
     batches,
@@ -11,12 +19,15 @@ from rankkit_torch.models import (
     memory,
     pick_device,
     pick_dtype,
+    sent,
 )
 from rankkit_torch.weights import draw
 
 __all__ = [
     "LinearHead",
+    "Pixels",
     "batches",
+    "cropped_pixels",
     "draw",
     "empty",
     "find",
@@ -30,5 +41,7 @@ __all__ = [
     "read",
     "resize_center_crop",
     "resized_size",
+    "sent",
+    "stacked",
     "weights_id",
 ]

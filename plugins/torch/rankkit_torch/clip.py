@@ -6,7 +6,7 @@ on what they use.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,10 +14,11 @@ import torch
 from PIL import Image
 from torch.nn.functional import normalize
 
+from rankkit import Scored
 from rankkit.errors import BrokenRanker
 from rankkit_torch.checkpoints import find, read
-from rankkit_torch.images import pixel_batch, resize_details
-from rankkit_torch.models import batches, empty, full_float32, load_strict, memory
+from rankkit_torch.images import Pixels, resize_details, stacked
+from rankkit_torch.models import empty, full_float32, load_strict, memory, sent
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
 
@@ -30,15 +31,15 @@ class Towers(Protocol):
     limit: int
     scale: float
 
-    def resize_details(self, image: Image.Image) -> dict[str, Any]:
-        """What is done to an image before the model sees it."""
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image: the first stage of a ranker, without torch."""
         ...
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each whole prompt, with the marks of its beginning and end."""
         ...
 
-    def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
+    def embed_images(self, prepared: Sequence[Pixels]) -> torch.Tensor:
         """Features of one batch of images, (B, D)."""
         ...
 
@@ -48,35 +49,37 @@ class Towers(Protocol):
 
 
 def cosines(
-    towers: Towers, images: Sequence[Image.Image], prompts: Sequence[str], batch_size: int
-) -> tuple[torch.Tensor, Notes]:
-    """Cosine of each image with its prompt, from -1 to 1, and what was done to both.
+    towers: Towers, prepared: Sequence[Pixels], prompts: Sequence[str], scale: float = 1.0
+) -> Callable[[], list[Scored]]:
+    """Cosine of each image of a batch with its prompt, times `scale`, and what was done to both.
 
-    Equal prompts are embedded once, and so is an image that comes several times as the same object.
+    The models are asked at once, the answers taken from their device when what is returned is called. Equal
+    prompts are embedded once, and so is an image that comes several times.
     """
-    seen, said = {id(image): image for image in images}, sorted(set(prompts))
-    texts_ND, text_notes = text_features(towers, said, batch_size)
-    images_MD, image_notes = image_features(towers, list(seen.values()), batch_size)
-    rows, columns = list(map(list(seen).index, map(id, images))), list(map(said.index, prompts))
-    notes = [{**text_notes[column], **image_notes[row]} for row, column in zip(rows, columns, strict=True)]
-    return (images_MD[rows] * texts_ND[columns]).sum(-1), notes
+    seen, said = {id(pixels): pixels for pixels in prepared}, sorted(set(prompts))
+    texts_ND, text_notes = text_features(towers, said)
+    images_MD = _unit(towers.embed_images(list(seen.values())))
+    rows, columns = list(map(list(seen).index, map(id, prepared))), list(map(said.index, prompts))
+    notes = [
+        {**text_notes[column], **pixels.details} for pixels, column in zip(prepared, columns, strict=True)
+    ]
+
+    def answers() -> list[Scored]:
+        found_B = (images_MD.cpu()[rows] * texts_ND.cpu()[columns]).sum(-1).double()
+        return [
+            Scored(scale * cosine, details=note) for cosine, note in zip(found_B.tolist(), notes, strict=True)
+        ]
+
+    return answers
 
 
-def image_features(
-    towers: Towers, images: Sequence[Image.Image], batch_size: int
-) -> tuple[torch.Tensor, Notes]:
-    """Unit vectors of images, (B, D) in float32 on the CPU, with what was done to each."""
-    notes = [towers.resize_details(image) for image in images]
-    return torch.cat([_unit(towers.embed_images(batch)) for batch in batches(images, batch_size)]), notes
-
-
-def text_features(towers: Towers, prompts: Sequence[str], batch_size: int) -> tuple[torch.Tensor, Notes]:
-    """Unit vectors of prompts, (B, D) in float32 on the CPU, with their length and whether they were cut."""
+def text_features(towers: Towers, prompts: Sequence[str]) -> tuple[torch.Tensor, Notes]:
+    """Unit vectors of prompts, (B, D) in float32, with their length and whether they were cut."""
     notes: Notes = [
         {"prompt_tokens": length, "prompt_truncated": length > towers.limit}
         for length in towers.lengths(prompts)
     ]
-    return torch.cat([_unit(towers.embed_texts(batch)) for batch in batches(prompts, batch_size)]), notes
+    return _unit(towers.embed_texts(prompts)), notes
 
 
 class HuggingFaceClip:
@@ -103,7 +106,12 @@ class HuggingFaceClip:
         with memory(device, f"the weights of {checkpoint}"):
             self.model = model.to(device, dtype)
 
-    def resize_details(self, image: Image.Image) -> dict[str, Any]:
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image, by the image processor."""
+        values = self.processor(images=[image], return_tensors="np")["pixel_values"][0]
+        return Pixels(values, self._resize_details(image))
+
+    def _resize_details(self, image: Image.Image) -> dict[str, Any]:
         """Size that the image is resized to, and the share of it that is cut off."""
         size = dict(self.processor.size)
         if size.get("shortest_edge") and self.processor.do_center_crop:
@@ -119,13 +127,11 @@ class HuggingFaceClip:
 
     @torch.inference_mode()
     @full_float32()
-    def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
+    def embed_images(self, prepared: Sequence[Pixels]) -> torch.Tensor:
         """Projected features of one batch."""
-        pixels = pixel_batch(
-            lambda image: self.processor(images=[image], return_tensors="np")["pixel_values"][0], images
-        )
-        with memory(self.device, f"{len(images)} images"):
-            return _projected(self.model.get_image_features(pixel_values=pixels.to(self.device, self.dtype)))
+        with memory(self.device, f"{len(prepared)} images"):
+            pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
+            return _projected(self.model.get_image_features(pixel_values=pixels_B3HW))
 
     @torch.inference_mode()
     @full_float32()
@@ -135,7 +141,8 @@ class HuggingFaceClip:
             list(prompts), padding="max_length", truncation=True, max_length=self.limit, return_tensors="pt"
         )
         with memory(self.device, f"{len(prompts)} prompts"):
-            return _projected(self.model.get_text_features(**tokens.to(self.device)))
+            given = {name: sent(tensor, self.device) for name, tensor in tokens.items()}
+            return _projected(self.model.get_text_features(**given))
 
 
 def _projected(output: Any) -> torch.Tensor:
@@ -150,7 +157,7 @@ def _projected(output: Any) -> torch.Tensor:
 
 
 def _unit(features: torch.Tensor) -> torch.Tensor:
-    return normalize(features.float(), dim=-1).cpu()
+    return normalize(features.float(), dim=-1)
 
 
 def _processor(folder: Path) -> tuple[Any, Any]:

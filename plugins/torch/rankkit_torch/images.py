@@ -1,12 +1,15 @@
 """Images to the pixels a model sees, resampled by Pillow: the same numbers on every machine.
 
-A ranker describes the preparation of one image as a function of Pillow and numpy alone; `pixel_batch` runs it
-over a batch on several threads. Torch and tokenizers, which have threads of their own, stay outside of it.
+A ranker's first stage, `prepare`, is a function of Pillow and numpy alone that makes `Pixels` of one image:
+rankkit runs it ahead in threads (`rankkit.core.two_stage`), and `stacked` puts a batch together. Torch and
+tokenizers, which have threads of their own, stay outside of it. `pixel_batch` does all that for images at
+hand, such as crops of one image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,29 @@ from rankkit.plugin import map_images
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 MAX_PIXELS = 2**26  # of a resized image: 64 megapixels, a side ratio of more than a thousand at 224
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What a model sees of one image, (3, H, W) float32, and what was done to the image, for its row."""
+
+    values: NDArray[np.float32]
+    details: Mapping[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the values, by which rankkit bounds how many are made ahead."""
+        return self.values.nbytes
+
+
+def stacked(prepared: Sequence[Pixels]) -> torch.Tensor:
+    """A batch: (B, 3, H, W) float32 on the CPU."""
+    return torch.from_numpy(np.stack([pixels.values for pixels in prepared]))
+
+
+def cropped_pixels(image: Image.Image, size: int) -> Pixels:
+    """The centre square of an image as CLIP and BLIP see it, with CLIP's mean and deviation."""
+    return Pixels(normalized_pixels(resize_center_crop(image, size)), resize_details(image, size))
 
 
 def pixel_batch(

@@ -47,6 +47,16 @@ def pick_dtype(name: str, default: str) -> torch.dtype:
     return known
 
 
+def sent(tensor: torch.Tensor, device: torch.device, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """The tensor on a device, and of another dtype if one is given.
+
+    To a GPU it goes from pinned memory, while the GPU computes what it was asked before: nobody waits for it.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device, dtype or tensor.dtype)
+
+
 @contextlib.contextmanager
 def empty() -> Iterator[None]:
     """Within it, models are made without memory for their parameters, which `load_strict` then puts in."""

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import BadOption, BrokenRanker
-from rankkit_torch.images import normalized_pixels, pixel_batch, resize_details
-from rankkit_torch.models import empty, full_float32, load_strict, memory
+from rankkit_torch.images import Pixels, normalized_pixels, resize_details, stacked
+from rankkit_torch.models import empty, full_float32, load_strict, memory, sent
 
 # buffers and notes of older files
 EXTRAS = ("position_ids", "input_resolution", "context_length", "vocab_size", "attn_mask")
 
 
-Prepare = Callable[[Image.Image], NDArray[np.float32]]
+Values = Callable[[Image.Image], NDArray[np.float32]]
 
 
 class OpenClip:
@@ -49,7 +49,7 @@ class OpenClip:
             state = open_clip.model.convert_to_custom_text_state_dict(dict(state))
         load_strict(model, state, source, ignore=EXTRAS)
         _assert_activation(model, quick_gelu)
-        self.prepare, self.size = _preparation(open_clip, model, preprocessing or {})
+        self._values, self.size = _preparation(open_clip, model, preprocessing or {})
         self.tokenizer = open_clip.get_tokenizer(architecture)
         self.limit = int(self.tokenizer.context_length)
         self.scale = float(model.logit_scale.float().exp())
@@ -57,13 +57,10 @@ class OpenClip:
         with memory(device, f"the weights of {source}"):
             self.model = model.to(device, dtype)
 
-    def resize_details(self, image: Image.Image) -> dict[str, Any]:
-        """Size that the image is resized to, and the share of it that is cut off."""
-        return (
-            resize_details(image, self.size)
-            if self.size
-            else {"resized": "to the model's size", "cropped": 0.0}
-        )
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image, by open_clip's own transform."""
+        whole = {"resized": "to the model's size", "cropped": 0.0}
+        return Pixels(self._values(image), resize_details(image, self.size) if self.size else whole)
 
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each whole prompt, with both marks."""
@@ -71,17 +68,13 @@ class OpenClip:
             return [len(self.tokenizer.encode(prompt)) + 2 for prompt in prompts]
         return [len(self.tokenizer.tokenizer(prompt)["input_ids"]) for prompt in prompts]
 
-    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
-        """What the model sees of one batch, (B, 3, H, W) float32 on the CPU."""
-        return pixel_batch(self.prepare, images)
-
     @torch.inference_mode()
     @full_float32()
-    def embed_images(self, images: Sequence[Image.Image]) -> torch.Tensor:
+    def embed_images(self, prepared: Sequence[Pixels]) -> torch.Tensor:
         """Projected features of one batch."""
-        pixels = self.pixels(images)
-        with memory(self.device, f"{len(images)} images"):
-            features: torch.Tensor = self.model.encode_image(pixels.to(self.device, self.dtype))
+        with memory(self.device, f"{len(prepared)} images"):
+            pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
+            features: torch.Tensor = self.model.encode_image(pixels_B3HW)
             return features
 
     @torch.inference_mode()
@@ -89,7 +82,7 @@ class OpenClip:
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Projected features of one batch; a prompt over the limit is cut before its end mark."""
         with memory(self.device, f"{len(prompts)} prompts"):
-            features: torch.Tensor = self.model.encode_text(self.tokenizer(list(prompts)).to(self.device))
+            features: torch.Tensor = self.model.encode_text(sent(self.tokenizer(list(prompts)), self.device))
             return features
 
 
@@ -152,7 +145,7 @@ def _assert_activation(model: Any, quick_gelu: bool) -> None:
     )
 
 
-def _preparation(open_clip: Any, model: Any, preprocessing: Mapping[str, Any]) -> tuple[Prepare, int]:
+def _preparation(open_clip: Any, model: Any, preprocessing: Mapping[str, Any]) -> tuple[Values, int]:
     """The evaluation transform of one image, and the side of the square it crops (0: it does not crop).
 
     The transform is open_clip's own up to the pixels, which Pillow makes; its last two steps, to a tensor and
@@ -165,11 +158,11 @@ def _preparation(open_clip: Any, model: Any, preprocessing: Mapping[str, Any]) -
     config = PreprocessCfg(**merge_preprocess_dict(given, {"size": size}))
     *resizing, _, _ = image_transform_v2(config, is_train=False).transforms
 
-    def prepare(image: Image.Image) -> NDArray[np.float32]:
+    def values(image: Image.Image) -> NDArray[np.float32]:
         for step in resizing:
             image = step(image)
         return normalized_pixels(image, config.mean, config.std)
 
     height, width = (size, size) if isinstance(size, int) else size
     square = config.resize_mode == "shortest" and height == width
-    return prepare, int(height) if square else 0
+    return values, int(height) if square else 0

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from rankkit import Group, Ranker, Scored
 from rankkit.plugin import to_rgb
 from rankkit.testing import sample_groups
 from rankkit_torch.models import empty
@@ -80,6 +81,20 @@ def inputs_id(images: Sequence[Image.Image], prompts: Sequence[str]) -> str:
     for image in images:
         found.update(f"{image.size}".encode() + image.tobytes())
     return found.hexdigest()
+
+
+def score_each(ranker: Ranker, images: Sequence[Image.Image], prompts: Sequence[str] = ()) -> list[Scored]:
+    """Each image ranked with its own prompt, or with none, all in one call."""
+    prompts = prompts or [""] * len(images)
+    groups = [Group(prompt, (image,)) for image, prompt in zip(images, prompts, strict=True)]
+    return [
+        Scored(
+            ranking.scores[0],
+            ranking.stderr[0] if ranking.stderr else None,
+            ranking.details[0] if ranking.details else {},
+        )
+        for ranking in ranker.rank(groups)
+    ]
 
 
 def as_torchvision(image: Image.Image, size: int) -> torch.Tensor:

@@ -64,7 +64,7 @@ def test_weights_that_do_not_fit_the_gpu_are_one_message_with_what_to_change(cas
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_batch_that_does_not_fit_the_gpu_is_scored_one_by_one(cases, name, monkeypatch):
+def test_a_batch_that_does_not_fit_the_gpu_is_scored_score_each(cases, name, monkeypatch):
     ranker, group = (
         rankkit.load(name, **case(cases, name)),
         rankkit.Group("a fox", tuple(sample_images()[:3])),

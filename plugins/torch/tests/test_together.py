@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rankkit_torch.testing import sample_images
+from rankkit_torch.testing import sample_images, score_each
 
 PLUGINS = sorted(path.parent.parent.name for path in Path(__file__).parents[2].glob("*/tests/tiny_*.py"))
 
@@ -27,10 +27,7 @@ def test_every_learned_ranker_scores_the_same_image_in_one_process(tmp_path):
             continue
         (tmp_path / name).mkdir()
         ranker = case.build(**case.checkpoint(tmp_path / name))
-        parameters = {"images": sample_images()[:1], "prompts": ["a red circle on white"]}
-        if name == "aesthetic":
-            del parameters["prompts"]
-        (scored,) = ranker.score(**parameters)
+        (scored,) = score_each(ranker, sample_images()[:1], ["a red circle on white"])
         scores[name] = scored.score
     assert {"pickscore", "clip", "imagereward", "aesthetic", "hpsv3"} <= scores.keys()
     assert all(score == pytest.approx(score) for score in scores.values())  # NaN does not equal itself

@@ -275,7 +275,7 @@ def test_a_long_prompt_keeps_its_end_mark(tmp_path):
     clip = HuggingFaceClip(folder, folder, device=torch.device("cpu"), dtype=torch.float32)
     for words in (74, 75, 76, 200):
         tokens = clip.tokenizer("a " * words, truncation=True, max_length=77)["input_ids"]
-        _, (note,) = text_features(clip, ["a " * words], 1)
+        _, (note,) = text_features(clip, ["a " * words])
         assert tokens[-1] == clip.tokenizer.eos_token_id and len(tokens) == min(words + 2, 77)
         assert note == {"prompt_tokens": words + 2, "prompt_truncated": words > 75}
 
