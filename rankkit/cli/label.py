@@ -61,9 +61,10 @@ def label(
     from rankkit.choose.label.serve import person, serve
     from rankkit.io.prompts import survey
 
-    found = candidates(
-        survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts), output, prompt, say
-    )
+    surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts)
+    for note in dict.fromkeys(note for each in surveys for note in each.notes):
+        say(note)
+    found = candidates(surveys, output, prompt, say)
     images = sum(len(each.names) for each in found)
     say(f"{count(images, 'image')} of {count(len(found), 'prompt')}")
     if rows is not None:

@@ -64,6 +64,9 @@ def belief(W: Floats, top: int = 1, *, seed: int = 0) -> Belief:
     member = (drawn >= bar).astype(np.float64)
     share = member.mean(0)
     split = share[:, None] + share[None, :] - 2 * (member.T @ member) / DRAWS
+    if not W.any():  # then all images are alike, and so are all pairs
+        share[:] = top / n
+        split[:] = 2 * top * (n - top) / (n * (n - 1))
     gain = _information(theta, covariance) * np.maximum(split, 0)
     leaders = np.argsort(-theta, kind="stable")[:top]
     return Belief(theta, share, gain, top, float(share[leaders].mean()), float(gain.max()))

@@ -71,6 +71,8 @@ def _several(sets: dict[tuple[str, str], dict[str, Item]], say: Callable[[str], 
             if alone > 1
             else "there is one image, and nothing to compare it with; name a folder of several"
         )
+    if nameless := sum(len(each.names) for each in found if not each.prompt):
+        say(f"{nameless} images without a prompt are compared with each other, within each path")
     if alone:
         say(f"{alone} prompts have one image each, with nothing to compare it with, and are left out")
     for each in found:
@@ -95,7 +97,7 @@ def _name(item: Item, folder: str, output: str | os.PathLike[str]) -> str:
             f"folder first"
         )
     path = os.path.abspath(item.path)
-    if os.path.commonpath([folder, path]) != folder:
+    if not Path(path).is_relative_to(folder):
         raise UsageError(
             f"{item.name} does not lie below {folder}, where {os.path.basename(output)} is to stand, so its "
             f"paths could not lead there; give -o {Path(path).parent / 'labels.jsonl'}, or link the images' "

@@ -143,6 +143,7 @@ def test_the_keyboard_reaches_everything_and_space_presses_what_has_the_focus(pi
         page.see("document.querySelectorAll('main button')[1].focus()")
         answer(page, " ")
         assert side_of_line(on_disk(pics)[0]) == "ArrowRight"
+        assert page.see("document.activeElement.ariaLabel") == "Choose the right image", "the focus stays"
         page.see("document.querySelector('#tie').click()")
         page.until("state.questions === 2 && since !== null")
         assert on_disk(pics)[1]["choice"] == "tie"

@@ -184,3 +184,12 @@ def test_a_skipped_pair_is_asked_again_by_chance_only_and_a_prompt_of_skipped_pa
         work.answer(waits.id, "skip")
     assert len(set(asked)) == len(asked) <= 4 and work.progress().done
     assert work.undo() and not work.progress().done
+
+
+def test_where_nothing_is_known_every_pair_is_as_likely_to_come_first(tmp_path):
+    firsts = []
+    for seed in range(300):
+        (tmp_path / str(seed)).mkdir()
+        waits = session(tmp_path / str(seed) / "labels.jsonl", candidates(3), seed=seed).question
+        firsts.append(tuple(sorted(waits.places)))
+    assert min(firsts.count(pair) for pair in [(0, 1), (0, 2), (1, 2)]) > 70

@@ -69,7 +69,9 @@ async function show(next) {
   if (by("large").open) by("large").close();
   describe();
   by("images").className = COUNTS[images.length] || "";
+  const focused = [...by("images").children].indexOf(document.activeElement);
   by("images").replaceChildren(...images.map((image, place) => button(image, place, images.length)));
+  by("images").children[focused]?.focus();
   since = asked ? performance.now() : null;
   enable();
 }
