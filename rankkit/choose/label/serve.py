@@ -5,9 +5,10 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import sys
+import threading
 import webbrowser
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from rankkit.choose.label.answers import AnswerFile
 from rankkit.choose.label.candidates import Candidates
@@ -31,8 +32,9 @@ def serve(
     """Ask `who` about candidates in a browser until Ctrl-C or SIGTERM; the answers go to the file `output`.
 
     `top`: how many images of each prompt one wants to know. `four`: show up to four at once. With `browser`
-    the page is opened, else its address is only said. Raises `UsageError` where the page cannot be served,
-    else as `AnswerFile`.
+    the page is opened where there are windows, else its address is only said.
+
+    Raises `UsageError` where the page cannot be served, else as `AnswerFile`.
     """
     try:
         from rankkit.choose.label.app import Page
@@ -48,9 +50,8 @@ def serve(
         with until_stopped(), LocalServer(Page(session, token, say).application(), "label", port) as server:
             address = f"{server.url}/{token}/"
             say(f"{who} labels at {address} ; Ctrl-C ends it, and the same command goes on")
-            if browser:
-                with suppress(webbrowser.Error, OSError):
-                    webbrowser.open(address)
+            if browser and _has_windows():
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             server.run()
         _say_farewell(session, say)
     return session
@@ -65,6 +66,11 @@ def person(given: str | None) -> str:
     if not name.strip():
         raise UsageError("the name of who answers is empty; give --who NAME")
     return one_line(printable(name.strip()))
+
+
+def _has_windows() -> bool:
+    """Whether a browser could show a page here; one in a terminal would take the terminal."""
+    return sys.platform in ("darwin", "win32") or bool({"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ))
 
 
 def _say_farewell(session: Session, say: Callable[[str], object]) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 
 import pytest
 from labelling import Labelling
@@ -105,6 +106,8 @@ def test_bad_input_is_said_in_words(tmp_path, monkeypatch):
     folder(tmp_path / "one", "a", "a cat")
     folder(tmp_path / "pics", "ab", "a cat")
     (tmp_path / "empty").mkdir()
+    with tarfile.open(tmp_path / "pics.tar", "w") as archive:
+        archive.add(tmp_path / "pics", "pics")
     for i, name in enumerate(["x", "y"]):
         save_image(tmp_path / "single" / f"{name}.png", i)
     (tmp_path / "single" / "x.txt").write_text("a cat")
@@ -122,6 +125,7 @@ def test_bad_input_is_said_in_words(tmp_path, monkeypatch):
         (["pics", "-o", "others.jsonl"], "others.jsonl holds answers about other images, such as 'x.png'"),
         (["pics", "-o", "below/labels.jsonl"], "does not lie below"),
         (["pics", "-o", "no/labels.jsonl"], "link the images' folder into"),
+        (["pics.tar"], "lies inside another file; unpack it into a folder first"),
         (["pics", "--who", " "], "give --who NAME"),
         (["pics", "-o", "labels.csv"], "labels.csv: answers are kept one per line"),
     ]:
