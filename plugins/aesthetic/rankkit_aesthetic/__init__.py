@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,21 +13,20 @@ from rankkit import Pointwise, Scored
 from rankkit.errors import BrokenRanker
 from rankkit_torch import (
     LinearHead,
-    batches,
+    Pixels,
+    cropped_pixels,
     empty,
     find,
     full_float32,
     load_strict,
     memory,
-    normalized_pixels,
     pick_device,
     pick_dtype,
-    pixel_batch,
     read,
-    resize_center_crop,
+    sent,
+    stacked,
     weights_id,
 )
-from rankkit_torch.images import resize_details
 
 HEAD, HEAD_FILE = "trl-lib/ddpo-aesthetic-predictor", "aesthetic-model.pth"
 CLIP = "openai/clip-vit-large-patch14"
@@ -69,20 +68,22 @@ class Aesthetic(Pointwise):
         """The ids of head and CLIP, and that images are prepared by Pillow."""
         return "+".join((weights_id(checkpoint), weights_id(clip, "clip"), "pil"))
 
-    def score(self, images: Sequence[Image.Image]) -> list[Scored]:
-        """One score per image, with what was cut of it."""
-        notes = [resize_details(image, self.size) for image in images]
-        scores = [score for batch in batches(images, self.batch_size) for score in self._batch(batch)]
-        return [Scored(score, details=note) for score, note in zip(scores, notes, strict=True)]
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image."""
+        return cropped_pixels(image, self.size)
 
     @torch.inference_mode()
     @full_float32()
-    def _batch(self, images: Sequence[Image.Image]) -> list[float]:
-        pixels = pixel_batch(lambda image: normalized_pixels(resize_center_crop(image, self.size)), images)
-        with memory(self.device, f"{len(images)} images"):
-            features = self.tower(pixel_values=pixels.to(self.device, self.dtype)).image_embeds
-            scores: list[float] = self.head(normalize(features.float(), dim=-1)).double().tolist()
-        return scores
+    def score(self, prepared: Sequence[Pixels]) -> Callable[[], list[Scored]]:
+        """One score per image, with what was cut of it."""
+        with memory(self.device, f"{len(prepared)} images"):
+            pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
+            features_BD = self.tower(pixel_values=pixels_B3HW).image_embeds
+            scores_B = self.head(normalize(features_BD.float(), dim=-1)).double()
+        notes = [pixels.details for pixels in prepared]
+        return lambda: [
+            Scored(score, details=note) for score, note in zip(scores_B.tolist(), notes, strict=True)
+        ]
 
 
 def _tower(clip: str) -> tuple[Any, int]:
