@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from rankkit import Pointwise, Scored
+
+if TYPE_CHECKING:
+    from rankkit_torch import Pixels
 
 WEIGHTS, FILE = "THUDM/ImageReward", "ImageReward.pt"
 TOKENIZER = "google-bert/bert-base-uncased"
@@ -52,27 +55,23 @@ class ImageReward(Pointwise):
 
         return "+".join((weights_id(checkpoint), weights_id(tokenizer, "tokenizer"), "pil"))
 
-    def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
+    def prepare(self, image: Image.Image) -> Pixels:
+        """What the model sees of one image."""
+        from rankkit_torch import cropped_pixels
+
+        return cropped_pixels(image, self.model.size)
+
+    def score(self, prepared: Sequence[Pixels], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""
         from rankkit_imagereward.model import LIMIT, raw_scores
-        from rankkit_torch import batches
-        from rankkit_torch.images import resize_details
 
-        lengths = (
-            [len(ids) for ids in self.tokenizer(list(prompts), verbose=False)["input_ids"]] if prompts else []
-        )
+        raw_B = raw_scores(self.model, self.tokenizer, prepared, prompts)
+        lengths = [len(ids) for ids in self.tokenizer(list(prompts), verbose=False)["input_ids"]]
         notes = [
-            {
-                "prompt_tokens": length,
-                "prompt_truncated": length > LIMIT,
-                **resize_details(image, self.model.size),
-            }
-            for image, length in zip(images, lengths, strict=True)
+            {"prompt_tokens": length, "prompt_truncated": length > LIMIT, **pixels.details}
+            for pixels, length in zip(prepared, lengths, strict=True)
         ]
-        pairs = list(zip(images, prompts, strict=True))
-        raw = [
-            score
-            for batch in batches(pairs, self.batch_size)
-            for score in raw_scores(self.model, self.tokenizer, batch)
+        return lambda: [
+            Scored((score - MEAN) / STD, details=note)
+            for score, note in zip(raw_B.tolist(), notes, strict=True)
         ]
-        return [Scored((score - MEAN) / STD, details=note) for score, note in zip(raw, notes, strict=True)]

@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from torch import nn
 from transformers import AutoTokenizer, BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel
 
 from rankkit.errors import BrokenRanker
 from rankkit_torch import (
     LinearHead,
+    Pixels,
     empty,
     full_float32,
     load_strict,
     memory,
-    normalized_pixels,
-    pixel_batch,
     read,
-    resize_center_crop,
+    sent,
+    stacked,
 )
 
 LIMIT = 35  # tokens of a prompt, with both marks
@@ -146,16 +145,18 @@ def words(folder: Path) -> Any:
 
 @torch.inference_mode()
 @full_float32()
-def raw_scores(network: Network, tokenizer: Any, pairs: Sequence[tuple[Image.Image, str]]) -> list[float]:
-    """Scores of one batch before they are standardised."""
-    images, prompts = [image for image, _ in pairs], [prompt for _, prompt in pairs]
-    pixels = pixel_batch(lambda image: normalized_pixels(resize_center_crop(image, network.size)), images)
-    tokens = tokenizer(prompts, padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt")
+def raw_scores(
+    network: Network, tokenizer: Any, prepared: Sequence[Pixels], prompts: Sequence[str]
+) -> torch.Tensor:
+    """Scores of one batch before they are standardised, (B,) in float64 on the network's device."""
+    tokens = tokenizer(
+        list(prompts), padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt"
+    )
     first = next(network.vision.parameters())
-    with memory(first.device, f"{len(pairs)} images"):
-        ids, mask = tokens["input_ids"].to(first.device), tokens["attention_mask"].to(first.device)
-        found: list[float] = network(pixels.to(first.device, first.dtype), ids, mask).double().tolist()
-    return found
+    with memory(first.device, f"{len(prepared)} images"):
+        ids, mask = (sent(tokens[name], first.device) for name in ("input_ids", "attention_mask"))
+        scores_B: torch.Tensor = network(sent(stacked(prepared), first.device, first.dtype), ids, mask)
+        return scores_B.double()
 
 
 def _layers(state: Mapping[str, torch.Tensor], prefix: str) -> int:
