@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
 from rankkit import Pointwise, Scored
+from rankkit.errors import BadOption
+
+if TYPE_CHECKING:
+    from rankkit_hpsv3.question import Patches
 
 WEIGHTS, FILE = "MizzenAI/HPSv3", "HPSv3.safetensors"
 BASE = "Qwen/Qwen2-VL-7B-Instruct"
+AMONG = 64  # images among which those of like length are chosen for a batch
 
 
 class HPSv3(Pointwise):
@@ -40,7 +45,10 @@ class HPSv3(Pointwise):
         from rankkit_hpsv3.question import Asker
         from rankkit_torch import find, pick_device, pick_dtype
 
-        self.batch_size, self.batch_tokens, self.device = batch_size, batch_tokens, pick_device(device)
+        if batch_size < 1 or batch_tokens < 1:
+            raise BadOption(f"batch_size={batch_size} and batch_tokens={batch_tokens} are at least 1")
+        self.most, self.batch_tokens, self.device = batch_size, batch_tokens, pick_device(device)
+        self.batch_size = max(batch_size, AMONG)
         folder = find(base, files=("*.json", "*.txt"), option="base")
         self.model = load(find(checkpoint, file=FILE), folder, self.device, pick_dtype(dtype, "bfloat16"))
         self.asker = Asker(folder, self.model.vocabulary)
@@ -52,23 +60,39 @@ class HPSv3(Pointwise):
 
         return "+".join((weights_id(checkpoint), weights_id(base, "base"), "pil"))
 
-    def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
+    def prepare(self, image: Image.Image) -> Patches:
+        """What the model sees of one image."""
+        from rankkit_hpsv3.question import prepare
+
+        return prepare(image)
+
+    def score(self, prepared: Sequence[Patches], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt with its standard deviation.
 
         Details hold the prompt's length in tokens and the image's size as seen.
         """
-        questions = self.asker.ask(images, prompts)
-        found: dict[int, tuple[float, float]] = {}
-        for places in plan([len(question.ids) for question in questions], self.batch_size, self.batch_tokens):
-            found.update(zip(places, self._batch([questions[place] for place in places]), strict=True))
-        return [
-            Scored(
-                found[place][0], math.exp(found[place][1]), {**question.details, "log_sigma": found[place][1]}
-            )
-            for place, question in enumerate(questions)
+        questions = self.asker.ask(prepared, prompts)
+        asked = [
+            (places, self._batch([questions[place] for place in places]))
+            for places in plan([len(each.ids) for each in questions], self.most, self.batch_tokens)
         ]
 
-    def _batch(self, questions: Sequence[Any]) -> list[tuple[float, float]]:
+        def answers() -> list[Scored]:
+            found = {
+                place: answer
+                for places, both_B2 in asked
+                for place, answer in zip(places, both_B2.tolist(), strict=True)
+            }
+            return [
+                Scored(
+                    found[place][0], math.exp(found[place][1]), {**each.details, "log_sigma": found[place][1]}
+                )
+                for place, each in enumerate(questions)
+            ]
+
+        return answers
+
+    def _batch(self, questions: Sequence[Any]) -> Any:
         from rankkit_torch import memory
 
         with memory(
@@ -86,10 +110,6 @@ def plan(lengths: Sequence[int], most: int, budget: int) -> list[list[int]]:
     >>> plan([5, 100, 6, 90], most=8, budget=200)
     [[0, 2], [3, 1]]
     """
-    from rankkit.errors import BadOption
-
-    if most < 1 or budget < 1:
-        raise BadOption(f"batch_size={most} and batch_tokens={budget} are at least 1")
     batches: list[list[int]] = []
     for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
         room = batches and len(batches[-1]) < most and lengths[place] * (len(batches[-1]) + 1) <= budget

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import Qwen2VLConfig, Qwen2VLModel
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch import empty, full_float32, load_strict, memory, read
+from rankkit_torch import empty, full_float32, load_strict, memory, read, sent
 
 EMBEDDING = "model.language_model.embed_tokens.weight"
 
@@ -35,13 +35,13 @@ class Network(nn.Module):
 
     @torch.inference_mode()
     @full_float32()
-    def answer(self, batch: Mapping[str, torch.Tensor], device: torch.device) -> list[tuple[float, float]]:
-        """Mean and logarithm of the standard deviation for each question of a batch.
+    def answer(self, batch: Mapping[str, torch.Tensor], device: torch.device) -> torch.Tensor:
+        """Mean and logarithm of the standard deviation for each question of a batch, (B, 2) in float64.
 
         Positions simply count, on all three axes of the rotary embedding: so the weights were trained. The
         model's own default places an image's tokens on a grid, and gives other scores.
         """
-        given = {name: tensor.to(device) for name, tensor in batch.items()}
+        given = {name: sent(tensor, device) for name, tensor in batch.items()}
         count, length = given["ids"].shape
         hidden_BLH = self.model(
             input_ids=given["ids"],
@@ -52,9 +52,8 @@ class Network(nn.Module):
             use_cache=False,
         ).last_hidden_state
         at_BH = hidden_BLH[torch.arange(count, device=device), given["places"]]
-        return [
-            (float(mean), float(spread)) for mean, spread in self.rm_head(at_BH.float()).double().tolist()
-        ]
+        both_B2: torch.Tensor = self.rm_head(at_BH.float()).double()
+        return both_B2
 
 
 def load(path: Path, base: Path, device: torch.device, dtype: torch.dtype) -> Network:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import BrokenRanker
-from rankkit.plugin import map_images
 from rankkit_torch import normalized_pixels
 
 PIXELS = 256 * 28 * 28  # of an image as seen: 448 x 448, or as many in another shape
@@ -38,6 +37,11 @@ class Patches:
     values: NDArray[np.float32]
     width: int
     height: int
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of the values, by which rankkit bounds how many are made ahead."""
+        return self.values.nbytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +76,11 @@ class Asker:
                 "they do not belong together"
             )
 
-    def ask(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Question]:
-        """One question per image and prompt; the images are prepared on several threads.
+    def ask(self, prepared: Sequence[Patches], prompts: Sequence[str]) -> list[Question]:
+        """One question per image and prompt.
 
-        Raises `BrokenRanker` for an image that the authors' code refuses, and for a prompt that holds the
-        model's own marks.
+        Raises `BrokenRanker` for a prompt that holds the model's own marks.
         """
-        prepared = map_images(prepare, images)
         return [self._question(*pair) for pair in zip(prepared, prompts, strict=True)]
 
     def _question(self, patches: Patches, prompt: str) -> Question:
@@ -121,7 +123,10 @@ class Asker:
 
 
 def prepare(image: Image.Image) -> Patches:
-    """Resize (bicubic), normalise and cut into patches, by Pillow and numpy alone."""
+    """Resize (bicubic), normalise and cut into patches, by Pillow and numpy alone.
+
+    Raises `BrokenRanker` for an image that the authors' code refuses.
+    """
     width, height = fitted(image.width, image.height)
     pixels = normalized_pixels(image.resize((width, height), Image.Resampling.BICUBIC))
     return Patches(patches(pixels), width, height)

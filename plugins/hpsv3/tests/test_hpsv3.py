@@ -59,9 +59,9 @@ def test_all_scores_are_the_golden_ones(tmp_path):
 
 def test_positions_simply_count_and_do_not_follow_the_grid(options):
     ranker, image = HPSv3(**options, dtype="float32"), sample_images()[3]
-    (question,) = ranker.asker.ask([image], ["a fox"])
+    (question,) = ranker.asker.ask([ranker.prepare(image)], ["a fox"])
     batch = {name: tensor.to(ranker.device) for name, tensor in ranker.asker.batch([question]).items()}
-    (mean, _), ids = ranker.model.answer(batch, ranker.device)[0], batch["ids"]
+    mean, ids = float(ranker.model.answer(batch, ranker.device)[0, 0]), batch["ids"]
     marks = (ids == ranker.asker.placeholder).int()
     grid = {
         "pixel_values": batch["patches"],
