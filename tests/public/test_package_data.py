@@ -30,7 +30,8 @@ for folder in sys.argv[1:]:
 
 def packaged(folder):
     """The files of the packages in a distribution's folder, as the paths that a wheel gives them."""
-    packages = [folder / "rankkit", folder / "drpo"] if folder == ROOT else sorted(folder.glob("rankkit_*"))
+    found = (path for path in folder.glob("rankkit_*") if path.suffix != ".egg-info")
+    packages = [folder / "rankkit", folder / "drpo"] if folder == ROOT else sorted(found)
     files = [path for package in packages for path in package.rglob("*") if path.is_file()]
     return {path.relative_to(folder).as_posix() for path in files if path.suffix != ".pyc"}
 

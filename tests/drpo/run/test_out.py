@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from drpo.recipes import recipe
 from drpo.run import checkpoint
 from rankkit import RankkitError
 
@@ -23,6 +25,7 @@ def test_a_folder_that_is_no_run_and_holds_what_a_run_writes_is_refused(tmp_path
 
 def test_a_folder_that_holds_other_files_may_become_a_run(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    checkpoint.claim(tmp_path, {"steps": 1})
-    checkpoint.claim(tmp_path, {"steps": 2})
+    config = asdict(recipe("shapes"))
+    checkpoint.claim(tmp_path, {**config, "steps": 1})
+    checkpoint.claim(tmp_path, {**config, "steps": 2})
     assert (tmp_path / "notes.txt").read_text() == "mine"
