@@ -31,8 +31,14 @@ FIELDS, LONGEST = 32, 256  # of the metadata in a row: how many, and characters 
 def local(
     works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
 ) -> Iterator[list[tuple[Key, Row]]]:
-    """Rank in this process; images are read, decoded and prepared ahead in threads."""
-    running = [RunRanker(ranker) for ranker in rankers]
+    """Rank in this process, with rankers that are built for this."""
+    yield from rank_works(works, [RunRanker(ranker) for ranker in rankers], whole=whole)
+
+
+def rank_works(
+    works: Iterator[Work], running: Sequence[RunRanker], *, whole: bool
+) -> Iterator[list[tuple[Key, Row]]]:
+    """Rank with rankers that are there; images are read, decoded and prepared ahead in threads."""
     ready = prefetch(works, partial(ready_work, rankers=running), held_pixels, ahead=max(AHEAD, CHUNK))
     candidates = (candidate for _, candidate in ready)
     # no name holds a chunk while the next is made

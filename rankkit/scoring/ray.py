@@ -15,7 +15,8 @@ from rankkit.errors import RunStopped, UsageError
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
-from rankkit.scoring.chunks import in_chunks, local
+from rankkit.scoring.ahead import RunRanker
+from rankkit.scoring.chunks import in_chunks, rank_works
 from rankkit.scoring.plan import Key
 from rankkit.scoring.work import Work
 
@@ -27,7 +28,7 @@ class Scorer:
     """
 
     def __init__(self, specs: Sequence[str], whole: bool) -> None:
-        self.rankers, self.whole = [prepare(spec) for spec in specs], whole
+        self.rankers, self.whole = [RunRanker(prepare(spec)) for spec in specs], whole
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[str]]:
         """Score each chunk of works.
@@ -41,7 +42,7 @@ class Scorer:
     def _score(self, chunk: list[Work]) -> tuple[list[tuple[Key, Row]], str]:
         rows: list[tuple[Key, Row]] = []
         try:
-            for part in local(iter(chunk), self.rankers, whole=self.whole):
+            for part in rank_works(iter(chunk), self.rankers, whole=self.whole):
                 rows += part
         except RunStopped as stopped:
             return rows, str(stopped)
