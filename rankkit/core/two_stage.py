@@ -86,7 +86,8 @@ def answers_of(
     """
     entries = [(group, image) for group in groups for image in group.images]
     scoring = _Scoring(score, [group for group, _ in entries])
-    made = _made([image for _, image in entries], _known(ranker, groups), prepare, size)
+    # one more than a batch: what is given is no longer under way when the next is begun
+    made = _made([image for _, image in entries], _known(ranker, groups), prepare, size + 1)
     ready = ((place, one.value) for place, one in enumerate(made) if scoring.fit(place, one))
     while batch := list(islice(ready, size)):
         scoring.begin(batch)

@@ -39,7 +39,7 @@ def rank_works(
     works: Iterator[Work], running: Sequence[RunRanker], *, whole: bool
 ) -> Iterator[list[tuple[Key, Row]]]:
     """Rank with rankers that are there; images are read, decoded and prepared ahead in threads."""
-    ready = prefetch(works, partial(ready_work, rankers=running), held_pixels, ahead=max(AHEAD, CHUNK))
+    ready = prefetch(works, partial(ready_work, rankers=running), held_pixels, ahead=max(AHEAD, CHUNK + 1))
     candidates = (candidate for _, candidate in ready)
     # no name holds a chunk while the next is made
     for found in map(partial(score_chunk, rankers=running), chunks(candidates, whole)):
