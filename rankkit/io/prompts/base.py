@@ -126,15 +126,19 @@ class Root:
             yield from _walk(str(self.path), "", set())
 
     def files_below(self, wanted: Callable[[str], bool]) -> list[Path]:
-        """The files below whose names are wanted, folder by folder; hidden ones are left out, and what macOS
-        puts beside them into archives.
+        """The files below, images apart, whose names are wanted, folder by folder; hidden ones are left out,
+        and what macOS puts beside them into archives.
         """
+        return [Path(folder, name) for folder, names in self._beside for name in names if wanted(name)]
+
+    @functools.cached_property
+    def _beside(self) -> list[tuple[str, list[str]]]:
+        """The names of what stands beside the images, folder by folder: walked once for all sources."""
         found = []
         for folder, folders, names in [] if self.files else os.walk(self.path):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name != JUNK)
-            found += [
-                Path(folder, name) for name in sorted(names) if wanted(name) and not name.startswith(".")
-            ]
+            others = (name for name in names if not name.startswith(".") and not is_image(name))
+            found.append((folder, sorted(others)))
         return found
 
     def locate(self, place: Place) -> str:

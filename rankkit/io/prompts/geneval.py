@@ -23,7 +23,7 @@ def find(root: Root) -> Source | None:
     """Every image of every numbered folder, at any depth, or of the folder that was named; the object in its
     metadata.jsonl becomes the metadata of the group.
     """
-    found = [] if root.files else root.files_below(lambda name: name == "metadata.jsonl")
+    found = root.files_below(lambda name: name == "metadata.jsonl")
     numbered = {root.relative(path.parent) for path in found if is_of_prompt(path)}
     if not numbered:
         return None
