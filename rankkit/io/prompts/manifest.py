@@ -45,16 +45,14 @@ def find(root: Root) -> Source | None:
         texts, why = read_text(root.manifest)
         if why:
             raise BadSource(f"{root.manifest}: {why}; a prompt per line is expected")
-        lines = prompt_lines(texts)
-        named = {place.relative.rpartition("/")[2] for place in root.walk()} & {
-            _first(line) for line in lines
-        }
+        lines, places = prompt_lines(texts), list(root.walk())
+        named = {os.path.basename(place.relative) for place in places} & set(map(_first, lines))
         if named:
             raise BadSource(
                 f"{root.manifest}: its lines begin with names of images ({sorted(named)[0]}); write it as a "
                 f".csv or .tsv table with a header: image and prompt"
             )
-        return in_order(root, root.manifest, [(line, {}) for line in lines])
+        return in_order(places, root.manifest, [(line, {}) for line in lines])
     if root.manifest.suffix.lower() not in READERS:
         raise BadSource(
             f"{root.manifest}: a manifest is a file in {', '.join(READERS)}, a .txt file with a prompt per "
@@ -118,10 +116,11 @@ def _without_names(root: Root, table: Table) -> Source:
     """A table of prompts without names of images: a column may hold what the images are called, as benchmarks
     number them; else its lines are in their order.
     """
-    places = {stem_key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in root.walk()}
-    column = column_of_stems(table, places) if len(places) == sum(1 for _ in root.walk()) else None
+    walked = list(root.walk())
+    places = {stem_key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in walked}
+    column = column_of_stems(table, places) if len(places) == len(walked) else None
     if column is None:
-        return in_order(root, table.path, list(_prompts(table)), table.notes)
+        return in_order(walked, table.path, list(_prompts(table)), table.notes)
 
     def items() -> Iterator[tuple[Place, Answer]]:
         for _, record in table.records():
@@ -133,12 +132,12 @@ def _without_names(root: Root, table: Table) -> Source:
 
 
 def in_order(
-    root: Root, path: Path, prompts: list[tuple[str, Mapping[str, Any]]], notes: tuple[str, ...] = ()
+    places: list[Place], path: Path, prompts: list[tuple[str, Mapping[str, Any]]], notes: tuple[str, ...] = ()
 ) -> Source:
-    """Prompts by the natural order of the images' names. Raises `BadSource`, with both counts, where there is
-    not one for each image.
+    """Prompts of the file `path` by the natural order of the images' names. Raises `BadSource`, with both
+    counts, where there is not one for each image.
     """
-    places = sorted(root.walk(), key=lambda place: natural(place.relative))
+    places = sorted(places, key=lambda place: natural(place.relative))
     if len(places) != len(prompts) or not places:
         raise BadSource(
             f"{path} holds {len(prompts)} prompts and there are {len(places)} images; give one prompt per "

@@ -94,10 +94,8 @@ class Survey:
                     for text in answer.texts
                     if item.prompt != self._words(answer, text)
                 ]
-                why = item.error or item.why
-                yield Finding(
-                    item.name, item.prompt, item.written, item.source, item.group, why, tuple(others)
-                )
+                named = item.name, item.prompt, item.written, item.source, item.group
+                yield Finding(*named, item.error or item.why, tuple(others))
 
     def _words(self, answer: Answer, text: str) -> str:
         return plain_words(text) if answer.syntax and not self.raw else text.strip()
@@ -169,10 +167,7 @@ def _joined(answers: Iterable[tuple[str, Answer]]) -> tuple[Answer, str]:
         metadata = {**answer.metadata, **metadata}
         group = group or answer.group
         if answer.texts or answer.error or answer.skip:
-            return (
-                Answer(answer.texts, "", metadata, group, answer.syntax, answer.error, answer.skip),
-                source,
-            )
+            return replace(answer, why="", metadata=metadata, group=group), source
         whys += [f"{source}: {answer.why}"] if answer.why else []
     return Answer((), "; ".join(whys), metadata, group), ""
 
