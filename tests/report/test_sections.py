@@ -68,7 +68,13 @@ def test_images_in_archives_parquet_files_and_grids_have_thumbnails(tmp_path, mo
         archive.add("a.png")
     cells = [{"image": {"bytes": Path("a.png").read_bytes(), "path": "a.png"}, "text": "x"}]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(cells), "x.parquet")
-    for name, size in (("a.png", 8), ("x.tar/a.png", 8), ("x.parquet/000000", 8), ("a.png#2x2-3", 4)):
+    for name, size in (
+        ("a.png", 8),
+        ("x.tar/a.png", 8),
+        ("x.parquet/000000", 8),
+        ("a.png#2x2-3", 4),
+        ("x.tar/a.png#2x2-3", 4),
+    ):
         seen = thumbnail_of(name, "rows.jsonl", 64)
         assert (seen.problem, seen.width) == (None, size)
     for name in ("x.tar/b.png", "x.parquet/000007", "b.png#2x2-1", "b.png"):

@@ -26,11 +26,9 @@ class ImageFiles:
         """The bytes of a candidate's image file, or the reason why they cannot be had."""
         if candidate.path is not None:
             return read(candidate.path)
-        held = self.holder(candidate)
-        item = self.inside(*held) if held else None
+        item = self._stored.item(candidate.image, candidate.beside)
         return "does not exist" if item is None else item.read()
 
     def is_there(self, candidate: Candidate) -> bool:
         """Whether the image is a file of its own, or in an archive."""
-        held = self.holder(candidate)
-        return candidate.path is not None or (held is not None and self.inside(*held) is not None)
+        return candidate.path is not None or self._stored.item(candidate.image, candidate.beside) is not None

@@ -32,10 +32,9 @@ class StoredImages:
         path = locate(name, beside)
         if path is not None:
             return read(path)
-        held = self.holder(name, beside)
-        if held is not None:
-            item = self.inside(*held)
-            return "does not exist" if item is None else item.read()
+        item = self.item(name, beside)
+        if item is not None:
+            return item.read()
         return self.read(file_of(name), beside) if tile_in(name) else "does not exist"
 
     def decode(self, data: bytes, name: str, beside: str | os.PathLike[str]) -> Decoded:
@@ -51,6 +50,11 @@ class StoredImages:
             if found and os.path.isfile(found):
                 return found, name[len(outer) + 1 :]
         return None
+
+    def item(self, name: str, beside: str | os.PathLike[str]) -> Item | None:
+        """What can read an image that lies in an archive or a parquet file; None where it is in none."""
+        held = self.holder(name, beside)
+        return self.inside(*held) if held else None
 
     def inside(self, holder: str, member: str) -> Item | None:
         """What can read an image out of an archive or a parquet file; None where it is not there."""
