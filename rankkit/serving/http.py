@@ -20,7 +20,7 @@ from rankkit.registry.load import Prepared, prepare
 from rankkit.remote.handshake import bearer
 from rankkit.serving.access import LOOPBACK, Access
 from rankkit.serving.batches import Batches
-from rankkit.serving.local import listen, until_stopped, web_missing
+from rankkit.serving.local import WebServer, listen, until_stopped, web_missing
 from rankkit.serving.pipe import ServedRanker
 
 LIMIT = 512 * 2**20  # bytes of one request; what `rankkit score` sends at once stays below it
@@ -65,7 +65,7 @@ def token_from(file: Path | None, variable: str | None) -> str | None:
     return os.environ[variable] if variable else None
 
 
-class Server:
+class Server(WebServer):
     """A ranker at an address.
 
     It listens once it exists and answers in `run`; rankings are made one call at a time.
@@ -93,20 +93,20 @@ class Server:
         uvicorn_server, answers = _web()
         family, address = _address(host, port, token)
         secret = None if token is None else bearer(token).encode()
-        self._socket = listen(family, address, host, port)
+        listener = listen(family, address, host, port)
         try:
             served = ServedRanker(prepared)
             served.build()
         except BaseException:
-            self._socket.close()
+            listener.close()
             raise
         self.limit = limit
         self._batches = Batches(served.rankings, together=prepared.kind == "pointwise")
         where = str(address[0])
         access = Access(secret, LOOPBACK | {where} if _is_loopback(where) else None)
         app = answers(served, self._batches, limit=limit, silence=silence, waiting=waiting)
-        self._server = uvicorn_server(app.application(access), silence)
-        self._address = self._socket.getsockname()
+        super().__init__(listener, uvicorn_server(app.application(access), silence))
+        self._address = listener.getsockname()
 
     @property
     def port(self) -> int:
@@ -119,22 +119,11 @@ class Server:
         host = str(self._address[0])
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
-    def run(self) -> None:
-        """Answer until `stop`, or in the main thread until a signal, which is raised anew at the end."""
-        self._server.run(sockets=[self._socket])
-
-    def stop(self) -> None:
-        """Take no more requests, and let `run` end once those under way are answered."""
-        self._server.should_exit = True
-
-    def __enter__(self) -> Server:
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._batches.close()
-        self._socket.close()
+        super().__exit__(kind, error, trace)
 
 
 def _web() -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -7,17 +7,41 @@ import signal
 import socket
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rankkit.errors import UsageError
 from rankkit.serving.access import LOOPBACK, Access
 from rankkit.serving.middleware import AccessMiddleware, App
 
 HOST = "127.0.0.1"
+S = TypeVar("S", bound="WebServer")
 SILENCE = 60.0  # seconds after which a connection on which nothing moves is closed
 
 
-class LocalServer:
+class WebServer:
+    """An application at a socket that listens: what servers of any address are."""
+
+    def __init__(self, listener: socket.socket, server: Any) -> None:
+        self._socket, self._server = listener, server  # the latter is of `uvicorn_server`
+
+    def run(self) -> None:
+        """Answer until `stop`, or in the main thread until a signal, which is raised anew at the end."""
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Take no more requests, and let `run` end once those under way are answered."""
+        self._server.should_exit = True
+
+    def __enter__(self: S) -> S:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+
+class LocalServer(WebServer):
     """An application on loopback that answers under this machine's own names only, and no other site's page.
 
     It listens once it exists and answers in `run`.
@@ -33,25 +57,9 @@ class LocalServer:
             from rankkit.serving.connection import uvicorn_server
         except ImportError as error:
             raise web_missing(error, command) from None
-        self._socket = listen(socket.AF_INET, (HOST, port), HOST, port)
-        self._server = uvicorn_server(AccessMiddleware(app, Access(None, LOOPBACK)), SILENCE)
-        self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
-
-    def run(self) -> None:
-        """Answer until `stop`, or in the main thread until a signal, which is raised anew at the end."""
-        self._server.run(sockets=[self._socket])
-
-    def stop(self) -> None:
-        """Take no more requests, and let `run` end once those under way are answered."""
-        self._server.should_exit = True
-
-    def __enter__(self) -> LocalServer:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._socket.close()
+        listener = listen(socket.AF_INET, (HOST, port), HOST, port)
+        super().__init__(listener, uvicorn_server(AccessMiddleware(app, Access(None, LOOPBACK)), SILENCE))
+        self.url = f"http://{HOST}:{listener.getsockname()[1]}"
 
 
 @contextlib.contextmanager
