@@ -18,6 +18,7 @@
 | names that are not free | `RESERVED_OPTIONS`, `RESERVED_DETAILS` |
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, verdict, wilson, win_interval
@@ -27,19 +28,19 @@ from rankkit.core.images import Decoded, decode, to_rgb
 from rankkit.core.prefetch import map_images, prefetch
 from rankkit.io.atomic import replacing_file
 from rankkit.io.formats import read_rows
-from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
-from rankkit.io.prompt_lists import PromptList, read_prompts
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.registry.options import Default, with_defaults
 from rankkit.remote.base import absence
 from rankkit.report.charts import Curve, line_chart
 from rankkit.report.extras import Section, image, table
-from rankkit.report.gallery import write_page
 from rankkit.report.html import h
 
 if TYPE_CHECKING:
     from rankkit.cli.console import Program, print_result, say
+    from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
+    from rankkit.io.prompt_lists import PromptList, read_prompts
+    from rankkit.report.gallery import write_page
 
 __all__ = [
     "RESERVED_DETAILS",
@@ -85,10 +86,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """The names of the command line, which need Typer, are imported when they are asked for."""
-    if name in ("Program", "print_result", "say"):
-        from rankkit.cli import console
+# what needs Typer, or every reader of prompts, is imported when it is asked for
+_LATE = {
+    **dict.fromkeys(("Program", "print_result", "say"), "rankkit.cli.console"),
+    **dict.fromkeys(("Preference", "PreferenceFile", "open_preferences"), "rankkit.io.preferences"),
+    **dict.fromkeys(("PromptList", "read_prompts"), "rankkit.io.prompt_lists"),
+    "write_page": "rankkit.report.gallery",
+}
 
-        return getattr(console, name)
+
+def __getattr__(name: str) -> Any:
+    """The names that take long to import."""
+    if name in _LATE:
+        return getattr(importlib.import_module(_LATE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
