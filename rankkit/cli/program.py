@@ -39,6 +39,9 @@ Specs = Annotated[
         help="name, name:key=value,key=value, module:function, or a*2+b. Repeatable.",
     ),
 ]
+Paths = Annotated[
+    list[Path], typer.Argument(metavar="PATH...", help="Folders, images, .tar archives or manifests.")
+]
 PromptsOption = Annotated[
     Path | None,
     typer.Option(

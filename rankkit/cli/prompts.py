@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,6 +15,7 @@ from rankkit.cli.program import (
     CaptionOption,
     GridOption,
     Json,
+    Paths,
     PromptOption,
     PromptsOption,
     RawPrompts,
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
 @program.command()
 def prompts(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Folders, images, .tar archives or manifests.")
-    ],
+    paths: Paths,
     prompts: PromptsOption = None,
     prompt: PromptOption = None,
     caption: CaptionOption = Caption.first,

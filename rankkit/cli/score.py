@@ -17,6 +17,7 @@ from rankkit.cli.program import (
     Caption,
     CaptionOption,
     GridOption,
+    Paths,
     PromptOption,
     PromptsOption,
     RawPrompts,
@@ -41,9 +42,7 @@ class Engine(str, Enum):
 
 @program.command()
 def score(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Folders, images, .tar archives or manifests.")
-    ],
+    paths: Paths,
     ranker: Specs = None,
     prompts: PromptsOption = None,
     prompt: PromptOption = None,
