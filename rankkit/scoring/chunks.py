@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from rankkit.core import images
 from rankkit.core.prefetch import AHEAD, PIXELS, prefetch
@@ -23,6 +23,7 @@ from rankkit.scoring.ahead import RunRanker, held_pixels, own_image, ready_work,
 from rankkit.scoring.plan import Key
 from rankkit.scoring.work import DecodedImage, Work, digest_of, pixels_of
 
+T = TypeVar("T")
 CHUNK = 64  # images a pointwise ranker sees at once
 
 FIELDS, LONGEST = 32, 256  # of the metadata in a row: how many, and characters of one
@@ -54,30 +55,28 @@ def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[Dec
 
     With `whole`, groups are never split.
     """
-    chunk: list[DecodedImage] = []
-    pixels = 0
-    for candidate in candidates:
-        same_group = bool(chunk) and chunk[-1].work.key[0] == candidate.work.key[0]
-        if chunk and (len(chunk) >= CHUNK or pixels >= PIXELS) and not (whole and same_group):
-            yield chunk
-            chunk, pixels = [], 0
-        chunk.append(candidate)
-        pixels += pixels_of(candidate)
-    if chunk:
-        yield chunk
+    return _runs(candidates, whole, _group_key, pixels_of)
 
 
-def in_chunks(works: Iterator[Work], whole: bool = False) -> Iterator[list[Work]]:
-    """Works in lists of about `CHUNK`; with `whole`, groups are never split."""
-    chunk: list[Work] = []
-    for work in works:
-        split = not whole or chunk[-1:] == [] or chunk[-1].key[0] != work.key[0]
-        if len(chunk) >= CHUNK and split:
-            yield chunk
-            chunk = []
-        chunk.append(work)
-    if chunk:
-        yield chunk
+def in_chunks(works: Iterable[Work], whole: bool = False) -> Iterator[list[Work]]:
+    """Runs of works with at most `CHUNK` images, which nobody has read; with `whole`, groups stay whole."""
+    return _runs(works, whole, lambda work: work.key[0], lambda _: 0)
+
+
+def _runs(
+    items: Iterable[T], whole: bool, group: Callable[[T], object], pixels: Callable[[T], int]
+) -> Iterator[list[T]]:
+    run: list[T] = []
+    held = 0
+    for item in items:
+        full = len(run) >= CHUNK or held >= PIXELS
+        if run and full and not (whole and group(run[-1]) == group(item)):
+            yield run
+            run, held = [], 0
+        run.append(item)
+        held += pixels(item)
+    if run:
+        yield run
 
 
 def abstentions(work: Work, rankers: Sequence[Prepared], reason: str) -> list[tuple[Key, Row]]:
