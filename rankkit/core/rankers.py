@@ -28,7 +28,6 @@ from rankkit.core.stated import (
     prior_of,
     two_stages,
 )
-from rankkit.core.two_stage import answers_of
 from rankkit.core.types import Group, Kind, Ranking, Scored
 
 if TYPE_CHECKING:
@@ -87,6 +86,8 @@ class Pointwise:
 
     def __answers(self, groups: Sequence[Group]) -> Sequence[Any]:
         if self._two_stages:
+            from rankkit.core.two_stage import answers_of  # late: its threads are for these rankers only
+
             return answers_of(self, prepare_of(self), self._score_call, batch_size_of(self), groups)
         columns: Columns = {
             "image": [image for group in groups for image in group.images],
