@@ -11,7 +11,6 @@ from PIL import Image
 
 from rankkit.io.prompts.embedded.a1111 import parse_parameters
 from rankkit.io.prompts.embedded.container import decode_comment, texts_in
-from rankkit.io.prompts.embedded.source import prompt_in
 
 
 def test_parameters_of_a_png_are_read_also_behind_the_pixels(tmp_path):
@@ -69,7 +68,7 @@ def test_a_user_comment_is_found_in_every_format_also_behind_large_images(tmp_pa
 def test_a_file_that_cannot_be_opened_carries_no_prompt(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     assert texts_in(str(tmp_path / "a.png")) == {}
-    assert prompt_in(str(tmp_path / "gone.png")) is None
+    assert prompt_of(str(tmp_path / "gone.png")) is None
 
 
 FORM = f"a cat\n{SETTINGS}".encode()
@@ -115,7 +114,7 @@ HOSTILE = {
 @pytest.mark.parametrize("behind", [False, True])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_chunks_end_in_no_prompt(tmp_path, name, behind):
-    assert prompt_in(str(with_chunks(tmp_path / "a.png", HOSTILE[name], behind=behind))) is None
+    assert prompt_of(str(with_chunks(tmp_path / "a.png", HOSTILE[name], behind=behind))) is None
 
 
 def test_a_truncated_file_still_has_the_texts_before_its_pixels(tmp_path):
@@ -131,7 +130,7 @@ def test_a_file_cut_anywhere_raises_nothing(tmp_path, form):
     whole = path.read_bytes()
     for end in range(0, len(whole), 7):
         path.write_bytes(whole[:end])
-        assert prompt_in(str(path)) in (None, "a cat")
+        assert prompt_of(str(path)) in (None, "a cat")
 
 
 @pytest.mark.parametrize("count", [300, pytest.param(20_000, marks=pytest.mark.slow)])

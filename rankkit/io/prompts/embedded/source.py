@@ -17,7 +17,6 @@ from rankkit.io.prompts.embedded import (
     swarmui,
 )
 from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
-from rankkit.io.prompts.syntax import plain_words
 
 NAME = "the prompts inside the image files"
 SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion)
@@ -37,12 +36,6 @@ def find(root: Root) -> Source | None:
         )
 
     return Source(NAME, knows=knows)
-
-
-def prompt_in(path: str) -> str | None:
-    """The positive prompt that an image file carries, in plain words, or None."""
-    found = embedded_prompt(path)
-    return plain_words(found.prompt) if found is not None and found.prompt is not None else None
 
 
 def embedded_prompt(path: str) -> Found | None:
