@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 import rankkit
-from benchmarks.record import record
+from benchmarks.record import record, spread
 from rankkit.remote.rankers import Http, Pipe
 
 IMAGES, SIDE = 16, 512
@@ -66,11 +65,11 @@ def measure(rounds: int = 31, warm: int = 3) -> dict[str, Any]:
         os.chdir("/")
     here = times["in process"]
     added = {
-        name: _spread([a - b for a, b in zip(times[name], here, strict=True)]) for name in ("Pipe", "Http")
+        name: spread([a - b for a, b in zip(times[name], here, strict=True)]) for name in ("Pipe", "Http")
     }
     return {
         "images": IMAGES, "side": SIDE, "bytes": 3 * IMAGES * SIDE**2,
-        "ms": {name: _spread(each) for name, each in times.items()}, "added ms": added,
+        "ms": {name: spread(each) for name, each in times.items()}, "added ms": added,
     }  # fmt: skip
 
 
@@ -89,11 +88,6 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
     start = time.perf_counter()
     found = work()
     return time.perf_counter() - start, found
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
-    return {**{name: round(value, 3) for name, value in found.items()}, "n": len(values)}
 
 
 if __name__ == "__main__":

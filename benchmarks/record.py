@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,6 +33,16 @@ def record(file: str, name: str, command: str, measure: Callable[[], dict[str, A
     with open(RESULTS / f"{file}.jsonl", "a", encoding="utf-8") as rows:
         rows.write(json.dumps(row, ensure_ascii=False) + "\n")
     return row
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Median, least and greatest of repeated measurements, and how many there were."""
+    return {
+        "median": round(statistics.median(values), 3),
+        "min": round(min(values), 3),
+        "max": round(max(values), 3),
+        "n": len(values),
+    }
 
 
 def machine() -> dict[str, Any]:

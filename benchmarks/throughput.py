@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 import rankkit
-from benchmarks.record import record
+from benchmarks.record import record, spread
 from rankkit.io.prompts import survey
 from rankkit.plugin import map_images, prepare
 from rankkit.scoring import engine
@@ -99,7 +99,7 @@ def measure(size: str, count: int, rounds: int) -> dict[str, Any]:
         "model": size,
         "images": count,
         "torch threads": torch.get_num_threads(),
-        "seconds": {name: _spread(each) for name, each in seconds.items()},
+        "seconds": {name: spread(each) for name, each in seconds.items()},
         "images a second": {name: round(count / value, 1) for name, value in middle.items()},
         "times the bare forward": {
             name: round(middle[name] / middle["bare forward"], 2) for name in ("two stages", "one stage")
@@ -126,15 +126,6 @@ def _alternating(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str
             if round_:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {
-        "median": round(statistics.median(values), 3),
-        "min": round(min(values), 3),
-        "max": round(max(values), 3),
-        "n": len(values),
-    }
 
 
 def _checkpoint(folder: Path, size: str) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from PIL import Image
 import rankkit
 from benchmarks.judge.server import answering
 from benchmarks.judge.simulated import SIZES
+from benchmarks.record import spread
 from rankkit.core import aggregate
 
 
@@ -67,9 +67,8 @@ def cached() -> dict[str, Any]:
                 "K": n,
                 "calls": 2 * len(aggregate.schedule(n)),
                 "first": round(seconds[0], 3),
-                "median": round(statistics.median(again), 3),
             }
-            found.append({**row, "min": round(min(again), 3), "max": round(max(again), 3), "n": len(again)})
+            found.append({**row, **spread(again)})
             print(json.dumps(found[-1]), flush=True)
     return {"pictures": "512 x 512 noise", "rows": found}
 

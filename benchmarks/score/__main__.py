@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import record
+from benchmarks.record import record, spread
 from benchmarks.score.images import jpegs, small_images
 from benchmarks.score.processes import kill_after, run
 
@@ -40,9 +40,9 @@ def startup(rounds: int = 21) -> dict[str, Any]:
             times[name].append(seconds)
             work[name].append(cpu)
     return {
-        "seconds": {name: _spread(each) for name, each in times.items()},
+        "seconds": {name: spread(each) for name, each in times.items()},
         "ratio": _ratio(times["rankkit list"], times["imports"]),
-        "CPU seconds": {name: _spread(each) for name, each in work.items()},
+        "CPU seconds": {name: spread(each) for name, each in work.items()},
         "CPU ratio": _ratio(work["rankkit list"], work["imports"]),
     }
 
@@ -77,7 +77,7 @@ def memory(rounds: int = 3) -> dict[str, Any]:
                     ]
                     peaks[how].setdefault(count, []).append(run(command, place, ok=(0, 3))[1])
     return {
-        "MiB": {how: {count: _spread(each) for count, each in found.items()} for how, found in peaks.items()},
+        "MiB": {how: {count: spread(each) for count, each in found.items()} for how, found in peaks.items()},
         "ratio": {how: _ratio(found["40000"], found["400"]) for how, found in peaks.items()},
     }
 
@@ -98,7 +98,7 @@ def resume(rounds: int = 3, count: int = 10_000) -> dict[str, Any]:
     return {
         "images": count,
         "KiB an image": round(size / count / 1024, 1),
-        "seconds": {"first": _spread(first), "second": _spread(second)},
+        "seconds": {"first": spread(first), "second": spread(second)},
         "ratio": _ratio(first, second),
     }
 
@@ -135,15 +135,6 @@ def kills(rounds: int = 50, seed: int = 0) -> dict[str, Any]:
         "rows": whole.count(b"\n"),
         "seconds of an uninterrupted run": round(seconds, 2),
         **counts,
-    }
-
-
-def _spread(values: Sequence[float]) -> dict[str, float]:
-    return {
-        "median": round(statistics.median(values), 3),
-        "min": round(min(values), 3),
-        "max": round(max(values), 3),
-        "n": len(values),
     }
 
 

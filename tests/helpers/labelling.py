@@ -7,14 +7,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from processes import Running
 from score_runs import ENVIRONMENT
 
 
-class Labelling:
+class Labelling(Running):
     """The command on a folder, until `kill` or `stop`; `url` is the address that it said."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
@@ -53,17 +53,3 @@ class Labelling:
         printed, said = self.process.communicate(timeout=30)
         assert self.process.returncode == 0, said
         return printed, said
-
-    def kill(self) -> None:
-        """End it at once, as a crash would."""
-        self.process.kill()
-        self.process.communicate()
-
-    def __enter__(self) -> Labelling:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.process.poll() is None:
-            self.kill()

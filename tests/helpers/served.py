@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
+
+from processes import Running
 
 ROOT = Path(__file__).parents[2]
 
 
-class Served:
+class Served(Running):
     """A ranker that is served until `kill`; `start` serves it again, at the same port."""
 
     def __init__(self, spec: str, folder: Path) -> None:
@@ -29,18 +30,3 @@ class Served:
         first = self.process.stderr.readline()
         self.url = first.split(" at ")[1].split(";")[0]
         self.port = int(self.url.rpartition(":")[2])
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-
-    def __enter__(self) -> Served:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.process.poll() is None:
-            self.kill()

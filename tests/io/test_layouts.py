@@ -1,6 +1,5 @@
 """What people's folders, tables and archives look like: every prompt right or absent, every image a row."""
 
-import io
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from PIL import Image
+from prompt_files import look, png, prompts, put, tar, why
 from score_runs import rows, score
 
 from rankkit.errors import BadSource, UsageError
@@ -22,34 +22,6 @@ from rankkit.io.prompts import survey
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def png(seed=0, size=(4, 4)):
-    buffer = io.BytesIO()
-    Image.new("RGB", size, (seed * 40 % 256, 100, 50)).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def put(files):
-    """Files by relative path; None is an image."""
-    for number, (name, content) in enumerate(files.items()):
-        os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
-        content = png(number) if content is None else content
-        with open(name, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-
-
-def look(*paths, **options):
-    return next(iter(survey(paths or ["d"], **options)))
-
-
-def prompts(*paths, **options):
-    found = look(*paths, **options)
-    return {item.name.removeprefix("d/"): item.prompt for item in found.items()}
-
-
-def why(*paths, **options):
-    return {item.name.removeprefix("d/"): item.why for item in look(*paths, **options).items()}
 
 
 A1111 = (
@@ -340,16 +312,6 @@ def test_prompts_beside_what_holds_its_own_are_refused(path):
 
 
 # --- archives ---
-
-
-def tar(path, members):
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for number, (name, content) in enumerate(members):
-            data = png(number) if content is None else content.encode()
-            header = tarfile.TarInfo(name)
-            header.size = len(data)
-            archive.addfile(header, io.BytesIO(data))
 
 
 def test_dots_in_names_unsorted_members_and_upper_case_lose_no_prompt():

@@ -18,6 +18,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from json_places import chosen_place
 from prompt_files import look, png, put
 
 from rankkit.errors import RankkitError
@@ -174,16 +175,6 @@ def test_a_broken_file_ends_in_words_or_in_prompts_and_never_in_a_traceback(name
         assert all(isinstance(item.prompt, str) for item in found()), (name, seed)
 
 
-def places(value, way=()):
-    """Every place in a JSON value, as the keys that lead to it."""
-    children = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for key, child in children:
-        yield (*way, key)
-        yield from places(child, (*way, key))
-
-
 RUBBISH = [None, 3, -1.5, True, 1e400, float("nan"), "", [], {}, [[[]]], {"a": {}}, [None], MARK, [MARK]]
 
 
@@ -191,13 +182,10 @@ def changed(rng, value):
     """A JSON value with things deleted, renamed or of another type; a prompt is never put elsewhere."""
     value = copy.deepcopy(value)
     for _ in range(rng.randint(1, 3)):
-        ways = list(places(value))
-        if not ways:
+        place = chosen_place(rng, value)
+        if place is None:
             break
-        *way, last = rng.choice(ways)
-        holder = value
-        for key in way:
-            holder = holder[key]
+        way, holder, last = place
         change = rng.randrange(4)
         prompt = not way or last in ("text", "caption", "prompt") or isinstance(holder, list)
         rubbish = copy.deepcopy(rng.choice(RUBBISH[: -2 if prompt else None]))

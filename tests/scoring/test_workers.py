@@ -48,6 +48,9 @@ class Kept:
 """
 
 
+SCORE_MANY = [sys.executable, "-m", "rankkit", "score", "many", "--workers", "2"]
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     (tmp_path / "quick_functions.py").write_text(MODULE)
@@ -100,17 +103,7 @@ def test_only_plain_functions_run_in_other_processes(place):
 
 def test_what_a_function_prints_in_another_process_is_no_result(place):
     folder(place / "many", [f"{i:03}" for i in range(engine.WORTH_WORKERS + 256)])
-    command = [
-        sys.executable,
-        "-m",
-        "rankkit",
-        "score",
-        "many",
-        "-r",
-        "quick_functions:mean",
-        "--workers",
-        "2",
-    ]
+    command = [*SCORE_MANY, "-r", "quick_functions:mean"]
     run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert run.returncode == 0, run.stderr
     assert "NOISE" in run.stderr and "NOISE" not in run.stdout
@@ -119,17 +112,7 @@ def test_what_a_function_prints_in_another_process_is_no_result(place):
 
 def test_no_process_works_on_for_a_program_that_was_killed(place):
     folder(place / "many", [f"{i:03}" for i in range(300)])
-    command = [
-        sys.executable,
-        "-m",
-        "rankkit",
-        "score",
-        "many",
-        "-r",
-        "quick_functions:slow",
-        "--workers",
-        "2",
-    ]
+    command = [*SCORE_MANY, "-r", "quick_functions:slow"]
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
     until(lambda: len(list(place.glob("pid-*"))) == 2)
     run.send_signal(signal.SIGKILL)

@@ -12,6 +12,7 @@ import string
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from json_places import chosen_place
 from marked_texts import A1111, GRAPHS, JSON_TEXTS, MARKS, PLAIN_TEXTS, POSITIVE, as_texts
 
 from rankkit.io.prompts.embedded.source import read_texts
@@ -111,27 +112,14 @@ RUBBISH = [
 ]
 
 
-def places(value, way=()):
-    """Every place in a JSON value, as the keys that lead to it."""
-    children = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for key, child in children:
-        yield (*way, key)
-        yield from places(child, (*way, key))
-
-
 def broken(rng, fields):
     """Fields with things deleted, put in each other, or of another type; no link leads elsewhere."""
     fields = copy.deepcopy(fields)
     for _ in range(rng.randint(1, 4)):
-        ways = [*places(fields)]
-        if not ways:
+        place = chosen_place(rng, fields)
+        if place is None:
             break
-        *way, last = rng.choice(ways)
-        holder = fields
-        for key in way:
-            holder = holder[key]
+        _, holder, last = place
         change = rng.randrange(4)
         if change == 0:
             del holder[last]
