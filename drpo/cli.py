@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from drpo.settings import PLACES, described
+from rankkit import UsageError
 from rankkit.plugin import Program, print_result, say
 
 app = Program(
@@ -69,19 +70,45 @@ def sample(
         Path | None,
         typer.Option("--out", "-o", help="Where the images are written; RUN/samples if not given."),
     ] = None,
-    each: Annotated[int, typer.Option(min=1, help="Images per prompt.")] = 4,
+    each: Annotated[
+        int | None,
+        typer.Option(min=1, help="Images per prompt; 4 if not given, and 1 with --best-of."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     base: Annotated[bool, typer.Option(help="Sample the untrained base instead.")] = False,
+    best_of: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Of N candidates per prompt keep those that -r puts first."),
+    ] = None,
+    ranker: Annotated[
+        str | None, typer.Option("--ranker", "-r", metavar="SPEC", help="The ranker for --best-of.")
+    ] = None,
 ) -> None:
     """Sample a trained run: one folder per prompt, as `rankkit score` reads them.
 
-    Each folder holds prompt.txt and numbered images.
+    Each folder holds prompt.txt and numbered images. With --best-of, metadata.jsonl says of how many each is
+    the best, and its score.
     """
     from drpo import build
-    from drpo.run.sample import read_config, sample_run
+    from drpo.run.sample import BestOf, read_config, sample_run
 
+    each = each or (1 if best_of else 4)
+    if (best_of is None) != (ranker is None):
+        raise UsageError(
+            "--best-of N needs the ranker that says which is best (-r SPEC), and -r needs --best-of"
+        )
+    if best_of is not None and best_of < each:
+        raise UsageError(f"--best-of {best_of} --each {each}: of {best_of} candidates {each} cannot be kept")
     build.limit_threads(read_config(run))
-    print_result(str(sample_run(run, prompts, out or run / "samples", each=each, seed=seed, base=base)))
+    best = BestOf(best_of, ranker, build.ranker(ranker)) if best_of and ranker else None
+    print_result(
+        str(sample_run(run, prompts, out or run / "samples", each=each, seed=seed, base=base, best=best))
+    )
+    if best and best.silent:
+        for reason in best.silent[:3]:
+            say(reason)
+        say(f"{len(best.silent)} prompts have no image, because the ranker abstained")
+        raise typer.Exit(3)
 
 
 @app.command()

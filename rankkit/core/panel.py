@@ -25,7 +25,8 @@ class MeanRank:
         self.needs_prompt = any(map(needs_prompt, self.members.values()))
 
     def __repr__(self) -> str:
-        members = " + ".join(f"{name}*{self.weights[name]:g}" for name in self.members)
+        weights = ((name, self.weights[name]) for name in self.members)
+        members = " + ".join(name if weight == 1 else f"{name}*{weight:g}" for name, weight in weights)
         return f"<mean rank of {members}>"
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -28,7 +28,7 @@ from rankkit.core.stated import (
     prior_of,
     two_stages,
 )
-from rankkit.core.types import Group, Kind, Ranking, Scored
+from rankkit.core.types import Group, Kind, Ranker, Ranking, Scored
 
 if TYPE_CHECKING:
     from rankkit.core.pairing import Comparisons
@@ -156,16 +156,28 @@ class Pairwise:
         return _described(self, self.compare)
 
 
-def _described(ranker: Pointwise | Pairwise, function: Callable[..., Any]) -> str:
-    """``<ranker compressibility, quality=80, pointwise>``.
+def shown(name: str, options: Mapping[str, Any], kind: Kind, *more: str) -> str:
+    """A ranker in one line for people: ``<ranker compressibility, quality=80, pointwise>``."""
+    return (
+        f"<ranker {', '.join([name, *(f'{key}={value!r}' for key, value in options.items()), kind, *more])}>"
+    )
 
-    A function by its name and options, a class by its name.
-    """
-    name, options = type(ranker).__name__, ""
-    if isinstance(function, functools.partial):
-        name = getattr(function.func, "__name__", repr(function.func))
-        options = "".join(f", {key}={value!r}" for key, value in function.keywords.items())
-    return f"<ranker {name}{options}, {ranker.kind}>"
+
+def loaded_as(ranker: Ranker, name: str, options: Mapping[str, Any]) -> Ranker:
+    """The ranker itself, which shows the name and the options that it was loaded by from now on."""
+    if isinstance(ranker, (Pointwise, Pairwise)):
+        vars(ranker)["_loaded_as"] = name, dict(options)
+    return ranker
+
+
+def _described(ranker: Pointwise | Pairwise, function: Callable[..., Any]) -> str:
+    """By the name it was loaded by; else a function by its name and options, a class by its name."""
+    name, options = type(ranker).__name__, {}
+    if "_loaded_as" in vars(ranker):
+        name, options = vars(ranker)["_loaded_as"]
+    elif isinstance(function, functools.partial):
+        name, options = getattr(function.func, "__name__", repr(function.func)), function.keywords
+    return shown(name, options, ranker.kind)
 
 
 def _ranking(answers: Sequence[Scored], kind: Kind) -> Ranking:

@@ -19,6 +19,7 @@ from typing import Any
 from rankkit.core.binding import describe
 from rankkit.core.build import build, check_target
 from rankkit.core.panel import mean_rank
+from rankkit.core.rankers import loaded_as
 from rankkit.core.stated import kind_of, needs_prompt, version_of
 from rankkit.core.types import Identity, Kind, Ranker
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
@@ -123,7 +124,7 @@ def _prepare_target(spec: Spec, target: Any, version: str, options: Mapping[str,
 
     def build_it() -> Ranker:
         try:
-            return build(target, **given)
+            return loaded_as(build(target, **given), spec.name, given)
         except RankkitError:
             raise
         except (Exception, SystemExit) as error:

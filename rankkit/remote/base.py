@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from rankkit.core.panel import Lexicographic, MeanRank
+from rankkit.core.rankers import shown
 from rankkit.core.types import Group, Kind, Ranking
 from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.remote.handshake import WorkerInfo
@@ -22,6 +23,8 @@ class Remote:
     They say who they are, can be closed, and check that an answer fits its question.
     """
 
+    place = "elsewhere"  # where it runs, in words
+
     def __init__(self, name: str, info: WorkerInfo) -> None:
         self.name, self.info = name, info
         if info.rankkit != installed_version():
@@ -32,6 +35,9 @@ class Remote:
             )
         self._lock = threading.Lock()
         self._closed = False
+
+    def __repr__(self) -> str:
+        return shown(self.name, self.options, self.kind, self.place)
 
     @property
     def kind(self) -> Kind:

@@ -67,6 +67,8 @@ class Pipe(Remote):
     abstained on. `close` ends the process, and with it goes all the memory that it held.
     """
 
+    place = "in a process of its own"
+
     def __init__(
         self, command: Sequence[str], *, name: str, timeout: float = 3600, start_timeout: float = 600
     ) -> None:
@@ -203,6 +205,7 @@ class Http(Remote):
         """
         self._client = Client(url, token, timeout)
         self.url = self._client.url
+        self.place = f"at {self.url}"
         try:
             said = self._client.request("GET", "/")
         except RankkitError as error:

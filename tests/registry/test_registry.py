@@ -94,6 +94,12 @@ def test_the_built_in_rankers_are_registered_like_any_plugins():
     assert all(offers[name].error is None and offers[name].version for name in BUILTIN)
 
 
+def test_a_ranker_is_shown_by_the_name_and_the_options_it_was_loaded_by():
+    assert repr(load("prompt-color")) == "<ranker prompt-color, pointwise>"
+    assert repr(load("compressibility", quality=80)) == "<ranker compressibility, quality=80, pointwise>"
+    assert repr(load("sharpness+contrast*2")) == "<mean rank of sharpness + contrast*2>"
+
+
 def test_a_plugin_is_listed_with_its_distribution_and_version_sorted_by_name(site):
     site.module("grey_plugin", GREY)
     site.distribution(

@@ -79,6 +79,13 @@ def test_a_pipe_is_what_its_worker_says_it_is(here):
         assert (pipe.kind, pipe.needs_prompt, pipe.version[-9:]) == ("listwise", False, "weights-7")
 
 
+def test_a_ranker_elsewhere_says_who_and_where_it_is(here):
+    with Pipe(words("odd_rankers:needy", "weight=2"), name="needy") as pipe:
+        assert repr(pipe) == "<ranker needy, weight=2.0, pointwise, in a process of its own>"
+    with serving("sharpness") as server, Http(server.url, name="sharp") as http:
+        assert repr(http) == f"<ranker sharp, pointwise, at {server.url}>"
+
+
 @pytest.mark.parametrize("spec", ["sharpness", "prompt-color", "sharpness*2+contrast"])
 def test_scores_through_a_pipe_equal_those_in_process_to_the_bit(spec):
     with Pipe(words(spec), name="x") as pipe:
