@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,6 +22,22 @@ if TYPE_CHECKING:
 Mode = Literal["correct", "graded", "flow_grpo"]
 
 
+AMONG = 32  # images among which those of one size are chosen for a batch of the detector
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An image, from which coloured things are cut out, and what its detector is given of it."""
+
+    image: Image.Image
+    pixels: Any
+
+    @property
+    def nbytes(self) -> int:
+        """The memory beside the image's own."""
+        return int(getattr(self.pixels, "nbytes", 0))
+
+
 class Judged(rankkit.Pointwise):
     """Images judged by GenEval's rules, with a detector and a namer of colours of your own.
 
@@ -31,24 +48,25 @@ class Judged(rankkit.Pointwise):
     def __init__(self, detector: Detector, colors: ColorNamer, *, mode: Mode = "correct") -> None:
         self.detector, self.colors, self.mode = detector, colors, mode
 
+    def prepare(self, image: Image.Image) -> Seen:
+        """What the detector is given of one image, beside the image."""
+        return Seen(image, self.detector.prepare(image))
+
     def score(
-        self, images: Sequence[Image.Image], prompts: Sequence[str], metadata: Sequence[Mapping[str, Any]]
+        self, prepared: Sequence[Seen], prompts: Sequence[str], metadata: Sequence[Mapping[str, Any]]
     ) -> list[rankkit.Scored]:
         """One score per image.
 
-        A prompt without metadata, or with metadata that nobody can judge, abstains before anything is run.
+        What nobody can judge, for want of metadata or of sense in them, abstains before the detector is run.
         """
         demands = [self._demand(prompt, found) for prompt, found in zip(prompts, metadata, strict=True)]
         judged = [place for place, demand in enumerate(demands) if not isinstance(demand, BadClause)]
-        found = (
-            dict(zip(judged, self.detector.detect([images[place] for place in judged]), strict=True))
-            if judged
-            else {}
-        )
+        pixels = [prepared[place].pixels for place in judged]
+        found = dict(zip(judged, self.detector.detect(pixels), strict=True)) if judged else {}
         return [
             rankkit.Scored(math.nan, details={"error": str(demand)})
             if isinstance(demand, BadClause)
-            else self._judge(images[place], demand, found[place])
+            else self._judge(prepared[place].image, demand, found[place])
             for place, demand in enumerate(demands)
         ]
 
@@ -124,6 +142,7 @@ class GenEval(Judged):
         detector = Mask2Former(checkpoint, device=device, dtype=dtype, batch_size=batch_size)
         if canary:
             check_canary(detector)
+        self.batch_size = max(batch_size, AMONG)
         super().__init__(detector, NearestColor(Clip(clip, device=device, dtype=dtype)), mode=mode)
 
 

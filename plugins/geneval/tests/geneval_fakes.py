@@ -24,6 +24,9 @@ class Blocks:
         self.score = score
         self.seen = 0
 
+    def prepare(self, image):
+        return image
+
     def detect(self, images):
         self.seen += len(images)
         return [self._found(np.asarray(image.convert("RGB"))) for image in images]

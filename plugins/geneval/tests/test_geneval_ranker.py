@@ -11,6 +11,7 @@ import pytest
 import torch
 from geneval_fakes import Blocks, MeanColor, drawn
 from geneval_mmdet import inverse, tiny_config
+from PIL import Image
 from safetensors.torch import load_file
 from transformers import Mask2FormerForUniversalSegmentation
 
@@ -154,15 +155,25 @@ def test_every_published_prompt_is_known_by_its_text():
 def test_the_detector_gives_an_image_the_same_things_alone_and_in_any_batch(checkpoint):
     detector = Mask2Former(str(checkpoint), device="cpu", batch_size=2)
     images = [NARROW[0], drawn((8, 160), cat=(2, 4, 6, 20)), NARROW[1]]
-    together = detector.detect(images)
+    prepared = [detector.prepare(image) for image in images]
+    together = detector.detect(prepared)
     assert all(together)
-    for image, found in zip(images, together, strict=True):
-        (alone,) = detector.detect([image])
+    for one, found in zip(prepared, together, strict=True):
+        (alone,) = detector.detect([one])
         assert sorted(alone) == sorted(found)
         for name in found:
             assert [each.score for each in found[name]] == pytest.approx(
                 [each.score for each in alone[name]], abs=1e-4
             )
+
+
+def test_the_detector_runs_full_batches_of_one_size_across_groups(checkpoint):
+    detector, sizes = Mask2Former(str(checkpoint), device="cpu", batch_size=2), []
+    detector.model.register_forward_hook(lambda module, given, found: sizes.append(len(found[0])))
+    turned = tuple(image.transpose(Image.Transpose.ROTATE_90) for image in NARROW)
+    mixed = [Group("a photo of a dog", pair) for pair in zip(NARROW, turned, strict=True)]
+    rankings = Judged(detector, MeanColor(), mode="graded").rank(mixed)
+    assert sizes == [2, 2] and all(0 <= score <= 1 for ranking in rankings for score in ranking.scores)
 
 
 @pytest.mark.slow
@@ -179,8 +190,9 @@ def test_the_detector_of_the_published_size_runs_on_a_cpu(tmp_path):
     )
     convert_file(tmp_path / "m.pth", tmp_path / "converted")
     detector = Mask2Former(str(tmp_path / "converted"), device="cpu")
+    image = drawn((512, 512), dog=(40, 200, 240, 400), cat=(300, 200, 480, 400))
     start = time.process_time()
-    (found,) = detector.detect([drawn((512, 512), dog=(40, 200, 240, 400), cat=(300, 200, 480, 400))])
+    (found,) = detector.detect([detector.prepare(image)])
     seconds, peak = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(f"one image of 512 x 512: {seconds:.1f} s of one core, peak {peak} MiB")
     assert 0 < sum(map(len, found.values())) <= 100
@@ -192,7 +204,7 @@ def test_classes_are_mapped_by_index_whatever_the_configuration_calls_them(check
         detector.model.class_predictor.weight.zero_()
         detector.model.class_predictor.bias.copy_(30 * torch.nn.functional.one_hot(torch.tensor(64), 81))
     assert detector.model.config.id2label[64] == "LABEL_64"
-    (found,) = detector.detect([drawn(dog=DOG)])
+    (found,) = detector.detect([detector.prepare(drawn(dog=DOG))])
     assert set(found) == {"computer mouse"}
     assert all(isinstance(each, Instance) and each.mask.shape == (64, 96) for each in found["computer mouse"])
 

@@ -14,13 +14,12 @@ import torch
 from PIL import Image
 
 from rankkit.errors import RankkitError
-from rankkit.plugin import map_images
 from rankkit_geneval.detector import weights
 from rankkit_geneval.detector.postprocess import Instance, instances
 from rankkit_geneval.detector.resize import Prepared, prepare
 from rankkit_geneval.verdicts.judge import THRESHOLD
 from rankkit_geneval.vocabulary import CLASSES
-from rankkit_torch import full_float32, pick_device, pick_dtype
+from rankkit_torch import full_float32, pick_device, pick_dtype, sent
 
 Found = Mapping[str, Sequence[Instance]]
 
@@ -28,13 +27,20 @@ CANARY, CANARY_SCORE = "cat", 0.9  # what the bundled image shows, and how sure 
 
 
 class Detector(Protocol):
-    """Whatever finds things: `classes` are the names it knows, `weights` says which weights it has."""
+    """Whatever finds things, in two stages.
+
+    `classes` are the names it knows, `weights` says which weights it has.
+    """
 
     classes: Sequence[str]
     weights: str
 
-    def detect(self, images: Sequence[Image.Image]) -> Sequence[Found]:
-        """The things in each 8-bit RGB image, by class.
+    def prepare(self, image: Image.Image) -> Any:
+        """What `detect` is given of an 8-bit RGB image, or the image. Run ahead, in threads."""
+        ...
+
+    def detect(self, prepared: Sequence[Any]) -> Sequence[Found]:
+        """The things in each image, by class.
 
         Boxes are in its pixels, scores above 0.3; masks where the detector has them.
         """
@@ -64,26 +70,27 @@ class Mask2Former:
         folder, self.weights = weights.resolve(name)
         self.model: Any = weights.load(folder, dtype=self.dtype).to(self.device)
 
-    def detect(self, images: Sequence[Image.Image]) -> list[Found]:
+    def prepare(self, image: Image.Image) -> Prepared:
+        """The pixels of one image, as mmdet makes them."""
+        return prepare(image)
+
+    def detect(self, prepared: Sequence[Prepared]) -> list[Found]:
         """The things in each image whose score is at least 0.3, by GenEval's class names, best first."""
         found: dict[int, Found] = {}
         by_size: dict[tuple[int, ...], list[int]] = {}
-        prepared = map_images(prepare, images)
         for place, each in enumerate(prepared):
             by_size.setdefault(each.pixels_3HW.shape, []).append(place)
         for places in by_size.values():
             for start in range(0, len(places), self.batch_size):
                 batch = places[start : start + self.batch_size]
                 found.update(zip(batch, self._run([prepared[place] for place in batch]), strict=True))
-        return [found[place] for place in range(len(images))]
+        return [found[place] for place in range(len(prepared))]
 
     @torch.inference_mode()
     @full_float32()
     def _run(self, prepared: Sequence[Prepared]) -> list[Found]:
-        pixels_B3HW = torch.from_numpy(np.stack([each.pixels_3HW for each in prepared])).to(
-            self.device, self.dtype
-        )
-        output = self.model(pixel_values=pixels_B3HW)
+        stacked = torch.from_numpy(np.stack([each.pixels_3HW for each in prepared]))
+        output = self.model(pixel_values=sent(stacked, self.device, self.dtype))
         triples = zip(output.class_queries_logits, output.masks_queries_logits, prepared, strict=True)
         return [_by_class(instances(*triple, at_least=THRESHOLD)) for triple in triples]
 
@@ -95,7 +102,7 @@ def check_canary(detector: Detector) -> None:
     GenEval then says that nothing is ever right; that has happened to the official one on newer cards.
     """
     image = Image.open(str(files("rankkit_geneval") / "canary.jpg")).convert("RGB")
-    (found,) = detector.detect([image])
+    (found,) = detector.detect([detector.prepare(image)])
     best = sorted(((each.score, name) for name, things in found.items() for each in things), reverse=True)
     cat = max((score for score, name in best if name == CANARY), default=0.0)
     if cat <= CANARY_SCORE:

@@ -36,6 +36,11 @@ class Prepared:
     resized: tuple[int, int]
     original: tuple[int, int]
 
+    @property
+    def nbytes(self) -> int:
+        """The memory of the pixels, by which rankkit bounds how many are made ahead."""
+        return self.pixels_3HW.nbytes
+
 
 def prepare(image: Image.Image) -> Prepared:
     """Resize to fit 1333 x 800, pad, normalise: mmdet 2.28.2's test pipeline.
