@@ -15,7 +15,7 @@ from PIL import Image
 from rankkit.choose.scores import Scores
 from rankkit.core.build import build
 from rankkit.core.calling import abstention, rank_groups
-from rankkit.core.stated import kind_of, needs_prompt, version_of
+from rankkit.core.stated import kind_of, needs_prompt, reads_metadata, version_of
 from rankkit.core.text import printable
 from rankkit.core.types import Group, Identity, Ranker, Ranking
 from rankkit.errors import RankkitError, UsageError
@@ -151,7 +151,8 @@ def _prepare(name: str, ranker: object) -> Prepared:
     built = build(ranker)
     kind = kind_of(built)
     identity = Identity(name, version_of(ranker, {}) or "")
-    return Prepared(name, identity, kind, needs_prompt(ranker), lambda: built, kind == "pointwise")
+    asks = needs_prompt(ranker), lambda: built, kind == "pointwise", False, reads_metadata(ranker)
+    return Prepared(name, identity, kind, *asks)
 
 
 def _own(

@@ -66,7 +66,12 @@ def score(
         ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Score at most this many images.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard existing scores.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Discard existing scores; once interrupted, the same command goes on."
+        ),
+    ] = False,
     prune: Annotated[
         bool,
         typer.Option("--prune", help="Drop rows of images that are gone or whose prompt has changed since."),

@@ -43,7 +43,7 @@ Today's inputs, those kept for inputs to come, and what `prepare` takes beside t
 RESERVED_DETAILS = frozenset(
     {
         *("error", "failure", "image", "judge", "members", "metadata", "prompt_source", "raw_prompt"),
-        *("again", "stale", "tokens"),
+        *("again", "metadata_hash", "stale", "tokens"),
     }
 )
 """Keys of a candidate's `details` that rankkit reads or writes itself; any other key is the ranker's own."""

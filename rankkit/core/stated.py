@@ -68,6 +68,21 @@ def needs_prompt(target: object) -> bool:
     )
 
 
+def reads_metadata(target: object) -> bool:
+    """Whether what a ranker, a class or a function says of an image may depend on the image's metadata.
+
+    Its signature tells; one that ranks groups itself may read whatever a group holds.
+    """
+    rank = getattr(target, "rank", None)
+    if getattr(rank, "__module__", "rankkit.core.rankers") != "rankkit.core.rankers":
+        return True
+    asks = getattr(target, "score", None) or getattr(target, "compare", None) or target
+    if not callable(asks):
+        return True
+    parameters = inspect.signature(asks).parameters
+    return "metadata" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
 def version_of(target: object, options: Mapping[str, Any]) -> str | None:
     """What a ranker says of its own version, None where it says nothing.
 

@@ -21,6 +21,7 @@ TEXT_FIELDS = ("group", "prompt", "image", "sha256", "ranker", "version", "kind"
 JSON_FIELDS = ("options", "details")
 NUMBER_FIELDS = ("score", "stderr", "rank")
 STALE = "stale"  # the key of `details` that says why a row no longer counts: one of these
+METADATA_HASH = "metadata_hash"  # the key of `details` for what the image's metadata was that a ranker read
 IMAGE_GONE, PROMPT_CHANGED = "its image is gone", "its image has another prompt or group now"
 NEEDED = frozenset(("group", "image", "ranker", "score"))  # what makes a record a row; the rest may be absent
 

@@ -20,7 +20,7 @@ from rankkit.core.binding import describe
 from rankkit.core.build import build, check_target
 from rankkit.core.panel import mean_rank
 from rankkit.core.rankers import loaded_as
-from rankkit.core.stated import kind_of, needs_prompt, version_of
+from rankkit.core.stated import kind_of, needs_prompt, reads_metadata, version_of
 from rankkit.core.types import Identity, Kind, Ranker
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry import diagnose
@@ -38,7 +38,8 @@ class Prepared:
     it, before it is built. `independent` says that an image can be scored without the others of its group, so
     that a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
     combined when the group is complete. `plain` says that it is a function of the image which is found by its
-    spec in any process, without a device or a state of its own.
+    spec in any process, without a device or a state of its own. `reads_metadata` says that its scores may
+    depend on the metadata of an image; so may those of any ranker elsewhere, which does not tell.
     """
 
     spec: str
@@ -48,6 +49,7 @@ class Prepared:
     load: Callable[[], Ranker]
     independent: bool
     plain: bool = False
+    reads_metadata: bool = True
 
 
 def load(spec: str, /, **options: Any) -> Ranker:
@@ -98,6 +100,7 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], local_on
         lambda: mean_rank({name: part.load() for name, part in parts.items()}, weights),
         all(part.independent for part in parts.values()),
         all(part.plain for part in parts.values()),
+        any(part.reads_metadata for part in parts.values()),
     )
 
 
@@ -133,7 +136,8 @@ def _prepare_target(spec: Spec, target: Any, version: str, options: Mapping[str,
     identity = Identity(spec.name, f"{version}+{stated}" if stated else version, given)
     independent = kind == "pointwise"
     plain = independent and inspect.isfunction(target) and "device" not in given and not options
-    return Prepared(spec.text, identity, kind, needs_prompt(target), build_it, independent, plain)
+    asks = needs_prompt(target), build_it, independent, plain, reads_metadata(target)
+    return Prepared(spec.text, identity, kind, *asks)
 
 
 def _registered(name: str) -> tuple[Any, str]:

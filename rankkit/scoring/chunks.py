@@ -17,11 +17,11 @@ from rankkit.core.text import plain
 from rankkit.core.two_stage import PreparedGroup
 from rankkit.core.types import Group, Ranking
 from rankkit.io.prompts.base import Item
-from rankkit.io.rows import Row, row
+from rankkit.io.rows import METADATA_HASH, Row, row
 from rankkit.registry.load import Prepared
 from rankkit.scoring.ahead import RunRanker, held_pixels, own_image, ready_work, why_not_ranked
 from rankkit.scoring.plan import Key
-from rankkit.scoring.work import DecodedImage, Work, digest_of, pixels_of
+from rankkit.scoring.work import DecodedImage, Work, digest_of, metadata_read, pixels_of
 
 T = TypeVar("T")
 CHUNK = 64  # images a pointwise ranker sees at once
@@ -169,19 +169,21 @@ def _row(candidate: DecodedImage, ranker: Prepared, ranking: Ranking, place: int
         kind=ranking.kind,
         score=ranking.scores[place],
         stderr=ranking.stderr[place] if ranking.stderr else None,
-        details=details | _notes(item, candidate.decoded.notes),
+        details=details | _notes(item, candidate.decoded.notes, metadata_read(item, ranker)),
     )
 
 
-def _notes(item: Item, image: Mapping[str, Any]) -> dict[str, Any]:
+def _notes(item: Item, image: Mapping[str, Any], metadata: str) -> dict[str, Any]:
     """What a row says of its image beside the verdict: what decoding changed, where the prompt comes from and
-    how it was written there, and the metadata that came with it, within bounds.
+    how it was written there, and the metadata that came with it, within bounds and, where the ranker read it,
+    as a hash.
     """
     found = {
         "image": dict(image),
         "prompt_source": item.source,
         "raw_prompt": item.written,
         "metadata": shown_metadata(item.metadata),
+        METADATA_HASH: metadata,
     }
     return {key: value for key, value in found.items() if value}
 

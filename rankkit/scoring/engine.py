@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
+from rankkit.core.images import fingerprint
 from rankkit.errors import BadSource, RankkitError, UsageError
 from rankkit.io.formats import all_rows, replacing
 from rankkit.io.prompts import Survey
@@ -75,7 +77,8 @@ def score(
     The suffix says the format: .jsonl, .csv or .parquet.
 
     Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version
-    and options are the same; with `overwrite` they are dropped. Rows of images that are gone, or whose prompt
+    and options are the same, and the metadata where the ranker reads it. With `overwrite` they are dropped,
+    but for those of this very run where it was interrupted. Rows of images that are gone, or whose prompt
     has changed since, are kept but no longer count; with `prune` they are dropped. Rankers that are plain
     functions run in `workers` processes where there are many images. `output` is replaced whole
     at the end. Raises `UsageError` for an `output` that is no file of rows, or that this run reads;
@@ -92,7 +95,9 @@ def score(
     with Ledger() as ledger, Journal(output) as journal:
         _plan(ledger, surveys, prompt, limit, say)
         need_prompts(ledger, rankers, say)
-        earlier = _load_previous(ledger, journal, output, overwrite, say)
+        if overwrite:
+            journal.overwrite(_named(surveys, rankers))
+        earlier = _load_previous(ledger, journal, None if overwrite else output, say)
         outcome, watch = Outcome(ledger.planned(), ledger.groups()), DeafWatch(say)
         with (
             progress(outcome.images * len(rankers))
@@ -152,12 +157,16 @@ def _sources(counts: Mapping[str, int]) -> str:
     return said + (f", --prompt fills {counts[FILLED]}" if FILLED in counts else "")
 
 
-def _load_previous(ledger: Ledger, journal: Journal, output: Path, overwrite: bool, say: Say) -> bool:
+def _named(surveys: Iterable[Survey], rankers: Sequence[Prepared]) -> str:
+    """What a run is about, in a word: which rankers, on what."""
+    identities = [[scope(ranker.identity, ""), ranker.identity.version] for ranker in rankers]
+    places = [str(found.root.path.absolute()) for found in surveys]
+    return fingerprint(json.dumps([identities, places]).encode())
+
+
+def _load_previous(ledger: Ledger, journal: Journal, output: Path | None, say: Say) -> bool:
     """Take in what earlier runs scored. Returns whether there was anything."""
-    if overwrite:
-        journal.forget()
-        return False
-    count = ledger.load_previous(all_rows(output)) if output.exists() else 0
+    count = ledger.load_previous(all_rows(output)) if output and output.exists() else 0
     interrupted = ledger.load_previous(journal.rows())
     if interrupted:
         say(f"{journal.path}: going on with {interrupted} scores of a run that was interrupted")

@@ -6,6 +6,7 @@ One JSON line per row, written as scores come, read back after a kill.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from rankkit.io.atomic import try_lock
 from rankkit.io.formats import START, from_json, to_json
 from rankkit.io.rows import Row
 
+MARK = b'{"overwrite": '  # begins the line before the rows of a run that drops what the output holds
+
 
 class Journal:
     """An append-only file of rows.
@@ -27,6 +30,7 @@ class Journal:
     def __init__(self, output: Path) -> None:
         self.path = Path(f"{output}.journal")
         self.written = 0
+        self._mark = b""
 
     def __enter__(self) -> Journal:
         self._file = self._locked()
@@ -49,17 +53,25 @@ class Journal:
         """The rows that an earlier run left behind."""
         with open(self.path, "rb") as file:
             for line in file:
+                if line.startswith(MARK):
+                    continue
                 try:
                     yield from_json(line)
                 except ValueError as error:
                     raise RankkitError(
-                        f"{self.path}: damaged ({error}); score with --overwrite to start anew"
+                        f"{self.path}: damaged ({error}); delete it, and what it held is scored anew"
                     ) from None
 
-    def forget(self) -> None:
-        """Drop what an earlier run left behind."""
-        self._file.truncate(0)
-        self._size = 0
+    def overwrite(self, run: str) -> None:
+        """Drop what an earlier run left behind, unless it was this very one, which had begun to overwrite.
+
+        `run` tells one from another; it stands before the rows.
+        """
+        self._mark = MARK + json.dumps(run).encode() + b"}\n"
+        self._file.seek(0)
+        if self._file.readline() != self._mark:
+            self._file.truncate(0)
+            self._size = 0
 
     def append(self, rows: Iterable[Row]) -> None:
         """Add rows; they survive a kill from here on.
@@ -68,6 +80,8 @@ class Journal:
         """
         lines = [to_json(row) for row in rows]
         data = "".join(line + "\n" for line in lines).encode()
+        if not self._size:
+            data = self._mark + data
         try:
             rest = memoryview(data)
             while rest:
@@ -101,8 +115,8 @@ class Journal:
     def _check_ours(self) -> None:
         """Refuse a file of this name that holds something else than rows."""
         self._file.seek(0)
-        start = self._file.read(len(START))
-        if start != START[: len(start)]:
+        start = self._file.read(max(len(START), len(MARK)))
+        if not any(start.startswith(known[: len(start)]) for known in (START, MARK)):
             raise UsageError(
                 f"{self.path}: is no journal of rankkit and is left as it is; move it, or give another -o"
             )

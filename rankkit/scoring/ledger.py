@@ -12,7 +12,7 @@ from rankkit.core.text import plain, printable
 from rankkit.core.types import Identity, ranks
 from rankkit.io.formats import from_json, to_json
 from rankkit.io.prompts.base import Item
-from rankkit.io.rows import IMAGE_GONE, PROMPT_CHANGED, STALE, Row, why_stale
+from rankkit.io.rows import IMAGE_GONE, METADATA_HASH, PROMPT_CHANGED, STALE, Row, why_stale
 from rankkit.scoring.plan import Key, RunPlan
 
 SCHEMA = """
@@ -60,14 +60,17 @@ class Ledger(RunPlan):
             self._put(row, CURRENT, key[1])
         self._db.execute("COMMIT")
 
-    def known(self, identity: Identity, item: Item, sha256: str) -> float | None:
-        """The score of this very image by this very ranker.
+    def known(self, identity: Identity, item: Item, sha256: str, metadata: str = "") -> float | None:
+        """The score of this very image, with the metadata of this hash, by this very ranker.
 
         NaN where it abstained, None where the ledger knows nothing of it.
         """
         found = self._db.execute(
             "SELECT score FROM rows WHERE scope = ? AND image = ? AND cache_key = ?",
-            (scope(identity, item.group), item.name, cache_key(sha256, item.prompt, identity.version)),
+            (
+                *(scope(identity, item.group), item.name),
+                cache_key(sha256, item.prompt, identity.version, metadata),
+            ),
         ).fetchone()
         return None if found is None else math.nan if found[0] is None else found[0]
 
@@ -215,7 +218,9 @@ class Ledger(RunPlan):
             (
                 *(scope(identity, row["group"]), printable(row["group"]), _ranker(identity), row["image"]),
                 printable(row["prompt"]),
-                cache_key(row["sha256"], row["prompt"], row["version"]),
+                cache_key(
+                    row["sha256"], row["prompt"], row["version"], row["details"].get(METADATA_HASH, "")
+                ),
                 *(row["score"], status, place, to_json(row)),
             ),
         )
@@ -233,6 +238,6 @@ def scope(identity: Identity, group: str) -> str:
     return json.dumps([printable(group), identity.ranker, plain(identity.options)], sort_keys=True)
 
 
-def cache_key(sha256: str, prompt: str, version: str) -> str:
-    """What must be unchanged for an earlier score to stand."""
-    return json.dumps([sha256, prompt, version])
+def cache_key(sha256: str, prompt: str, version: str, metadata: str) -> str:
+    """What must be unchanged for an earlier score to stand; of metadata that the ranker reads, a hash."""
+    return json.dumps([sha256, prompt, version, metadata])

@@ -11,7 +11,7 @@ from rankkit.io.prompts.base import Item
 from rankkit.registry.load import Prepared
 from rankkit.scoring.ledger import Ledger
 from rankkit.scoring.plan import Key
-from rankkit.scoring.work import Work, digest_of
+from rankkit.scoring.work import Work, digest_of, metadata_read
 
 
 def unscored(
@@ -19,9 +19,7 @@ def unscored(
 ) -> Iterator[Work]:
     """Each image with those pointwise rankers that have not scored it; an abstention is tried again."""
     for key, item, sha256 in _hashed(ledger.items(), earlier):
-        wanted = tuple(
-            i for i in lane if sha256 is None or not _settled(ledger.known(rankers[i].identity, item, sha256))
-        )
+        wanted = tuple(i for i in lane if not _settled(_known(ledger, rankers[i], item, sha256)))
         for i in lane:
             if i not in wanted:
                 ledger.mark_current(rankers[i].identity, item, key)
@@ -34,13 +32,7 @@ def unranked(
     """Each group whole, with those rankers whose verdict on exactly these images is not known."""
     for _, members in itertools.groupby(_hashed(ledger.items(), earlier), key=lambda found: found[0][0]):
         group = list(members)
-        known = {
-            i: [
-                None if sha is None else ledger.known(rankers[i].identity, item, sha)
-                for _, item, sha in group
-            ]
-            for i in lane
-        }
+        known = {i: [_known(ledger, rankers[i], item, sha256) for _, item, sha256 in group] for i in lane}
         wanted = tuple(
             i
             for i in lane
@@ -52,6 +44,12 @@ def unranked(
                 if i not in wanted:
                     ledger.mark_current(rankers[i].identity, item, key)
             yield Work(key, item, wanted)
+
+
+def _known(ledger: Ledger, ranker: Prepared, item: Item, sha256: str | None) -> float | None:
+    if sha256 is None:
+        return None
+    return ledger.known(ranker.identity, item, sha256, metadata_read(item, ranker))
 
 
 def _settled(score: float | None) -> bool:

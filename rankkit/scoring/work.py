@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from PIL import Image
 
 from rankkit.core import images
+from rankkit.core.text import plain
 from rankkit.core.two_stage import Made
 from rankkit.io.prompts.base import Item
+from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import Key
 
 
@@ -56,6 +60,14 @@ def pixels_of(candidate: DecodedImage) -> int:
     """How many pixels it has, 0 where there is no image."""
     image = candidate.decoded.image
     return image.width * image.height if image else 0
+
+
+def metadata_read(item: Item, ranker: Prepared) -> str:
+    """A hash of the metadata that a ranker reads of an item; empty where there is none, or it reads none."""
+    if not item.metadata or not ranker.reads_metadata:
+        return ""
+    text = json.dumps(plain(item.metadata), sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def digest_of(data: bytes | str) -> str:

@@ -1,0 +1,106 @@
+"""What makes an earlier score stand: the metadata that its ranker reads, and the overwrite it belongs to."""
+
+import json
+import signal
+import sys
+
+import pytest
+from score_runs import SLOW, folder, keyed, lines, rows, run, score, start, wait_for
+
+from rankkit.io.formats import to_json
+from rankkit.scoring.journal import Journal
+
+READS = """
+import rankkit
+
+@rankkit.pointwise
+def reads(image, metadata):
+    return metadata.get("wanted", 0)
+
+@rankkit.pairwise
+def compares(first, second, metadata):
+    return 0.5
+
+@rankkit.pointwise
+def blind(image):
+    return 1
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A current folder with four images in `in` and modules of rankers."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    folder(tmp_path / "in", "abcd")
+    (tmp_path / "slowly.py").write_text(SLOW)
+    (tmp_path / "reading.py").write_text(READS)
+    for name in ("slowly", "reading"):
+        sys.modules.pop(name, None)
+    return tmp_path
+
+
+def metadata(**about):
+    with open("in/metadata.jsonl", "w") as file:
+        for name in "abcd":
+            line = {"file_name": f"{name}.png", "text": "a cat", **about.get(name, about.get("rest", {}))}
+            file.write(json.dumps(line) + "\n")
+
+
+def test_a_score_stands_only_while_the_metadata_that_its_ranker_reads_is_the_same(place):
+    def scored(*specs):
+        return [score("in", f"reading:{name}", "out.jsonl").scored for name in specs]
+
+    metadata(rest={"wanted": 1, "nested": [{"class": "cat"}]})
+    assert scored("reads", "compares", "blind", "reads+reading:blind") == [4, 4, 4, 4]
+    assert scored("reads", "compares", "blind", "reads+reading:blind") == [0, 0, 0, 0]
+    metadata(rest={"wanted": 1, "nested": [{"class": "cat"}]}, b={"wanted": 1, "nested": [{"class": "dog"}]})
+    assert scored("reads", "compares", "blind", "reads+reading:blind") == [1, 4, 0, 1]
+    metadata()
+    assert scored("reads", "compares", "blind", "reads+reading:blind") == [4, 4, 0, 4]
+    assert {row["score"] for row in rows("out.jsonl") if row["ranker"] == "reading:reads"} == {0}
+
+
+def test_an_interrupted_overwrite_goes_on_where_it_stopped(place):
+    folder(place / "many", map(str, range(200)))
+    command = ["score", "many", "-r", "slowly:slow", "-o", "out.jsonl"]
+    assert run(*command, cwd=place).returncode == 0
+    for row in (everything := rows("out.jsonl")):
+        row["score"] = -1.0
+    (place / "out.jsonl").write_text("".join(to_json(row) + "\n" for row in everything))
+    journal = place / "out.jsonl.journal"
+    running = start(*command, "--overwrite", cwd=place)
+    wait_for(lambda: journal.exists() and lines(journal) > 1)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+    kept = lines(journal) - 1
+    assert 0 < kept < 200
+    done = run(*command, "--overwrite", cwd=place).stderr.decode()
+    assert f"{200 - kept} scored" in done and f"going on with {kept} scores" in done
+    assert min(row["score"] for row in rows("out.jsonl")) >= 0 and len(keyed(rows("out.jsonl"))) == 200
+    assert b"200 scored" in run(*command, "--overwrite", cwd=place).stderr  # the one before had ended
+
+
+@pytest.mark.parametrize("other", ["contrast", "sharpness"])
+def test_an_overwrite_of_something_else_begins_anew(place, other):
+    score("in", "sharpness", "whole.jsonl")
+    for row in (found := rows("whole.jsonl")):
+        row["score"] = -1.0
+    with Journal(place / "out.jsonl") as journal:
+        journal.overwrite("the sharpness of other folders")
+        journal.append(found)
+        left = journal.path.read_bytes()
+    journal.path.write_bytes(left)
+    assert score("in", other, "out.jsonl", overwrite=True).scored == 4
+    assert [row["ranker"] for row in rows("out.jsonl")] == [other] * 4
+
+
+def test_a_plain_run_takes_what_an_interrupted_overwrite_had_scored(place):
+    score("in", "sharpness", "whole.jsonl")
+    with Journal(place / "out.jsonl") as journal:
+        journal.overwrite("any")
+        journal.append(rows("whole.jsonl")[:3])
+        left = journal.path.read_bytes()
+    journal.path.write_bytes(left)
+    assert score("in", "sharpness", "out.jsonl").scored == 1
+    assert rows("out.jsonl") == rows("whole.jsonl")
