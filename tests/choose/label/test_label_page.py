@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from accessibility import AXE, serious
 from browser import CHROMIUM, Browser
 from labelling import Labelling
 from score_runs import save_image
@@ -168,6 +169,39 @@ def test_the_page_fits_a_telephone_a_zoomed_page_and_a_wide_one_by_day_and_by_ni
             dark = page.see("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
             assert dark == (width == 360)
         assert page.errors == []
+
+
+@pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
+def test_axe_finds_nothing_serious_whatever_the_page_shows(pics: Path, page: Browser):
+    with Labelling(pics, "pics") as work:
+        for width, dark in ((1200, False), (390, True)):
+            page.look(width, 800, dark)
+            page.open(work.url)
+            assert serious(page) == []
+            answer(page, "ArrowDown")
+            page.press("z")
+            page.until("by('large').open")
+            assert serious(page) == []
+            page.press("Escape")
+    page.press("ArrowLeft")
+    page.until("!by('notice').hidden")
+    assert serious(page) == [], "also where it says that something went wrong"
+
+
+def test_touching_an_image_chooses_it_on_a_telephone(pics: Path, page: Browser):
+    with Labelling(pics, "pics") as work:
+        page.look(390, 800)
+        page.send("Emulation.setTouchEmulationEnabled", enabled=True)
+        try:
+            page.open(work.url)
+            place = "(({x, y, width, height}) => ({x: x + width / 2, y: y + height / 2}))"
+            at = page.see(f"{place}(document.querySelectorAll('main button')[1].getBoundingClientRect())")
+            page.send("Input.dispatchTouchEvent", type="touchStart", touchPoints=[at])
+            page.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
+            page.until("state.questions === 1 && since !== null")
+            assert side_of_line(on_disk(pics)[0]) == "ArrowRight" and page.errors == []
+        finally:
+            page.send("Emulation.setTouchEmulationEnabled", enabled=False)
 
 
 def test_the_page_says_when_to_stop(tmp_path: Path, page: Browser):

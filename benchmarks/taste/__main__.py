@@ -1,0 +1,99 @@
+"""A person's taste, from their answers to a trained generator: what each step of that way keeps of it.
+
+    python -m benchmarks.taste [--seeds 1 2 3] [--arms hidden answers chance] [--questions 200] [--errs 0.1]
+
+A hidden taste (warm colours, things to the left, whatever the prompt) stands for a person. It answers
+questions of `rankkit label` about images of the untrained shapes generator, a tenth of them wrongly; `rankkit
+fit` makes a ranker of the answers; `drpo train shapes ranker=./my-taste` trains by it. Measured is the hidden
+taste itself of images of prompts that neither the answers nor the training saw, before and after, on the same
+noises. Beside it the same training by the hidden taste itself (`hidden`), and by a ranker fitted to answers
+of somebody who tosses a coin (`chance`). Everything stands in `--work`, a folder for each seed and arm; what
+is there already is not done again, and a finished run is a row of ``results/taste.jsonl``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.record import RESULTS, record
+from benchmarks.taste.measured import accuracy, compared
+from benchmarks.taste.person import answered, sampled
+
+ROOT = Path(__file__).parents[2]
+ARMS = ("hidden", "answers", "chance")
+TRAINING = ("eval_every=1000", "checkpoint_every=1000")  # nothing of the run's own measurements is used
+
+
+def main() -> None:
+    """Every arm with every seed, one after the other; what is a row already is left out."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
+    parser.add_argument("--questions", type=int, default=200)
+    parser.add_argument("--errs", type=float, default=0.1)
+    parser.add_argument("--work", type=Path, default=Path("runs/taste"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = RESULTS / "taste.jsonl"
+    known = [json.loads(line) for line in rows.read_text("utf-8").splitlines()] if rows.exists() else []
+    asked = {"questions": options.questions, "errs": options.errs}
+    for seed, arm in itertools.product(options.seeds, options.arms):
+        about = {"arm": arm, "seed": seed, **(asked if arm != "hidden" else {})}
+        if not any(about.items() <= row.items() for row in known):
+            folder = options.work.absolute() / f"seed-{seed}"
+            errs = 0.5 if arm == "chance" else options.errs
+            command = f"python -m benchmarks.taste --seeds {seed} --arms {arm}"
+            done = record(
+                "taste",
+                "taste",
+                command,
+                lambda: about | one_run(folder, arm, seed, options.questions, errs),  # noqa: B023
+            )
+            print(json.dumps(done), flush=True)
+
+
+def one_run(folder: Path, arm: str, seed: int, questions: int, errs: float) -> dict[str, Any]:
+    """One arm of one seed, from the base's images to the measurement of the trained generator."""
+    found: dict[str, Any] = {}
+    if arm == "hidden":
+        ranker = "benchmarks.taste:warm_and_left"
+    else:
+        sampled(folder / "base", seed)
+        labels = folder / f"{arm}.jsonl"
+        found["answers"] = answered(folder / "base", labels, questions, errs, seed)
+        taste = folder / f"taste-{arm}"
+        if not taste.exists():
+            command("rankkit", "fit", labels.name, "-o", taste.name, folder=folder)
+        ranker = f"./{taste.name}"
+        found["fitted"] = accuracy(taste)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = folder / f"run-{arm}"
+    command(
+        "drpo", "train", "shapes", f"ranker={ranker}", f"seed={seed}", *TRAINING, f"out={run.name}",
+        folder=folder,
+    )  # fmt: skip
+    return found | compared(run)
+
+
+def command(module: str, *words: str, folder: Path) -> None:
+    """Run a command of ours there, with this checkout's packages. Raises where it fails."""
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"$ {module} {' '.join(words)}", file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-m", module, *words], cwd=folder, env=environment, check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""What axe-core finds on a page in Chromium; the package axe-core-python brings it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from browser import Browser
+
+FOUND = importlib.util.find_spec("axe_core_python")
+AXE = Path(FOUND.origin).parent / "axe.min.js" if FOUND and FOUND.origin else None
+RUN = """axe.run(document, {resultTypes: ["violations"]}).then((found) => found.violations
+  .filter((one) => ["serious", "critical"].includes(one.impact))
+  .flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.target}: ${node.failureSummary}`)))"""
+
+
+def serious(page: Browser) -> list[str]:
+    """The serious and critical findings on the page as it is now, each with its place."""
+    assert AXE is not None
+    page.see(AXE.read_text("utf-8") + ";1")
+    found: list[str] = page.see(RUN)
+    return found
+
+
+def everywhere(page: Browser, url: str) -> list[str]:
+    """The findings of a page of ours, on a wide screen and a telephone, in light and dark."""
+    found = []
+    for width, dark in ((1280, False), (1280, True), (390, False), (390, True)):
+        page.look(width, 800, dark)
+        page.send("Page.navigate", url=url)
+        page.until(f"location.href === '{url}' && document.readyState === 'complete'")
+        found += [f"{width}{' dark' if dark else ''}: {each}" for each in serious(page)]
+    return found

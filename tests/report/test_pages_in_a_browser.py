@@ -1,0 +1,75 @@
+"""Every page that the report stack writes, in a real browser: people with a screen reader or weak eyes can
+use it, and its title stands where its sections do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from accessibility import AXE, everywhere, serious
+from browser import CHROMIUM, Browser
+from gallery_page import rows_of, save_images
+from PIL import Image
+
+from rankkit.core.images import data_uri
+from rankkit.report.charts import Curve, line_chart
+from rankkit.report.extras import Section, image, table
+from rankkit.report.gallery import gallery, write_page
+from rankkit.report.sheet import Shown, write_sheet
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the PATH"
+)
+with_axe = pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Addresses of a gallery with everything in it, a sheet of chosen images, and a page of sections."""
+    folder = tmp_path_factory.mktemp("pages")
+    names = save_images(folder / "in", 6)
+    nan = float("nan")
+    rows = rows_of([0.1, 0.9, 0.4, 0.2, 0.5, nan], names=names, details=[{}] * 5 + [{"error": "too dark"}])
+    rows += rows_of([5.0, 4.0, 3.0, 2.0, 1.0, 0.0], names=names, ranker="judge", kind="pairwise")
+    curve = line_chart([Curve("one", [(1, 0.5), (2, 0.7), (3, 0.6)])], x="step", y="reward")
+    numbers = Section("Numbers", curve + table(["ranker", "gain"], [["a", "0.5"], ["b", "0.25"]]))
+    shown = Section("Image", image(data_uri(Image.open(names[0])), "before and after"))
+    gallery(rows, folder / "gallery.html", title="A gallery", extras=[numbers])
+    write_page(folder / "page.html", "A page", [numbers, shown])
+    write_sheet(folder / "sheet.html", "A sheet", {"a cat": [Shown(each, "", "1 of 6") for each in names]})
+    return {name: (folder / f"{name}.html").as_uri() for name in ("gallery", "page", "sheet")}
+
+
+@with_axe
+@pytest.mark.parametrize("name", ["gallery", "page", "sheet"])
+def test_axe_finds_nothing_serious_on_a_page_of_ours(browser: Browser, pages: dict[str, str], name: str):
+    assert everywhere(browser, pages[name]) == []
+
+
+@with_axe
+def test_axe_would_find_an_image_without_words_and_pale_text(browser: Browser):
+    browser.send("Page.navigate", url="data:text/html,<img src='x'><p style='color:%23ddd'>pale</p>")
+    browser.until("document.readyState === 'complete' && document.images.length")
+    found = {each.partition(":")[0] for each in serious(browser)}
+    assert {"image-alt", "color-contrast"} <= found
+
+
+@pytest.mark.parametrize("width", [390, 1280, 1800])
+def test_the_title_of_a_page_stands_where_its_sections_do(
+    browser: Browser, pages: dict[str, str], width: int
+):
+    for url in pages.values():
+        browser.look(width, 800)
+        browser.send("Page.navigate", url=url)
+        browser.until(f"location.href === '{url}' && document.readyState === 'complete'")
+        left = "[...document.querySelectorAll('h1, h2')].map((each) => each.getBoundingClientRect().left)"
+        places = browser.see(left)
+        assert len(set(places)) == 1 and places[0] > 10
+        assert browser.see("document.documentElement.scrollWidth") <= width
