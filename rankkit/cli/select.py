@@ -76,7 +76,10 @@ def select(
     ] = None,
     undo: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Take a selection back; what was changed since is kept."),
+        typer.Option(
+            metavar="DIR",
+            help="Take a selection back, or with --xmp the ratings below DIR; what was changed stays.",
+        ),
     ] = None,
     yes: Annotated[
         bool | None,
@@ -100,6 +103,9 @@ def select(
 
     do = not results().isatty() if yes is None else yes
     actions = {"copy": copy, "link": link, "move": move, "list": listed or null, "xmp": xmp, "undo": undo}
+    if xmp and undo:
+        _undo_ratings(undo, do, files)
+        return
     action, target = _only_action(actions)
     if action == "undo":
         _undo(undo or Path(), do, files)
@@ -163,7 +169,9 @@ def _rate(found: Selection, stars: int | None, image_files: ImageFiles, do: bool
         say(f"would write {count(len(rated), 'sidecar')}; --yes does it")
         return
     write(rated)
-    say(f"{count(len(rated), 'sidecar')} written beside the images, such as {next(iter(rated))}")
+    some = next(iter(rated))
+    say(f"{count(len(rated), 'sidecar')} written beside the images, such as {some}")
+    say(f"rankkit select --xmp --undo {some.parent} takes those of a folder back")
 
 
 def _place(found: Selection, action: Action, target: Path, image_files: ImageFiles, do: bool) -> None:
@@ -206,6 +214,20 @@ def _undo(target: Path, do: bool, files: Sequence[Path] | None) -> None:
         say(f"  {file} {reason}")
     if found.kept:
         raise typer.Exit(3)
+
+
+def _undo_ratings(folder: Path, do: bool, files: Sequence[Path] | None) -> None:
+    from rankkit.choose.select.stars import take_back, written
+
+    if files:
+        raise UsageError(f"--undo {folder} takes ratings back and reads no scores; leave {files[0]} out")
+    ours, others = written(folder)
+    if do:
+        take_back(ours)
+    would, more = ("", "") if do else ("would be ", "; --yes does it")
+    say(f"{folder}: {count(len(ours), 'sidecar')} {would}removed{more}")
+    if others:
+        say(f"  {count(len(others), 'sidecar')} not as rankkit writes them stay, such as {others[0]}")
 
 
 def _write_sheet(found: Selection, html: Path, files: Sequence[Path]) -> None:

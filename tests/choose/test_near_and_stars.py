@@ -1,6 +1,9 @@
 """Near-duplicates that are left out, and ratings in sidecars."""
 
 import io
+import json
+import shutil
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 from choices import chosen, images_and_rows, names, tree, write_rows
 from PIL import Image
-from score_runs import HERE, save_image
+from score_runs import HERE, run, save_image
 
 from rankkit.choose.select.image_files import ImageFiles
 from rankkit.choose.select.near import BITS, NearDuplicates, signature
@@ -129,4 +132,43 @@ def test_a_sidecar_of_another_program_is_never_written_over(place):
     before = tree(place)
     with pytest.raises(RankkitError, match=r"a\.png\.xmp: a sidecar that rankkit did not write"):
         rate(4, share=1.0)
+    assert tree(place) == before
+
+
+def test_taking_ratings_back_removes_what_rankkit_wrote_and_nothing_else(place):
+    images_and_rows(place, {"in/a.png": 1.0, "in/deep/b.png": 2.0, "in/c.png": 3.0})
+    before = tree(place)
+    rate(share=1.0)
+    Path("in/c.png.xmp").write_text("<x:xmpmeta>develop settings</x:xmpmeta>")
+    Path("in/raw.xmp").write_bytes(b"\xff\xfe")
+    done = run("select", "--xmp", "--undo", "in", "--dry-run", cwd=place, text=True)
+    assert "2 sidecars would be removed; --yes does it" in done.stderr and Path("in/a.png.xmp").exists()
+    done = run("select", "--xmp", "--undo", "in", cwd=place, text=True)
+    assert done.returncode == 0 and "2 sidecars not as rankkit writes them stay" in done.stderr
+    Path("in/c.png.xmp").unlink()
+    Path("in/raw.xmp").unlink()
+    assert tree(place) == before
+    for words, said in ((["--undo", "in"], "--xmp --undo"), (["--xmp", "--undo", "no"], "is no folder")):
+        done = run("select", *words, cwd=place, text=True)
+        assert done.returncode == 2 and said in done.stderr
+
+
+@pytest.mark.skipif(shutil.which("exiftool") is None, reason="no exiftool (libimage-exiftool-perl) is here")
+def test_exiftool_reads_the_ratings_and_finds_nothing_wrong_with_the_sidecars(place):
+    names = ["in/a.png", "in/b.jpg", "in/ü <&> \n.png", "in/c.png", "in/d.png"]
+    images_and_rows(place, {name: float(at) for at, name in enumerate(names)})
+    rate(share=1.0)
+    command = ["exiftool", "-j", "-XMP:all", "-Validate", "-Warning", "-ext", "xmp", "in"]
+    read = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert sorted(each["Rating"] for each in read) == [1, 2, 3, 4, 5]
+    assert {each["SourceFile"]: each["Rating"] for each in read}["in/b.jpg.xmp"] == 2
+    assert (
+        not [each for each in read if "Warning" in each]
+        and len({str(each["XMPToolkit"]) for each in read}) == 1
+    )
+    written_by_it = ["exiftool", "-q", "-Rating=4", "in/a.png.xmp"]
+    subprocess.run(written_by_it, check=True)
+    before = tree(place)
+    with pytest.raises(RankkitError, match=r"a\.png\.xmp: a sidecar that rankkit did not write"):
+        rate(1, share=1.0)
     assert tree(place) == before

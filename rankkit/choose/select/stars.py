@@ -1,13 +1,14 @@
-"""Ratings in XMP sidecars, `a.png.xmp` beside `a.png`, as digiKam and darktable read them.
+"""Ratings in XMP sidecars, `a.png.xmp` beside `a.png`, as digiKam, darktable and Immich read them.
 
-The XMP specification puts a rating of -1 or 0 to 5 into `xmp:Rating`. Lightroom and Bridge look into sidecars
-of raw files only: of a .png or .jpg they read the file itself, which is never written here.
+The XMP specification puts a rating of -1 or 0 to 5 into `xmp:Rating`. The other custom, `a.xmp`, is one name
+for `a.png` and `a.jpg`, and nobody who follows it would gain: Lightroom and Bridge look into sidecars of raw
+files only. Of a .png or .jpg they read the file itself, which is never written here.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rankkit.choose.select.image_files import ImageFiles
@@ -61,6 +62,34 @@ def write(found: Mapping[Path, int]) -> None:
         except OSError as error:
             raise RankkitError(
                 f"{path}: {error.strerror or error}; the same command writes what is missing"
+            ) from None
+
+
+def written(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The sidecars below a folder: those that stand as rankkit wrote them, and all others.
+
+    Raises `UsageError` where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: is no folder; name the one that holds the images")
+    ours: list[Path] = []
+    others: list[Path] = []
+    for place, _, names in os.walk(folder):
+        for name in sorted(names):
+            if name.lower().endswith(".xmp"):
+                path = Path(place, name)
+                (ours if _is_ours(path) else others).append(path)
+    return ours, others
+
+
+def take_back(sidecars: Sequence[Path]) -> None:
+    """Remove sidecars. Raises `RankkitError` where that fails."""
+    for path in sidecars:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RankkitError(
+                f"{path}: {error.strerror or error}; the same command goes on from there"
             ) from None
 
 

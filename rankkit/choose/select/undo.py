@@ -153,7 +153,10 @@ def _remove_folders(found: Undoing, keep_folder: bool) -> None:
 def _read_marker(target: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     path = target / MARKER
     if not path.is_file():
-        raise UsageError(f"{target}: is no selection of rankkit's (there is no {MARKER} in it)")
+        raise UsageError(
+            f"{target}: is no selection of rankkit's (there is no {MARKER} in it); ratings are taken back by "
+            f"--xmp --undo"
+        )
     try:
         header, *lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         if header["rankkit_selection"] != 1 or header["action"] not in ("copy", "link", "move"):
