@@ -1,5 +1,5 @@
 """What the framework reads off a ranker: `kind`, `needs_prompt` and `version`; off a `Pairwise` `degree` and
-`prior`; off one in two stages `prepare` and `batch_size`.
+`prior`; off one in two stages `prepare`, `preparation` and `batch_size`.
 
 A ranker may be a built one, or the class or function it is made of. No other module reads these attributes:
 each function here gives a value of the stated type, or raises a `BrokenRanker` that names the attribute, its
@@ -133,6 +133,17 @@ def prepare_of(target: object) -> Callable[[Any], Any]:
             f"prepare(image), an ordinary method that makes of an image what the model sees"
         )
     return prepare
+
+
+def preparation_of(target: object) -> str | None:
+    """What its preparation is known by: those of a run that state the same prepare an image once.
+
+    None where it says nothing, and shares with nobody.
+    """
+    stated: str | None = _read(
+        target, "preparation", lambda value: isinstance(value, str | None), "a string that says how"
+    )
+    return stated
 
 
 def batch_size_of(target: object) -> int:

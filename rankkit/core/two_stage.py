@@ -21,7 +21,8 @@ are scored.
 them: it is called when more batches are under way, so that a GPU computes while the next batch is sent to it,
 and nobody waits for its answers in between.
 
-A run has images decoded ahead, and prepares them there: a `PreparedGroup` brings along what was made.
+A run has images decoded ahead, and prepares them there: a `PreparedGroup` brings along what was made. For
+rankers that state the same ``preparation``, a text that says how images are prepared, it prepares each once.
 """
 
 from __future__ import annotations

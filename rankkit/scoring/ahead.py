@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from PIL import Image
 
 from rankkit.core.calling import LazyRanker, rank_groups
+from rankkit.core.prefetch import prefetch
 from rankkit.core.rankers import Pointwise
-from rankkit.core.stated import prepare_of, two_stages
-from rankkit.core.two_stage import Made, make
+from rankkit.core.stated import preparation_of, prepare_of, two_stages
+from rankkit.core.two_stage import make
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RunStopped
 from rankkit.registry.load import Prepared
@@ -34,6 +36,16 @@ class RunRanker:
         """The ranker, where it has two stages and is built."""
         ranker = self._ranker.built
         return ranker if isinstance(ranker, Pointwise) and two_stages(ranker) else None
+
+    @property
+    def preparation(self) -> Hashable:
+        """What its first stage is known by: rankers that state the same share what it makes of an image."""
+        stated = preparation_of(self.staged) if self.staged else None
+        return self if stated is None else stated
+
+    def build(self) -> None:
+        """Build it, if it is not yet. Raises whatever building it raises."""
+        self._ranker.build()
 
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
         """The rankings of the groups, or of those before the one at which the ranker stopped.
@@ -60,16 +72,36 @@ class RunRanker:
 def ready_work(work: Work, rankers: Sequence[RunRanker]) -> DecodedImage:
     """A decoded image with what the rankers that are built by now, and have two stages, see of it.
 
-    What is not made here is made when it is scored: for the first chunk, and where something ends the run.
+    What is not made here is made later: for the first chunk, and where something ends the run.
     """
-    candidate = decode_work(work)
-    made: dict[object, Made] = {}
-    for ranker in (rankers[place] for place in work.wanted):
-        staged = ranker.staged
-        if staged is not None and why_not_ranked(candidate, ranker.prepared) is None:
+    return _with_made(decode_work(work), rankers)
+
+
+def ready_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker | None]) -> Sequence[DecodedImage]:
+    """A chunk with its rankers built, and what several in two stages see of an image made before any of them.
+
+    One alone prepares what is missing while it scores. Raises whatever building a ranker raises.
+    """
+    for place, ranker in enumerate(rankers):
+        if ranker and any(place in each.work.wanted and _shown(each, ranker) for each in chunk):
+            ranker.build()
+    if sum(ranker is not None and ranker.staged is not None for ranker in rankers) < 2:
+        return chunk
+    return [ready for _, ready in prefetch(chunk, partial(_with_made, rankers=rankers), held_pixels)]
+
+
+def _with_made(candidate: DecodedImage, rankers: Sequence[RunRanker | None]) -> DecodedImage:
+    """The image with what each first stage makes of it; rankers that share one share what it makes."""
+    made = dict(candidate.made)
+    for ranker in (rankers[place] for place in candidate.work.wanted):
+        if ranker and ranker.staged and ranker.preparation not in made and _shown(candidate, ranker):
             with contextlib.suppress(RunStopped, SystemExit):
-                made[ranker] = make(prepare_of(staged), own_image(candidate))
-    return replace(candidate, made=made) if made else candidate
+                made[ranker.preparation] = make(prepare_of(ranker.staged), own_image(candidate))
+    return replace(candidate, made=made) if len(made) > len(candidate.made) else candidate
+
+
+def _shown(candidate: DecodedImage, ranker: RunRanker) -> bool:
+    return why_not_ranked(candidate, ranker.prepared) is None
 
 
 def why_not_ranked(candidate: DecodedImage, ranker: Prepared) -> str | None:

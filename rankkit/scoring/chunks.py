@@ -19,7 +19,7 @@ from rankkit.core.types import Group, Ranking
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import METADATA_HASH, Row, row
 from rankkit.registry.load import Prepared
-from rankkit.scoring.ahead import RunRanker, held_pixels, own_image, ready_work, why_not_ranked
+from rankkit.scoring.ahead import RunRanker, held_pixels, own_image, ready_chunk, ready_work, why_not_ranked
 from rankkit.scoring.plan import Key
 from rankkit.scoring.work import DecodedImage, Work, digest_of, metadata_read, pixels_of
 
@@ -89,6 +89,7 @@ def abstentions(work: Work, rankers: Sequence[Prepared], reason: str) -> list[tu
 def score_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker | None]) -> list[tuple[Key, Row]]:
     """The rows of a chunk by every ranker that wants it. A failure of the ranker is a row with its reason."""
     found: list[tuple[Key, Row]] = []
+    chunk = ready_chunk(chunk, rankers)
     for i, ranker in enumerate(rankers):
         if ranker is None:
             continue
@@ -143,7 +144,7 @@ def _group(members: Sequence[DecodedImage], ranker: RunRanker) -> Group:
     """
     items = [candidate.work.item for candidate in members]
     first = items[0]
-    made = [candidate.made.get(ranker) for candidate in members]
+    made = [candidate.made.get(ranker.preparation) for candidate in members]
     shown = tuple(
         own_image(each) if one is None else each.image for each, one in zip(members, made, strict=True)
     )

@@ -30,7 +30,7 @@ class Work:
 class DecodedImage:
     """A work with its bytes hashed and decoded.
 
-    `made` is, by the ranker in the run, what its first stage made of the image.
+    `made` is, by the preparation of a ranker in the run, what that made of the image.
     """
 
     work: Work

@@ -38,6 +38,19 @@ class Staged(Pointwise):
         return [float(pixels.mean()) for pixels in prepared]
 
 
+class Sharing(Staged):
+    """One that prepares images as `Shares` does, and says so."""
+
+    preparation = "ahead_rankers small"
+
+
+class Shares(Sharing):
+    """Another, which sees other numbers in them."""
+
+    def score(self, prepared, prompts):
+        return [-float(pixels.max()) for pixels in prepared]
+
+
 class Stops(Staged):
     """One whose first stage ends the run at a certain image."""
 
@@ -58,7 +71,7 @@ def small(image):
 def small_chunks(monkeypatch):
     monkeypatch.setattr(chunks, "CHUNK", 4)
     monkeypatch.setitem(sys.modules, "ahead_rankers", sys.modules[HERE])
-    for ranker in (Staged, Stops):
+    for ranker in (Staged, Stops, Sharing, Shares):
         monkeypatch.setattr(ranker, "made", 0)
     Staged.batches.clear()
 
@@ -88,6 +101,18 @@ def test_images_are_prepared_once_and_scored_in_full_batches(tmp_path):
     score(tmp_path / "in", "ahead_rankers:Staged", tmp_path / "rows.jsonl")
     failed = sum(row["error"] is not None for row in rows(tmp_path / "rows.jsonl"))
     assert Staged.made == 20 and sum(Staged.batches) == 20 - failed
+
+
+def test_rankers_that_state_the_same_preparation_prepare_an_image_once(tmp_path):
+    folder(tmp_path / "in", map(str, range(20)), prompt="x")
+    names = ["ahead_rankers:Sharing", "ahead_rankers:Shares"]
+    score(tmp_path / "in", names, tmp_path / "both.jsonl")
+    assert Sharing.made + Shares.made == 20
+    for name in names:
+        score(tmp_path / "in", name, tmp_path / f"{name}.jsonl")
+    alone = [row for name in names for row in rows(tmp_path / f"{name}.jsonl")]
+    both = rows(tmp_path / "both.jsonl")
+    assert sorted(map(repr, both)) == sorted(map(repr, alone))
 
 
 def test_an_image_without_the_prompt_that_is_needed_is_not_prepared(tmp_path):

@@ -12,25 +12,24 @@ from torch.nn.functional import normalize
 from rankkit import Pointwise, Scored
 from rankkit.errors import BrokenRanker
 from rankkit_torch import (
+    ImageTower,
     LinearHead,
     Pixels,
     cropped_pixels,
     empty,
     find,
     full_float32,
+    image_tower,
     load_strict,
     memory,
     pick_device,
     pick_dtype,
     read,
-    sent,
-    stacked,
     weights_id,
 )
 
 HEAD, HEAD_FILE = "trl-lib/ddpo-aesthetic-predictor", "aesthetic-model.pth"
 CLIP = "openai/clip-vit-large-patch14"
-OTHER_TOWER = ("text_model.", "text_projection.", "logit_scale")
 
 
 class Aesthetic(Pointwise):
@@ -55,13 +54,14 @@ class Aesthetic(Pointwise):
             pick_device(device),
             pick_dtype(dtype, "float32"),
         )
-        tower, self.size = _tower(clip)
+        self.tower, self.size = _tower(clip, self.device, self.dtype)
+        self.preparation = f"cropped_pixels {self.size}"
         path = find(checkpoint, file=HEAD_FILE)
         with empty():
-            head = LinearHead(tower.config.projection_dim)
+            head = LinearHead(self.tower.model.config.projection_dim)
         load_strict(head, read(path), path)
-        with memory(self.device, f"the weights of {clip}"):
-            self.tower, self.head = tower.to(self.device, self.dtype), head.to(self.device)
+        with memory(self.device, f"the weights of {checkpoint}"):
+            self.head = head.to(self.device)
 
     @classmethod
     def version(cls, *, checkpoint: str = HEAD, clip: str = CLIP, **_: Any) -> str:
@@ -76,19 +76,17 @@ class Aesthetic(Pointwise):
     @full_float32()
     def score(self, prepared: Sequence[Pixels]) -> Callable[[], list[Scored]]:
         """One score per image, with what was cut of it."""
-        with memory(self.device, f"{len(prepared)} images"):
-            pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
-            features_BD = self.tower(pixel_values=pixels_B3HW).image_embeds
-            scores_B = self.head(normalize(features_BD.float(), dim=-1)).double()
+        features_BD = self.tower.features(prepared)
+        scores_B = self.head(normalize(features_BD.float(), dim=-1)).double()
         notes = [pixels.details for pixels in prepared]
         return lambda: [
             Scored(score, details=note) for score, note in zip(scores_B.tolist(), notes, strict=True)
         ]
 
 
-def _tower(clip: str) -> tuple[Any, int]:
+def _tower(clip: str, device: torch.device, dtype: torch.dtype) -> tuple[ImageTower, int]:
     """CLIP's image tower, and the side of the square it sees."""
-    from transformers import CLIPConfig, CLIPVisionModelWithProjection
+    from transformers import CLIPConfig
 
     folder = find(clip, option="clip")
     config = CLIPConfig.from_pretrained(folder)
@@ -98,8 +96,5 @@ def _tower(clip: str) -> tuple[Any, int]:
             f"{clip} uses {vision.hidden_act}, and the head was trained on OpenAI's CLIP, "
             "which uses quick_gelu"
         )
-    vision.projection_dim = config.projection_dim
-    with empty():
-        tower = CLIPVisionModelWithProjection(vision)
-    state = {key: value for key, value in read(folder).items() if not key.startswith(OTHER_TOWER)}
-    return load_strict(tower, state, folder, ignore=("position_ids",)), int(vision.image_size)
+    tower = image_tower(folder, config, lambda: read(folder), device=device, dtype=dtype)
+    return tower, int(vision.image_size)

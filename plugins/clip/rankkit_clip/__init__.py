@@ -52,6 +52,7 @@ class Clip(Pointwise):
             if model
             else _transformers(checkpoint, processor, places)
         )
+        self.preparation = self.towers.preparation
 
     @classmethod
     def version(

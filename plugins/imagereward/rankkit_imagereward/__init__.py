@@ -46,6 +46,7 @@ class ImageReward(Pointwise):
             pick_dtype(dtype, "float32"),
         )
         self.model = load(find(checkpoint, file=FILE), self.device, self.dtype)
+        self.preparation = f"cropped_pixels {self.model.size}"
         self.tokenizer = words(find(tokenizer, files=("*.json", "*.txt"), option="tokenizer"))
 
     @classmethod

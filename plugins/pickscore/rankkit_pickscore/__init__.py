@@ -47,6 +47,7 @@ class PickScore(Pointwise):
             device=pick_device(device),
             dtype=pick_dtype(dtype, "float32"),
         )
+        self.preparation = self.clip.preparation
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, processor: str = "", **_: Any) -> str:

@@ -21,9 +21,11 @@ from rankkit_torch.models import (
     pick_dtype,
     sent,
 )
+from rankkit_torch.towers import ImageTower, image_tower
 from rankkit_torch.weights import draw
 
 __all__ = [
+    "ImageTower",
     "LinearHead",
     "Pixels",
     "batches",
@@ -32,6 +34,7 @@ __all__ = [
     "empty",
     "find",
     "full_float32",
+    "image_tower",
     "load_strict",
     "memory",
     "normalized_pixels",

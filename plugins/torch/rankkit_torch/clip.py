@@ -17,8 +17,9 @@ from torch.nn.functional import normalize
 from rankkit import Scored
 from rankkit.errors import BrokenRanker
 from rankkit_torch.checkpoints import find, read
-from rankkit_torch.images import Pixels, resize_details, stacked
+from rankkit_torch.images import Pixels, resize_details
 from rankkit_torch.models import empty, full_float32, load_strict, memory, sent
+from rankkit_torch.towers import image_tower
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
 
@@ -30,6 +31,7 @@ class Towers(Protocol):
 
     limit: int
     scale: float
+    preparation: str | None
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image: the first stage of a ranker, without torch."""
@@ -97,12 +99,17 @@ class HuggingFaceClip:
         self.config: Any = CLIPConfig.from_pretrained(folder)
         with empty():
             model: Any = CLIPModel(self.config)
-        load_strict(model, read(folder), folder, ignore=("position_ids",))
+        state = read(folder)
+        load_strict(model, state, folder, ignore=("position_ids",))
         self.tokenizer, self.processor = _processor(find(processor, option="processor"))
         text: Any = self.config.text_config
         self.limit = int(text.max_position_embeddings)
         self.scale = float(model.logit_scale.float().exp())
         self.device, self.dtype = device, dtype
+        self.preparation = self.processor.to_json_string()
+        self.images = image_tower(folder, self.config, lambda: state, device=device, dtype=dtype)
+        model.vision_model = self.images.model.vision_model
+        model.visual_projection = self.images.model.visual_projection
         with memory(device, f"the weights of {checkpoint}"):
             self.model = model.to(device, dtype)
 
@@ -125,13 +132,9 @@ class HuggingFaceClip:
         """Tokens of each whole prompt, with both marks."""
         return [len(ids) for ids in self.tokenizer(list(prompts), verbose=False)["input_ids"]]
 
-    @torch.inference_mode()
-    @full_float32()
     def embed_images(self, prepared: Sequence[Pixels]) -> torch.Tensor:
         """Projected features of one batch."""
-        with memory(self.device, f"{len(prepared)} images"):
-            pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
-            return _projected(self.model.get_image_features(pixel_values=pixels_B3HW))
+        return self.images.features(prepared)
 
     @torch.inference_mode()
     @full_float32()

@@ -25,7 +25,7 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 MAX_PIXELS = 2**26  # of a resized image: 64 megapixels, a side ratio of more than a thousand at 224
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pixels:
     """What a model sees of one image, (3, H, W) float32, and what was done to the image, for its row."""
 

@@ -53,6 +53,7 @@ class OpenClip:
         self.tokenizer = open_clip.get_tokenizer(architecture)
         self.limit = int(self.tokenizer.context_length)
         self.scale = float(model.logit_scale.float().exp())
+        self.preparation: str | None = None
         self.device, self.dtype = device, dtype
         with memory(device, f"the weights of {source}"):
             self.model = model.to(device, dtype)
