@@ -164,10 +164,16 @@ class NotARow(ValueError):
 
 def from_json(line: str | bytes) -> Row:
     """The row in one line of JSON. Raises ValueError when it is not one, `NotARow` when it is other JSON."""
-    value = json.loads(line)
+    try:
+        value = json.loads(line)
+    except RecursionError:
+        raise NotARow("not a row: it is nested too deep") from None
     if not isinstance(value, dict) or not value.keys() >= NEEDED:
         raise NotARow("not a row: group, image, ranker or score is missing")
-    return completed(value)
+    try:
+        return completed(value)
+    except ValueError as error:
+        raise NotARow(f"not a row: {error}") from None
 
 
 class Jsonl:
@@ -185,6 +191,8 @@ class Jsonl:
             if _torn(line, error):
                 return FIELDS
             raise BadRows(f"{path}, line 1: not JSON ({error})") from None
+        except RecursionError:
+            raise BadRows(f"{path}, line 1: is nested too deep for a row") from None
         if not isinstance(value, dict):
             raise BadRows(f"{path}, line 1: is {type(value).__name__}, not an object with named fields")
         return value

@@ -89,10 +89,17 @@ class Parquet:
         with _opened(path) as file:
             if not set(file.schema_arrow.names) >= NEEDED:
                 raise BadRows(f"{path}: its columns are not those of rankkit's rows")
-            for batch in file.iter_batches(batch_size=8192):
-                for record in batch.to_pylist():
-                    objects = {key: json.loads(record.get(key) or "{}") for key in JSON_FIELDS}
-                    yield completed({**record, **objects})
+            for batch in _batches(path, file):
+                for record in batch:
+                    yield self._row(path, record)
+
+    def _row(self, path: Path, record: dict[str, Any]) -> Row:
+        try:
+            objects = {key: json.loads(record.get(key) or "{}") for key in JSON_FIELDS}
+            return completed({**record, **objects})
+        except (ValueError, TypeError, RecursionError) as error:
+            advice = how_to_go_on(record)
+            raise BadRows(f"{path}: holds a row that is none of rankkit ({error}); {advice}") from None
 
     @contextmanager
     def writer(self, path: Path) -> Iterator[Write]:
@@ -139,6 +146,15 @@ def _opened(path: Path) -> Iterator[Any]:
         yield file
 
 
+def _batches(path: Path, file: Any) -> Iterator[list[dict[str, Any]]]:
+    """The records of an open file, 8192 at a time. Raises `BadRows` where it is damaged."""
+    try:
+        for batch in file.iter_batches(batch_size=8192):
+            yield batch.to_pylist()
+    except Exception as error:  # pyarrow's own family again, and text that is no UTF-8
+        raise BadRows(f"{path}: is damaged ({error}); score with --overwrite to start anew") from None
+
+
 def _objects_as_text(row: Row) -> dict[str, Any]:
     cells: dict[str, Any] = dict(row)
     return {**cells, **{key: json.dumps(cells[key], ensure_ascii=False) for key in JSON_FIELDS}}
@@ -167,8 +183,11 @@ def _from_cells(cells: dict[str, str]) -> Row:
         record[key] = text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA) else text
     for key in NUMBER_FIELDS:
         record[key] = float(cells[key]) if cells.get(key) else None
-    for key in JSON_FIELDS:
-        record[key] = json.loads(cells.get(key, "{}"))
-    record["of"] = int(float(cells.get("of") or 0))
+    try:
+        for key in JSON_FIELDS:
+            record[key] = json.loads(cells.get(key, "{}"))
+        record["of"] = int(float(cells.get("of") or 0))
+    except (RecursionError, OverflowError) as error:
+        raise ValueError(str(error)) from None
     record["error"] = record["error"] or None
     return completed(record)

@@ -5,6 +5,7 @@ One `Row` per image and ranker, the only thing that is ever written to disk.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -116,7 +117,10 @@ def row(
 
 
 def completed(record: Mapping[str, Any]) -> Row:
-    """A row with every field, from a record that may lack some; fields of no row are dropped."""
+    """A row with every field, from a record that may lack some; fields of no row are dropped.
+
+    Raises ValueError for a value that no row has: of another type, not finite, or no valid Unicode.
+    """
     empty: dict[str, Any] = {
         **dict.fromkeys(TEXT_FIELDS, ""),
         **dict.fromkeys(NUMBER_FIELDS),
@@ -125,7 +129,32 @@ def completed(record: Mapping[str, Any]) -> Row:
         "options": {},
         "details": {},
     }
-    return cast(Row, {name: record.get(name, empty[name]) for name in FIELDS})
+    found = {name: record.get(name, empty[name]) for name in FIELDS}
+    for name, value in found.items():
+        if wrong := _wrong(name, value):
+            raise ValueError(f"{name} is {ascii(value)[:40]}, {wrong}")
+    return cast(Row, found)
+
+
+def _wrong(name: str, value: object) -> str:
+    """What is wrong with the value of a field, in words; empty where nothing is."""
+    if name in JSON_FIELDS:
+        if not isinstance(value, dict):
+            return "not an object"
+        try:
+            json.dumps(value, ensure_ascii=False, allow_nan=False).encode() if value else b""
+        except (ValueError, TypeError, RecursionError) as error:
+            return f"which a row cannot hold ({error})"
+        return ""
+    if name in TEXT_FIELDS:
+        if not isinstance(value, str):
+            return "" if value is None and name == "error" else "not text"
+        return "" if value == value.encode("utf-8", "replace").decode() else "not valid Unicode"
+    if value is None and name != "of":
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int if name == "of" else (int, float)):
+        return "not a number"
+    return "" if -math.inf < value < math.inf else "not finite"
 
 
 def how_to_go_on(fields: Iterable[object]) -> str:

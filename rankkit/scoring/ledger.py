@@ -6,6 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rankkit.core.panel import combine_scores, stated_weights
 from rankkit.core.text import plain, printable
@@ -185,17 +186,18 @@ class Ledger(RunPlan):
         """A panel's rows hold its members' scores; what they add up to is known when the whole group is."""
         members: dict[str, list[float]] = {name: [] for name in weights}
         for (text,) in self._in_scope("row", where, statuses):
-            found = from_json(text)["details"].get("members", {})
+            found = _members(from_json(text))
             for name, scores in members.items():
                 score = found.get(name, {}).get("score")
-                scores.append(math.nan if score is None else score)
+                scores.append(score if isinstance(score, (int, float)) else math.nan)
         combined = combine_scores(members, weights)
         places, places_of = ranks(combined), {name: ranks(scores) for name, scores in members.items()}
         of = sum(not math.isnan(score) for score in combined)
         for i, (text, status) in enumerate(self._in_scope("row, status", where, statuses)):
             row = from_json(text)
-            for name, found in row["details"].get("members", {}).items():
-                found["rank"] = plain(places_of[name][i])
+            for name, member in _members(row).items():
+                if name in places_of:
+                    member["rank"] = plain(places_of[name][i])
             row["score"], row["rank"], row["of"] = plain(combined[i]), plain(places[i]), of
             yield row, status == CURRENT
 
@@ -224,6 +226,13 @@ class Ledger(RunPlan):
                 *(row["score"], status, place, to_json(row)),
             ),
         )
+
+
+def _members(row: Row) -> dict[str, dict[str, Any]]:
+    """What a panel's row says of each member; nothing where somebody else wrote it."""
+    members = row["details"].get("members")
+    items = members.items() if isinstance(members, dict) else ()
+    return {name: found for name, found in items if isinstance(found, dict)}
 
 
 def _ranker(identity: Identity) -> str:

@@ -1,0 +1,1 @@
+"""Millions of broken and hostile inputs for every reader of strangers' bytes."""
