@@ -135,6 +135,13 @@ def stated_weights(details: Mapping[str, Any]) -> dict[str, float] | None:
     return weights or None
 
 
+def stated_members(details: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the details of a panel's row say of each member; nothing where somebody else wrote them."""
+    members = details.get("members")
+    items = members.items() if isinstance(members, Mapping) else ()
+    return {name: found for name, found in items if isinstance(found, dict)}
+
+
 def combine_scores(scores: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> list[float]:
     """Weighted mean over members of (ranked - rank) / (ranked - 1), in [0, 1]; NaN where a member is NaN.
 

@@ -6,9 +6,8 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
-from rankkit.core.panel import combine_scores, stated_weights
+from rankkit.core.panel import combine_scores, stated_members, stated_weights
 from rankkit.core.text import plain, printable
 from rankkit.core.types import Identity, ranks
 from rankkit.io.formats import from_json, to_json
@@ -186,7 +185,7 @@ class Ledger(RunPlan):
         """A panel's rows hold its members' scores; what they add up to is known when the whole group is."""
         members: dict[str, list[float]] = {name: [] for name in weights}
         for (text,) in self._in_scope("row", where, statuses):
-            found = _members(from_json(text))
+            found = stated_members(from_json(text)["details"])
             for name, scores in members.items():
                 score = found.get(name, {}).get("score")
                 scores.append(score if isinstance(score, (int, float)) else math.nan)
@@ -195,7 +194,7 @@ class Ledger(RunPlan):
         of = sum(not math.isnan(score) for score in combined)
         for i, (text, status) in enumerate(self._in_scope("row, status", where, statuses)):
             row = from_json(text)
-            for name, member in _members(row).items():
+            for name, member in stated_members(row["details"]).items():
                 if name in places_of:
                     member["rank"] = plain(places_of[name][i])
             row["score"], row["rank"], row["of"] = plain(combined[i]), plain(places[i]), of
@@ -226,13 +225,6 @@ class Ledger(RunPlan):
                 *(row["score"], status, place, to_json(row)),
             ),
         )
-
-
-def _members(row: Row) -> dict[str, dict[str, Any]]:
-    """What a panel's row says of each member; nothing where somebody else wrote it."""
-    members = row["details"].get("members")
-    items = members.items() if isinstance(members, dict) else ()
-    return {name: found for name, found in items if isinstance(found, dict)}
 
 
 def _ranker(identity: Identity) -> str:
