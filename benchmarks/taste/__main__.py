@@ -1,6 +1,6 @@
 """A person's taste, from their answers to a trained generator: what each step of that way keeps of it.
 
-    python -m benchmarks.taste [--seeds 1 2 3] [--arms hidden answers chance] [--questions 200] [--errs 0.1]
+    python -m benchmarks.taste [--seeds 1 2 3] [--arms hidden answers chance] [--questions 200] [--steps 80]
 
 A hidden taste (warm colours, things to the left, whatever the prompt) stands for a person. It answers
 questions of `rankkit label` about images of the untrained shapes generator, a tenth of them wrongly; `rankkit
@@ -30,7 +30,7 @@ from benchmarks.taste.person import answered, sampled
 
 ROOT = Path(__file__).parents[2]
 ARMS = ("hidden", "answers", "chance")
-TRAINING = ("eval_every=1000", "checkpoint_every=1000")  # nothing of the run's own measurements is used
+TRAINING = ("eval_every=1000", "checkpoint_every=40")  # nothing of the run's own measurements is used
 
 
 def main() -> None:
@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--errs", type=float, default=0.1)
+    parser.add_argument("--steps", type=int, default=80, help="of training; half of what the recipe takes")
     parser.add_argument("--work", type=Path, default=Path("runs/taste"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -49,7 +50,7 @@ def main() -> None:
     known = [json.loads(line) for line in rows.read_text("utf-8").splitlines()] if rows.exists() else []
     asked = {"questions": options.questions, "errs": options.errs}
     for seed, arm in itertools.product(options.seeds, options.arms):
-        about = {"arm": arm, "seed": seed, **(asked if arm != "hidden" else {})}
+        about = {"arm": arm, "seed": seed, "steps": options.steps} | (asked if arm != "hidden" else {})
         if not any(about.items() <= row.items() for row in known):
             folder = options.work.absolute() / f"seed-{seed}"
             errs = 0.5 if arm == "chance" else options.errs
@@ -58,29 +59,31 @@ def main() -> None:
                 "taste",
                 "taste",
                 command,
-                lambda: about | one_run(folder, arm, seed, options.questions, errs),  # noqa: B023
+                lambda: about | one_run(folder, about, errs),  # noqa: B023
             )
             print(json.dumps(done), flush=True)
 
 
-def one_run(folder: Path, arm: str, seed: int, questions: int, errs: float) -> dict[str, Any]:
+def one_run(folder: Path, about: dict[str, Any], errs: float) -> dict[str, Any]:
     """One arm of one seed, from the base's images to the measurement of the trained generator."""
     found: dict[str, Any] = {}
+    arm, seed = about["arm"], about["seed"]
     if arm == "hidden":
         ranker = "benchmarks.taste:warm_and_left"
     else:
         sampled(folder / "base", seed)
         labels = folder / f"{arm}.jsonl"
-        found["answers"] = answered(folder / "base", labels, questions, errs, seed)
+        found["answers"] = answered(folder / "base", labels, about["questions"], errs, seed)
         taste = folder / f"taste-{arm}"
         if not taste.exists():
             command("rankkit", "fit", labels.name, "-o", taste.name, folder=folder)
         ranker = f"./{taste.name}"
         found["fitted"] = accuracy(taste)
     folder.mkdir(parents=True, exist_ok=True)
-    run = folder / f"run-{arm}"
+    run = folder / f"run-{arm}-{about['steps']}"
     command(
-        "drpo", "train", "shapes", f"ranker={ranker}", f"seed={seed}", *TRAINING, f"out={run.name}",
+        "drpo", "train", "shapes", f"ranker={ranker}", f"seed={seed}", f"steps={about['steps']}", *TRAINING,
+        f"out={run.name}",
         folder=folder,
     )  # fmt: skip
     return found | compared(run)

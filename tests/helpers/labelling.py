@@ -17,10 +17,10 @@ from score_runs import ENVIRONMENT
 class Labelling(Running):
     """The command on a folder, until `kill` or `stop`; `url` is the address that it said."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         command = [sys.executable, "-m", "rankkit", "label", "--no-browser", "--who", "ada", *arguments]
         self.process = subprocess.Popen(
-            command, cwd=folder, env={**ENVIRONMENT, "OMP_NUM_THREADS": "1"}, text=True,
+            command, cwd=folder, env={**ENVIRONMENT, "OMP_NUM_THREADS": "1", **environment}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self.said: list[str] = []
@@ -45,7 +45,8 @@ class Labelling(Running):
         content = answer.read()
         found = {name.lower(): value for name, value in answer.getheaders()}
         connection.close()
-        return answer.status, json.loads(content) if "json" in found["content-type"] else content, found
+        is_json = "json" in found.get("content-type", "")
+        return answer.status, json.loads(content) if is_json else content, found
 
     def stop(self) -> tuple[str, str]:
         """End it as Ctrl-C does; what it printed and what it said since its address."""

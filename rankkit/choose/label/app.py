@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.resources import files
@@ -19,7 +20,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from rankkit.choose.label.questions import Question
@@ -50,6 +51,7 @@ class Page:
     def __init__(self, session: Session, token: str, say: Callable[[str], object]) -> None:
         self.session, self.say = session, say
         self._token = token
+        self.once = secrets.token_urlsafe(24)  # what opens the page a single time
         self._turn = asyncio.Lock()  # one request at a time looks at the session
         self._images: tuple[str, list[bytes]] = ("", [])  # of the question that waits
 
@@ -57,6 +59,7 @@ class Page:
         """The whole application."""
         handlers: Mapping[Any, Any] = {RankkitError: _refused, HTTPException: _no_such_place}
         routes = [
+            Route("/{once}", self.enter),
             Route("/{token}/state", self._guarded(self.state)),
             Route("/{token}/image/{question}/{place:int}", self._guarded(self.image)),
             Route("/{token}/answer", self._guarded(self.answer), methods=["POST"]),
@@ -67,6 +70,16 @@ class Page:
         app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
         return app
+
+    async def enter(self, request: Request) -> Response:
+        """Lead to the page the first time that `once` is asked for; after that it is worth nothing.
+
+        A browser is started with it, because everybody on this machine can read command lines.
+        """
+        if not self.once or not hmac.compare_digest(request.path_params["once"].encode(), self.once.encode()):
+            raise HTTPException(404)
+        self.once = ""
+        return RedirectResponse(f"/{self._token}/", 303, headers=HEADERS)
 
     async def asset(self, request: Request) -> Response:
         """The page itself, its script and its style."""

@@ -47,11 +47,13 @@ def serve(
         if session.elsewhere:
             say(f"{session.elsewhere} answers in {file.path} are about images that are not here; they stay")
         token = secrets.token_urlsafe(24)
-        with until_stopped(), LocalServer(Page(session, token, say).application(), "label", port) as server:
+        page = Page(session, token, say)
+        with until_stopped(), LocalServer(page.application(), "label", port) as server:
             address = f"{server.url}/{token}/"
             say(f"{who} labels at {address} ; Ctrl-C ends it, and the same command goes on")
             if browser and _has_windows():
-                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+                once = f"{server.url}/{page.once}"
+                threading.Thread(target=webbrowser.open, args=(once,), daemon=True).start()
             server.run()
         _say_farewell(session, say)
     return session

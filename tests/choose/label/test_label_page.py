@@ -104,6 +104,23 @@ def side_of(answer) -> str:
     return ("ArrowLeft", "ArrowRight")[place]
 
 
+def test_a_page_that_is_closed_in_the_middle_of_an_answer_loses_nothing(pics: Path, page: Browser):
+    with Labelling(pics, "pics") as work:
+        page.open(work.url)
+        for _ in range(5):
+            before = len(on_disk(pics))
+            asked = page.see("state.question.id")
+            page.press("ArrowLeft")
+            page.send("Page.navigate", url="about:blank")  # before what was answered can come back
+            page.open(work.url)
+            given = on_disk(pics)[before:]
+            assert [line["question"] for line in given] in ([], [asked]), (
+                "saved whole and once, or not at all"
+            )
+            assert (page.see("state.question.id") == asked) is (given == []), "and asked again if it was not"
+        assert page.errors == []
+
+
 def test_zoom_shows_the_other_image_in_the_same_place_and_answers_go_on_from_there(pics: Path, page: Browser):
     with Labelling(pics, "pics") as work:
         page.open(work.url)

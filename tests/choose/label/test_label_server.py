@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import tarfile
+import time
+from urllib.parse import urlsplit
 
 import pytest
 from labelling import Labelling
@@ -52,6 +54,28 @@ def test_only_this_machines_browser_with_the_token_is_answered(pics):
             assert status == 200 and "default-src 'none'" in headers["content-security-policy"]
             assert path == "state" or b"http" not in content.replace(b"http://www.w3.org/2000/svg", b"")
         assert work.ask("../pyproject.toml")[0] == 404 and not (pics / "labels.jsonl").read_bytes()
+
+
+def test_a_browser_is_started_without_the_token_by_an_address_that_works_once(pics):
+    opened = pics / "opened.txt"
+    script = pics / "a-browser"
+    script.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    script.chmod(0o700)
+    environment = {"BROWSER": str(script), "DISPLAY": ":0"}
+    with Labelling(pics, "pics", "--browser", **environment) as work:
+        wait_for(opened)
+        once = urlsplit(opened.read_text()).path
+        assert urlsplit(work.url).path.strip("/") not in once and opened.read_text() != work.url
+        assert work.ask(once + "x")[0] == 404
+        status, _, headers = work.ask(once)
+        assert status == 303 and headers["location"] == urlsplit(work.url).path
+        assert work.ask(once)[0] == 404, "a second time it opens nothing"
+        assert work.ask("state")[0] == 200
+
+
+def wait_for(path):
+    while not path.exists():
+        time.sleep(0.01)
 
 
 def test_nothing_tells_which_image_is_which(pics):
