@@ -58,8 +58,8 @@ WEB_MODULES = {  # and these alone may import them
     "rankkit.serving.connection",
     "rankkit.serving.replies",
 }
-THIRD_PARTY = {"numpy", "PIL", "typer", "rich", "tomli", "pyarrow", "ray"}
-ONLY_WHEN_NEEDED = {"pyarrow", "ray", "rich"}  # extras, and what only a terminal needs
+THIRD_PARTY = {"numpy", "PIL", "typer", "rich", "tomli", "pyarrow", "ray", "fsspec"}
+ONLY_WHEN_NEEDED = {"pyarrow", "ray", "rich", "fsspec"}  # extras, and what only a terminal needs
 
 
 def modules_below(*patterns):

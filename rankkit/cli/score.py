@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 from enum import Enum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +18,6 @@ from rankkit.cli.program import (
     Caption,
     CaptionOption,
     GridOption,
-    Paths,
     PromptOption,
     PromptsOption,
     RawPrompts,
@@ -28,6 +28,7 @@ from rankkit.cli.program import (
 )
 from rankkit.cli.report import write_gallery
 from rankkit.core.text import count
+from rankkit.errors import UsageError
 
 if TYPE_CHECKING:
     from rankkit.scoring.engine import Outcome
@@ -42,7 +43,14 @@ class Engine(str, Enum):
 
 @program.command()
 def score(
-    paths: Paths,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Folders, images, .tar archives or manifests; with --engine ray also URLs of .tar and "
+            ".parquet files, or of folders that hold some.",
+        ),
+    ],
     ranker: Specs = None,
     prompts: PromptsOption = None,
     prompt: PromptOption = None,
@@ -50,13 +58,14 @@ def score(
     raw_prompts: RawPrompts = False,
     grid: GridOption = "1x1",
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="scores.jsonl",
             help="Where the rows are written: .jsonl, .csv or .parquet. Without it a terminal shows the best "
-            "images, and a pipe or file gets the rows as jsonl.",
+            "images, and a pipe or file gets the rows as jsonl. With --engine ray also a folder, FOLDER/ or "
+            "a URL: a file of rows for each archive, and manifest.json.",
         ),
     ] = None,
     html: Annotated[
@@ -79,7 +88,11 @@ def score(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when any image abstained.")] = False,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes for rankers that are plain functions; by default one per core."),
+        typer.Option(
+            min=1,
+            help="Processes for rankers that are plain functions; by default one per core. With --engine "
+            "ray: workers for all rankers, by default one per GPU, else per CPU; several may share a GPU.",
+        ),
     ] = None,
     engine: Annotated[Engine, typer.Option(help="Score here, or on a Ray cluster.")] = Engine.local,
 ) -> None:
@@ -94,9 +107,19 @@ def score(
     from rankkit.scoring.checks import check_output
     from rankkit.scoring.engine import score as score_images
 
+    specs = named(ranker)
+    if output is not None and engine is Engine.ray and _is_folder(output):
+        if limit or prune or html:
+            raise UsageError(
+                "--limit, --prune and --html go with one file of rows: leave them out, or give -o FILE"
+            )
+        settings = prompt, caption.value, raw_prompts, grid_of(grid)
+        outcome = _into_folder(paths, specs, output, prompts, settings, overwrite, workers)
+        _summarise(outcome, output)
+        _end(outcome, strict)
+        return
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
-        rows = output or Path(folder, "rows.jsonl")
-        specs = named(ranker)
+        rows = Path(output or os.path.join(folder, "rows.jsonl"))
         surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts, grid=grid_of(grid))
         check_output(rows, surveys)
         if html is not None:
@@ -112,7 +135,7 @@ def score(
             overwrite=overwrite,
             prune=prune,
             engine=engine.value,
-            workers=workers or cores(),
+            workers=workers if engine is Engine.ray else workers or cores(),
             say=say,
             progress=progress,
         )
@@ -127,8 +150,47 @@ def score(
             f"note: no group has a second image for {pairwise} to compare; "
             "rankkit compare DIR_A DIR_B compares two folders"
         )
+    _end(outcome, strict)
+
+
+def _end(outcome: Outcome, strict: bool) -> None:
     if outcome.abstained:
         raise typer.Exit(1 if strict else 3)
+
+
+def _is_folder(output: str) -> bool:
+    """Whether rows go into a folder, shard by shard."""
+    return "://" in output or output.endswith(("/", os.sep)) or os.path.isdir(output)
+
+
+def _into_folder(
+    paths: list[str],
+    specs: list[str],
+    output: str,
+    prompts: Path | None,
+    settings: tuple[Any, ...],
+    overwrite: bool,
+    workers: int | None,
+) -> Outcome:
+    """Score shards on Ray's workers. `settings` are those of `Reading`."""
+    from rankkit.cli.progress import prepared, progress
+    from rankkit.io.urls import path_of
+    from rankkit.scoring.ray.shards import shard_workers
+    from rankkit.scoring.shards.run import score_shards
+    from rankkit.scoring.shards.shard import Reading
+
+    rankers = [prepared(spec) for spec in specs]
+    return score_shards(
+        paths,
+        rankers,
+        path_of(output),
+        shard_workers(rankers, workers),
+        prompts=prompts,
+        reading=Reading(*settings),
+        overwrite=overwrite,
+        say=say,
+        progress=partial(progress, what="shards"),
+    )
 
 
 def cores() -> int:
@@ -151,7 +213,7 @@ def _print_rows(rows: Path) -> None:
     results().buffer.flush()
 
 
-def _summarise(outcome: Outcome, output: Path | None) -> None:
+def _summarise(outcome: Outcome, output: str | None) -> None:
     where = f"; rows written to {output}" if output else ""
     done = f"{outcome.scored} scored, {outcome.reused} known already, {outcome.abstained} abstained"
     say(f"{count(outcome.images, 'image')} in {count(outcome.groups, 'group')}: {done}{where}")

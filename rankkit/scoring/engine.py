@@ -68,7 +68,8 @@ def score(
     overwrite: bool = False,
     prune: bool = False,
     engine: Literal["local", "ray"] = "local",
-    workers: int = 1,
+    workers: int | None = 1,
+    part: bool = False,
     say: Say = lambda text: None,
     progress: Callable[[int], contextlib.AbstractContextManager[Progress]] | None = None,
 ) -> Outcome:
@@ -80,9 +81,11 @@ def score(
     and options are the same, and the metadata where the ranker reads it. With `overwrite` they are dropped,
     but for those of this very run where it was interrupted. Rows of images that are gone, or whose prompt
     has changed since, are kept but no longer count; with `prune` they are dropped. Rankers that are plain
-    functions run in `workers` processes where there are many images. `output` is replaced whole
-    at the end. Raises `UsageError` for an `output` that is no file of rows, or that this run reads;
-    `RankkitError` when the run cannot go on: what was scored until then is in the journal.
+    functions run in `workers` processes where there are many images; on Ray `workers` says how many there are
+    (None: one per GPU, else one per CPU). `output` is replaced whole at the end. With `part` this is a part
+    of a larger run: it may hold no images, or none that has a prompt. Raises `UsageError` for an `output`
+    that is no file of rows, or that this run reads; `RankkitError` when the run cannot go on: what was scored
+    until then is in the journal.
     """
     surveys = list(surveys)
     check_output(output, surveys)
@@ -94,7 +97,9 @@ def score(
     rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())
     with Ledger() as ledger, Journal(output) as journal:
         _plan(ledger, surveys, prompt, limit, say)
-        need_prompts(ledger, rankers, say)
+        if not part:
+            _need_images(ledger)
+            need_prompts(ledger, rankers, say)
         if overwrite:
             journal.overwrite(_named(surveys, rankers))
         earlier = _load_previous(ledger, journal, None if overwrite else output, say)
@@ -144,6 +149,9 @@ def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: 
     if ledger.repeats:
         say(f"{ledger.repeats} times an image was named again with its prompt: it is scored once")
     ledger.separate_prompts()
+
+
+def _need_images(ledger: Ledger) -> None:
     if not ledger.planned():
         raise BadSource(
             "no image was found; name a folder that holds .png, .jpg, .webp … files, an archive or a manifest"
@@ -193,15 +201,15 @@ def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progre
             yield work
 
 
-def _engine(name: str, lane: Sequence[Prepared], images: int, workers: int) -> Run:
+def _engine(name: str, lane: Sequence[Prepared], images: int, workers: int | None) -> Run:
     """What scores the images of a lane: Ray's workers, processes here for rankers that are plain functions,
     or this process.
     """
     if name == "ray":
-        from rankkit.scoring.ray import run as run_on_ray
+        from rankkit.scoring.ray.chunks import run as run_on_ray
 
-        return lambda works, rankers, whole: run_on_ray(works, rankers, whole=whole)
-    if workers > 1 and images >= WORTH_WORKERS and all(ranker.plain for ranker in lane):
+        return lambda works, rankers, whole: run_on_ray(works, rankers, whole=whole, workers=workers)
+    if workers and workers > 1 and images >= WORTH_WORKERS and all(ranker.plain for ranker in lane):
         from rankkit.scoring.workers import run as run_in_processes
 
         return lambda works, rankers, whole: run_in_processes(works, rankers, workers=workers)

@@ -1,18 +1,43 @@
-"""`--engine ray`: the same rows as without it."""
+"""`--engine ray`: the same rows as without it, whatever dies."""
 
 import importlib.util
-import json
+import os
+import signal
+import socket
+import subprocess
 import sys
-from dataclasses import asdict
+from pathlib import Path
 
 import pytest
-from score_runs import LISTWISE, SLOW, folder, rows, run
+from score_runs import ENVIRONMENT, LISTWISE, SLOW, command, folder, rows, run, start, wait_for
+from shard_files import archive, manifest, ordered, rows_in
 
 from rankkit.io.prompts.base import Item
-from rankkit.scoring.ray import Scorer
+from rankkit.scoring.ray.chunks import Scorer
 from rankkit.scoring.work import Work
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
+
+# a ranker that a worker dies of: each time at one image, once at another
+DEADLY = """
+import os, pathlib, rankkit
+
+@rankkit.pointwise
+def deadly(image):
+    value = image.getpixel((0, 0))
+    if value == {always}:
+        os._exit(1)
+    if value == {once} and not pathlib.Path("died").exists():
+        pathlib.Path("died").touch()
+        os._exit(1)
+    return value[0]
+"""
+
+
+def pixel(path: Path) -> tuple:
+    from PIL import Image
+
+    return Image.open(path).getpixel((0, 0))
 
 
 @pytest.mark.slow
@@ -23,25 +48,90 @@ def test_ray_gives_the_rows_of_a_local_run(tmp_path):
     (tmp_path / "in" / "one" / "zero.png").touch()
     (tmp_path / "slowly.py").write_text(SLOW)
     (tmp_path / "darker.py").write_text(LISTWISE)
-    rankers = (
-        "-r",
-        "slowly:slow",
-        "-r",
-        "darker:Darker",
-        "-r",
-        "prompt-color",
-        "-r",
-        "compressibility:quality=50",
-    )
+    specs = ("slowly:slow", "darker:Darker", "prompt-color", "compressibility:quality=50")
+    rankers = [part for spec in specs for part in ("-r", spec)]
     for engine in ("local", "ray"):
         done = run("score", "in", *rankers, "--engine", engine, "-o", f"{engine}.jsonl", cwd=tmp_path)
         assert done.returncode == 3, done.stderr.decode()
+    assert (
+        done.stdout == b"" and not [line for line in done.stderr.splitlines() if b"ray" in line.lower()][1:]
+    )
     assert rows(tmp_path / "ray.jsonl") == rows(tmp_path / "local.jsonl")
     again = run("score", "in", *rankers, "--engine", "ray", "-o", "ray.jsonl", cwd=tmp_path)
-    assert (
-        b"490 known already" in again.stderr
-    )  # the abstentions are tried again, and with one of them its whole listwise group
+    # the abstentions are tried again, and with one of them its whole listwise group
+    assert b"490 known already" in again.stderr
     assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()
+    done = run("score", "in", *rankers, "--engine", "ray", "-o", "out/", cwd=tmp_path)
+    assert done.returncode == 3 and done.stdout == b"", done.stderr.decode()
+    assert rows_in(tmp_path / "out") == ordered(rows(tmp_path / "local.jsonl"))
+
+
+@pytest.mark.slow
+def test_an_image_that_a_worker_dies_of_twice_abstains_and_costs_no_other(tmp_path):
+    folder(tmp_path / "in", map(str, range(10)), "a fox")
+    always, once = pixel(tmp_path / "in" / "3.png"), pixel(tmp_path / "in" / "6.png")
+    (tmp_path / "deadly.py").write_text(DEADLY.format(always=always, once=once))
+    done = run("score", "in", "-r", "deadly:deadly", "--engine", "ray", "-o", "out.jsonl", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr.decode()
+    found = {row["image"]: row["error"] for row in rows(tmp_path / "out.jsonl")}
+    assert [name for name, error in found.items() if error] == ["in/3.png"] and len(found) == 10
+    assert "worker that scored it died" in found["in/3.png"]
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_costs_its_shard_a_second_try(tmp_path):
+    for number in range(4):
+        archive(tmp_path / "in" / f"{number}.tar", range(10 * number, 10 * number + 5))
+    (tmp_path / "deadly.py").write_text(DEADLY.format(always=(), once=seed_pixel(12)))
+    done = run("score", "in", "-r", "deadly:deadly", "--engine", "ray", "-o", "out/", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "died").exists() and len(rows_in(tmp_path / "out")) == 20
+    (tmp_path / "deadly.py").write_text(DEADLY.format(always=seed_pixel(12), once=()))
+    done = run("score", "in", "-r", "deadly:deadly", "--engine", "ray", "-o", "again/", cwd=tmp_path)
+    assert done.returncode == 1
+    assert b"in/1.tar: the worker that scored it died, twice" in done.stderr
+    assert b"3 shards are scored and kept in again" in done.stderr
+    assert len(rows_in(tmp_path / "again")) == 15 and manifest(tmp_path / "again")["scored"] == 3
+
+
+def seed_pixel(seed: int) -> tuple:
+    import io
+
+    from PIL import Image
+    from shard_files import png
+
+    return Image.open(io.BytesIO(png(seed))).getpixel((0, 0))
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_and_ends_with_the_rows_of_one_that_was_not(tmp_path):
+    for number in range(6):
+        archive(tmp_path / "in" / f"{number}.tar", range(10 * number, 10 * number + 9), "a fox")
+    (tmp_path / "slowly.py").write_text(SLOW.replace("0.002", "0.05"))
+    arguments = ("score", "in", "-r", "slowly:slow", "--engine", "ray", "--workers", "1")
+    first = start(*arguments, "-o", "out/", cwd=tmp_path, start_new_session=True)
+    wait_for(lambda: len(list((tmp_path / "out" / "done").glob("*.json"))) >= 2)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    done = run(*arguments, "-o", "out/", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    scored = int(done.stderr.split(b" scored")[0].split()[-1])
+    assert scored <= 54 - 18
+    assert run("score", "in", "-r", "slowly:slow", "-o", "all.jsonl", cwd=tmp_path).returncode == 0
+    assert rows_in(tmp_path / "out") == ordered(rows(tmp_path / "all.jsonl"))
+
+
+def test_a_cluster_that_is_not_there_is_one_message_at_once(tmp_path):
+    folder(tmp_path / "in", "ab", "a fox")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    environment = {**ENVIRONMENT, "RAY_ADDRESS": f"127.0.0.1:{port}"}
+    for output in ("out/", "out.jsonl"):
+        line = command("score", "in", "-r", "contrast", "--engine", "ray", "-o", output)
+        done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        said = done.stderr.splitlines()[-1]
+        assert f"there is no Ray cluster at RAY_ADDRESS=127.0.0.1:{port}" in said and "ray start" in said
 
 
 def test_a_worker_builds_its_ranker_once_however_many_chunks_it_is_given(tmp_path, monkeypatch):
@@ -54,7 +144,21 @@ def test_a_worker_builds_its_ranker_once_however_many_chunks_it_is_given(tmp_pat
     monkeypatch.syspath_prepend(tmp_path)
     worker = Scorer(["built_once:Once"], whole=False)
     for name in "abc":
-        work = Work((0, 0), Item(f"in/{name}.png", f"in/{name}.png", "g"), (0,))
-        found = worker({"works": [json.dumps([asdict(work)])]})
-        assert json.loads(found["rows"][0])[0][1]["score"] == 1.0
+        found = worker.score([Work((0, 0), Item(f"in/{name}.png", f"in/{name}.png", "g"), (0,))])
+        assert found.rows[0][1]["score"] == 1.0
     assert len(sys.modules["built_once"].BUILT) == 1
+
+
+def test_a_worker_says_which_ranker_it_cannot_build(tmp_path):
+    found = Scorer(["no-such-ranker"], whole=False).score([Work((0, 0), Item("a.png", "a.png", "g"), (0,))])
+    assert found.rows == [] and "no ranker is named 'no-such-ranker'" in found.failed
+
+
+def test_without_ray_the_engine_says_how_to_get_it(tmp_path, monkeypatch):
+    from rankkit.errors import UsageError
+    from rankkit.scoring.ray.pool import connected
+
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match=r"needs Ray: pip install 'rankkit-t2i\[ray\]'"):
+        connected()
+    assert os.environ.get("RAY_ADDRESS") is None

@@ -206,6 +206,11 @@ def _roots(paths: Sequence[str | os.PathLike[str]], prompts: Path | None) -> Ite
         if path.is_dir():
             yield Root(path, label, manifest=prompts)
         elif not os.path.lexists(path):
+            if "://" in typed:
+                raise UsageError(
+                    f"{typed}: shards at URLs are scored by rankkit score --engine ray -o FOLDER/; images "
+                    f"elsewhere are copied here first"
+                )
             raise UsageError(f"{typed}: no such file or folder")
         elif suffix == ".tar" or suffix in MANIFESTS:
             if prompts is not None:

@@ -27,13 +27,22 @@ BROKEN = "the archive breaks off or is not an uncompressed .tar"
 def find(root: Root) -> Source | None:
     """The images of an archive, or of all the archives below a folder."""
     if root.path.is_file() and root.path.suffix.lower() == ".tar":
-        return Source(NAME, lists=lambda: _samples(root.path, ""))
+        return in_archives(root, [root.path])
     archives = root.files_below(lambda name: name.lower().endswith(".tar"))
     if root.files or root.manifest_only or not archives:
         return None
-    return Source(
-        NAME, lists=lambda: (each for path in archives for each in _samples(path, root.relative(path) + "/"))
-    )
+    return in_archives(root, archives)
+
+
+def in_archives(root: Root, archives: list[Path]) -> Source:
+    """The images of these archives at or below a root."""
+
+    def samples() -> Iterator[tuple[Place, Answer]]:
+        for path in archives:
+            relative = root.relative(path)
+            yield from _samples(path, f"{relative}/" if relative else "")
+
+    return Source(NAME, lists=samples)
 
 
 Span = tuple[int, int]

@@ -1,0 +1,82 @@
+"""Chunks of works on Ray's workers, for a run whose rows go into one file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rankkit.errors import RankkitError, RunStopped
+from rankkit.io.rows import Row
+from rankkit.registry.load import Prepared, prepare
+from rankkit.scoring.ahead import RunRanker
+from rankkit.scoring.chunks import abstentions, in_chunks, rank_works
+from rankkit.scoring.plan import Key
+from rankkit.scoring.ray.pool import Died, on_ray
+from rankkit.scoring.work import Work
+
+Rows = list[tuple[Key, Row]]
+DIED = "the worker that scored it died, also when it was the only image there"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The rows of some works, and why a ranker could not go on: the run stops, or cannot begin."""
+
+    rows: Rows
+    stopped: str = ""
+    failed: str = ""
+
+
+class Scorer:
+    """A worker: rankers by spec, built with the first chunk and kept for those to come."""
+
+    def __init__(self, specs: Sequence[str], whole: bool) -> None:
+        self._specs, self._whole = specs, whole
+        self._rankers: list[RunRanker] = []
+
+    def score(self, works: Sequence[Work]) -> Chunk:
+        """The rows of these works, or of those before a ranker stopped."""
+        rows: Rows = []
+        try:
+            self._rankers = self._rankers or [RunRanker(prepare(spec)) for spec in self._specs]
+            for part in rank_works(iter(works), self._rankers, whole=self._whole):
+                rows += part
+        except RunStopped as stopped:
+            return Chunk(rows, stopped=str(stopped))
+        except RankkitError as error:
+            return Chunk(rows, failed=str(error))
+        return Chunk(rows)
+
+
+def run(
+    works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool, workers: int | None = None
+) -> Iterator[Rows]:
+    """Score works on Ray's workers: unless told otherwise, one per GPU or, where there is none, per CPU.
+
+    Rows come as chunks are done. A worker that dies costs its chunk a second try, by itself; a chunk that it
+    dies of is halved, and the image of which it dies again abstains.
+    """
+    specs = [ranker.spec for ranker in rankers]
+    chunks: Iterable[list[Work]] = in_chunks(works, whole)
+    while chunks:
+        again: list[list[Work]] = []
+        for chunk, answer in on_ray(Scorer, (specs, whole), chunks, workers=workers, ahead=2):
+            if isinstance(answer, Died):
+                halves = _halves(chunk, whole)
+                again += halves
+                if not halves:
+                    yield [row for work in chunk for row in abstentions(work, rankers, DIED)]
+                continue
+            yield answer.rows
+            if answer.stopped or answer.failed:
+                raise (RunStopped if answer.stopped else RankkitError)(answer.stopped or answer.failed)
+        chunks = again
+
+
+def _halves(chunk: list[Work], whole: bool) -> list[list[Work]]:
+    """Two parts of a chunk, none where it cannot be parted; with `whole`, groups stay whole."""
+    places = [i for i in range(1, len(chunk)) if not whole or chunk[i - 1].key[0] != chunk[i].key[0]]
+    if not places:
+        return []
+    half = min(places, key=lambda place: abs(2 * place - len(chunk)))
+    return [chunk[:half], chunk[half:]]

@@ -1,0 +1,203 @@
+"""Actors on a Ray cluster that take tasks one by one, and what happens when one of them dies."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import socket
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from rankkit.core.binding import describe
+from rankkit.errors import RankkitError, UsageError
+
+T = TypeVar("T")
+A = TypeVar("A", covariant=True)
+B = TypeVar("B", contravariant=True)
+
+CONNECT = 5.0  # seconds within which a cluster must answer
+QUIET = {  # what Ray says on its own account, on the terminal of others
+    **{
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+        "RAY_BACKEND_LOG_LEVEL": "fatal",
+    },
+    **{"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DISABLE_IMPORT_WARNING": "1"},
+}
+
+
+class Died:
+    """What became of a task of which two workers died, the second with nothing else to do."""
+
+
+class Worker(Protocol[B, A]):
+    """A class whose objects are workers; it is imported by each."""
+
+    def score(self, task: B, /) -> A:
+        """Do a task."""
+        ...
+
+
+@dataclass(eq=False)
+class Actor:
+    """An actor, and the tasks it was given. One that died is followed by another, wherever there is room."""
+
+    start: Callable[[], Any]
+    handle: Any = None
+    tasks: list[Any] = field(default_factory=list)
+    alone: bool = False  # with a task of which a worker may have died
+
+    def __post_init__(self) -> None:
+        self.handle = self.start()
+
+
+def on_ray(
+    worker: type[Worker[T, A]],
+    arguments: Sequence[object],
+    tasks: Iterable[T],
+    *,
+    workers: int | None,
+    ahead: int,
+) -> Iterator[tuple[T, A | Died]]:
+    """Each task with its answer, in the order in which they are done.
+
+    Every one of the `workers` (by default one per GPU, or one per CPU) has at most `ahead` tasks at a time;
+    no more tasks are taken from `tasks` than that. A worker that dies is replaced, and its tasks are done
+    again, one by one. Raises `UsageError` without Ray, `RankkitError` for a cluster that is not there.
+    """
+    first = list(itertools.islice(tasks, 1))
+    if not first:
+        return
+    ray = connected()
+    actors = _actors(ray, worker, arguments, workers)
+    try:
+        yield from _answers(ray, actors, itertools.chain(first, tasks), ahead)
+    finally:
+        for actor in actors:
+            with contextlib.suppress(Exception):
+                ray.kill(actor.handle)
+
+
+def _answers(ray: Any, actors: list[Actor], tasks: Iterator[T], ahead: int) -> Iterator[tuple[T, Any]]:
+    """Give tasks out and take answers in, until there are none."""
+    errors = ray.exceptions
+    deaths = (errors.RayActorError, errors.WorkerCrashedError, errors.NodeDiedError, errors.ObjectLostError,
+              errors.OutOfMemoryError)  # fmt: skip
+    pending: dict[Any, tuple[Actor, Any, Any]] = {}
+    suspects: deque[Any] = deque()
+    while True:
+        for actor in actors:
+            _give(actor, tasks, suspects, pending, ahead)
+        if not pending:
+            return
+        (ready,), _ = ray.wait(list(pending), num_returns=1)
+        actor, handle, task = pending.pop(ready)
+        actor.tasks.remove(task)
+        alone, actor.alone = actor.alone, False
+        try:
+            answer = ray.get(ready)
+        except deaths:
+            if actor.handle is handle:
+                actor.handle = actor.start()
+            if alone:
+                yield task, Died()
+            else:
+                suspects.append(task)
+            continue
+        except errors.RayError as error:
+            raise RankkitError(
+                f"a worker of Ray cannot go on: {describe(error.__cause__ or error)}"
+            ) from None
+        yield task, answer
+
+
+def _give(
+    actor: Actor, tasks: Iterator[Any], suspects: deque[Any], pending: dict[Any, Any], ahead: int
+) -> None:
+    """Give an actor what it has room for; what a worker may have died of, when it has nothing else."""
+    if suspects and not actor.tasks:
+        actor.alone = True
+        given = [suspects.popleft()]
+    elif actor.alone or suspects:
+        return
+    else:
+        given = list(itertools.islice(tasks, ahead - len(actor.tasks)))
+    for task in given:
+        actor.tasks.append(task)
+        pending[actor.handle.score.remote(task)] = (actor, actor.handle, task)
+
+
+def _actors(ray: Any, worker: type, arguments: Sequence[object], workers: int | None) -> list[Actor]:
+    resources = ray.cluster_resources()
+    gpus, cpus = int(resources.get("GPU", 0)), max(1, int(resources.get("CPU", 1)))
+    number = workers or gpus or cpus
+    options = {"num_cpus": min(1.0, cpus / number), "num_gpus": min(1.0, gpus / number)}
+    remote = ray.remote(worker).options(**options)
+    return [Actor(lambda: remote.remote(*arguments)) for _ in range(number)]
+
+
+def connected() -> Any:
+    """Ray, connected to the cluster that RAY_ADDRESS names or to one that is started here; it says nothing.
+
+    Raises `UsageError` where it is not installed, `RankkitError` where there is no cluster at that address.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError:
+        raise UsageError("--engine ray needs Ray: pip install 'rankkit-t2i[ray]'") from None
+    if ray.is_initialized():
+        return ray
+    address = os.environ.get("RAY_ADDRESS", "")
+    _check_reachable(address)
+    with _no_stderr():
+        try:
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+        except Exception as error:
+            where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
+            why = describe(error).splitlines()[0]
+            raise RankkitError(f"{where} cannot be used: {why}; {_WITHOUT}") from None
+    return ray
+
+
+_WITHOUT = "start it (ray start --head), unset RAY_ADDRESS to use this machine, or leave --engine ray out"
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"RAY_ADDRESS={address!r} is no address: {error}; give HOST:PORT") from None
+    if not host or not port:  # "auto", "local" or nothing
+        return
+    try:
+        socket.create_connection((host, port), CONNECT).close()
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise RankkitError(
+            f"there is no Ray cluster at RAY_ADDRESS={address} ({reason}); {_WITHOUT}"
+        ) from None
+
+
+@contextlib.contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Keep from the terminal what C++ writes to file descriptor 2."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

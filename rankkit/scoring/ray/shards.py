@@ -1,0 +1,24 @@
+"""Shards on Ray's workers, for a run whose rows go into a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rankkit.registry.load import Prepared
+from rankkit.scoring.ray.pool import Died, on_ray
+from rankkit.scoring.shards.one import Failed, Scored, ShardScorer, Task
+from rankkit.scoring.shards.run import Workers
+from rankkit.scoring.shards.shard import Shard
+
+DIED = "the worker that scored it died, twice; is there enough memory for it?"
+
+
+def shard_workers(rankers: Sequence[Prepared], workers: int | None) -> Workers:
+    """What scores shards on so many of Ray's workers, each one shard at a time."""
+    specs = [ranker.spec for ranker in rankers]
+
+    def score(task: Task, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Scored | Failed]]:
+        for shard, answer in on_ray(ShardScorer, (specs, task), shards, workers=workers, ahead=1):
+            yield shard, Failed(DIED) if isinstance(answer, Died) else answer
+
+    return score
