@@ -58,8 +58,9 @@ WEB_MODULES = {  # and these alone may import them
     "rankkit.serving.connection",
     "rankkit.serving.replies",
 }
-THIRD_PARTY = {"numpy", "PIL", "typer", "rich", "tomli", "pyarrow", "ray", "fsspec"}
-ONLY_WHEN_NEEDED = {"pyarrow", "ray", "rich", "fsspec"}  # extras, and what only a terminal needs
+# extras, and what only a terminal needs
+ONLY_WHEN_NEEDED = {"pyarrow", "ray", "rich", "fsspec", "sklearn", "safetensors"}
+THIRD_PARTY = {"numpy", "PIL", "typer", "tomli", *ONLY_WHEN_NEEDED}
 
 
 def modules_below(*patterns):

@@ -1,8 +1,12 @@
-"""``rankkit table``, ``compare`` and ``agree``: rows, folders and human choices to numbers with intervals."""
+"""``rankkit table``, ``compare``, ``agree`` and ``gallery``: rows, folders and human choices to numbers with
+intervals, and rows to a page.
+"""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -148,3 +152,33 @@ def agree(
         for found in (each for each in report.rankers if each.abstained):
             say(f"{found.ranker}: {found.abstained} pairs without an answer: {next(iter(found.reasons))}")
         raise typer.Exit(3)
+
+
+@program.command()
+def gallery(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="report.html")] = Path("report.html"),
+    extra: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PAGE", help="An HTML page whose <main> is shown above the rankers. Repeatable."
+        ),
+    ] = None,
+) -> None:
+    """Write one self-contained HTML file: best and worst images per prompt, disagreements, abstentions."""
+    write_gallery(file, output, {"rows": str(file)}, extra or ())
+
+
+def write_gallery(file: Path, html: Path, parameters: dict[str, object], extra: Sequence[Path] = ()) -> None:
+    """Write the gallery of a row file, and say where."""
+    from rankkit.io.formats import check_no_input, read_rows
+    from rankkit.report.extras import read_section
+    from rankkit.report.gallery import gallery
+
+    check_no_input(html, extra, "is also named by --extra, and would be replaced")
+    sections = [read_section(page) for page in extra]
+    left_out = Counter[str]()
+    rows = read_rows(file, lambda row: left_out.update(rows=1))
+    gallery(rows, html, beside=file, parameters=parameters, extras=sections)
+    say_left_out(left_out["rows"])
+    say(f"report written to {html}")

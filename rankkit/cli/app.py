@@ -4,18 +4,18 @@ from typer.models import CommandInfo
 
 from rankkit.cli import (  # noqa: F401  (they register)
     analyse,
+    fit,
     label,
     prompts,
     rankers,
     remote,
-    report,
     score,
     select,
 )
 from rankkit.cli.program import program
 
 ORDER = (
-    *("score", "prompts", "select", "label", "table", "compare", "agree"),
+    *("score", "prompts", "select", "label", "fit", "table", "compare", "agree"),
     *("gallery", "list", "check", "new", "serve", "install", "doctor"),
 )
 

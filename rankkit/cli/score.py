@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rankkit.cli.analyse import write_gallery
 from rankkit.cli.console import best_images, earlier_rows, print_result, results, say
 from rankkit.cli.program import (
     Caption,
@@ -26,7 +27,6 @@ from rankkit.cli.program import (
     named,
     program,
 )
-from rankkit.cli.report import write_gallery
 from rankkit.core.text import count
 from rankkit.errors import UsageError
 

@@ -103,7 +103,7 @@ def prompt_color(image: Image.Image, prompt: str) -> Scored:
         return Scored(float("nan"), details={"error": f"the prompt names no colour ({', '.join(COLORS)})"})
     counts = np.zeros(len(COLORS))
     for strip in _crops(image):
-        counts += np.bincount(_color_names(np.asarray(strip.convert("HSV"))).ravel(), minlength=len(COLORS))
+        counts += np.bincount(color_names(np.asarray(strip.convert("HSV"))).ravel(), minlength=len(COLORS))
     bearing = counts[
         [COLORS.index(word) for word in asked]
     ].sum()  # pixels are added up before they are divided: ties stay exact
@@ -126,7 +126,8 @@ _HUES = (
 )  # degrees
 
 
-def _color_names(hsv: NDArray[np.uint8]) -> NDArray[np.int64]:
+def color_names(hsv: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Of each pixel (…, 3) the place of its colour word in `COLORS`, by hue, saturation and value."""
     hue, saturation, value = hsv[..., 0] * (360 / 255), hsv[..., 1] / 255, hsv[..., 2] / 255
     names = np.array([COLORS.index(name) for _, name in _HUES])[
         np.searchsorted([limit for limit, _ in _HUES], hue, side="right")

@@ -109,16 +109,20 @@ class PreferenceFile:
         )
 
     def image(self, stored: StoredImage) -> Decoded:
-        """One image of an entry, decoded, or the reason why not.
+        """One image of an entry, decoded, or the reason why not: as `data`."""
+        found = self.data(stored)
+        return decode(found) if isinstance(found, bytes) else Decoded(None, found)
+
+    def data(self, stored: StoredImage) -> bytes | str:
+        """The bytes of one image of an entry, or the reason why they cannot be had.
 
         A path is looked up in `root` and may not leave it.
         """
         if stored is None:
-            return Decoded(None, "the entry holds no image")
+            return "the entry holds no image"
         if isinstance(stored, bytes):
-            return decode(stored)
-        found = _fault(stored) or read(self.root / stored)
-        return decode(found) if isinstance(found, bytes) else Decoded(None, found)
+            return stored
+        return _fault(stored) or read(self.root / stored)
 
 
 def open_preferences(

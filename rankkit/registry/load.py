@@ -26,7 +26,7 @@ from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker,
 from rankkit.registry import diagnose
 from rankkit.registry.catalog import entry_points_by_name, names_of, owner_of
 from rankkit.registry.options import check_options, coerced
-from rankkit.registry.spec import Spec, panel_name, parse
+from rankkit.registry.spec import TASTE, Spec, is_folder, panel_name, parse
 from rankkit.remote import config
 
 
@@ -105,7 +105,7 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], local_on
 
 
 def _prepare_one(spec: Spec, options: Mapping[str, Any], local_only: bool) -> Prepared:
-    place = None if local_only else config.find(spec.name)
+    place = None if local_only or is_folder(spec.name) else config.find(spec.name)
     if place is not None:
         ranker = config.connect(place, {**spec.options, **options})
         identity, kind = Identity(spec.name, ranker.version, ranker.options), ranker.kind
@@ -115,7 +115,10 @@ def _prepare_one(spec: Spec, options: Mapping[str, Any], local_only: bool) -> Pr
             f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is "
             f"installed here"
         )
-    target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
+    if is_folder(spec.name):
+        target, version = _in_folder(spec.name)
+    else:
+        target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
     return _prepare_target(spec, target, version, options)
 
 
@@ -140,10 +143,18 @@ def _prepare_target(spec: Spec, target: Any, version: str, options: Mapping[str,
     return Prepared(spec.text, identity, kind, *asks)
 
 
+def _in_folder(name: str) -> tuple[Any, str]:
+    """The ranker that `rankkit fit` wrote into a folder; its version does not depend on our release."""
+    # by its name, as a plugin: what reads such a folder stands on top of what loads rankers
+    module = importlib.import_module("rankkit.choose.fit.ranker")
+    return module.open_folder(os.path.expanduser(name)), "fit"
+
+
 def _registered(name: str) -> tuple[Any, str]:
     offers = entry_points_by_name()
     if name not in offers:
         near = difflib.get_close_matches(name, offers, 3, 0.5)
+        near = [f"./{name}"] if Path(name, TASTE).is_file() else near
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UnknownRanker(
             f"no ranker is named {name!r}; {hint}installed: {', '.join(sorted(offers)) or 'none'}"

@@ -1,11 +1,12 @@
 """The grammar in which rankers are named, and how the text of an option becomes a value.
 
-``name:key=value,key=value`` · ``module.path:function`` · ``http://host:port`` · ``a*2+b``. A value that holds
-``, + *`` is quoted.
+``name:key=value,key=value`` · ``module.path:function`` · ``http://host:port`` · ``./folder`` (one that
+`rankkit fit` wrote) · ``a*2+b``. A value or a folder that holds ``, + *`` or a colon is quoted.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from rankkit.errors import UsageError
+
+TASTE = "taste.json"  # what a folder holds that is a ranker
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,9 @@ def with_options(text: str, options: Mapping[str, str]) -> str:
             f"{text}: a panel takes no options of its own ({', '.join(options)}); give them to its members"
         )
     given = {**members[0][0].options, **options}
-    return f"{members[0][0].name}:" + ",".join(f"{key}={_quoted(key, value)}" for key, value in given.items())
+    name = members[0][0].name
+    name = _quoted(name, name) if is_folder(name) else name
+    return f"{name}:" + ",".join(f"{key}={_quoted(key, value)}" for key, value in given.items())
 
 
 def panel_name(weights: Mapping[str, float]) -> str:
@@ -131,10 +136,15 @@ def _outside(text: str) -> Iterator[tuple[int, bool]]:
         yield index, bool(quote)
         if quote:
             quote = "" if char == quote else quote
-        elif char in "\"'" and index and text[index - 1] in "=:":
+        elif char in "\"'" and _may_be_quoted(text[:index]):
             quote = char
     if quote:
         raise UsageError(f"{text!r}: a quote ({quote}) is not closed")
+
+
+def _may_be_quoted(before: str) -> bool:
+    """Whether a value, or the name of a folder, begins after this part of a spec."""
+    return before.endswith(("=", ":")) or not before.strip() or before.rstrip().endswith("+")
 
 
 def _quoted(key: str, value: str) -> str:
@@ -153,6 +163,7 @@ def _parse_one(text: str, whole: str) -> Spec:
         return Spec(text, text)
     head, *options = _split(text, ",")
     name, *rest = _split(head, ":")
+    name = _folder(name)
     if (
         rest and "=" not in rest[0]
     ):  # module.path:function, perhaps with options of its own after another colon
@@ -171,6 +182,20 @@ def _parse_one(text: str, whole: str) -> Spec:
             raise UsageError(f"{whole!r} gives {key} twice")
         found[key] = value[1:-1] if len(value) >= 2 and value[0] in "\"'" and value[0] == value[-1] else value
     return Spec(text, name, found)
+
+
+def is_folder(name: str) -> bool:
+    """Whether a name is the path of a folder: it holds a slash, and is no address."""
+    return ("/" in name or os.sep in name) and not name.startswith(("http://", "https://"))
+
+
+def _folder(name: str) -> str:
+    """A path without quotes and without a slash at its end, with ``./`` where it is relative."""
+    bare = name[1:-1] if len(name) >= 2 and name[0] in "\"'" and name[0] == name[-1] else name
+    if not is_folder(bare):
+        return bare
+    bare = bare.rstrip("/" + os.sep) or "/"
+    return bare if bare.startswith((".", "~")) or os.path.isabs(bare) else f"./{bare}"
 
 
 def _weight(text: str, whole: str) -> float:

@@ -52,6 +52,7 @@ COMMANDS = {
     "compare": (["pics", "more", "-r", "loud:Loud", "--json"], "json"),
     "agree": (["pairs.jsonl", "-r", "loud:Loud", "--json"], "json"),
     "label": (["nowhere"], "error"),
+    "fit": (["nowhere.jsonl", "-o", "taste"], "error"),
     "gallery": (["rows.jsonl", "-o", "page.html"], "nothing"),
     "list": (["--json"], "json"),
     "check": (["loud:Loud"], "text"),

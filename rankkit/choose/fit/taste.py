@@ -1,0 +1,182 @@
+"""A taste in a folder: ``taste.json`` says of what it is made, ``weights.safetensors`` holds the numbers.
+
+Nothing in it is code. The json names the sha256 of the numbers, so that neither can be damaged, or be of
+another fit, without being noticed. `version` changes with the labels, the features and the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from rankkit.choose.fit.basic import Floats
+from rankkit.choose.fit.features import Kind
+from rankkit.core.text import plain
+from rankkit.errors import BrokenRanker, UsageError
+from rankkit.io.atomic import replacing_file, write_whole
+from rankkit.registry.spec import TASTE as JSON
+
+FORMAT, WEIGHTS = 1, "weights.safetensors"
+NUMBERS = ("mean", "scale", "weights")
+
+
+@dataclass(frozen=True, slots=True)
+class PartOf:
+    """A part of the features that a taste was fitted on: its text, what it was then, and how many numbers."""
+
+    spec: str
+    kind: Kind
+    identity: str
+    needs_prompt: bool
+    size: int
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What a folder holds: standardise features by `mean` and `scale`, and take their product with `weights`.
+
+    `about` is what is known of the labels and of how well they are met.
+    """
+
+    parts: tuple[PartOf, ...]
+    mean: Floats
+    scale: Floats
+    weights: Floats
+    labels: str  # sha256 of what was fitted
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def scores(self, features_md: Floats) -> Floats:
+        """One score per image: differences are the log odds of being chosen. NaN where a feature is NaN."""
+        found: Floats = ((features_md - self.mean) / self.scale) @ self.weights
+        return found
+
+    @property
+    def needs_prompt(self) -> bool:
+        """Whether it says nothing of an image without a prompt."""
+        return any(part.needs_prompt for part in self.parts)
+
+    @property
+    def numbers(self) -> bytes:
+        """The numbers as a file of safetensors."""
+        from safetensors.numpy import save
+
+        return save({name: np.ascontiguousarray(getattr(self, name)) for name in NUMBERS})
+
+    @property
+    def version(self) -> str:
+        """12 hexadecimal digits, which change with labels, features and weights."""
+        made_of = json.dumps(
+            [FORMAT, [asdict(part) for part in self.parts], self.labels, _sha256(self.numbers)]
+        )
+        return hashlib.sha256(made_of.encode()).hexdigest()[:12]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a place for a taste that is a file, or a folder of anything else. Raises `UsageError`."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, and a taste is a folder; give another one with -o")
+    if folder.is_dir() and os.listdir(folder) and not (folder / JSON).is_file():
+        raise UsageError(f"{folder} holds other things than a taste; give a new folder with -o")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made ({error.strerror}); give another folder with -o") from None
+
+
+def save(taste: Taste, folder: Path) -> None:
+    """Write a taste into a folder, in place of the one that was there. Raises `OSError`."""
+    numbers = taste.numbers
+    record = {
+        "format": FORMAT,
+        "version": taste.version,
+        "features": [asdict(part) for part in taste.parts],
+        "labels": taste.labels,
+        "numbers": _sha256(numbers),
+        "about": plain(taste.about),
+    }
+    with replacing_file(folder / WEIGHTS) as part:
+        part.write_bytes(numbers)
+    write_whole(folder / JSON, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def load(folder: str | os.PathLike[str]) -> Taste:
+    """The taste in a folder.
+
+    Raises `UsageError` for no such folder, `BrokenRanker`, in words, for one that is damaged or was made by
+    another version of rankkit.
+    """
+    folder = Path(folder)
+    if not (folder / JSON).is_file():
+        what = f"there is no {JSON} in it" if folder.is_dir() else "there is no such folder"
+        raise UsageError(f"{folder} is no ranker: {what}; rankkit fit labels.jsonl -o {folder} makes one")
+    try:
+        record = json.loads((folder / JSON).read_text("utf-8"))
+        if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+            raise ValueError("it is no taste")
+    except (OSError, ValueError, RecursionError) as error:
+        raise BrokenRanker(f"{folder / JSON} cannot be read ({error}); {_again(folder)}") from None
+    if record["format"] != FORMAT:
+        raise BrokenRanker(
+            f"{folder} has format {record['format']} and this rankkit reads {FORMAT}; it was made by another "
+            f"version: update rankkit, or {_again(folder)}"
+        )
+    return _read(folder, record)
+
+
+def _read(folder: Path, record: Mapping[str, Any]) -> Taste:
+    try:
+        from safetensors.numpy import load as load_numbers
+    except ImportError:
+        raise BrokenRanker(f"{folder} needs safetensors to be read: pip install 'rankkit-t2i[fit]'") from None
+    try:
+        data = (folder / WEIGHTS).read_bytes()
+        if _sha256(data) != record["numbers"]:
+            raise ValueError(f"{WEIGHTS} is not what {JSON} says: it was changed, or is of another fit")
+        parts = tuple(PartOf(**part) for part in record["features"])
+        found = {name: array.astype(np.float64) for name, array in load_numbers(data).items()}
+        numbers = {name: found[name] for name in NUMBERS}
+        taste = Taste(parts, labels=record["labels"], about=record["about"], **numbers)
+        _check_shapes(taste)
+    except Exception as error:  # whatever a damaged folder brings about
+        raise BrokenRanker(f"{folder} is damaged ({error}); {_again(folder)}") from None
+    return taste
+
+
+def _check_shapes(taste: Taste) -> None:
+    size = sum(part.size for part in taste.parts)
+    for name in NUMBERS:
+        if getattr(taste, name).shape != (size,):
+            raise ValueError(f"{name} has the shape {getattr(taste, name).shape}, not {size} numbers")
+    if not taste.parts or any(part.kind not in get_args(Kind) for part in taste.parts):
+        raise ValueError("it names features of no known kind")
+    if not (np.isfinite(taste.mean).all() and np.isfinite(taste.weights).all() and (taste.scale > 0).all()):
+        raise ValueError("its numbers are not finite")
+
+
+def check_identity(folder: Path, part: PartOf, identity: str) -> None:
+    """Raise `BrokenRanker` where features are other ones today than those that a taste was fitted on."""
+    if part.identity != identity:
+        raise BrokenRanker(
+            f"{folder} was fitted on the features {part.identity}, and here they are {identity}; "
+            f"{_again(folder)}"
+        )
+
+
+def _again(folder: Path) -> str:
+    return f"fit it again: rankkit fit labels.jsonl -o {folder}"
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def labels_id(rows: Sequence[tuple[Any, ...]]) -> str:
+    """sha256 of the answers that were fitted."""
+    return _sha256(json.dumps(rows).encode())
