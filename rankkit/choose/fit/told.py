@@ -36,9 +36,10 @@ def verdict(found: Fit) -> Iterator[str]:
             f"({_rate(found.consistency)}){_ceiling(found.consistency)}."
         )
     if found.agreement is not None:
+        opposed = ": they want the opposite of each other" if found.agreement.high < 0.5 else ""
         yield (
             f"People who answered the same question chose the same image in {_rate(found.agreement)} of "
-            f"{count(found.agreement.values, 'comparison')}; --who NAME fits the taste of one."
+            f"{count(found.agreement.values, 'comparison')}{opposed}; --who NAME fits the taste of one."
         )
     yield from (f"{each}." for each in found.labels.one_sided())
 
