@@ -28,7 +28,7 @@ rankers that state the same ``preparation``, a text that says how images are pre
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -102,7 +102,7 @@ class _Scoring:
     def __init__(self, score: Call, groups: Sequence[Group]) -> None:
         self.score, self.groups = score, groups
         self.answers: list[Any] = [None] * len(groups)
-        self.under_way: list[tuple[list[int], Callable[[], list[Any]]]] = []
+        self.under_way: deque[tuple[list[int], Callable[[], list[Any]]]] = deque()
 
     def fit(self, place: int, made: Made) -> bool:
         """Whether there is something to score; else the reason is the answer."""
@@ -111,9 +111,9 @@ class _Scoring:
         return not made.error
 
     def begin(self, batch: Sequence[tuple[int, Any]]) -> None:
-        """Ask for a batch; wait for those before it where they have become many."""
+        """Ask for a batch; wait for the first of those before it where they have become many."""
         if len(self.under_way) == UNDER_WAY:
-            self.finish()
+            self._finish_first()
         places = [place for place, _ in batch]
         columns = {
             "prepared": [value for _, value in batch],
@@ -124,10 +124,13 @@ class _Scoring:
 
     def finish(self) -> None:
         """Wait for the answers of all batches."""
-        for places, answers in self.under_way:
-            for place, answer in zip(places, answers(), strict=True):
-                self.answers[place] = answer
-        self.under_way.clear()
+        while self.under_way:
+            self._finish_first()
+
+    def _finish_first(self) -> None:
+        places, answers = self.under_way.popleft()
+        for place, answer in zip(places, answers(), strict=True):
+            self.answers[place] = answer
 
 
 def _known(ranker: object, groups: Sequence[Group]) -> dict[int, Made]:

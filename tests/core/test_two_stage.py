@@ -120,7 +120,7 @@ def test_answers_may_come_later_and_are_waited_for_when_all_batches_are_under_wa
     long = Later()
     events.clear()
     assert scores(long.rank([grey(*range(1, 61))])) == [list(range(1, 61))]
-    assert events[3:5] == ["begin 13", "end 1"], "not all that a large call asks for is under way at once"
+    assert events[3:7] == ["begin 13", "end 1", "begin 17", "end 5"], "the model waits for nobody in between"
 
 
 def test_answers_that_fail_later_are_asked_for_one_by_one():

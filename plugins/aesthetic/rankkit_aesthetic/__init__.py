@@ -25,6 +25,7 @@ from rankkit_torch import (
     pick_device,
     pick_dtype,
     read,
+    received,
     weights_id,
 )
 
@@ -78,9 +79,10 @@ class Aesthetic(Pointwise):
         """One score per image, with what was cut of it."""
         features_BD = self.tower.features(prepared)
         scores_B = self.head(normalize(features_BD.float(), dim=-1)).double()
+        scores = received(scores_B)
         notes = [pixels.details for pixels in prepared]
         return lambda: [
-            Scored(score, details=note) for score, note in zip(scores_B.tolist(), notes, strict=True)
+            Scored(score, details=note) for score, note in zip(scores().tolist(), notes, strict=True)
         ]
 
 

@@ -71,17 +71,19 @@ class HPSv3(Pointwise):
 
         Details hold the prompt's length in tokens and the image's size as seen.
         """
+        from rankkit_torch import received
+
         questions = self.asker.ask(prepared, prompts)
         asked = [
-            (places, self._batch([questions[place] for place in places]))
+            (places, received(self._batch([questions[place] for place in places])))
             for places in plan([len(each.ids) for each in questions], self.most, self.batch_tokens)
         ]
 
         def answers() -> list[Scored]:
             found = {
                 place: answer
-                for places, both_B2 in asked
-                for place, answer in zip(places, both_B2.tolist(), strict=True)
+                for places, both in asked
+                for place, answer in zip(places, both().tolist(), strict=True)
             }
             return [
                 Scored(

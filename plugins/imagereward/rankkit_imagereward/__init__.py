@@ -65,8 +65,9 @@ class ImageReward(Pointwise):
     def score(self, prepared: Sequence[Pixels], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""
         from rankkit_imagereward.model import LIMIT, raw_scores
+        from rankkit_torch import received
 
-        raw_B = raw_scores(self.model, self.tokenizer, prepared, prompts)
+        raw = received(raw_scores(self.model, self.tokenizer, prepared, prompts))
         lengths = [len(ids) for ids in self.tokenizer(list(prompts), verbose=False)["input_ids"]]
         notes = [
             {"prompt_tokens": length, "prompt_truncated": length > LIMIT, **pixels.details}
@@ -74,5 +75,5 @@ class ImageReward(Pointwise):
         ]
         return lambda: [
             Scored((score - MEAN) / STD, details=note)
-            for score, note in zip(raw_B.tolist(), notes, strict=True)
+            for score, note in zip(raw().tolist(), notes, strict=True)
         ]

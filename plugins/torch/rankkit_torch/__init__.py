@@ -19,6 +19,7 @@ from rankkit_torch.models import (
     memory,
     pick_device,
     pick_dtype,
+    received,
     sent,
 )
 from rankkit_torch.towers import ImageTower, image_tower
@@ -42,6 +43,7 @@ __all__ = [
     "pick_dtype",
     "pixel_batch",
     "read",
+    "received",
     "resize_center_crop",
     "resized_size",
     "sent",

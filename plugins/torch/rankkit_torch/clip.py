@@ -18,7 +18,7 @@ from rankkit import Scored
 from rankkit.errors import BrokenRanker
 from rankkit_torch.checkpoints import find, read
 from rankkit_torch.images import Pixels, resize_details
-from rankkit_torch.models import empty, full_float32, load_strict, memory, sent
+from rankkit_torch.models import empty, full_float32, load_strict, memory, received, sent
 from rankkit_torch.towers import image_tower
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
@@ -62,12 +62,13 @@ def cosines(
     texts_ND, text_notes = text_features(towers, said)
     images_MD = _unit(towers.embed_images(list(seen.values())))
     rows, columns = list(map(list(seen).index, map(id, prepared))), list(map(said.index, prompts))
+    images, texts = received(images_MD), received(texts_ND)
     notes = [
         {**text_notes[column], **pixels.details} for pixels, column in zip(prepared, columns, strict=True)
     ]
 
     def answers() -> list[Scored]:
-        found_B = (images_MD.cpu()[rows] * texts_ND.cpu()[columns]).sum(-1).double()
+        found_B = (images()[rows] * texts()[columns]).sum(-1).double()
         return [
             Scored(scale * cosine, details=note) for cosine, note in zip(found_B.tolist(), notes, strict=True)
         ]

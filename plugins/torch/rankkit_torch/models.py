@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
@@ -55,6 +55,24 @@ def sent(tensor: torch.Tensor, device: torch.device, dtype: torch.dtype | None =
     if device.type == "cuda" and tensor.device.type == "cpu":
         tensor = tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device, dtype or tensor.dtype)
+
+
+def received(tensor: torch.Tensor) -> Callable[[], torch.Tensor]:
+    """The tensor on the CPU, on its way there from now on: what is returned waits for it.
+
+    From a GPU it comes into pinned memory, behind what was asked before it and ahead of what is asked later.
+    """
+    if tensor.device.type != "cuda":
+        return tensor.cpu
+    here = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    here.copy_(tensor, non_blocking=True)
+    there = torch.cuda.current_stream(tensor.device).record_event()
+
+    def wait() -> torch.Tensor:
+        there.synchronize()
+        return here
+
+    return wait
 
 
 @contextlib.contextmanager

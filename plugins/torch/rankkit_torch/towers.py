@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakValueDictionary, ref
 
 import numpy as np
@@ -57,7 +57,7 @@ class _Loaded:
     """The towers that some ranker holds."""
 
     lock = threading.Lock()
-    towers: WeakValueDictionary[Hashable, ImageTower] = WeakValueDictionary()
+    towers: ClassVar[WeakValueDictionary[Hashable, ImageTower]] = WeakValueDictionary()
 
 
 def image_tower(
