@@ -2,7 +2,7 @@
 
     python -m benchmarks.taste [--seeds 1 2 3] [--arms hidden answers chance] [--questions 200] [--steps 80]
 
-A hidden taste (warm colours, things to the left, whatever the prompt) stands for a person. It answers
+A hidden taste (warm colours, things far up, whatever the prompt) stands for a person. It answers
 questions of `rankkit label` about images of the untrained shapes generator, a tenth of them wrongly; `rankkit
 fit` makes a ranker of the answers; `drpo train shapes ranker=./my-taste` trains by it. Measured is the hidden
 taste itself of images of prompts that neither the answers nor the training saw, before and after, on the same
@@ -53,7 +53,7 @@ def main() -> None:
         about = {"arm": arm, "seed": seed, "steps": options.steps} | (asked if arm != "hidden" else {})
         if not any(about.items() <= row.items() for row in known):
             folder = options.work.absolute() / f"seed-{seed}"
-            errs = 0.5 if arm == "chance" else options.errs
+            errs = None if arm == "chance" else options.errs
             command = f"python -m benchmarks.taste --seeds {seed} --arms {arm}"
             done = record(
                 "taste",
@@ -64,12 +64,12 @@ def main() -> None:
             print(json.dumps(done), flush=True)
 
 
-def one_run(folder: Path, about: dict[str, Any], errs: float) -> dict[str, Any]:
+def one_run(folder: Path, about: dict[str, Any], errs: float | None) -> dict[str, Any]:
     """One arm of one seed, from the base's images to the measurement of the trained generator."""
     found: dict[str, Any] = {}
     arm, seed = about["arm"], about["seed"]
     if arm == "hidden":
-        ranker = "benchmarks.taste:warm_and_left"
+        ranker = "benchmarks.taste:warm_and_high"
     else:
         sampled(folder / "base", seed)
         labels = folder / f"{arm}.jsonl"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.taste.person import warm_and_left
+from benchmarks.taste.person import warm_and_high
 from benchmarks.training import held_out, interval, measure
 from drpo import build
 from drpo.generators.one_step import OneStep
@@ -20,7 +20,8 @@ from drpo.run.sample import read_config, trained
 def accuracy(taste: Path) -> dict[str, Any]:
     """How often the fitted ranker orders two held-out images of a prompt as the hidden taste does.
 
-    Ties of either are half right; with a 95 % interval over prompts.
+    Pairs that the hidden taste ties do not count, ties of the ranker are half right; 95 % interval over
+    prompts.
     """
     ranker = build.ranker(str(taste))
     generator = build.generator(shapes())
@@ -30,13 +31,14 @@ def accuracy(taste: Path) -> dict[str, Any]:
         with torch.no_grad():
             group = generator.sample(prompt, noise).group()
         guessed = ranker.rank([group])[0].scores
-        hidden = [warm_and_left(image) for image in group.images]
+        hidden = [warm_and_high(image) for image in group.images]
         pairs = [
             (np.sign(guessed[i] - guessed[j]) * np.sign(hidden[i] - hidden[j]) + 1) / 2
             for i, j in itertools.combinations(range(len(hidden)), 2)
             if hidden[i] != hidden[j]
         ]
-        shares.append(np.mean(pairs))
+        if pairs:
+            shares.append(np.mean(pairs))
     return {"accuracy": round(float(np.mean(shares)), 3), "accuracy_95": interval(np.array(shares))}
 
 
@@ -45,7 +47,7 @@ def compared(run: Path) -> dict[str, Any]:
     config = read_config(run)
     base, after = trained(config, None), trained(config, run)
     assert isinstance(base, OneStep) and isinstance(after, OneStep)
-    hidden = build.ranker("benchmarks.taste:warm_and_left")
+    hidden = build.ranker("benchmarks.taste:warm_and_high")
     one, other = (measure(generator, hidden, "final") for generator in (base, after))
     gain = (other.score - one.score).mean(1)
     wins = ((np.sign(other.score - one.score) + 1) / 2).mean(1)
