@@ -1,5 +1,5 @@
 """What the framework reads off a ranker: `kind`, `needs_prompt` and `version`; off a `Pairwise` `degree` and
-`prior`; off one in two stages `prepare`, `preparation` and `batch_size`.
+`prior`; off one in two stages `prepare`, `preparation` and `batch_size`; `embed` where there are embeddings.
 
 A ranker may be a built one, or the class or function it is made of. No other module reads these attributes:
 each function here gives a value of the stated type, or raises a `BrokenRanker` that names the attribute, its
@@ -144,6 +144,12 @@ def preparation_of(target: object) -> str | None:
         target, "preparation", lambda value: isinstance(value, str | None), "a string that says how"
     )
     return stated
+
+
+def embed_of(ranker: object) -> Callable[[Any], Any] | None:
+    """What a ranker gives of images beside scores, ``embed(images)``: an array (images, D). Or None."""
+    embed: Callable[[Any], Any] | None = getattr(ranker, "embed", None)
+    return embed if callable(embed) else None
 
 
 def batch_size_of(target: object) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch.nn.functional import normalize
 
@@ -16,6 +18,7 @@ from rankkit_torch import (
     LinearHead,
     Pixels,
     cropped_pixels,
+    embeddings,
     empty,
     find,
     full_float32,
@@ -72,6 +75,10 @@ class Aesthetic(Pointwise):
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""
         return cropped_pixels(image, self.size)
+
+    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Unit vectors of images, (images, D), by the image tower: the features that `rankkit fit` takes."""
+        return embeddings(self.prepare, self.tower.features, images, self.batch_size)
 
     @torch.inference_mode()
     @full_float32()

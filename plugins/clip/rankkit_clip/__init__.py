@@ -11,7 +11,9 @@ from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption, BrokenRanker
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from rankkit_torch import Pixels
     from rankkit_torch.clip import Towers
@@ -76,6 +78,12 @@ class Clip(Pointwise):
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""
         return self.towers.prepare(image)
+
+    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Unit vectors of images, (images, D), by the image tower: the features that `rankkit fit` takes."""
+        from rankkit_torch import embeddings
+
+        return embeddings(self.prepare, self.towers.embed_images, images, self.batch_size)
 
     def score(self, prepared: Sequence[Pixels], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""

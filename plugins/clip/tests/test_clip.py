@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny_clip as tiny
 import torch
+from typer.testing import CliRunner
 
 import rankkit
+from rankkit.cli.app import app
 from rankkit.errors import BadOption, BrokenRanker
 from rankkit.plugin import prepare
 from rankkit.testing import check_ranker, sample_groups
@@ -53,6 +56,32 @@ def test_clip_passes_the_contract_check(folder):
         rankkit.load("clip", checkpoint=folder, batch_size=3),
         reload=lambda **options: rankkit.load("clip", checkpoint=folder, **options),
     )
+
+
+def test_embeddings_are_the_unit_vectors_whose_cosines_are_scores(folder):
+    ranker = Clip(checkpoint=folder, batch_size=2)
+    vectors = ranker.embed(IMAGES[:5])
+    with torch.no_grad():
+        text = torch.nn.functional.normalize(ranker.towers.embed_texts(["a red circle"]), dim=-1)[0].numpy()
+    scores = [each.score for each in score_each(ranker, IMAGES[:5], ["a red circle"] * 5)]
+    assert vectors == pytest.approx(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), abs=1e-6)
+    assert scores == pytest.approx((100 * vectors @ text).tolist(), abs=1e-4)
+
+
+def test_a_taste_is_fitted_to_embeddings_and_scores_by_them(folder, tmp_path):
+    for number, image in enumerate(IMAGES[:6]):
+        image.save(tmp_path / f"{number}.png")
+    pairs = [
+        {"image_a": f"{i}.png", "image_b": f"{j}.png", "choice": "a"} for i in range(6) for j in range(i)
+    ]
+    (tmp_path / "labels.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    arguments = ["fit", str(tmp_path / "labels.jsonl"), "-o", str(tmp_path / "taste")]
+    arguments += ["--features", f"clip:checkpoint={folder},batch_size=4"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    taste = rankkit.load(str(tmp_path / "taste"))
+    scores = taste.rank([rankkit.Group("", tuple(IMAGES[:6]))])[0].scores
+    assert not taste.needs_prompt and scores[5] > scores[0]
 
 
 def test_scores_equal_the_plain_loop_of_transformers(folder):

@@ -11,6 +11,9 @@ from PIL import Image
 from rankkit import Pointwise, Scored
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rankkit_torch import Pixels
 
 WEIGHTS = "yuvalkirstain/PickScore_v1"
@@ -62,6 +65,12 @@ class PickScore(Pointwise):
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""
         return self.clip.prepare(image)
+
+    def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+        """Unit vectors of images, (images, D), by the image tower: the features that `rankkit fit` takes."""
+        from rankkit_torch import embeddings
+
+        return embeddings(self.prepare, self.clip.embed_images, images, self.batch_size)
 
     def score(self, prepared: Sequence[Pixels], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""

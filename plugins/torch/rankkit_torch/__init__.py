@@ -22,7 +22,7 @@ from rankkit_torch.models import (
     received,
     sent,
 )
-from rankkit_torch.towers import ImageTower, image_tower
+from rankkit_torch.towers import ImageTower, embeddings, image_tower
 from rankkit_torch.weights import draw
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "batches",
     "cropped_pixels",
     "draw",
+    "embeddings",
     "empty",
     "find",
     "full_float32",

@@ -10,7 +10,11 @@ from weakref import WeakValueDictionary, ref
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.nn.functional import normalize
 
+from rankkit.plugin import map_images
 from rankkit_torch.images import Pixels, stacked
 from rankkit_torch.models import empty, full_float32, load_strict, memory, sent
 
@@ -51,6 +55,20 @@ class ImageTower:
             pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
             features: torch.Tensor = self.model(pixel_values=pixels_B3HW).image_embeds
             return features
+
+
+def embeddings(
+    prepare: Callable[[Image.Image], Pixels],
+    features: Callable[[Sequence[Pixels]], torch.Tensor],
+    images: Sequence[Image.Image],
+    batch_size: int,
+) -> NDArray[np.float32]:
+    """Unit vectors of images, (images, D): what a ranker hands out as its ``embed(images)``."""
+    prepared = map_images(prepare, images)
+    batches = [prepared[start : start + batch_size] for start in range(0, len(prepared), batch_size)]
+    found = [normalize(features(batch).float(), dim=-1).cpu().numpy() for batch in batches]
+    vectors: NDArray[np.float32] = np.concatenate(found)
+    return vectors
 
 
 class _Loaded:

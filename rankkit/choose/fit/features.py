@@ -22,6 +22,7 @@ from rankkit.choose.fit.basic import Floats
 from rankkit.core.binding import describe
 from rankkit.core.calling import rank_groups
 from rankkit.core.prefetch import map_images
+from rankkit.core.stated import embed_of
 from rankkit.core.types import Group, Ranker, Ranking
 from rankkit.errors import BrokenRanker, RunStopped, UnknownRanker, UsageError
 from rankkit.registry.catalog import installed
@@ -54,7 +55,7 @@ class Part:
     def kind(self) -> Kind:
         """What it gives. A ranker is built to know it, where nothing has told it before."""
         if self._kind is None:
-            self._kind = "embedding" if callable(getattr(self.ranker, "embed", None)) else "score"
+            self._kind = "embedding" if embed_of(self.ranker) else "score"
         return self._kind
 
     @kind.setter
@@ -86,7 +87,9 @@ class Part:
             return list(map_images(basic.measure, [each.image for each in asked]))
         if self.kind == "score":
             return self._scores(asked)
-        embed: Callable[[Sequence[Image.Image]], Any] = self.ranker.embed  # type: ignore[attr-defined]
+        embed = embed_of(self.ranker)
+        if embed is None:
+            raise BrokenRanker(f"{self.spec} has no embed(images) any more, and its features were of that")
         return _embedded(embed, [each.image for each in asked], self.spec)
 
     def _scores(self, asked: Sequence[Asked]) -> list[Floats | str]:

@@ -21,7 +21,7 @@ from rankkit.testing import check_ranker
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with images, labels, and two tastes of the first forty answers: `plain`, and `told` by prompts."""
+    """Images, labels, and two tastes: `plain`, and `told`, whose features need the prompt."""
     path = tmp_path_factory.mktemp("fitted")
     answer(path / "labels.jsonl", discs(path / "discs", 12), 40, prompt="a red disc")
     fit([path / "labels.jsonl"], path / "plain")
