@@ -1,0 +1,1 @@
+"""What is killed, flooded or lied to, and what comes of it."""
