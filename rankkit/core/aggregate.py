@@ -169,16 +169,21 @@ def triads(n: int, p: Mapping[Pair, float]) -> dict[str, Any]:
     Kendall and Babington Smith's coefficient of consistence (Biometrika 31, 1940), 1 where nothing goes round
     and 0 where as much does as can; None unless all n(n-1)/2 pairs were compared and n > 2.
     """
-    side = np.zeros((n, n))
-    asked = np.zeros((n, n))
+    met: list[set[int]] = [set() for _ in range(n)]
+    beats: list[set[int]] = [set() for _ in range(n)]
+    beaten: list[set[int]] = [set() for _ in range(n)]
     for (i, j), value in p.items():
-        side[i, j], side[j, i] = value > 0.5, value < 0.5
-        asked[i, j] = asked[j, i] = 1
-    circular = round(float(np.trace(side @ side @ side)) / 3)
+        met[i].add(j)
+        met[j].add(i)
+        if value != 0.5:
+            winner, loser = (i, j) if value > 0.5 else (j, i)
+            beats[winner].add(loser)
+            beaten[loser].add(winner)
+    circular = sum(len(beats[j] & beaten[i]) for i in range(n) for j in beats[i]) // 3
     most = (n**3 - n) / 24 if n % 2 else (n**3 - 4 * n) / 24
-    zeta = 1 - circular / most if n > 2 and asked.sum() == n * (n - 1) else None
+    zeta = 1 - circular / most if n > 2 and sum(map(len, met)) == n * (n - 1) else None
     return {
-        "triads": round(float(np.trace(asked @ asked @ asked)) / 6),
+        "triads": sum(len(met[i] & met[j]) for i in range(n) for j in met[i]) // 6,
         "circular_triads": circular,
         "zeta": zeta,
     }

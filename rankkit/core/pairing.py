@@ -15,7 +15,7 @@ from PIL import Image
 from rankkit.core import aggregate
 from rankkit.core.binding import scored
 from rankkit.core.images import content_hash
-from rankkit.core.types import Group, Ranking
+from rankkit.core.types import Group, Held, HeldImages, Ranking
 
 # Reports call a pair a tie where P(i better) is this near to one half; utilities use P itself.
 TIE_BAND = 0.05
@@ -37,18 +37,35 @@ class Comparisons:
     """
 
     def __init__(self, group: Group, degree: int) -> None:
-        keys = [content_hash(image) for image in group.images]
+        self.held = group.images.held if isinstance(group.images, HeldImages) else None
+        keys = [one.content for one in self.held] if self.held else list(map(content_hash, group.images))
         distinct = sorted(set(keys))
         seed = int.from_bytes(hashlib.sha256("".join(distinct).encode()).digest()[:8], "big")
+        number = {key: k for k, key in enumerate(distinct)}
         self.group = group
-        self.images: list[Image.Image] = [group.images[keys.index(key)] for key in distinct]
-        self.places = [distinct.index(key) for key in keys]  # image of the group -> distinct image
+        self.places = [number[key] for key in keys]  # image of the group -> distinct image
+        self.shown = {
+            k: i for i, k in reversed(list(enumerate(self.places)))
+        }  # and back, to the first of equals
         self.calls = _both_orders(aggregate.schedule(len(distinct), seed=seed, degree=degree))
         self.answers: dict[OrderedPair, float] = {}  # P(first is better)
         self.failed: list[tuple[OrderedPair, str]] = []  # calls without an answer, and the kind of failure
         self.reasons: dict[int, str] = {}  # the last failure of a distinct image, in words
         self.tokens = 0
         self.repeats: list[bool] = []  # of each call that was made twice, whether both answers agree
+
+    @property
+    def count(self) -> int:
+        """How many distinct images there are."""
+        return len(self.shown)
+
+    def held_image(self, k: int) -> Held | None:
+        """How to have a distinct image that is not in memory; None for one that is."""
+        return None if self.held is None else self.held[self.shown[k]]
+
+    def image(self, k: int) -> Image.Image:
+        """A distinct image."""
+        return self.group.images[self.shown[k]]
 
     def record(self, first: int, second: int, answer: object) -> None:
         """Take in the answer of the call that showed `first` before `second`."""
@@ -72,7 +89,7 @@ class Comparisons:
 
         An image of which every call failed is a part of its own and is left alone.
         """
-        parts = [part for part in Outcomes.of(self.answers, len(self.images)).parts if len(part) > 1]
+        parts = [part for part in Outcomes.of(self.answers, self.count).parts if len(part) > 1]
         largest, *others = parts or [[]]
         asked = set(self.calls)
         joins = [
@@ -91,12 +108,12 @@ class Comparisons:
         So do those whose comparisons do not join them to the largest part of the group, and all where no part
         is the largest.
         """
-        outcomes = Outcomes.of(self.answers, len(self.images))
-        W = aggregate.wins(len(self.images), outcomes.counted)
+        outcomes = Outcomes.of(self.answers, self.count)
+        W = aggregate.wins(self.count, outcomes.counted)
         theta, stderr = aggregate.bradley_terry(W, prior=prior)
         details = self._details(outcomes, [float(rate) for rate in aggregate.borda(W)])
-        scores = [float(theta[k]) if k in outcomes.comparable else math.nan for k in range(len(self.images))]
-        errors = [float(stderr[k]) if k in outcomes.comparable else math.nan for k in range(len(self.images))]
+        scores = [float(theta[k]) if k in outcomes.comparable else math.nan for k in range(self.count)]
+        errors = [float(stderr[k]) if k in outcomes.comparable else math.nan for k in range(self.count)]
         return Ranking(
             tuple(scores[k] for k in self.places),
             "pairwise",
@@ -142,7 +159,7 @@ class Comparisons:
             "position_bias": sum(bias for _, bias in both.values()) / len(both) if both else None,
             "connected": len(outcomes.parts) <= 1,
             "ties": sum(abs(p - 0.5) <= TIE_BAND for p, _ in both.values()),
-            **aggregate.triads(len(self.images), {(i, j): p for i, j, p, _ in outcomes.counted}),
+            **aggregate.triads(self.count, {(i, j): p for i, j, p, _ in outcomes.counted}),
         }
         if self.failed:
             found["failures"] = dict(Counter(kind for _, kind in self.failed))

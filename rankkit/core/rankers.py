@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -28,10 +28,14 @@ from rankkit.core.stated import (
     prior_of,
     two_stages,
 )
-from rankkit.core.types import Group, Kind, Ranker, Ranking, Scored
+from rankkit.core.types import Group, Held, Kind, Ranker, Ranking, Scored
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from rankkit.core.pairing import Comparisons
+
+    Asked = tuple[Comparisons, int, int]  # a call: of which group, the distinct images shown first and second
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -131,6 +135,8 @@ class Pairwise:
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """All pairs of all groups go to `compare` in one call, each group's answers become one ranking.
 
+        Of groups too large to be held decoded (a run streams those), as many pairs go there as memory allows.
+
         Where failed calls leave a group in parts that never met, the fewest pairs that would join them are
         asked in a second call.
         """
@@ -143,14 +149,15 @@ class Pairwise:
         return [one.ranking(prior) for one in each]
 
     def __ask(self, calls: Sequence[tuple[Comparisons, int, int]]) -> None:
-        columns: Columns = {
-            "first": [one.images[i] for one, i, _ in calls],
-            "second": [one.images[j] for one, _, j in calls],
-            "prompt": [one.group.prompt for one, _, _ in calls],
-            "metadata": [one.group.metadata for one, _, _ in calls],
-        }
-        for (one, i, j), answer in zip(calls, self._compare_call(columns), strict=True):
-            one.record(i, j, answer)
+        for some in _shown(calls):
+            columns: Columns = {
+                "first": [first for _, first, _ in some],
+                "second": [second for _, _, second in some],
+                "prompt": [one.group.prompt for (one, _, _), _, _ in some],
+                "metadata": [one.group.metadata for (one, _, _), _, _ in some],
+            }
+            for ((one, i, j), _, _), answer in zip(some, self._compare_call(columns), strict=True):
+                one.record(i, j, answer)
 
     def __repr__(self) -> str:
         return _described(self, self.compare)
@@ -168,6 +175,42 @@ def loaded_as(ranker: Ranker, name: str, options: Mapping[str, Any]) -> Ranker:
     if isinstance(ranker, (Pointwise, Pairwise)):
         vars(ranker)["_loaded_as"] = name, dict(options)
     return ranker
+
+
+def _shown(calls: Sequence[Asked]) -> Iterator[list[tuple[Asked, Image.Image, Image.Image]]]:
+    """Calls with their images: all at once where the images are in memory.
+
+    Else as many as `PIXELS` allow, decoded in threads. What cannot be decoded any more is a call that failed.
+    """
+    from rankkit.core.prefetch import prefetch
+
+    for some, wanted in _runs(calls):
+        had = {place: found for (place, _), found in prefetch(wanted, lambda one: one[1].fetch())}
+        ready = []
+        for one, i, j in some:
+            first, second = (had.get((one, k)) or one.image(k) for k in (i, j))
+            if isinstance(first, str) or isinstance(second, str):
+                reason = first if isinstance(first, str) else second
+                one.record(i, j, Scored(math.nan, details={"error": reason, "failure": "unreadable"}))
+            else:
+                ready.append(((one, i, j), first, second))
+        yield ready
+
+
+def _runs(calls: Sequence[Asked]) -> Iterator[tuple[list[Asked], list[tuple[tuple[Comparisons, int], Held]]]]:
+    """Calls in runs, with those of their images that are to be decoded."""
+    from rankkit.core.prefetch import PIXELS
+
+    some: list[Asked] = []
+    wanted: dict[tuple[Comparisons, int], Held] = {}
+    for one, i, j in calls:
+        some.append((one, i, j))
+        wanted |= {(one, k): held for k in (i, j) if (held := one.held_image(k)) is not None}
+        if i > j and sum(held.pixels for held in wanted.values()) >= PIXELS:  # both orders are there
+            yield some, list(wanted.items())
+            some, wanted = [], {}
+    if some:
+        yield some, list(wanted.items())
 
 
 def _described(ranker: Pointwise | Pairwise, function: Callable[..., Any]) -> str:

@@ -71,13 +71,10 @@ def needs_prompt(target: object) -> bool:
 def reads_metadata(target: object) -> bool:
     """Whether what a ranker, a class or a function says of an image may depend on the image's metadata.
 
-    Its signature tells; one that ranks groups itself may read whatever a group holds.
+    The signature of its `score` or `compare` tells; one that only ranks groups may read what a group holds.
     """
-    rank = getattr(target, "rank", None)
-    if getattr(rank, "__module__", "rankkit.core.rankers") != "rankkit.core.rankers":
-        return True
     asks = getattr(target, "score", None) or getattr(target, "compare", None) or target
-    if not callable(asks):
+    if not callable(asks) or (asks is target and hasattr(target, "rank")):
         return True
     parameters = inspect.signature(asks).parameters
     return "metadata" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

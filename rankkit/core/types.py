@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, overload, runtime_checkable
 
 from PIL import Image
 
@@ -56,6 +56,54 @@ class Group:
                 f"a group has {len(self.images)} images and {len(self.names)} names; give one name per "
                 f"image, or none"
             )
+
+
+Fetch = Callable[[], Image.Image | str]  # the image, or the reason why it cannot be had any more
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One image of such a group: its content (`images.content_hash`), its pixels, and how to have it."""
+
+    content: str
+    pixels: int
+    fetch: Fetch
+
+
+class HeldImages(Sequence[Image.Image]):
+    """Images that are decoded each time one is asked for.
+
+    Raises `RankkitError` for one that can be had no more.
+    """
+
+    def __init__(self, held: Sequence[Held]) -> None:
+        self.held = held
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    @overload
+    def __getitem__(self, place: int) -> Image.Image: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Image.Image, ...]: ...
+    def __getitem__(self, place: int | slice) -> Image.Image | tuple[Image.Image, ...]:
+        if isinstance(place, slice):
+            return tuple(self[i] for i in range(len(self))[place])
+        found = self.held[place].fetch()
+        if isinstance(found, str):
+            raise RankkitError(found)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedGroup(Group):
+    """A group too large to be held decoded, for rankers that look at two images at a time.
+
+    Its images are a `HeldImages`. Whoever asks for all of them has them all in memory.
+    """
+
+    def __post_init__(self) -> None:
+        assert isinstance(self.images, HeldImages) and len(self.names) == len(self.images)
 
 
 @dataclass(frozen=True, slots=True)

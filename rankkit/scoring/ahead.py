@@ -11,7 +11,7 @@ from PIL import Image
 
 from rankkit.core.calling import LazyRanker, rank_groups
 from rankkit.core.prefetch import prefetch
-from rankkit.core.rankers import Pointwise
+from rankkit.core.rankers import Pairwise, Pointwise
 from rankkit.core.stated import preparation_of, prepare_of, two_stages
 from rankkit.core.two_stage import make
 from rankkit.core.types import Group, Ranking
@@ -46,6 +46,11 @@ class RunRanker:
     def build(self) -> None:
         """Build it, if it is not yet. Raises whatever building it raises."""
         self._ranker.build()
+
+    @property
+    def streams(self) -> bool:
+        """Whether it looks at two images at a time, so that a group need not be held. Builds the ranker."""
+        return self.prepared.kind == "pairwise" and isinstance(self._ranker.build(), Pairwise)
 
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
         """The rankings of the groups, or of those before the one at which the ranker stopped.
@@ -106,7 +111,7 @@ def _shown(candidate: DecodedImage, ranker: RunRanker) -> bool:
 
 def why_not_ranked(candidate: DecodedImage, ranker: Prepared) -> str | None:
     """Why the ranker is not shown this image, None where it is."""
-    if candidate.decoded.image is None:
+    if candidate.decoded.image is None and candidate.held is None:
         return candidate.decoded.error
     if ranker.needs_prompt and not candidate.work.item.prompt:
         return f"{ranker.identity.ranker} needs a prompt, and this image has none"

@@ -7,21 +7,32 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+
+from PIL import Image
 
 from rankkit.core import images
 from rankkit.core.prefetch import AHEAD, PIXELS, prefetch
 from rankkit.core.text import plain
 from rankkit.core.two_stage import PreparedGroup
-from rankkit.core.types import Group, Ranking
+from rankkit.core.types import Group, Held, HeldImages, Ranking, StreamedGroup
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import METADATA_HASH, Row, row
 from rankkit.registry.load import Prepared
 from rankkit.scoring.ahead import RunRanker, held_pixels, own_image, ready_chunk, ready_work, why_not_ranked
 from rankkit.scoring.plan import Key
-from rankkit.scoring.work import DecodedImage, Work, digest_of, metadata_read, pixels_of
+from rankkit.scoring.work import (
+    DecodedImage,
+    Work,
+    digest_of,
+    let_go,
+    metadata_read,
+    pixels_of,
+    taken_back,
+)
 
 T = TypeVar("T")
 CHUNK = 64  # images a pointwise ranker sees at once
@@ -41,13 +52,31 @@ def rank_works(
 ) -> Iterator[list[tuple[Key, Row]]]:
     """Rank with rankers that are there; images are read, decoded and prepared ahead in threads."""
     ready = prefetch(works, partial(ready_work, rankers=running), held_pixels, ahead=max(AHEAD, CHUNK + 1))
-    candidates = (candidate for _, candidate in ready)
+    candidates = _within_memory((candidate for _, candidate in ready), running)
     # no name holds a chunk while the next is made
     for found in map(partial(score_chunk, rankers=running), chunks(candidates, whole)):
         yield found
         for ranker in running:
             if ranker.stopped is not None:
                 raise ranker.stopped
+
+
+def _within_memory(
+    candidates: Iterable[DecodedImage], running: Sequence[RunRanker]
+) -> Iterator[DecodedImage]:
+    """Candidates, of one group at most about `PIXELS` pixels of them decoded.
+
+    The others are decoded when they are shown, where all who are to see them look at two images at a time.
+    """
+    held: Counter[object] = Counter()
+    for candidate in candidates:
+        group, wanted = _group_key(candidate), candidate.work.wanted
+        pairs = bool(wanted) and all(running[i].prepared.kind == "pairwise" for i in wanted)
+        if pairs and held[group] >= PIXELS and candidate.decoded.image is not None:
+            yield let_go(candidate)
+        else:
+            held = Counter({group: held[group] + pixels_of(candidate)})
+            yield candidate
 
 
 def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[DecodedImage]]:
@@ -106,9 +135,10 @@ def _rankings(
     """Each candidate with the ranking it is part of and its place there."""
     together = _metadata_key if ranker.prepared.independent else _group_key
     members: list[list[DecodedImage]] = []
+    streams = any(each.held for each in candidates) and ranker.streams
     for _, group in itertools.groupby(candidates, key=together):
         fit = []
-        for candidate in group:
+        for candidate in group if streams else map(taken_back, group):
             reason = why_not_ranked(candidate, ranker.prepared)
             if reason is None:
                 fit.append(candidate)
@@ -144,18 +174,28 @@ def _group(members: Sequence[DecodedImage], ranker: RunRanker) -> Group:
     """
     items = [candidate.work.item for candidate in members]
     first = items[0]
-    made = [candidate.made.get(ranker.preparation) for candidate in members]
-    shown = tuple(
-        own_image(each) if one is None else each.image for each, one in zip(members, made, strict=True)
-    )
     metadata = {
         key: value
         for key, value in first.metadata.items()
         if all(item.metadata.get(key) == value for item in items)
     }
+    names = tuple(item.name for item in items)
+    if any(each.held for each in members):
+        streamed = cast(tuple[Image.Image, ...], HeldImages(list(map(_held, members))))
+        return StreamedGroup(first.prompt, streamed, first.group, names, metadata)
+    made = [candidate.made.get(ranker.preparation) for candidate in members]
+    shown = tuple(
+        own_image(each) if one is None else each.image for each, one in zip(members, made, strict=True)
+    )
     found = tuple((image, one) for image, one in zip(shown, made, strict=True) if one is not None)
-    fields = first.prompt, shown, first.group, tuple(item.name for item in items), metadata
+    fields = first.prompt, shown, first.group, names, metadata
     return PreparedGroup(*fields, found, ranker.staged) if found else Group(*fields)
+
+
+def _held(candidate: DecodedImage) -> Held:
+    if candidate.held is not None:
+        return candidate.held
+    return Held(images.content_hash(candidate.image), pixels_of(candidate), partial(own_image, candidate))
 
 
 def _row(candidate: DecodedImage, ranker: Prepared, ranking: Ranking, place: int) -> Row:

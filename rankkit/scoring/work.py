@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from PIL import Image
 
 from rankkit.core import images
 from rankkit.core.text import plain
 from rankkit.core.two_stage import Made
+from rankkit.core.types import Held
 from rankkit.io.prompts.base import Item
 from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import Key
@@ -30,13 +32,15 @@ class Work:
 class DecodedImage:
     """A work with its bytes hashed and decoded.
 
-    `made` is, by the preparation of a ranker in the run, what that made of the image.
+    `made` is, by the preparation of a ranker in the run, what that made of the image. `held`: how to have it
+    again, where it is not kept in memory.
     """
 
     work: Work
     sha256: str
     decoded: images.Decoded
     made: Mapping[object, Made] = field(default_factory=dict)
+    held: Held | None = None
 
     @property
     def image(self) -> Image.Image:
@@ -54,6 +58,29 @@ def decode_work(work: Work) -> DecodedImage:
     return DecodedImage(
         work, digest_of(data), images.tile_of(decoded, work.item.tile) if work.item.tile else decoded
     )
+
+
+def let_go(candidate: DecodedImage) -> DecodedImage:
+    """The same without its pixels, which are decoded again when they are asked for."""
+    content = images.content_hash(candidate.image)
+    held = Held(content, pixels_of(candidate), partial(_again, candidate.work, candidate.sha256))
+    return replace(candidate, decoded=images.Decoded(None, None, candidate.decoded.notes), held=held)
+
+
+def taken_back(candidate: DecodedImage) -> DecodedImage:
+    """The same with its pixels, or with the reason why they can be had no more."""
+    if candidate.held is None:
+        return candidate
+    found, notes = candidate.held.fetch(), candidate.decoded.notes
+    decoded = images.Decoded(None, found) if isinstance(found, str) else images.Decoded(found, None, notes)
+    return replace(candidate, decoded=decoded, held=None)
+
+
+def _again(work: Work, sha256: str) -> Image.Image | str:
+    found = decode_work(work)
+    if found.sha256 != sha256:
+        return "the file changed while it was being ranked"
+    return found.decoded.image or found.decoded.error or "it cannot be decoded again"
 
 
 def pixels_of(candidate: DecodedImage) -> int:
