@@ -109,7 +109,7 @@ def _sections(found: Fit) -> list[Section]:
             of(
                 "Features and rankers by themselves",
                 singles,
-                "The best of many is flattered by its choice; the line above is not.",
+                "Every ranker, and the best features: as they were chosen by this number, it flatters them.",
             )
         )
     if weights := told.weights(found):

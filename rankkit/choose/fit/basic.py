@@ -31,8 +31,9 @@ SIDE = 256  # pixels of the longer side
 CELLS = tuple(
     f"{row}-{column}" for row in ("top", "middle", "bottom") for column in ("left", "centre", "right")
 )
+RANKERS = ("sharpness", "colorfulness", "contrast", "saturation", "detail")
 NAMES = (
-    *("sharpness", "colorfulness", "contrast", "saturation", "detail"),
+    *RANKERS,
     *("light", "light-low", "light-high", "light-entropy"),
     *("red-green", "yellow-blue", "saturation-spread", *(f"color-{word}" for word in COLORS), "colors"),
     *(f"light-{cell}" for cell in CELLS),

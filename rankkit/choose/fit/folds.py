@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rankkit.core.aggregate import parts
 
-FOLDS, MOST_FOLDS = 10, 25  # by prompts; by images
+FOLDS, MOST_FOLDS = 10, 40  # by prompts; by images
 FEWEST = 5  # prompts, without an image in common, that are needed to hold out whole ones
 LEAST = 5  # answers that a model learns from at least
 
@@ -78,7 +78,7 @@ def _by_images(pairs: NDArray[np.int64], seed: int) -> Folds:
     hopeless = np.zeros(len(pairs), dtype=bool)  # nothing is left to learn from without their images
     while len(train) < MOST_FOLDS and (waiting := np.flatnonzero((fold < 0) & ~hopeless)).size:
         order = rng.permutation(waiting)
-        held = _held(pairs, order, most)
+        held = _held(pairs[order], most)
         inside = np.isin(pairs, list(held))
         learned: NDArray[np.bool_] = np.logical_not(inside.any(axis=1))
         if learned.sum() < LEAST:
@@ -90,12 +90,15 @@ def _by_images(pairs: NDArray[np.int64], seed: int) -> Folds:
     return Folds(fold, np.array(train).reshape(-1, len(pairs)), "images", fold)
 
 
-def _held(pairs: NDArray[np.int64], order: NDArray[np.int64], most: int) -> set[int]:
-    """Images to hold out: those of the first answers, as many as there is room for."""
-    held = set(pairs[order[0]].tolist())
-    for pair in pairs[order[1:]]:
-        if len(held | set(pair.tolist())) <= most:
-            held |= set(pair.tolist())
-        if len(held) >= most:
+def _held(waiting: NDArray[np.int64], most: int) -> set[int]:
+    """Images to hold out: those of the first answer, and then whichever brings the most answers with it."""
+    held: set[int] = set()
+    while len(held) + 2 <= most or not held:
+        rest = waiting[~np.isin(waiting, list(held)).all(1)]
+        if not len(rest):
             break
+        half = rest[np.isin(rest, list(held)).any(1)]
+        brought = half[~np.isin(half, list(held))]
+        images, times = np.unique(brought, return_counts=True)
+        held |= {int(images[times.argmax()])} if len(images) else set(rest[0].tolist())
     return held

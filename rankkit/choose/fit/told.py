@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from rankkit.analysis.stats import NOT_SIGNIFICANT, Rate
+from rankkit.choose.fit import basic
 from rankkit.choose.fit.fit import Fit
 from rankkit.core.text import count, first_few
 
@@ -91,8 +92,13 @@ def accuracies(found: Fit) -> Table:
 
 
 def singles(found: Fit) -> Table:
-    """The features and rankers that do best by themselves, chosen by this very number; the header first."""
-    rows = [[name, *_cells(rate)] for name, rate in found.held_out.singles[:SINGLES]]
+    """The features that do best by themselves, by this very number, and every ranker; the header first."""
+    own = {
+        name for name, kind in zip(found.measured.names, found.measured.kinds, strict=True) if kind == "score"
+    }
+    ranked = list(enumerate(found.held_out.singles))
+    shown = [each for at, each in ranked if at < SINGLES or each[0] in {*own, *basic.RANKERS}]
+    rows = [[name, *_cells(rate)] for name, rate in shown]
     return [["by itself", "accuracy", "95 % interval"], *rows] if rows else []
 
 
@@ -121,7 +127,7 @@ def faults(found: Fit) -> Iterator[str]:
 
 def lines(found: Fit) -> Iterator[str]:
     """The whole as lines for a terminal."""
-    for table in (about(found), accuracies(found), curve(found), weights(found)):
+    for table in (about(found), accuracies(found), singles(found), curve(found), weights(found)):
         yield from [*_aligned(table), ""] if table else []
     yield from verdict(found)
 

@@ -65,9 +65,10 @@ def test_a_person_who_answers_at_random_is_foretold_no_better_than_chance(tmp_pa
 
 def test_a_taste_that_one_feature_meets_is_no_better_than_it(tmp_path):
     liked = {name: colorfulness(tmp_path / name) for name in discs(tmp_path / "discs", 20)}
-    answer(tmp_path / "labels.jsonl", liked, 150, sure=100)
+    answer(tmp_path / "labels.jsonl", liked, 150, sure=1e9)
     found = fit([tmp_path / "labels.jsonl"], tmp_path / "taste", features="basic+colorfulness")
     assert dict(found.held_out.singles)["colorfulness"].rate == 1
+    assert {"saturation", "contrast"} <= {name for name, *_ in told.singles(found)}
     text = " ".join(told.verdict(found))
     assert "It is better than the best single feature" not in text and "It is written all the same" in text
 
@@ -114,6 +115,15 @@ def collected(labels, cache):
     """What is measured of the images of some labels."""
     _, choices = read_labels(open_labels([labels], None), None)
     return measure(choices, Collector(parts_of("basic"), cache))
+
+
+def test_answers_that_all_share_an_image_are_fitted_and_said_to_be_untried(tmp_path):
+    liked = discs(tmp_path / "discs", 16)
+    names = list(liked)
+    answer(tmp_path / "labels.jsonl", liked, 15, image_a=names[0], image_b=lambda n: names[n + 1])
+    found = fit([tmp_path / "labels.jsonl"], tmp_path / "taste")
+    assert found.held_out.tried == 0 and found.held_out.untried == 15
+    assert "how well the taste is met is not known" in " ".join(told.lines(found))
 
 
 def test_ties_are_half_a_win_of_either(tmp_path):
