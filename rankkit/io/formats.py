@@ -153,9 +153,12 @@ def check_no_input(
             raise UsageError(f"{os.fspath(path)}: {reason}; give another {option}")
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+
+
 def to_json(row: Row) -> str:
     """One row as one line of JSON, without the line break; fields in the order of `FIELDS`."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(row)
 
 
 class NotARow(ValueError):

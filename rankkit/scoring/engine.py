@@ -96,7 +96,8 @@ def score(
     # each ranker once, however often and however it is written
     rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())
     with Ledger() as ledger, Journal(output) as journal:
-        _plan(ledger, surveys, prompt, limit, say)
+        parallel = engine == "local" and (workers or 1) > 1 and all(ranker.plain for ranker in rankers)
+        _plan(ledger, surveys, prompt, limit, say, _warm if parallel else lambda: None)
         if not part:
             _need_images(ledger)
             need_prompts(ledger, rankers, say)
@@ -117,8 +118,7 @@ def score(
                     works = _counted(pending, outcome, len(lane), advance)
                     for found in run(works, rankers, not independent):
                         _listen(watch, found)
-                        journal.append(row for _, row in found)
-                        ledger.put(found)
+                        journal.append(ledger.put(found))
                         outcome.scored += len(found)
                         advance(len(found))
         gone = partial(is_gone, roots=[found.root for found in surveys], beside=output)
@@ -134,13 +134,25 @@ def score(
 # --- before ---
 
 
-def _plan(ledger: Ledger, surveys: Iterable[Survey], prompt: str | None, limit: int | None, say: Say) -> None:
+def _plan(
+    ledger: Ledger,
+    surveys: Iterable[Survey],
+    prompt: str | None,
+    limit: int | None,
+    say: Say,
+    many: Callable[[], None],
+) -> None:
+    """Plan what the surveys found; `many` is called once there are enough images for processes to pay."""
+    planned = 0
     for found in surveys:
         counts = Counter[str]()
         several = 0
         for item in ledger.plan(found.items(prompt), limit):
             counts[item.source] += 1
             several += item.captions > 1
+            planned += 1
+            if planned == WORTH_WORKERS:
+                many()
         say(f"{found.root.label or 'here'}: {sum(counts.values())} images; {_sources(counts)}")
         for note in found.notes:
             say(f"  {note}")
@@ -156,6 +168,12 @@ def _need_images(ledger: Ledger) -> None:
         raise BadSource(
             "no image was found; name a folder that holds .png, .jpg, .webp … files, an archive or a manifest"
         )
+
+
+def _warm() -> None:
+    from rankkit.scoring.workers import warm
+
+    warm()
 
 
 def _sources(counts: Mapping[str, int]) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.atomic import try_lock
-from rankkit.io.formats import START, from_json, to_json
+from rankkit.io.formats import START, from_json
 from rankkit.io.rows import Row
 
 MARK = b'{"overwrite": '  # begins the line before the rows of a run that drops what the output holds
@@ -73,12 +73,11 @@ class Journal:
             self._file.truncate(0)
             self._size = 0
 
-    def append(self, rows: Iterable[Row]) -> None:
-        """Add rows; they survive a kill from here on.
+    def append(self, lines: Sequence[str]) -> None:
+        """Add rows, each a line of JSON; they survive a kill from here on.
 
         A full disk stops the run with everything before kept.
         """
-        lines = [to_json(row) for row in rows]
         data = "".join(line + "\n" for line in lines).encode()
         if not self._size:
             data = self._mark + data

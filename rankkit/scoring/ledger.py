@@ -6,6 +6,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from rankkit.core.panel import combine_scores, stated_members, stated_weights
 from rankkit.core.text import plain, printable
@@ -48,17 +49,19 @@ class Ledger(RunPlan):
             stale = why_stale(row)
             if stale is not None:
                 row["details"] = {key: value for key, value in row["details"].items() if key != STALE}
-            self._put(row, stale or EARLIER, None)
+            self._put(row, to_json(row), stale or EARLIER, None)
             count += 1
         self._db.execute("COMMIT")
         return count
 
-    def put(self, rows: Iterable[tuple[Key, Row]]) -> None:
-        """Take in rows that were scored now."""
+    def put(self, rows: Sequence[tuple[Key, Row]]) -> list[str]:
+        """Take in rows that were scored now. Returns each as a line of JSON."""
+        lines = [to_json(row) for _, row in rows]
         self._db.execute("BEGIN")
-        for key, row in rows:
-            self._put(row, CURRENT, key[1])
+        for (key, row), line in zip(rows, lines, strict=True):
+            self._put(row, line, CURRENT, key[1])
         self._db.execute("COMMIT")
+        return lines
 
     def known(self, identity: Identity, item: Item, sha256: str, metadata: str = "") -> float | None:
         """The score of this very image, with the metadata of this hash, by this very ranker.
@@ -102,7 +105,7 @@ class Ledger(RunPlan):
             "UPDATE rows SET status = ? WHERE image = ? AND status = ?",
             ((IMAGE_GONE, name, EARLIER) for (name,) in names if gone(name)),
         )
-        named = [_ranker(identity) for identity in rankers]
+        named = [_ranker(identity.ranker, identity.options) for identity in rankers]
         self._db.execute(
             "UPDATE rows SET status = ? WHERE status = ? AND image IN (SELECT name FROM items) "
             "AND NOT EXISTS (SELECT 1 FROM items i JOIN groups g ON g.id = i.grp WHERE i.name = rows.image "
@@ -117,7 +120,9 @@ class Ledger(RunPlan):
 
         The flag beside an identity is that of `ranked_rows`.
         """
-        whole = [_ranker(identity) for identity, independent in rankers if not independent]
+        whole = [
+            _ranker(identity.ranker, identity.options) for identity, independent in rankers if not independent
+        ]
         for text, reason in self._db.execute(
             "SELECT row, status FROM rows WHERE status NOT IN (?, ?) AND NOT (grp IN (SELECT name "
             f"FROM groups WHERE id IN ({PLANNED})) AND ranker IN ({', '.join('?' * len(whole))})) "
@@ -145,7 +150,7 @@ class Ledger(RunPlan):
 
     def untouched_rows(self, rankers: Iterable[Identity]) -> Iterator[Row]:
         """The rows of other groups and of other rankers. What a killed run left of them is ranked as well."""
-        named = [_ranker(identity) for identity in rankers]
+        named = [_ranker(identity.ranker, identity.options) for identity in rankers]
         scopes = self._db.execute(
             f"SELECT scope FROM rows WHERE NOT (grp IN (SELECT name FROM groups WHERE id IN ({PLANNED})) "
             f"AND ranker IN ({', '.join('?' * len(named))})) GROUP BY scope ORDER BY min(id)",
@@ -208,8 +213,8 @@ class Ledger(RunPlan):
             (where, *statuses),
         )
 
-    def _put(self, row: Row, status: str, place: int | None) -> None:
-        identity = Identity(row["ranker"], row["version"], row["options"])
+    def _put(self, row: Row, line: str, status: str, place: int | None) -> None:
+        ranker = _ranker(row["ranker"], row["options"])
         self._db.execute(
             "INSERT INTO rows (scope, grp, ranker, image, prompt, cache_key, score, status, place, row) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -217,18 +222,14 @@ class Ledger(RunPlan):
             "cache_key = excluded.cache_key, score = excluded.score, status = excluded.status, "
             "place = excluded.place, row = excluded.row",
             (
-                *(scope(identity, row["group"]), printable(row["group"]), _ranker(identity), row["image"]),
+                *(_scope(ranker, row["group"]), printable(row["group"]), ranker, row["image"]),
                 printable(row["prompt"]),
                 cache_key(
                     row["sha256"], row["prompt"], row["version"], row["details"].get(METADATA_HASH, "")
                 ),
-                *(row["score"], status, place, to_json(row)),
+                *(row["score"], status, place, line),
             ),
         )
-
-
-def _ranker(identity: Identity) -> str:
-    return json.dumps([identity.ranker, plain(identity.options)], sort_keys=True)
 
 
 def scope(identity: Identity, group: str) -> str:
@@ -236,7 +237,15 @@ def scope(identity: Identity, group: str) -> str:
 
     Its version is not part: a newer version replaces what an older one said.
     """
-    return json.dumps([printable(group), identity.ranker, plain(identity.options)], sort_keys=True)
+    return _scope(_ranker(identity.ranker, identity.options), group)
+
+
+def _scope(ranker: str, group: str) -> str:
+    return f"{ranker}\n{printable(group)}"  # JSON holds no line break, so that no two are taken for one
+
+
+def _ranker(name: str, options: Mapping[str, Any]) -> str:
+    return json.dumps([name, plain(options)], sort_keys=True)
 
 
 def cache_key(sha256: str, prompt: str, version: str, metadata: str) -> str:

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
+from multiprocessing.context import BaseContext
 
 from rankkit.errors import RunStopped
 from rankkit.io.rows import Row
@@ -80,9 +81,23 @@ def _alone(works: list[Work], specs: Sequence[str], rankers: Sequence[Prepared])
     return first + rest, stopped
 
 
+def warm() -> None:
+    """Begin to start the process that workers fork from, and do not wait for it."""
+    if _context().get_start_method() == "forkserver":
+        forkserver.ensure_running()
+
+
 def _pool(specs: Sequence[str], workers: int) -> ProcessPoolExecutor:
-    """Processes that are started afresh: a fork of a program with threads may hang."""
-    return ProcessPoolExecutor(workers, get_context("spawn"), _begin, (list(specs),))
+    return ProcessPoolExecutor(workers, _context(), _begin, (list(specs),))
+
+
+def _context() -> BaseContext:
+    """Processes fork from a fresh one where the system can, else each starts afresh: a fork of a program with
+    threads may hang.
+    """
+    context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _begin(specs: list[str]) -> None:

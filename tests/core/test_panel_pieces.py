@@ -7,7 +7,7 @@ from PIL import Image
 
 import rankkit
 from rankkit.core.types import Identity
-from rankkit.io.formats import read_rows, replacing
+from rankkit.io.formats import read_rows, replacing, to_json
 from rankkit.io.prompts import survey
 from rankkit.io.rows import row
 from rankkit.registry.load import prepare
@@ -59,7 +59,7 @@ def test_a_panel_that_was_killed_is_combined_by_its_weights_also_where_another_r
     (folder / "rows.jsonl").unlink()
     with pytest.raises(KeyboardInterrupt), Journal(folder / "rows.jsonl") as journal:
         pieces = ({**row, "score": row["score"] and 0.5, "rank": None, "of": 0} for row in finished)
-        journal.append(pieces)  # as scored chunk by chunk, not yet combined
+        journal.append([to_json(piece) for piece in pieces])  # as scored chunk by chunk, not yet combined
         raise KeyboardInterrupt
     score(folder, "contrast")
     assert [row for row in read_rows(folder / "rows.jsonl") if row["ranker"] == SPEC] == finished

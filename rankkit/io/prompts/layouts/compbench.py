@@ -22,17 +22,18 @@ def find(root: Root) -> Source | None:
 
     @functools.lru_cache(maxsize=16)
     def holds_prompts(folder: str) -> bool:
+        path = os.path.abspath(root.path / folder)
+        if os.path.basename(path) != FOLDER:
+            return False
         try:
-            names = [name for name in os.listdir(os.path.join(root.path, folder)) if is_image(name)]
+            names = [name for name in os.listdir(path) if is_image(name)]
         except OSError:  # a table may name images in a folder that is not there
             return False
         return all(PROMPT.fullmatch(name) for name in names)
 
     def knows(place: Place) -> Answer | None:
         folder, _, name = place.relative.rpartition("/")
-        if os.path.basename(os.path.abspath(root.path / folder)) != FOLDER or not holds_prompts(folder):
-            return None
-        found = PROMPT.fullmatch(name)
+        found = PROMPT.fullmatch(name) if holds_prompts(folder) else None
         return Answer((found[1],)) if found else None
 
     return Source(NAME, knows=knows)
