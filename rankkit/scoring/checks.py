@@ -67,3 +67,11 @@ def _below(image: str, root: Root) -> bool:
         return False
     inside = not os.path.isabs(image) and not image.startswith("../")
     return image.startswith(f"{root.label}/") if root.label else inside
+
+
+def need_images(plan: RunPlan) -> None:
+    """Raises `BadSource` for a plan without images."""
+    if not plan.planned():
+        raise BadSource(
+            "no image was found; name a folder that holds .png, .jpg, .webp … files, an archive or a manifest"
+        )

@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
@@ -20,24 +20,21 @@ from pathlib import Path
 from typing import Literal
 
 from rankkit.core.images import fingerprint
-from rankkit.errors import BadSource, RankkitError, UsageError
+from rankkit.errors import RankkitError, UsageError
 from rankkit.io.formats import all_rows, replacing
 from rankkit.io.prompts import Survey
-from rankkit.io.prompts.base import FILLED
 from rankkit.io.rows import Row, label
 from rankkit.registry.load import Prepared
-from rankkit.scoring.checks import check_output, is_gone, need_prompts
+from rankkit.scoring.checks import check_output, is_gone, need_images, need_prompts
 from rankkit.scoring.chunks import local
 from rankkit.scoring.journal import Journal
 from rankkit.scoring.ledger import Ledger, scope
 from rankkit.scoring.pending import unranked, unscored
-from rankkit.scoring.plan import Key
+from rankkit.scoring.plan import WORTH_WORKERS, Key, Say, plan_surveys
 from rankkit.scoring.work import Work
 from rankkit.testing.deaf import DeafWatch
 
-WORTH_WORKERS = 256  # images for which it pays to start processes
 Run = Callable[[Iterator[Work], Sequence[Prepared], bool], Iterator[list[tuple[Key, Row]]]]
-Say = Callable[[str], None]
 Progress = Callable[[int], None]  # called with the number of scores that are newly settled
 
 
@@ -97,9 +94,9 @@ def score(
     rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())
     with Ledger() as ledger, Journal(output) as journal:
         parallel = engine == "local" and (workers or 1) > 1 and all(ranker.plain for ranker in rankers)
-        _plan(ledger, surveys, prompt, limit, say, _warm if parallel else lambda: None)
+        plan_surveys(ledger, surveys, prompt, limit, say, _warm if parallel else lambda: None)
         if not part:
-            _need_images(ledger)
+            need_images(ledger)
             need_prompts(ledger, rankers, say)
         if overwrite:
             journal.overwrite(_named(surveys, rankers))
@@ -134,53 +131,10 @@ def score(
 # --- before ---
 
 
-def _plan(
-    ledger: Ledger,
-    surveys: Iterable[Survey],
-    prompt: str | None,
-    limit: int | None,
-    say: Say,
-    many: Callable[[], None],
-) -> None:
-    """Plan what the surveys found; `many` is called once there are enough images for processes to pay."""
-    planned = 0
-    for found in surveys:
-        counts = Counter[str]()
-        several = 0
-        for item in ledger.plan(found.items(prompt), limit):
-            counts[item.source] += 1
-            several += item.captions > 1
-            planned += 1
-            if planned == WORTH_WORKERS:
-                many()
-        say(f"{found.root.label or 'here'}: {sum(counts.values())} images; {_sources(counts)}")
-        for note in found.notes:
-            say(f"  {note}")
-        if several and found.captions != "all":
-            say(f"  {several} have several captions, and the {found.captions} is used (--caption)")
-    if ledger.repeats:
-        say(f"{ledger.repeats} times an image was named again with its prompt: it is scored once")
-    ledger.separate_prompts()
-
-
-def _need_images(ledger: Ledger) -> None:
-    if not ledger.planned():
-        raise BadSource(
-            "no image was found; name a folder that holds .png, .jpg, .webp … files, an archive or a manifest"
-        )
-
-
 def _warm() -> None:
     from rankkit.scoring.workers import warm
 
     warm()
-
-
-def _sources(counts: Mapping[str, int]) -> str:
-    """How many images got their prompt from where, in words."""
-    given = [f"from {source} for {count}" for source, count in counts.items() if source and source != FILLED]
-    said = f"prompts {', '.join(given)}" if given else "no prompts found"
-    return said + (f", --prompt fills {counts[FILLED]}" if FILLED in counts else "")
 
 
 def _named(surveys: Iterable[Survey], rankers: Sequence[Prepared]) -> str:

@@ -135,9 +135,7 @@ class Ledger(RunPlan):
             yield row
 
     def ranked_rows(self, rankers: list[tuple[Identity, bool]]) -> Iterator[tuple[Row, bool]]:
-        """The rows of every planned group by each ranker, and whether their image was planned.
-
-        `rank` and `of` are filled in.
+        """The rows of every planned group by each ranker, ranked, and whether their image was planned.
 
         The flag beside an identity says whether images are scored independently of each other (pointwise):
         such a group keeps the rows of images that were not planned this time; any other ranking holds for the
@@ -215,6 +213,7 @@ class Ledger(RunPlan):
 
     def _put(self, row: Row, line: str, status: str, place: int | None) -> None:
         ranker = _ranker(row["ranker"], row["options"])
+        metadata = row["details"].get(METADATA_HASH, "")
         self._db.execute(
             "INSERT INTO rows (scope, grp, ranker, image, prompt, cache_key, score, status, place, row) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -224,9 +223,7 @@ class Ledger(RunPlan):
             (
                 *(_scope(ranker, row["group"]), printable(row["group"]), ranker, row["image"]),
                 printable(row["prompt"]),
-                cache_key(
-                    row["sha256"], row["prompt"], row["version"], row["details"].get(METADATA_HASH, "")
-                ),
+                cache_key(row["sha256"], row["prompt"], row["version"], metadata),
                 *(row["score"], status, place, line),
             ),
         )

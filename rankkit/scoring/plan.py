@@ -9,13 +9,15 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
 from rankkit.core.text import plain, printable
 from rankkit.errors import RankkitError
-from rankkit.io.prompts.base import Item, slug
+from rankkit.io.prompts import Survey
+from rankkit.io.prompts.base import FILLED, Item, slug
 
 SCHEMA = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -2000;
@@ -27,6 +29,9 @@ CREATE INDEX by_group ON items (grp, id);
 CREATE INDEX by_name ON items (name);
 """
 
+WORTH_WORKERS = 256  # images for which it pays to start processes
+
+Say = Callable[[str], None]
 Key = tuple[int, int]  # (group, item): the order in which everything is scored and written
 
 P = TypeVar("P", bound="RunPlan")
@@ -174,3 +179,39 @@ class RunPlan:
 
     def _one(self, query: str, *values: Any) -> Any:
         return self._db.execute(query, values).fetchone()[0]
+
+
+def plan_surveys(
+    plan: RunPlan,
+    surveys: Iterable[Survey],
+    prompt: str | None,
+    limit: int | None,
+    say: Say,
+    many: Callable[[], None],
+) -> None:
+    """Plan what the surveys found; `many` is called once there are enough images for processes to pay."""
+    planned = 0
+    for found in surveys:
+        counts = Counter[str]()
+        several = 0
+        for item in plan.plan(found.items(prompt), limit):
+            counts[item.source] += 1
+            several += item.captions > 1
+            planned += 1
+            if planned == WORTH_WORKERS:
+                many()
+        say(f"{found.root.label or 'here'}: {sum(counts.values())} images; {_sources(counts)}")
+        for note in found.notes:
+            say(f"  {note}")
+        if several and found.captions != "all":
+            say(f"  {several} have several captions, and the {found.captions} is used (--caption)")
+    if plan.repeats:
+        say(f"{plan.repeats} times an image was named again with its prompt: it is scored once")
+    plan.separate_prompts()
+
+
+def _sources(counts: Mapping[str, int]) -> str:
+    """How many images got their prompt from where, in words."""
+    given = [f"from {source} for {count}" for source, count in counts.items() if source and source != FILLED]
+    said = f"prompts {', '.join(given)}" if given else "no prompts found"
+    return said + (f", --prompt fills {counts[FILLED]}" if FILLED in counts else "")

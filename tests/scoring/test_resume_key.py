@@ -88,7 +88,7 @@ def test_an_overwrite_of_something_else_begins_anew(place, other):
         row["score"] = -1.0
     with Journal(place / "out.jsonl") as journal:
         journal.overwrite("the sharpness of other folders")
-        journal.append(found)
+        journal.append([to_json(row) for row in found])
         left = journal.path.read_bytes()
     journal.path.write_bytes(left)
     assert score("in", other, "out.jsonl", overwrite=True).scored == 4
@@ -99,7 +99,7 @@ def test_a_plain_run_takes_what_an_interrupted_overwrite_had_scored(place):
     score("in", "sharpness", "whole.jsonl")
     with Journal(place / "out.jsonl") as journal:
         journal.overwrite("any")
-        journal.append(rows("whole.jsonl")[:3])
+        journal.append([to_json(row) for row in rows("whole.jsonl")[:3]])
         left = journal.path.read_bytes()
     journal.path.write_bytes(left)
     assert score("in", "sharpness", "out.jsonl").scored == 1
