@@ -45,6 +45,13 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     }
 
 
+def ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
+    """The ratio of medians, and the smallest and largest one of a pair measured side by side."""
+    pairs = [a / b for a, b in zip(above, below, strict=True)]
+    middle = statistics.median(above) / statistics.median(below)
+    return {"median": round(middle, 3), "min": round(min(pairs), 3), "max": round(max(pairs), 3)}
+
+
 def machine() -> dict[str, Any]:
     """Cores, memory, system and versions."""
     return {

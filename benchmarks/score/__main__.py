@@ -1,4 +1,4 @@
-"""How `rankkit` measures up: `python -m benchmarks.score startup | memory | resume | kills`.
+"""What `rankkit` costs: `python -m benchmarks.score startup | memory | resume | kills | ray | ray-memory`.
 
 Each appends one row to `results/score.jsonl`; `python -m benchmarks.tables` makes the tables of README.md of
 them. Everything is measured on real processes of the command; images are made in a temporary folder and
@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.record import record, spread
+from benchmarks.record import ratio, record, spread
+from benchmarks.score import cluster
 from benchmarks.score.images import jpegs, small_images
 from benchmarks.score.processes import kill_after, run
 
@@ -41,9 +41,9 @@ def startup(rounds: int = 21) -> dict[str, Any]:
             work[name].append(cpu)
     return {
         "seconds": {name: spread(each) for name, each in times.items()},
-        "ratio": _ratio(times["rankkit list"], times["imports"]),
+        "ratio": ratio(times["rankkit list"], times["imports"]),
         "CPU seconds": {name: spread(each) for name, each in work.items()},
-        "CPU ratio": _ratio(work["rankkit list"], work["imports"]),
+        "CPU ratio": ratio(work["rankkit list"], work["imports"]),
     }
 
 
@@ -78,7 +78,7 @@ def memory(rounds: int = 3) -> dict[str, Any]:
                     peaks[how].setdefault(count, []).append(run(command, place, ok=(0, 3))[1])
     return {
         "MiB": {how: {count: spread(each) for count, each in found.items()} for how, found in peaks.items()},
-        "ratio": {how: _ratio(found["40000"], found["400"]) for how, found in peaks.items()},
+        "ratio": {how: ratio(found["40000"], found["400"]) for how, found in peaks.items()},
     }
 
 
@@ -99,7 +99,7 @@ def resume(rounds: int = 3, count: int = 10_000) -> dict[str, Any]:
         "images": count,
         "KiB an image": round(size / count / 1024, 1),
         "seconds": {"first": spread(first), "second": spread(second)},
-        "ratio": _ratio(first, second),
+        "ratio": ratio(first, second),
     }
 
 
@@ -138,18 +138,13 @@ def kills(rounds: int = 50, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def _ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
-    """The ratio of medians, and the smallest and largest one of a pair measured side by side."""
-    pairs = [a / b for a, b in zip(above, below, strict=True)]
-    middle = statistics.median(above) / statistics.median(below)
-    return {"median": round(middle, 3), "min": round(min(pairs), 3), "max": round(max(pairs), 3)}
-
-
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "startup": startup,
     "memory": memory,
     "resume": resume,
     "kills": kills,
+    "ray": cluster.workers,
+    "ray-memory": cluster.memory,
 }
 
 

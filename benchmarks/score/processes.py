@@ -17,7 +17,7 @@ def run(
     """Wall seconds, the MiB of memory that the process had at most, and the seconds of CPU it took."""
     start = time.perf_counter()
     running = subprocess.Popen(
-        command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=place, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(running.pid, 0)
     seconds = time.perf_counter() - start
@@ -33,14 +33,14 @@ def run(
 
 def kill_after(seconds: float, command: Sequence[str], place: Path) -> None:
     running = subprocess.Popen(
-        command, cwd=place, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=place, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     time.sleep(seconds)
     running.send_signal(signal.SIGKILL)
     running.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     return {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(
