@@ -21,6 +21,7 @@ from rankkit.remote.handshake import bearer
 from rankkit.serving.access import LOOPBACK, Access
 from rankkit.serving.batches import Batches
 from rankkit.serving.local import WebServer, listen, until_stopped, web_missing
+from rankkit.serving.middleware import App
 from rankkit.serving.pipe import ServedRanker
 
 LIMIT = 512 * 2**20  # bytes of one request; what `rankkit score` sends at once stays below it
@@ -63,6 +64,28 @@ def token_from(file: Path | None, variable: str | None) -> str | None:
     if variable is not None and not os.environ.get(variable):
         raise UsageError(f"the environment variable {variable}, which should hold the token, is not set")
     return os.environ[variable] if variable else None
+
+
+def application(
+    spec: str,
+    *,
+    token: str | None = None,
+    limit: int = LIMIT,
+    silence: float = SILENCE,
+    waiting: int = WAITING,
+) -> App:
+    """The ranker that a spec names here, built, as an ASGI application for a server of another kind.
+
+    The arguments are those of `Server`. Without a token it answers only to the names of loopback, whatever
+    address that server has. Raises `UsageError` where a package is missing, and whatever building raises.
+    """
+    _, answers = _web()
+    served = ServedRanker(prepare(spec, local_only=True))
+    served.build()
+    batches = Batches(served.rankings, together=served.prepared.kind == "pointwise")
+    access = Access(None, LOOPBACK) if token is None else Access(bearer(token).encode(), None)
+    found: App = answers(served, batches, limit=limit, silence=silence, waiting=waiting).application(access)
+    return found
 
 
 class Server(WebServer):

@@ -31,6 +31,9 @@ class AccessMiddleware:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["type"] == "lifespan":  # nobody asks anything
+            await self.app(scope, receive, send)
+            return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         exchange = Exchange(receive, send, headers)
         try:

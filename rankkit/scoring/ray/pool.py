@@ -159,12 +159,16 @@ def connected() -> Any:
     address = os.environ.get("RAY_ADDRESS", "")
     _check_reachable(address)
     with _no_stderr():
-        try:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
-        except Exception as error:
-            where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
-            why = describe(error).splitlines()[0]
-            raise RankkitError(f"{where} cannot be used: {why}; {_WITHOUT}") from None
+        for last in (False, True):  # on a busy machine a start may take longer than Ray waits for it
+            try:
+                ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+                break
+            except Exception as error:
+                ray.shutdown()
+                if last or address:
+                    where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
+                    why = describe(error).splitlines()[0]
+                    raise RankkitError(f"{where} cannot be used: {why}; {_WITHOUT}") from None
     return ray
 
 
