@@ -234,3 +234,9 @@ def test_every_docstring_says_what_is_preferred_and_its_source():
         assert any(
             mark in function.__doc__ for mark in ("arXiv", "ICPR", "SPIE", "JOSA", "SIGGRAPH", "1969")
         ), function.__name__
+
+
+def test_the_extremes_of_pixels_are_those_that_numpy_finds():
+    rgb = np.random.default_rng(0).random((5, 7, 3)).astype(np.float32)
+    high, low = builtin.extremes(rgb)
+    assert np.array_equal(high, rgb.max(-1)) and np.array_equal(low, rgb.min(-1)) and high.dtype == np.float32

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rankkit.core.builtin import COLORS, color_names, colorfulness, contrast, saturation, sharpness
+from rankkit.core.builtin import COLORS, color_names, colorfulness, contrast, extremes, saturation, sharpness
 
 Floats = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ def _light(luma: Floats) -> tuple[float, ...]:
 
 def _color(image: Image.Image, rgb: Floats) -> tuple[float, ...]:
     red, green, blue = np.moveaxis(rgb, -1, 0)
-    high, low = rgb.max(-1), rgb.min(-1)
+    high, low = extremes(rgb)
     saturated = np.divide(high - low, high, out=np.zeros_like(high), where=high > 0)
     named = color_names(np.asarray(image.convert("HSV"))).ravel()
     counts = np.bincount(named, minlength=len(COLORS))
@@ -102,7 +102,8 @@ def _cells(values: Floats) -> list[Floats]:
 def _figure(rgb: Floats) -> tuple[float, ...]:
     """The share, the middle and the spread of what differs from the median colour of the border."""
     border = np.concatenate((rgb[0], rgb[-1], rgb[:, 0], rgb[:, -1]))
-    apart = np.square(rgb - np.median(border, axis=0)).mean(-1)
+    red, green, blue = np.moveaxis(np.square(rgb - np.median(border, axis=0)), -1, 0)
+    apart = (red + green + blue) / 3
     whole = apart.sum()
     if whole < 1e-9 * apart.size:
         return 0.0, 0.0, 0.0, 0.0, 0.0
