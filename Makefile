@@ -30,8 +30,10 @@ lint: .venv/.complete
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The pages that the code tells, and the site: site/index.html opens from the disk and loads nothing from elsewhere.
 docs: .venv/.complete
 	$(BIN)/python docs/make.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 # Golden scores of one plugin (PLUGIN=pickscore) or of all, against its reference on weights drawn by name.
 parity: .venv/.complete
@@ -44,7 +46,7 @@ parity: .venv/.complete
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
 	@test -e .venv/bin/python || rm -rf .venv
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[all,dev]" $(PLUGINS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[all,dev,docs]" $(PLUGINS)
 	@touch $@
 
 clean:

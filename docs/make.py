@@ -1,9 +1,11 @@
-"""Writes docs/commands.md, docs/rankers.md and docs/training.md from the code: `make docs`."""
+"""Writes the pages of docs/ that say what the code says, and what a run costs from its row: `make docs`."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from drpo.recipes import recipes
 from rankkit.cli.app import app
 from rankkit.registry import cards
 from rankkit.registry.catalog import Installed
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 HERE = Path(__file__).parent
 FEW_STEPS = (
@@ -129,7 +136,68 @@ def rankers() -> str:
     )
 
 
-PAGES = {"commands.md": commands, "rankers.md": rankers, "training.md": training}
+def learned_rankers() -> str:
+    """The rankers of plugins/, each with its card."""
+    lines = [
+        "# Learned rankers",
+        "",
+        "Written by `make docs` from each plugin's `card.toml`.",
+        "`pip install ./plugins/torch ./plugins/NAME` installs one.",
+        "",
+    ]
+    for path in sorted((HERE.parent / "plugins").glob("*/rankkit_*/card.toml")):
+        plugin, card = path.parts[-3], tomllib.loads(path.read_text("utf-8"))
+        project = tomllib.loads((path.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+        shared = {key: value for key, value in card.items() if not isinstance(value, dict)}
+        for name in project["entry-points"]["rankkit.rankers"]:
+            facts = {**shared, **card.get(name, {})}
+            lines += [
+                f"## {name}",
+                "",
+                f"[{project['name']}](../plugins/{plugin}/README.md): {project['description']}",
+                "",
+            ]
+            lines += [
+                f"- {key.replace('_', ' ')}: {_said(value)}" for key, value in facts.items() if key != "skip"
+            ]
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _said(value: object) -> str:
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+
+
+def finetune() -> str:
+    """The page on finetuning, with what a run costs by the latest row of SD-Turbo on a GPU."""
+    rows = [
+        json.loads(line)
+        for line in (HERE.parent / "benchmarks/results/gpu.jsonl").read_text("utf-8").splitlines()
+    ]
+    row = next(
+        row for row in reversed(rows) if row["command"].endswith("train sd_turbo") and "error" not in row
+    )
+    cost = row["rows"][0]
+    step, steps = cost["seconds per step of 8 prompts"], Config.__dataclass_fields__["steps"].default
+    phases = ", ".join(f"{phase} takes {seconds}" for phase, seconds in cost["phases"].items())
+    words = [
+        f"On one {row['gpu']} ({row['date']}, drawn weights, features `{cost['features']}`, ranker",
+        f"`{cost['ranker']}`): {step} seconds for a step of 8 prompts with {cost['candidates']} candidates",
+        f"each, so {steps} steps take {steps * step / 3600:.1f} hours; {cost['peak MiB'] / 1024:.0f} GiB.",
+        f"Of the {cost['seconds per prompt']} seconds for a prompt, {phases} (`{row['command']}`).",
+    ]
+    said = "\n".join(words)
+    before, rest = (HERE / "finetune.md").read_text("utf-8").split("<!-- cost -->")
+    return f"{before}<!-- cost -->\n\n{said}\n\n<!-- /cost -->{rest.split('<!-- /cost -->')[1]}"
+
+
+PAGES = {
+    "commands.md": commands,
+    "rankers.md": rankers,
+    "training.md": training,
+    "learned-rankers.md": learned_rankers,
+    "finetune.md": finetune,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

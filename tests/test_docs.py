@@ -1,4 +1,4 @@
-"""What the README shows is run; what docs/ says is what the code says."""
+"""What the README and the pages show is run; what docs/ says is what the code says; the site can be built."""
 
 import importlib.util
 import os
@@ -12,7 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall(README)
+GENERATED = ("commands.md", "training.md")
 
 
 def run(command, folder):
@@ -30,17 +32,62 @@ def test_the_readme_starts_with_the_two_commands_and_make_knows_them():
 
 def test_every_block_of_the_readme_runs(tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    for language, code in BLOCKS[1:]:
-        if language == "python" and code.startswith("# "):
-            (tmp_path / code.split("\n")[0][2:]).write_text(code)
-        elif language in ("python", "bash"):
-            command = f"{sys.executable} - <<'END'\n{code}\nEND" if language == "python" else code
-            result = run(command, tmp_path)
-            assert result.returncode == 0, f"{code}\n{result.stdout}{result.stderr}"
+    run_blocks(BLOCKS[1:], tmp_path)
     assert {"scores.jsonl", "report.html"} <= {path.name for path in tmp_path.iterdir()}
 
 
-@pytest.mark.parametrize("page", ["commands.md", "rankers.md", "training.md"])
+def run_blocks(blocks, folder):
+    """Python and bash run as they stand; a first line `# name.py` makes a file of a block."""
+    for language, code in blocks:
+        if language == "python" and re.match(r"# \w+\.py\n", code):
+            (folder / code.split("\n")[0][2:]).write_text(code)
+        elif language in ("python", "bash"):
+            command = f"{sys.executable} - <<'END'\n{code}\nEND" if language == "python" else code
+            result = run(command, folder)
+            assert result.returncode == 0, f"{code}\n{result.stdout}{result.stderr}"
+
+
+@pytest.mark.parametrize("page", ["quickstart.md", "write-a-ranker.md"])
+def test_every_block_of_a_page_runs(page, tmp_path):
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    found = BLOCK.findall((ROOT / "docs" / page).read_text("utf-8"))
+    assert found
+    run_blocks(found, tmp_path)
+
+
+def test_commands_that_pages_only_show_have_options_that_exist():
+    """Also of blocks that need weights, a server or a GPU."""
+    known = set(
+        re.findall(
+            r"--[a-z][a-z-]+", "".join((ROOT / "docs" / name).read_text("utf-8") for name in GENERATED)
+        )
+    )
+    for path in sorted((ROOT / "docs").glob("*.md")):
+        for _, code in BLOCK.findall(path.read_text("utf-8")):
+            for line in re.findall(r"^(?:rankkit|drpo) .*$", code, re.MULTILINE):
+                options = set(re.findall(r"(?<= )--[a-z][a-z-]+", line.split("  #")[0])) - {"--help"}
+                assert options <= known, f"{path.name}: {line}"
+
+
+def test_the_site_is_built_and_loads_nothing_from_other_hosts(tmp_path):
+    pytest.importorskip("material", reason="mkdocs-material is not installed: pip install '.[docs]'")
+    result = run(f"{sys.executable} -m mkdocs build --strict --quiet --site-dir {tmp_path}/site", ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    pages = sorted((tmp_path / "site").glob("**/*.html"))
+    assert {"index.html", "commands.html", "faq.html", "method.html", "benchmarks.html"} <= {
+        p.name for p in pages
+    }
+    loaded = re.compile(
+        r"<(?:script|img|iframe)[^>]* src=\"?(https?:|//)|@import"
+        r"|<link[^>]* href=\"?(https?:|//)[^>]*stylesheet"
+    )
+    for page in pages:
+        assert not loaded.search(page.read_text("utf-8")), page.name
+
+
+@pytest.mark.parametrize(
+    "page", ["commands.md", "rankers.md", "training.md", "learned-rankers.md", "finetune.md"]
+)
 def test_the_generated_pages_are_up_to_date(page):
     spec = importlib.util.spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
     make = importlib.util.module_from_spec(spec)
