@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -17,7 +17,8 @@ from drpo.loss import AnchorFeatures, select_rows
 from drpo.preference import split
 from drpo.search import search
 from drpo.types import Generator, LogRow, Prompt, Sample, fixed_seeds
-from rankkit import Ranker, Ranking, RankkitError, RunStopped
+from drpo.waiting import begun
+from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import Preference, check_rankings, describe
 
 NOT_FINITE = "the candidates of this prompt are not all finite numbers"
@@ -40,8 +41,8 @@ class Turn:
 class Drawn:
     """The noises of a turn's candidates, and what is known of the turn besides.
 
-    Their ranking where others were tried first, and what there is to log of those; the stored `entry` whose
-    images are its anchors.
+    Their ranking once it is there, and what there is to log of others that were tried first; the stored
+    `entry` whose images are its anchors.
     """
 
     noise: Tensor
@@ -55,6 +56,8 @@ class AnchorSource(Protocol):
 
     reason: str
     """Why a candidate got no score last, in words; empty while all got one."""
+    elsewhere: bool
+    """Whether it answers from another process or machine, so that this one has time meanwhile."""
 
     def prompt(self, number: int) -> Prompt:
         """The prompt of a turn; endless, and decided by the seed and the number alone."""
@@ -62,6 +65,14 @@ class AnchorSource(Protocol):
 
     def draw(self, generator: Generator, turn: Turn) -> Drawn:
         """The noises of a turn's candidates."""
+        ...
+
+    def ask(
+        self, turns: Sequence[Turn], samples: Sequence[Sample], drawn: Sequence[Drawn]
+    ) -> Callable[[], list[Drawn]]:
+        """Ask about the samples of several turns at once; what is returned waits for the answer: `drawn`,
+        with their rankings.
+        """
         ...
 
     def anchors(
@@ -81,6 +92,7 @@ class RankedAnchors:
             raise RankkitError("there are no prompts to train on; give a file with one prompt per line")
         self.ranker, self.config, self.prompts = ranker, config, tuple(prompts)
         self.reason = ""
+        self.elsewhere = config.max_rounds == 1 and bool(getattr(ranker, "elsewhere", False))
 
     def prompt(self, number: int) -> Prompt:
         """Every prompt once, in an order of its own, before any comes again."""
@@ -107,35 +119,72 @@ class RankedAnchors:
         # logged of all that were searched, not of the chosen
         return Drawn(noise, ranking, row=ranking_row(judged))
 
+    def ask(
+        self, turns: Sequence[Turn], samples: Sequence[Sample], drawn: Sequence[Drawn]
+    ) -> Callable[[], list[Drawn]]:
+        """Ask the ranker once about all samples that have no ranking yet; one that is elsewhere answers while
+        this process goes on.
+        """
+        unranked = [i for i, one in enumerate(drawn) if one.ranking is None]
+        rank = self._asked([turns[i] for i in unranked], [samples[i] for i in unranked])
+        answer = begun(rank) if self.elsewhere and unranked else rank
+
+        def judged() -> list[Drawn]:
+            found = dict(zip(unranked, answer(), strict=True))
+            return [replace(one, ranking=found.get(i, one.ranking)) for i, one in enumerate(drawn)]
+
+        return judged
+
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn
     ) -> tuple[AnchorFeatures | None, LogRow]:
         """The rows of `points` of the best and the worst candidates."""
-        ranking = drawn.ranking or self.order(turn, sample)
-        found = split(ranking, self.config.anchors)
-        return (select_rows(points, found) if found else None), ranking_row(ranking)
+        assert drawn.ranking is not None, "what `ask` answered is handed on"
+        found = split(drawn.ranking, self.config.anchors)
+        return (select_rows(points, found) if found else None), ranking_row(drawn.ranking)
 
     def order(self, turn: Turn, sample: Sample) -> Ranking:
-        """The ranker's ranking of a sample; one with anything but finite numbers in it abstains as a whole,
-        before anyone sees it.
+        """The ranker's ranking of a sample; see `ask`."""
+        (ranking,) = self._asked([turn], [sample])()
+        return ranking
 
-        Raises `RankkitError`, naming the ranker and the prompt, when the ranker fails or loses count.
+    def _asked(self, turns: Sequence[Turn], samples: Sequence[Sample]) -> Callable[[], list[Ranking]]:
+        """A function that ranks samples, which are decoded here and now; one with anything but finite numbers
+        in it abstains as a whole, before anyone sees it.
         """
-        count = len(sample.shown)
-        if not sample.shown.isfinite().all():
-            self.reason = NOT_FINITE
-            return Ranking((math.nan,) * count, details=({"error": NOT_FINITE},) * count)
-        group = sample.group(f"step-{turn.step}", turn.metadata)
+        finite = [bool(sample.shown.isfinite().all()) for sample in samples]
+        groups = [
+            sample.group(f"step-{turn.step}/{turn.number}", turn.metadata)
+            for turn, sample, whole in zip(turns, samples, finite, strict=True)
+            if whole
+        ]
+
+        def rank() -> list[Ranking]:
+            rankings = iter(self._rank(groups, turns[0].step) if groups else ())
+            return [
+                next(rankings) if whole else self._broken(len(sample.latents))
+                for sample, whole in zip(samples, finite, strict=True)
+            ]
+
+        return rank
+
+    def _rank(self, groups: Sequence[Group], step: int) -> Sequence[Ranking]:
+        """Raises `RankkitError`, naming the ranker and the prompts, when the ranker fails or loses count."""
         try:
-            (ranking,) = check_rankings(self.ranker.rank([group]), [group], self.config.ranker)
+            rankings = check_rankings(self.ranker.rank(groups), groups, self.config.ranker)
         except RunStopped:
             raise
         except (Exception, SystemExit) as error:  # whatever a plugin's code raises
-            at = f"at step {turn.step + 1}, on {turn.prompt!r}"
+            more = f" and {len(groups) - 1} more" if len(groups) > 1 else ""
+            at = f"at step {step + 1}, on {groups[0].prompt!r}{more}"
             raise RankkitError(f"the ranker {self.config.ranker} failed {at}: {describe(error)}") from error
-        reasons = [str(details["error"]) for details in ranking.details if "error" in details]
-        self.reason = reasons[0] if reasons else self.reason
-        return ranking
+        details = [one for ranking in rankings for one in ranking.details if "error" in one]
+        self.reason = str(details[0]["error"]) if details else self.reason
+        return rankings
+
+    def _broken(self, count: int) -> Ranking:
+        self.reason = NOT_FINITE
+        return Ranking((math.nan,) * count, details=({"error": NOT_FINITE},) * count)
 
     def _rounds(self, generator: Generator, seed: int) -> Iterator[Tensor]:
         for _, number in zip(range(self.config.max_rounds), fixed_seeds(seed), strict=False):

@@ -36,6 +36,7 @@ def generator(config: Config) -> Generator:
         rank=config.lora_rank,
         device=str(device),
         dtype=DTYPES[precision],
+        checkpointing=config.checkpointing == "on",
         **_own_settings(config, family),
     )
     return made

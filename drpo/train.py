@@ -12,11 +12,12 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from drpo.anchors import AnchorSource, Turn
+from drpo.anchors import AnchorSource, Drawn, Turn
 from drpo.config import Config
 from drpo.loss import drpo_loss
-from drpo.types import FeatureMap, Generator, LogRow, Sample, clock, fixed_seeds
+from drpo.types import FeatureMap, Generator, LogRow, Sample, clock, fixed_seeds, peak_mb
 from rankkit import RankkitError
+from rankkit.plugin import say
 
 MEANS = ("reward", "abstained", "equal", "broken", "skipped", "loss", "field_rms", "reference")
 PHASES = ("generate", "decode", "rank", "reference", "features", "backward")
@@ -27,8 +28,11 @@ class Trainer:
     steps done.
 
     Noises and the order of prompts depend on the seed and the step alone, so a resumed run repeats what an
-    uninterrupted one does.
+    uninterrupted one does. `at_once` prompts go through the network, to the ranker and backward together, all
+    of a step unless it is set (`drpo.run.memory`); where memory does not suffice, it is halved.
     """
+
+    at_once = sys.maxsize
 
     def __init__(
         self, config: Config, generator: Generator, features: FeatureMap, source: AnchorSource
@@ -43,6 +47,7 @@ class Trainer:
         self.average = [weight.detach().clone() for weight in self.weights]
         self.steps_done = 0
         self.seconds: dict[str, float] = {}
+        self._base: dict[int, Mapping[str, Tensor]] = {}  # features of the base's samples, by turn
 
     def step(self) -> LogRow:
         """One optimizer step over this step's prompts, and what there is to log about it.
@@ -52,49 +57,15 @@ class Trainer:
         is not a finite number, and groups that taught nothing. All are means over prompts and processes.
         ``s_*`` are seconds of this process, `peak_mb` its memory.
         """
-        config, generator, features, timed = self.config, self.generator, self.features, self._timed
-        share = (
-            self.accelerator.num_processes / config.prompts_per_step
-        )  # gradients are averaged over processes below
-        self.seconds, rows = dict.fromkeys(PHASES, 0.0), list[LogRow]()
-        for turn in self.turns():
-            with self._enough_memory(turn.prompt):
-                with timed("rank"):
-                    drawn = self.source.draw(generator, turn)
-                with timed("generate"):
-                    sample = generator.sample(turn.prompt, drawn.noise)
-                with timed("features", sample):
-                    points = features(sample)
-                with timed("rank", sample):  # order only; the ranker sees no graph
-                    anchors, row = self.source.anchors(turn, sample, points, drawn)
-                rows.append(row | drawn.row | {"skipped": 1.0})
-                if anchors is None:  # nobody preferred anything
-                    continue
-                with (
-                    timed("reference"),
-                    generator.reference(),
-                    torch.no_grad(),
-                ):  # adapters off: no second copy of the model
-                    start = (
-                        features(generator.sample(turn.prompt, drawn.noise))
-                        if config.reference_weight
-                        else {}
-                    )
-                loss, sizes = drpo_loss(points, anchors, start, config)
-                if not math.isfinite(loss.item()):
-                    rows[-1]["broken"] = 1.0
-                    continue
-                with timed("backward"):
-                    self.scaler.scale(loss * share).backward()
-                rows[-1] |= sizes | {"skipped": 0.0, "loss": loss.item()}
+        config = self.config
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+        while (rows := self._gradients()) is None:  # memory did not suffice
+            self.optimizer.zero_grad()
         logged = self._means(rows)
         if (
             logged["skipped"] < 1
         ):  # without any preference there is no gradient, and no decay or momentum either
-            for weight in self.weights:
-                weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
-                if self.accelerator.num_processes > 1:
-                    weight.grad = self.accelerator.reduce(weight.grad, "mean")
+            self._average_gradients()
             self.scaler.unscale_(self.optimizer)
             norm = float(torch.nn.utils.clip_grad_norm_(self.weights, config.clip))
             for group in self.optimizer.param_groups:
@@ -107,15 +78,111 @@ class Trainer:
             logged |= {"gradient": norm} if math.isfinite(norm) else {"broken": 1.0}
         self.steps_done += 1
         seconds = {f"s_{name}": spent for name, spent in self.seconds.items()}
-        return logged | {"step": self.steps_done, "peak_mb": _peak_mb()} | seconds
+        return logged | {"step": self.steps_done, "peak_mb": peak_mb()} | seconds
 
-    def turns(self) -> Iterator[Turn]:
-        """The turns of this step that are this process'."""
+    def _gradients(self) -> list[LogRow] | None:
+        """Accumulate this step's gradients; a row per turn, or None where memory did not suffice and less is
+        to be held at once.
+        """
+        try:
+            parts = self._parts(self.steps_done)
+            goes_on = self.source.elsewhere and self.steps_done + 1 < self.config.steps
+            following = [*parts[1:], *(self._parts(self.steps_done + 1)[:1] if goes_on else [[]])]
+            pairs = zip(parts, following, strict=False)
+            return [row for part, then in pairs for row in self._learn(part, then)]
+        except torch.OutOfMemoryError as error:
+            if not self._hold_less():
+                config, device = self.config, self.weights[0].device
+                raise RankkitError(
+                    f"no memory is left on {device} for {config.group_size} candidates of a prompt: lower "
+                    f"group_size= (at least twice anchors={config.anchors}), give the ranker another device, "
+                    "or take precision=bf16"
+                ) from error
+        return None
+
+    def _learn(self, turns: Sequence[Turn], following: Sequence[Turn] = ()) -> list[LogRow]:
+        """Accumulate the gradients of some turns, their networks called together; a row per turn."""
+        config, generator, source, timed = self.config, self.generator, self.source, self._timed
+        # gradients are averaged over processes
+        share = self.accelerator.num_processes / config.prompts_per_step
+        with timed("rank"):
+            drawn = [source.draw(generator, turn) for turn in turns]
+        with timed("generate"):
+            samples = generator.sample_all([turn.prompt for turn in turns], [one.noise for one in drawn])
+        if len(turns) > 1 and not all(sample.latents.isfinite().all() for sample in samples):
+            # in a graph of its own a broken group spoils no other's gradient
+            return [row for turn in turns for row in self._learn([turn])]
+        with timed("features", samples):
+            points = [self.features(sample) for sample in samples]
+        with timed("rank", samples):  # order only; the ranker sees no graph
+            answer = source.ask(turns, samples, drawn)
+        if source.elsewhere:  # while it answers, what does not depend on it
+            self._see_base(turns, drawn)
+            self._see_base(following, [source.draw(generator, turn) for turn in following])
+        with timed("rank"):
+            drawn = answer()
+            found = [source.anchors(*each) for each in zip(turns, samples, points, drawn, strict=True)]
+        rows = [row | one.row | {"skipped": 1.0} for one, (_, row) in zip(drawn, found, strict=True)]
+        taught = {i: anchors for i, (anchors, _) in enumerate(found) if anchors}  # with a preference
+        self._see_base([turns[i] for i in taught], [drawn[i] for i in taught])
+        losses: list[Tensor] = []
+        for i, anchors in taught.items():
+            loss, sizes = drpo_loss(points[i], anchors, self._base[turns[i].number], config)
+            if not math.isfinite(loss.item()):
+                rows[i]["broken"] = 1.0
+                continue
+            losses.append(loss)
+            rows[i] |= sizes | {"skipped": 0.0, "loss": loss.item()}
+        if losses:
+            with timed("backward"):
+                self.scaler.scale(torch.stack(losses).sum() * share).backward()
+        for turn in turns:
+            self._base.pop(turn.number, None)
+        return rows
+
+    def _see_base(self, turns: Sequence[Turn], drawn: Sequence[Drawn]) -> None:
+        """Keep the features of the base's samples from the same noises, where they are not kept yet; they
+        depend on no update.
+        """
+        wanted = [i for i, turn in enumerate(turns) if turn.number not in self._base]
+        if not self.config.reference_weight:
+            self._base |= {turns[i].number: {} for i in wanted}
+        elif wanted:  # adapters off: no second copy of the model
+            with self._timed("reference"), self.generator.reference(), torch.no_grad():
+                samples = self.generator.sample_all(
+                    [turns[i].prompt for i in wanted], [drawn[i].noise for i in wanted]
+                )
+                self._base |= {
+                    turns[i].number: self.features(sample) for i, sample in zip(wanted, samples, strict=True)
+                }
+
+    def _hold_less(self) -> bool:
+        """Whether less can be held in memory at once; from now on it is, and one line says so."""
+        held, generator = min(self.at_once, len(list(self.turns()))), self.generator
+        if held > 1:
+            self.at_once = held // 2
+            say(f"memory does not suffice for {held} prompts at once; going on with {self.at_once}")
+        elif self.config.checkpointing == "auto" and not getattr(generator, "checkpointing", True):
+            generator.use_checkpointing(True)  # type: ignore[attr-defined]
+            say("memory does not suffice for a prompt's activations; going on with checkpointing=on")
+        else:
+            return False
+        return True
+
+    def _parts(self, step: int) -> list[list[Turn]]:
+        """The turns of a step, as many together as are held at once."""
+        turns = list(self.turns(step))
+        size = min(self.at_once, max(1, len(turns)))
+        return [turns[at : at + size] for at in range(0, len(turns), size)]
+
+    def turns(self, step: int | None = None) -> Iterator[Turn]:
+        """The turns of a step, of the coming one if none is given, that are this process'."""
         config, processes = self.config, self.accelerator.num_processes
+        step = self.steps_done if step is None else step
         for place in range(self.accelerator.process_index, config.prompts_per_step, processes):
-            number = self.steps_done * config.prompts_per_step + place
+            number = step * config.prompts_per_step + place
             seed, prompt = next(fixed_seeds(config.seed, number)), self.source.prompt(number)
-            yield Turn(number, self.steps_done, prompt.text, seed, prompt.metadata)
+            yield Turn(number, step, prompt.text, seed, prompt.metadata)
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on."""
@@ -140,6 +207,16 @@ class Trainer:
         finally:
             _assign(self.weights, current)
 
+    def _average_gradients(self) -> None:
+        """Over processes, in one flat buffer; what got no gradient gets zeros."""
+        for weight in self.weights:
+            weight.grad = torch.zeros_like(weight) if weight.grad is None else weight.grad
+        if self.accelerator.num_processes > 1:
+            gradients = [weight.grad for weight in self.weights if weight.grad is not None]
+            flat = self.accelerator.reduce(torch.cat([each.flatten() for each in gradients]), "mean")
+            for each, part in zip(gradients, flat.split([each.numel() for each in gradients]), strict=True):
+                each.copy_(part.view_as(each))
+
     def _update_average(self) -> None:
         # A short memory while there is little to remember.
         decay = min(self.config.ema, (self.steps_done + 1) / (self.steps_done + 10))
@@ -156,41 +233,14 @@ class Trainer:
         return {name: (total[i] / count[i]).item() for i, name in enumerate(MEANS) if count[i]}
 
     @contextmanager
-    def _timed(self, phase: str, sample: Sample | None = None) -> Iterator[None]:
-        """Count the time inside as `phase`; what `sample` spends on decoding meanwhile, as decoding."""
-        device, before = self.weights[0].device, sample.seconds if sample else 0.0
+    def _timed(self, phase: str, samples: Sequence[Sample] = ()) -> Iterator[None]:
+        """Count the time inside as `phase`; what `samples` spend on decoding meanwhile, as decoding."""
+        device, before = self.weights[0].device, sum(sample.seconds for sample in samples)
         started = clock(device)
         yield
-        decoding = sample.seconds - before if sample else 0.0
+        decoding = sum(sample.seconds for sample in samples) - before
         self.seconds["decode"] += decoding
         self.seconds[phase] += clock(device) - started - decoding
-
-    @contextmanager
-    def _enough_memory(self, prompt: str) -> Iterator[None]:
-        """Say what to lower where the device has no memory left."""
-        try:
-            yield
-        except torch.OutOfMemoryError as error:
-            config = self.config
-            raise RankkitError(
-                f"no memory is left on {self.weights[0].device} for {config.group_size} candidates "
-                f"of {prompt!r}: lower "
-                f"group_size= (at least twice anchors={config.anchors}), give the ranker another device, or "
-                f"take precision=bf16"
-            ) from error
-
-
-def _peak_mb() -> float:
-    """The most memory used so far, in MiB: the GPU's, where there is one, else this process' (0 where the
-    system does not tell).
-    """
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    try:
-        import resource
-    except ImportError:
-        return 0.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
 def _assign(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:

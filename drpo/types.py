@@ -6,8 +6,9 @@ Legend: K candidates of one prompt; latents (K,C,h,w) in the scale the U-Net see
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -80,6 +81,19 @@ def clock(device: torch.device) -> float:
     return time.perf_counter()
 
 
+def peak_mb() -> float:
+    """The most memory used so far, in MiB: the GPU's, where there is one, else this process' (0 where the
+    system does not tell).
+    """
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        import resource
+    except ImportError:
+        return 0.0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+
+
 class Generator(Protocol):
     """A deterministic one-step generator with trainable parameters and, behind `reference`, the frozen base
     it started from.
@@ -91,6 +105,10 @@ class Generator(Protocol):
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
         """One candidate per noise; with a graph to the parameters unless gradients are off."""
+        ...
+
+    def sample_all(self, prompts: Sequence[str], noises: Sequence[Tensor]) -> list[Sample]:
+        """As `sample` for each prompt with its noises, by one call of the network where it can be."""
         ...
 
     def reference(self) -> AbstractContextManager[None]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
 
 from rankkit import Group, Ranker, Ranking, RunStopped
 from rankkit.plugin import absence, check_rankings, say
 
+T = TypeVar("T")
 LONGEST = 10.0  # seconds between two questions whether it is back
 
 
@@ -22,6 +26,7 @@ class Patient:
     def __init__(self, ranker: Ranker, name: str, patience: float) -> None:
         self.ranker, self.name, self.patience = ranker, name, patience
         self.kind = getattr(ranker, "kind", "listwise")
+        self.elsewhere = absence(ranker) is not None
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """The ranker's rankings of the groups, their shape checked, as soon as it answers.
@@ -58,3 +63,19 @@ def _unanswered(ranking: Ranking) -> bool:
     """Whether no candidate got a score, and there is a reason."""
     reasons = any("error" in details for details in ranking.details)
     return reasons and all(map(math.isnan, ranking.scores))
+
+
+def begun(call: Callable[[], T]) -> Callable[[], T]:
+    """Begin `call` in a thread; what is returned waits for its answer and returns it, or raises what it
+    raised.
+    """
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return answer.result

@@ -12,7 +12,7 @@ import math
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
@@ -50,31 +50,39 @@ class StoredAnchors:
                 f"give ranker="
             )
         self.file, self.config, self.generator, self.features = file, config, generator, features
-        self.reason = ""
+        self.reason, self.elsewhere = "", False
         self.count, self.prompts = _survey(file)
         self._entries: Iterator[Preference] = iter(())
         self._epoch = self._place = -1  # of the entry that the stream gives next
-        self._latest: tuple[int, Preference] | None = None
+        self._latest: dict[int, Preference] = {}
 
     def prompt(self, number: int) -> Prompt:
         """The prompt of an entry: all entries once, shuffled by the seed, before any comes again."""
         return Prompt(self.entry(number).prompt)
 
     def entry(self, number: int) -> Preference:
-        """The entry of a turn, by the seed and the number alone; quick for the latest and the next."""
-        if self._latest and self._latest[0] == number:
-            return self._latest[1]
+        """The entry of a turn, by the seed and the number alone; quick for the latest step's and the next."""
+        if number in self._latest:
+            return self._latest[number]
         epoch, place = divmod(number, self.count)
         if epoch != self._epoch or place < self._place:
             self._entries = shuffled(_decided(self.file), f"{self.config.seed}/{epoch}")
             self._epoch, self._place = epoch, 0
         *_, entry = islice(self._entries, place - self._place + 1)
-        self._place, self._latest = place + 1, (number, entry)
+        self._place, self._latest[number] = place + 1, entry
+        if len(self._latest) > self.config.prompts_per_step:
+            self._latest.pop(next(iter(self._latest)))
         return entry
 
     def draw(self, generator: Generator, turn: Turn) -> Drawn:
         """`group_size` noises, and the turn's entry."""
         return Drawn(generator.noise(self.config.group_size, turn.seed), entry=self.entry(turn.number))
+
+    def ask(
+        self, turns: Sequence[Turn], samples: Sequence[Sample], drawn: Sequence[Drawn]
+    ) -> Callable[[], list[Drawn]]:
+        """Nobody is asked: what is stored is the answer."""
+        return lambda: list(drawn)
 
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn

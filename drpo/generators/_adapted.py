@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 from drpo.types import Sample
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # the layers that arXiv 2606.02521 adapts
+LAYERS_AT_ONCE = 8  # of 256 channels at full size: what a decoder needs at most for an image, generously
 
 
 class Adapted(ABC):
@@ -24,14 +25,15 @@ class Adapted(ABC):
     `pipe` is any pipeline with the network that `part` names, ``vae``, ``scheduler`` and ``encode_prompt``;
     the LoRA's alpha equals its rank. Its weights are float32 whatever the pipeline's dtype, so that small
     updates are not lost. With `checkpointing` network and autoencoder keep few activations and repeat the
-    others in backward, and the autoencoder takes one image at a time.
+    others in backward, and the autoencoder takes one image at a time. Without a gradient images are decoded
+    in batches that take no more than half of a GPU's free memory, or 1 GiB.
     """
 
     part: str  # the network, by the pipeline's name: unet or transformer
     prompts_kept = 2000  # of SDXL's in half precision, 630 MB
 
     def __init__(self, pipe: Any, *, rank: int = 16, checkpointing: bool = False) -> None:
-        self.pipe, self.checkpointing = pipe, checkpointing
+        self.pipe = pipe
         for part in (self.network, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
             if part is not None:
                 part.requires_grad_(False)
@@ -41,13 +43,16 @@ class Adapted(ABC):
         self.network.add_adapter(lora)
         for weight in self.parameters().values():
             weight.data = weight.data.float()
-        if checkpointing:
-            self.network.enable_gradient_checkpointing()
-            pipe.vae.enable_slicing()
-            if pipe.vae._supports_gradient_checkpointing:
-                pipe.vae.enable_gradient_checkpointing()
+        self.use_checkpointing(checkpointing)
         self._at_base = False
         self._conditions: dict[str, Mapping[str, Any]] = {}
+
+    def use_checkpointing(self, on: bool) -> None:
+        """Switch checkpointing on or off; it changes memory and time, and no gradient."""
+        self.checkpointing = on
+        for part in (self.network, self.pipe.vae):
+            if part._supports_gradient_checkpointing:
+                (part.enable_gradient_checkpointing if on else part.disable_gradient_checkpointing)()
 
     @property
     def network(self) -> Any:
@@ -82,15 +87,32 @@ class Adapted(ABC):
     def sample(self, prompt: str, noise: Tensor) -> Sample:
         """One candidate per row of noise."""
 
+    def sample_all(self, prompts: Sequence[str], noises: Sequence[Tensor]) -> list[Sample]:
+        """As `sample` for each prompt with its noises."""
+        return [self.sample(prompt, noise) for prompt, noise in zip(prompts, noises, strict=True)]
+
     @abstractmethod
     def encode(self, prompt: str) -> Mapping[str, Any]:
         """The network's arguments for one prompt, each with a leading dimension of 1."""
 
     def decode(self, latents: Tensor) -> Tensor:
         """(K,3,H,W) in [-1, 1] from latents."""
+        count = self._decoded_at_once()
+        if latents.requires_grad and torch.is_grad_enabled():
+            count = 1 if self.checkpointing else len(latents)
+        decoded = [self._decode(part) for part in latents.split(max(1, count))]
+        return decoded[0] if len(decoded) == 1 else torch.cat(decoded)
+
+    def _decode(self, latents: Tensor) -> Tensor:
         vae = self.autoencoder()
         decoded: Tensor = vae.decode(self.unscaled(latents.to(vae.dtype)), return_dict=False)[0]
         return decoded
+
+    def _decoded_at_once(self) -> int:
+        """How many images are decoded in a batch that stores no activations."""
+        room = torch.cuda.mem_get_info(self.device)[0] / 2 if self.device.type == "cuda" else 2**30
+        each = LAYERS_AT_ONCE * 256 * self.size**2 * self.pipe.vae.dtype.itemsize
+        return int(room // each)
 
     def encode_pixels(self, pixels: Tensor) -> Tensor:
         """Latents (K,C,h,w), in the scale the network sees, of images (K,3,H,W) in [-1, 1]; the mean where

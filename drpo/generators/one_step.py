@@ -8,7 +8,8 @@ what four steps give, and the gradient goes through the last alone: docs/trainin
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any, cast
 
 import torch
@@ -48,13 +49,25 @@ class OneStep(Adapted):
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
         """One candidate per row of noise; its graph goes through the last step alone."""
+        return Sample(prompt, self._latents(prompt, noise), self.decode)
+
+    def sample_all(self, prompts: Sequence[str], noises: Sequence[Tensor]) -> list[Sample]:
+        """As `sample` for each prompt with its noises, the U-Net called once for all of them."""
+        if len(prompts) == 1:
+            return super().sample_all(prompts, noises)
+        counts = [len(noise) for noise in noises]
+        each = list(chain.from_iterable(map(repeat, prompts, counts)))
+        latents = self._latents(each, torch.cat(list(noises))).split(counts)
+        return [Sample(prompt, part, self.decode) for prompt, part in zip(prompts, latents, strict=True)]
+
+    def _latents(self, prompt: str | Sequence[str], noise: Tensor) -> Tensor:
         *before, last = self._timesteps()
         extra = self.pipe.prepare_extra_step_kwargs(self.noise_between(noise), 0.0)
         latents = noise * self.pipe.scheduler.init_noise_sigma
         with torch.no_grad():
             for t in before:
                 latents = self._step(prompt, latents, t, extra)
-        return Sample(prompt, self._step(prompt, latents, last, extra), self.decode)
+        return self._step(prompt, latents, last, extra)
 
     def noise_between(self, noise: Tensor) -> list[torch.Generator]:
         """What schedulers that draw noise between steps draw from: a generator per candidate, seeded by its
@@ -63,7 +76,9 @@ class OneStep(Adapted):
         rows = noise.detach().float().cpu().numpy()
         return [torch.Generator().manual_seed(zlib.crc32(row.tobytes())) for row in rows]
 
-    def _step(self, prompt: str, latents: Tensor, t: Tensor, extra: Mapping[str, Any]) -> Tensor:
+    def _step(
+        self, prompt: str | Sequence[str], latents: Tensor, t: Tensor, extra: Mapping[str, Any]
+    ) -> Tensor:
         """What the scheduler makes of the latents at timestep `t`."""
         scheduler = self.pipe.scheduler
         predicted = self.unet_on(prompt, scheduler.scale_model_input(latents, t), t)
@@ -80,9 +95,12 @@ class OneStep(Adapted):
                 scheduler.set_timesteps(timesteps=[self.timestep], device=self.device)
         return cast(Tensor, scheduler.timesteps)
 
-    def unet_on(self, prompt: str, latents: Tensor, timestep: Tensor | int) -> Tensor:
-        """The U-Net's output on latents (K,C,h,w) that all belong to one prompt."""
-        conditions = _repeat(self.condition(prompt), len(latents))
+    def unet_on(self, prompt: str | Sequence[str], latents: Tensor, timestep: Tensor | int) -> Tensor:
+        """The U-Net's output on latents (K,C,h,w) that all belong to one prompt, or each to its own."""
+        if isinstance(prompt, str):
+            conditions = _repeat(self.condition(prompt), len(latents))
+        else:
+            conditions = _joined([self.condition(each) for each in prompt])
         output: Tensor = self.pipe.unet(latents, timestep, return_dict=False, **conditions)[0]
         return output
 
@@ -97,4 +115,13 @@ def _repeat(conditions: Mapping[str, Any], count: int) -> dict[str, Any]:
     return {
         name: _repeat(value, count) if isinstance(value, Mapping) else value.expand(count, *value.shape[1:])
         for name, value in conditions.items()
+    }
+
+
+def _joined(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Conditions of one candidate each, as one batch; nested dictionaries too."""
+    columns = {name: [each[name] for each in conditions] for name in conditions[0]}
+    return {
+        name: _joined(column) if isinstance(column[0], Mapping) else torch.cat(column)
+        for name, column in columns.items()
     }

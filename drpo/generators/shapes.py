@@ -35,7 +35,12 @@ class World(OneStep):
 
 
 def load(
-    model: str = "", *, rank: int = 16, device: str = "cpu", dtype: torch.dtype = torch.float32
+    model: str = "",
+    *,
+    rank: int = 16,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    checkpointing: bool = False,
 ) -> World:
     """The generator, from `model` (a folder) or from the package."""
     folder = Path(model) if model else WEIGHTS
@@ -47,7 +52,7 @@ def load(
         pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
         pipe.vae.to(memory_format=torch.channels_last)  # on a CPU its convolutions take half the time so
-        made = World(pipe.to(device, dtype), rank=rank)
+        made = World(pipe.to(device, dtype), rank=rank, checkpointing=checkpointing)
     made.latent_mae = folder / "latent_mae.safetensors"
     return made
 

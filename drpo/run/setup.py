@@ -12,6 +12,7 @@ from drpo.anchors import RankedAnchors
 from drpo.config import Config
 from drpo.data.prompts import prompts
 from drpo.data.stored_pairs import StoredAnchors
+from drpo.run.memory import at_once
 from drpo.run.monitor import Monitor
 from drpo.train import Trainer
 from drpo.types import Prompt
@@ -47,6 +48,8 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
         assert judge is not None
         source = RankedAnchors(judge, config, given)
     learner = Trainer(config, made, features, source)
+    processes = learner.accelerator.num_processes
+    learner.at_once = at_once(config, made, features, -(-config.prompts_per_step // processes))
     asked = validation or _few(source.prompts)
     watched = monitor(config, judge, asked) if learner.accelerator.is_main_process else None
     return learner, watched

@@ -110,9 +110,10 @@ def test_every_candidate_is_decoded_once_and_the_base_not_at_all() -> None:
 def test_a_ranker_that_returns_the_wrong_number_of_scores_is_an_error() -> None:
     class Short:
         def rank(self, groups: Sequence[Group]) -> list[Ranking]:
-            return [Ranking((1.0, 2.0))]
+            return [Ranking((1.0, 2.0)) for _ in groups]
 
     with pytest.raises(
-        RankkitError, match="the ranker toy failed at step 1, on 'b': toy returned 2 scores for 16 images"
+        RankkitError,
+        match="the ranker toy failed at step 1, on 'b' and 1 more: toy returned 2 scores for 16 images",
     ):
         trainer(Short()).step()

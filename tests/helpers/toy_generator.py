@@ -54,6 +54,9 @@ class ToyGenerator:
         color = 0.3 * noise.flatten(1) + self.trained * (noise.flatten(1) @ self.matrix + self.shift)
         return Sample(prompt, color[:, :, None, None], self.decode)
 
+    def sample_all(self, prompts: Sequence[str], noises: Sequence[Tensor]) -> list[Sample]:
+        return [self.sample(prompt, noise) for prompt, noise in zip(prompts, noises, strict=True)]
+
     def decode(self, latents: Tensor) -> Tensor:
         self.decoded += len(latents)
         return latents.tanh().expand(-1, -1, 4, 4)

@@ -113,13 +113,13 @@ def test_ctrl_c_lets_the_step_end_keeps_it_and_the_next_run_goes_on(tmp_path: Pa
 def test_a_ranker_that_dies_is_named_and_what_was_trained_is_kept(tmp_path: Path) -> None:
     whole, dying, resumed = (
         trainer(steps=6),
-        trainer(Failing(9, ValueError("out of ideas")), steps=6),
+        trainer(Failing(4, ValueError("out of ideas")), steps=6),
         trainer(steps=6),
     )
     run(whole, tmp_path / "whole")
     with pytest.raises(
         RankkitError,
-        match=r"ranker toy failed at step 5, on 'c': ValueError: out of ideas; 4 steps are kept in .*parts",
+        match=r"failed at step 5, on 'c' and 1 more: ValueError: out of ideas; 4 steps are kept in .*parts",
     ):
         run(dying, tmp_path / "parts")
     run(resumed, tmp_path / "parts")
