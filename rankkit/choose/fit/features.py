@@ -79,7 +79,7 @@ class Part:
         """What its numbers are called."""
         if self.kind == "embedding":
             return tuple(f"{self.spec} [{i}]" for i in range(size))
-        return basic.NAMES if self.kind == "basic" else (self.spec,)
+        return basic.NAMES if self.kind == "basic" else (f"{self.spec} (ranker)",)
 
     def measure(self, asked: Sequence[Asked]) -> list[Floats | str]:
         """Of each image a vector of finite numbers, or the reason why there is none."""

@@ -117,13 +117,13 @@ def _fitted(measured: Measured) -> tuple[Taste, HeldOut]:
         "images": len(set(images.tolist())),
         "held_out": {"rate": rate.rate, "low": rate.low, "high": rate.high, "answers": held_out.tried},
     }
-    return Taste(measured.made_of, scale.mean, scale.scale, weights, said, about), held_out
+    return Taste(measured.made_of, scale, weights, said, about), held_out
 
 
 def _weights(measured: Measured, taste: Taste) -> tuple[tuple[str, float], ...]:
     """The weights of the features that have names of their own."""
     spread = np.concatenate([matrix.std(0) for matrix in measured.matrices])
-    values = (taste.weights / taste.scale * spread).tolist()
+    values = (taste.weights / taste.scale.scale * spread).tolist()
     named = zip(measured.names, measured.kinds, values, strict=True)
     found = [(name, value) for name, kind, value in named if kind != "embedding"]
     return tuple(sorted(found, key=lambda each: -abs(each[1])))

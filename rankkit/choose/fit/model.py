@@ -22,18 +22,22 @@ STRENGTHS = tuple(10.0**power for power in np.arange(-1.5, 2.26, 0.75))
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How features are standardised: `mean` and `scale` (d,); features that never vary have an infinite
-    scale.
+    """How features are standardised, (d,) each; the `scale` of those that never vary is infinite.
 
-    Each part of the features has the same weight as a whole, however many numbers it gives.
+    Each part of the features has the same weight as a whole, however many numbers it gives. No feature counts
+    for more than one standard deviation beyond what was seen of it, from `low` to `high`: far from the images
+    that were judged a line is a guess, and a generator that is trained on it would go there.
     """
 
     mean: Floats
     scale: Floats
+    low: Floats
+    high: Floats
 
     def apply(self, features_md: Floats) -> Floats:
-        """Standardised features."""
-        return (features_md - self.mean) / self.scale
+        """Standardised features, (…, d)."""
+        found: Floats = (np.clip(features_md, self.low, self.high) - self.mean) / self.scale
+        return found
 
 
 def scale_of(matrices: Sequence[Floats]) -> Scale:
@@ -45,7 +49,9 @@ def scale_of(matrices: Sequence[Floats]) -> Scale:
         varying = max(int(np.isfinite(spread).sum()), 1)
         means.append(matrix.mean(0))
         scales.append(spread * np.sqrt(varying))
-    return Scale(np.concatenate(means), np.concatenate(scales))
+    whole = np.concatenate(matrices, 1)
+    low, high = whole.min(0) - whole.std(0), whole.max(0) + whole.std(0)
+    return Scale(np.concatenate(means), np.concatenate(scales), low, high)
 
 
 def compact(differences_nd: Floats) -> Floats:

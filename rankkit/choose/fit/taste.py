@@ -18,13 +18,14 @@ import numpy as np
 
 from rankkit.choose.fit.basic import Floats
 from rankkit.choose.fit.features import Kind
+from rankkit.choose.fit.model import Scale
 from rankkit.core.text import plain
 from rankkit.errors import BrokenRanker, UsageError
 from rankkit.io.atomic import replacing_file, write_whole
 from rankkit.registry.spec import TASTE as JSON
 
 FORMAT, WEIGHTS = 1, "weights.safetensors"
-NUMBERS = ("mean", "scale", "weights")
+NUMBERS = ("mean", "scale", "low", "high", "weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +41,20 @@ class PartOf:
 
 @dataclass(frozen=True)
 class Taste:
-    """What a folder holds: standardise features by `mean` and `scale`, and take their product with `weights`.
+    """What a folder holds: features are standardised by `scale`, and a score is their product with `weights`.
 
     `about` is what is known of the labels and of how well they are met.
     """
 
     parts: tuple[PartOf, ...]
-    mean: Floats
-    scale: Floats
+    scale: Scale
     weights: Floats
     labels: str  # sha256 of what was fitted
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def scores(self, features_md: Floats) -> Floats:
         """One score per image: differences are the log odds of being chosen. NaN where a feature is NaN."""
-        found: Floats = ((features_md - self.mean) / self.scale) @ self.weights
+        found: Floats = self.scale.apply(features_md) @ self.weights
         return found
 
     @property
@@ -63,11 +63,16 @@ class Taste:
         return any(part.needs_prompt for part in self.parts)
 
     @property
+    def arrays(self) -> dict[str, Floats]:
+        """The numbers by name, (d,) each."""
+        return {**{name: getattr(self.scale, name) for name in NUMBERS[:-1]}, "weights": self.weights}
+
+    @property
     def numbers(self) -> bytes:
         """The numbers as a file of safetensors."""
         from safetensors.numpy import save
 
-        return save({name: np.ascontiguousarray(getattr(self, name)) for name in NUMBERS})
+        return save({name: np.ascontiguousarray(array) for name, array in self.arrays.items()})
 
     @property
     def version(self) -> str:
@@ -141,8 +146,8 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Taste:
             raise ValueError(f"{WEIGHTS} is not what {JSON} says: it was changed, or is of another fit")
         parts = tuple(PartOf(**part) for part in record["features"])
         found = {name: array.astype(np.float64) for name, array in load_numbers(data).items()}
-        numbers = {name: found[name] for name in NUMBERS}
-        taste = Taste(parts, labels=record["labels"], about=record["about"], **numbers)
+        scale = Scale(*(found[name] for name in NUMBERS[:-1]))
+        taste = Taste(parts, scale, found["weights"], record["labels"], record["about"])
         _check_shapes(taste)
     except Exception as error:  # whatever a damaged folder brings about
         raise BrokenRanker(f"{folder} is damaged ({error}); {_again(folder)}") from None
@@ -151,12 +156,13 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Taste:
 
 def _check_shapes(taste: Taste) -> None:
     size = sum(part.size for part in taste.parts)
-    for name in NUMBERS:
-        if getattr(taste, name).shape != (size,):
-            raise ValueError(f"{name} has the shape {getattr(taste, name).shape}, not {size} numbers")
+    for name, array in taste.arrays.items():
+        if array.shape != (size,):
+            raise ValueError(f"{name} has the shape {array.shape}, not {size} numbers")
     if not taste.parts or any(part.kind not in get_args(Kind) for part in taste.parts):
         raise ValueError("it names features of no known kind")
-    if not (np.isfinite(taste.mean).all() and np.isfinite(taste.weights).all() and (taste.scale > 0).all()):
+    finite = all(np.isfinite(array).all() for name, array in taste.arrays.items() if name != "scale")
+    if not finite or not (taste.scale.scale > 0).all():
         raise ValueError("its numbers are not finite")
 
 

@@ -67,7 +67,7 @@ def test_a_taste_that_one_feature_meets_is_no_better_than_it(tmp_path):
     liked = {name: colorfulness(tmp_path / name) for name in discs(tmp_path / "discs", 20)}
     answer(tmp_path / "labels.jsonl", liked, 150, sure=1e9)
     found = fit([tmp_path / "labels.jsonl"], tmp_path / "taste", features="basic+colorfulness")
-    assert dict(found.held_out.singles)["colorfulness"].rate == 1
+    assert dict(found.held_out.singles)["colorfulness (ranker)"].rate == 1
     assert {"saturation", "contrast"} <= {name for name, *_ in told.singles(found)}
     text = " ".join(told.verdict(found))
     assert "It is better than the best single feature" not in text and "It is written all the same" in text
@@ -115,6 +115,13 @@ def collected(labels, cache):
     """What is measured of the images of some labels."""
     _, choices = read_labels(open_labels([labels], None), None)
     return measure(choices, Collector(parts_of("basic"), cache))
+
+
+def test_nothing_counts_much_beyond_what_was_seen_of_it(labelled):
+    _, _, found = labelled
+    seen = np.concatenate(found.measured.matrices, 1)
+    beyond = found.taste.scores(seen.max(0) + seen.std(0))
+    assert found.taste.scores(seen.max(0) + 1e6) == beyond and np.isfinite(beyond)
 
 
 def test_answers_that_all_share_an_image_are_fitted_and_said_to_be_untried(tmp_path):
