@@ -1,17 +1,14 @@
-"""How long a model waits for images: `python -m benchmarks.throughput tiny | base | elsewhere`.
+"""How long a model waits for images: `tiny | base | elsewhere`.
 
 Images on disk to rows by `clip`, in two stages and in one (prepared where they are scored, as before there
 were two), against the bare forward pass on tensors prepared beforehand. Weights are drawn: speed does not
 depend on them. `elsewhere` stands for a model on a device of its own: it sees 224 x 224 pixels and takes 8 ms
-an image without using a core. The three alternate, the model is loaded once; each run appends a row to
-`results/throughput.jsonl`. Needs rankkit-clip.
+an image without using a core. The three alternate, the model is loaded once. Needs rankkit-clip.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 import statistics
 import tempfile
 import time
@@ -19,17 +16,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 import rankkit
-from benchmarks.record import record, spread
+from benchmarks.record import spread
+from benchmarks.throughput.images import alternating, soft_images
 from rankkit.io.prompts import survey
 from rankkit.plugin import map_images, prepare
 from rankkit.scoring import engine
 
 PROMPT = "a red fox"
 BATCH = 32
+SIZES = ("tiny", "base", "elsewhere")
+LARGER: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
+    "base": ({}, {}, 512),  # the defaults are those of ViT-B/32
+    "huge": (
+        {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 16,
+         "patch_size": 14, "hidden_act": "gelu"},
+        {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16},
+        1024,
+    ),
+}  # fmt: skip
 
 
 class OneStage(rankkit.Pointwise):
@@ -77,8 +84,8 @@ def measure(size: str, count: int, rounds: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
-        _jpegs(place / "in", count)
-        options = {"checkpoint": str(_checkpoint(place / "clip", size)), "batch_size": BATCH, "device": "cpu"}
+        soft_images(place / "in", count, 512)
+        options = {"checkpoint": str(checkpoint(place / "clip", size)), "batch_size": BATCH, "device": "cpu"}
         ranker: Any = Elsewhere() if size == "elsewhere" else rankkit.load("clip", **options)
         prepared = map_images(ranker.prepare, [Image.open(path) for path in sorted((place / "in").iterdir())])
 
@@ -93,7 +100,7 @@ def measure(size: str, count: int, rounds: int) -> dict[str, Any]:
             "two stages": lambda: _rows(place, ranker, options),
             "one stage": lambda: _rows(place, OneStage(ranker), options),
         }
-        seconds = _alternating(runs, rounds)
+        seconds = alternating(runs, rounds)
     middle = {name: statistics.median(each) for name, each in seconds.items()}
     return {
         "model": size,
@@ -116,52 +123,16 @@ def _rows(place: Path, ranker: rankkit.Ranker, options: dict[str, Any]) -> None:
     assert not outcome.abstained, outcome.reasons
 
 
-def _alternating(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each, round by round, after one of each that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for round_ in range(rounds + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if round_:
-                seconds[name].append(time.perf_counter() - start)
-    return seconds
-
-
-def _checkpoint(folder: Path, size: str) -> Path:
-    """A CLIP with drawn weights: of two layers that sees 28 x 28 pixels, or ViT-B/32 that sees 224 x 224."""
+def checkpoint(folder: Path, size: str, seed: int = 0) -> Path:
+    """A CLIP with drawn weights: two layers that see 28 x 28 pixels, or ViT-B/32 or ViT-H/14 (`huge`), which
+    see 224 x 224; the text tower is of two layers but for ViT-H's.
+    """
     from rankkit_torch.testing import clip_folder, tiny_clip_config
 
     config = tiny_clip_config()
-    if size == "base":
-        config.vision_config = type(config.vision_config)()  # its defaults are those of ViT-B/32
-        config.projection_dim = 512
-    return clip_folder(folder, config)
-
-
-def _jpegs(folder: Path, count: int, side: int = 512) -> None:
-    """Images of soft colours with some grain, no two alike."""
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(count):
-        soft = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).resize((side, side))
-        pixels = np.asarray(soft) + rng.normal(0, 6, (side, side, 3))
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{i:04}.jpg", quality=90)
-
-
-def main() -> None:
-    """Measure the model that is named."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
-    parser.add_argument("model", choices=["tiny", "base", "elsewhere"])
-    parser.add_argument("--images", type=int, default=192)
-    parser.add_argument("--rounds", type=int, default=7)
-    given = parser.parse_args()
-    command = f"python -m benchmarks.throughput {given.model} --images {given.images} --rounds {given.rounds}"
-    measured = record(
-        "throughput", "throughput", command, lambda: measure(given.model, given.images, given.rounds)
-    )
-    print(json.dumps(measured, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+    if size in LARGER:
+        vision, text, config.projection_dim = LARGER[size]
+        config.vision_config = type(config.vision_config)(**vision)
+        for name, value in text.items():
+            setattr(config.text_config, name, value)
+    return clip_folder(folder, config, seed)

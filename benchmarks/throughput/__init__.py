@@ -1,0 +1,1 @@
+"""How fast images become rows, beside what people write themselves: `python -m benchmarks.throughput`."""
