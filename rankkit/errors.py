@@ -27,6 +27,13 @@ class BrokenRanker(RankkitError):
     """A ranker is installed but cannot be imported, built, or keep the protocol."""
 
 
+class DeviceFull(BrokenRanker):
+    """A model, or a single image for it, does not fit into the memory that its device has left.
+
+    Where other rankers of a run hold some of it, the run goes on with one ranker after the other.
+    """
+
+
 class RunStopped(RankkitError):
     """A ranker cannot go on at all: its budget is spent, its server is gone or refuses it. No image is to
     blame, so none abstains.

@@ -31,7 +31,7 @@ from rankkit.core.text import count
 from rankkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from rankkit.scoring.engine import Outcome
+    from rankkit.scoring.lanes import Outcome
 
 
 class Engine(str, Enum):

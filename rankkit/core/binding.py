@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rankkit.core.types import Scored
-from rankkit.errors import BadOption, BrokenRanker, RunStopped
+from rankkit.errors import BadOption, BrokenRanker, DeviceFull, RunStopped
 
 Columns = Mapping[str, list[Any]]
 """What is to be judged: per input (its singular name) one value for every image, or for every pair."""
@@ -39,6 +39,8 @@ RESERVED_OPTIONS = _INPUT_NAMES | {
 
 Today's inputs, those kept for inputs to come, and what `prepare` takes beside the options.
 """
+
+DEVICE_FULL = "device full"  # the failure of an image that did not fit into what was free of a device
 
 RESERVED_DETAILS = frozenset(
     {
@@ -187,7 +189,8 @@ def refuse_reserved(name: str, options: Iterable[str]) -> None:
 
 
 def _failed(error: Exception) -> Scored:
-    return Scored(math.nan, details={"error": describe(error)})
+    full = {"failure": DEVICE_FULL} if isinstance(error, DeviceFull) else {}
+    return Scored(math.nan, details={"error": describe(error), **full})
 
 
 def describe(error: BaseException) -> str:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import partial
 
 from PIL import Image
 
+from rankkit.core.binding import DEVICE_FULL
 from rankkit.core.calling import LazyRanker, rank_groups
 from rankkit.core.prefetch import prefetch
 from rankkit.core.rankers import Pairwise, Pointwise
 from rankkit.core.stated import preparation_of, prepare_of, two_stages
 from rankkit.core.two_stage import make
 from rankkit.core.types import Group, Ranking
-from rankkit.errors import RunStopped
+from rankkit.errors import BrokenRanker, DeviceFull, RunStopped
 from rankkit.registry.load import Prepared
 from rankkit.scoring.work import DecodedImage, Work, decode_work, pixels_of
 
@@ -23,12 +25,14 @@ from rankkit.scoring.work import DecodedImage, Work, decode_work, pixels_of
 class RunRanker:
     """A prepared ranker in a run.
 
-    Built with the first groups it ranks, and `stopped` once it cannot go on.
+    Built with the first groups it ranks, `stopped` once it cannot go on, and `full` is why an image did not
+    fit into its device.
     """
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
         self.stopped: RunStopped | None = None
+        self.full = ""
         self._ranker = LazyRanker(prepared.identity.ranker, prepared.load)
 
     @property
@@ -52,6 +56,15 @@ class RunRanker:
         """Whether it looks at two images at a time, so that a group need not be held. Builds the ranker."""
         return self.prepared.kind == "pairwise" and isinstance(self._ranker.build(), Pairwise)
 
+    @property
+    def heavy(self) -> bool:
+        """Whether it is built, and may hold the memory of a device."""
+        return self._ranker.built is not None and not self.prepared.plain
+
+    def free(self) -> None:
+        """Let go of what was built."""
+        self._ranker = LazyRanker(self._ranker.name, self.prepared.load)
+
     def rank(self, groups: Sequence[Group]) -> list[Ranking]:
         """The rankings of the groups, or of those before the one at which the ranker stopped.
 
@@ -61,12 +74,14 @@ class RunRanker:
             return []
         self._ranker.build()
         try:
-            return rank_groups(self._ranker, groups, self._ranker.name)
+            found = rank_groups(self._ranker, groups, self._ranker.name)
+            self.full = next(filter(None, map(_full, found)), "")
+            return found
         except RunStopped as stopped:
             if len(groups) == 1:
                 self.stopped = stopped
                 return []
-        found: list[Ranking] = []
+        found = []
         for group in groups:  # what it could still judge is kept
             found += self.rank([group])
             if self.stopped:
@@ -89,19 +104,44 @@ def ready_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker | Non
     """
     for place, ranker in enumerate(rankers):
         if ranker and any(place in each.work.wanted and _shown(each, ranker) for each in chunk):
-            ranker.build()
+            _build(ranker, rankers)
     if sum(ranker is not None and ranker.staged is not None for ranker in rankers) < 2:
         return chunk
     return [ready for _, ready in prefetch(chunk, partial(_with_made, rankers=rankers), held_pixels)]
+
+
+def _build(ranker: RunRanker, rankers: Sequence[RunRanker | None]) -> None:
+    """Build it where rankers that were let go are gone: those that refer to themselves wait for this."""
+    if not ranker.heavy and not ranker.prepared.plain:
+        gc.collect()
+    try:
+        ranker.build()
+    except DeviceFull as full:
+        if any(other and other.heavy for other in rankers):
+            raise
+        raise BrokenRanker(str(full)) from None
+
+
+def need_room(ranker: RunRanker, rankers: Sequence[RunRanker | None]) -> None:
+    """Raise `DeviceFull` where an image did not fit into the device beside other rankers."""
+    if ranker.full and any(other and other.heavy for other in rankers if other is not ranker):
+        raise DeviceFull(ranker.full)
+
+
+def _full(ranking: Ranking) -> str:
+    """Why an image did not fit into a device, or nothing."""
+    full = (found for found in ranking.details if found.get("failure") == DEVICE_FULL)
+    return next((str(found["error"]) for found in full), "")
 
 
 def _with_made(candidate: DecodedImage, rankers: Sequence[RunRanker | None]) -> DecodedImage:
     """The image with what each first stage makes of it; rankers that share one share what it makes."""
     made = dict(candidate.made)
     for ranker in (rankers[place] for place in candidate.work.wanted):
-        if ranker and ranker.staged and ranker.preparation not in made and _shown(candidate, ranker):
+        staged = ranker and ranker.staged  # once: it may be let go meanwhile
+        if ranker and staged and ranker.preparation not in made and _shown(candidate, ranker):
             with contextlib.suppress(RunStopped, SystemExit):
-                made[ranker.preparation] = make(prepare_of(ranker.staged), own_image(candidate))
+                made[ranker.preparation] = make(prepare_of(staged), own_image(candidate))
     return replace(candidate, made=made) if len(made) > len(candidate.made) else candidate
 
 

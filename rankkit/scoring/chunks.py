@@ -22,7 +22,15 @@ from rankkit.core.types import Group, Held, HeldImages, Ranking, StreamedGroup
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import METADATA_HASH, Row, row
 from rankkit.registry.load import Prepared
-from rankkit.scoring.ahead import RunRanker, held_pixels, own_image, ready_chunk, ready_work, why_not_ranked
+from rankkit.scoring.ahead import (
+    RunRanker,
+    held_pixels,
+    need_room,
+    own_image,
+    ready_chunk,
+    ready_work,
+    why_not_ranked,
+)
 from rankkit.scoring.plan import Key
 from rankkit.scoring.work import (
     DecodedImage,
@@ -38,13 +46,6 @@ T = TypeVar("T")
 CHUNK = 64  # images a pointwise ranker sees at once
 
 FIELDS, LONGEST = 32, 256  # of the metadata in a row: how many, and characters of one
-
-
-def local(
-    works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
-) -> Iterator[list[tuple[Key, Row]]]:
-    """Rank in this process, with rankers that are built for this."""
-    yield from rank_works(works, [RunRanker(ranker) for ranker in rankers], whole=whole)
 
 
 def rank_works(
@@ -126,6 +127,7 @@ def score_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker | Non
             [candidate for candidate in chunk if i in candidate.work.wanted], ranker
         ):
             found.append((candidate.work.key, _row(candidate, ranker.prepared, verdict, place)))
+        need_room(ranker, rankers)
     return found
 
 

@@ -3,19 +3,15 @@
     sources → ledger → works → chunks → rows → journal → ledger → output
 
 Every arrow is one generator or one call; nothing flows back. From works to rows is `rankkit.scoring.ahead`,
-then `rankkit.scoring.chunks`, here, in processes or on Ray's workers.
+then `rankkit.scoring.chunks`, lane by lane (`rankkit.scoring.lanes`), here, in processes or on Ray's workers.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import Literal
 
@@ -23,36 +19,12 @@ from rankkit.core.images import fingerprint
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.formats import all_rows, replacing
 from rankkit.io.prompts import Survey
-from rankkit.io.rows import Row, label
 from rankkit.registry.load import Prepared
 from rankkit.scoring.checks import check_output, is_gone, need_images, need_prompts
-from rankkit.scoring.chunks import local
 from rankkit.scoring.journal import Journal
+from rankkit.scoring.lanes import Lanes, Outcome, Progress
 from rankkit.scoring.ledger import Ledger, scope
-from rankkit.scoring.pending import unranked, unscored
-from rankkit.scoring.plan import WORTH_WORKERS, Key, Say, plan_surveys
-from rankkit.scoring.work import Work
-from rankkit.testing.deaf import DeafWatch
-
-Run = Callable[[Iterator[Work], Sequence[Prepared], bool], Iterator[list[tuple[Key, Row]]]]
-Progress = Callable[[int], None]  # called with the number of scores that are newly settled
-
-
-@dataclass
-class Outcome:
-    """What a run did: images planned, scores made now and found settled already, and why images abstained.
-
-    `stale` rows of earlier runs are kept but no longer count; `pruned` ones were dropped.
-    """
-
-    images: int = 0
-    groups: int = 0
-    scored: int = 0
-    reused: int = 0
-    abstained: int = 0
-    stale: int = 0
-    pruned: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+from rankkit.scoring.plan import Say, plan_surveys
 
 
 def score(
@@ -101,23 +73,13 @@ def score(
         if overwrite:
             journal.overwrite(_named(surveys, rankers))
         earlier = _load_previous(ledger, journal, None if overwrite else output, say)
-        outcome, watch = Outcome(ledger.planned(), ledger.groups()), DeafWatch(say)
+        outcome = Outcome(ledger.planned(), ledger.groups())
         with (
             progress(outcome.images * len(rankers))
             if progress
             else contextlib.nullcontext(lambda count: None) as advance
         ):
-            for independent in (True, False):
-                lane = tuple(i for i, ranker in enumerate(rankers) if ranker.independent is independent)
-                if lane:
-                    run = _engine(engine, [rankers[i] for i in lane], outcome.images, workers)
-                    pending = (unscored if independent else unranked)(ledger, rankers, lane, earlier)
-                    works = _counted(pending, outcome, len(lane), advance)
-                    for found in run(works, rankers, not independent):
-                        _listen(watch, found)
-                        journal.append(ledger.put(found))
-                        outcome.scored += len(found)
-                        advance(len(found))
+            Lanes(ledger, journal, rankers, outcome, engine, workers, earlier, say, advance).score()
         gone = partial(is_gone, roots=[found.root for found in surveys], beside=output)
         ledger.mark_stale([ranker.identity for ranker in rankers], gone)
         try:
@@ -151,41 +113,6 @@ def _load_previous(ledger: Ledger, journal: Journal, output: Path | None, say: S
     if interrupted:
         say(f"{journal.path}: going on with {interrupted} scores of a run that was interrupted")
     return count + interrupted > 0
-
-
-def _listen(watch: DeafWatch, found: Sequence[tuple[Key, Row]]) -> None:
-    """Show the watch a chunk's rows, ranker by ranker and group by group."""
-    for (ranker, kind, _), rows in itertools.groupby(
-        (row for _, row in found), key=lambda row: (label(row), row["kind"], row["group"])
-    ):
-        together = list(rows)
-        digests = partial(map, itemgetter("sha256"), together)
-        watch.scores(ranker, kind, [row["score"] for row in together], digests)
-
-
-def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progress) -> Iterator[Work]:
-    for work in works:
-        settled = lane - len(work.wanted)
-        outcome.reused += settled
-        if settled:
-            advance(settled)
-        if work.wanted:
-            yield work
-
-
-def _engine(name: str, lane: Sequence[Prepared], images: int, workers: int | None) -> Run:
-    """What scores the images of a lane: Ray's workers, processes here for rankers that are plain functions,
-    or this process.
-    """
-    if name == "ray":
-        from rankkit.scoring.ray.chunks import run as run_on_ray
-
-        return lambda works, rankers, whole: run_on_ray(works, rankers, whole=whole, workers=workers)
-    if workers and workers > 1 and images >= WORTH_WORKERS and all(ranker.plain for ranker in lane):
-        from rankkit.scoring.workers import run as run_in_processes
-
-        return lambda works, rankers, whole: run_in_processes(works, rankers, workers=workers)
-    return lambda works, rankers, whole: local(works, rankers, whole=whole)
 
 
 # --- after ---

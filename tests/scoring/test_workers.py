@@ -12,7 +12,7 @@ from score_runs import ENVIRONMENT, folder, rows, score
 
 from rankkit.errors import RunStopped
 from rankkit.registry.load import prepare
-from rankkit.scoring import engine
+from rankkit.scoring import lanes
 from rankkit.scoring.chunks import CHUNK
 
 MODULE = """
@@ -56,7 +56,7 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "quick_functions.py").write_text(MODULE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(engine, "WORTH_WORKERS", 1)
+    monkeypatch.setattr(lanes, "WORTH_WORKERS", 1)
     folder(tmp_path / "d", "abcdefgh")
     yield tmp_path
     sys.modules.pop("quick_functions", None)
@@ -102,12 +102,12 @@ def test_only_plain_functions_run_in_other_processes(place):
 
 
 def test_what_a_function_prints_in_another_process_is_no_result(place):
-    folder(place / "many", [f"{i:03}" for i in range(engine.WORTH_WORKERS + 256)])
+    folder(place / "many", [f"{i:03}" for i in range(lanes.WORTH_WORKERS + 256)])
     command = [*SCORE_MANY, "-r", "quick_functions:mean"]
     run = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert run.returncode == 0, run.stderr
     assert "NOISE" in run.stderr and "NOISE" not in run.stdout
-    assert len(run.stdout.splitlines()) == engine.WORTH_WORKERS + 256
+    assert len(run.stdout.splitlines()) == lanes.WORTH_WORKERS + 256
 
 
 def test_no_process_works_on_for_a_program_that_was_killed(place):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -12,7 +13,7 @@ from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption
 
 if TYPE_CHECKING:
-    from rankkit_hpsv3.question import Patches
+    from rankkit_hpsv3.question import Patches, Question
 
 WEIGHTS, FILE = "MizzenAI/HPSv3", "HPSv3.safetensors"
 BASE = "Qwen/Qwen2-VL-7B-Instruct"
@@ -43,12 +44,13 @@ class HPSv3(Pointwise):
     ) -> None:
         from rankkit_hpsv3.model import load
         from rankkit_hpsv3.question import Asker
-        from rankkit_torch import find, pick_device, pick_dtype
+        from rankkit_torch import Fitting, find, pick_device, pick_dtype
 
         if batch_size < 1 or batch_tokens < 1:
             raise BadOption(f"batch_size={batch_size} and batch_tokens={batch_tokens} are at least 1")
         self.most, self.batch_tokens, self.device = batch_size, batch_tokens, pick_device(device)
         self.batch_size = max(batch_size, AMONG)
+        self.fitting = Fitting(self.device)
         folder = find(base, files=("*.json", "*.txt"), option="base")
         self.model = load(find(checkpoint, file=FILE), folder, self.device, pick_dtype(dtype, "bfloat16"))
         self.asker = Asker(folder, self.model.vocabulary)
@@ -75,15 +77,15 @@ class HPSv3(Pointwise):
 
         questions = self.asker.ask(prepared, prompts)
         asked = [
-            (places, received(self._batch([questions[place] for place in places])))
+            (places, list(map(received, self.fitting(self._batch, [questions[place] for place in places]))))
             for places in plan([len(each.ids) for each in questions], self.most, self.batch_tokens)
         ]
 
         def answers() -> list[Scored]:
             found = {
                 place: answer
-                for places, both in asked
-                for place, answer in zip(places, both().tolist(), strict=True)
+                for places, parts in asked
+                for place, answer in zip(places, chain(*(both().tolist() for both in parts)), strict=True)
             }
             return [
                 Scored(
@@ -94,14 +96,8 @@ class HPSv3(Pointwise):
 
         return answers
 
-    def _batch(self, questions: Sequence[Any]) -> Any:
-        from rankkit_torch import memory
-
-        with memory(
-            self.device,
-            f"{len(questions)} images of {max(len(question.ids) for question in questions)} tokens",
-        ):
-            return self.model.answer(self.asker.batch(questions), self.device)
+    def _batch(self, questions: Sequence[Question]) -> Any:
+        return self.model.answer(self.asker.batch(questions), self.device)
 
 
 def plan(lengths: Sequence[int], most: int, budget: int) -> list[list[int]]:

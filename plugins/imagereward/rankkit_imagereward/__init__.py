@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
@@ -38,7 +40,7 @@ class ImageReward(Pointwise):
         batch_size: int = 16,
     ) -> None:
         from rankkit_imagereward.model import load, words
-        from rankkit_torch import find, pick_device, pick_dtype
+        from rankkit_torch import Fitting, find, pick_device, pick_dtype
 
         self.batch_size, self.device, self.dtype = (
             batch_size,
@@ -47,6 +49,7 @@ class ImageReward(Pointwise):
         )
         self.model = load(find(checkpoint, file=FILE), self.device, self.dtype)
         self.preparation = f"cropped_pixels {self.model.size}"
+        self.fitting = Fitting(self.device)
         self.tokenizer = words(find(tokenizer, files=("*.json", "*.txt"), option="tokenizer"))
 
     @classmethod
@@ -67,7 +70,8 @@ class ImageReward(Pointwise):
         from rankkit_imagereward.model import LIMIT, raw_scores
         from rankkit_torch import received
 
-        raw = received(raw_scores(self.model, self.tokenizer, prepared, prompts))
+        run = partial(raw_scores, self.model, self.tokenizer)
+        parts = list(map(received, self.fitting(run, list(zip(prepared, prompts, strict=True)))))
         lengths = [len(ids) for ids in self.tokenizer(list(prompts), verbose=False)["input_ids"]]
         notes = [
             {"prompt_tokens": length, "prompt_truncated": length > LIMIT, **pixels.details}
@@ -75,5 +79,5 @@ class ImageReward(Pointwise):
         ]
         return lambda: [
             Scored((score - MEAN) / STD, details=note)
-            for score, note in zip(raw().tolist(), notes, strict=True)
+            for score, note in zip(chain(*(raw().tolist() for raw in parts)), notes, strict=True)
         ]

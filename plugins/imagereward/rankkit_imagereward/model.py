@@ -145,18 +145,14 @@ def words(folder: Path) -> Any:
 
 @torch.inference_mode()
 @full_float32()
-def raw_scores(
-    network: Network, tokenizer: Any, prepared: Sequence[Pixels], prompts: Sequence[str]
-) -> torch.Tensor:
-    """Scores of one batch before they are standardised, (B,) in float64 on the network's device."""
-    tokens = tokenizer(
-        list(prompts), padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt"
-    )
+def raw_scores(network: Network, tokenizer: Any, seen: Sequence[tuple[Pixels, str]]) -> torch.Tensor:
+    """Scores of images with their prompts before they are standardised, (B,) in float64, on the device."""
+    prepared, prompts = [pixels for pixels, _ in seen], [prompt for _, prompt in seen]
+    tokens = tokenizer(prompts, padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt")
     first = next(network.vision.parameters())
-    with memory(first.device, f"{len(prepared)} images"):
-        ids, mask = (sent(tokens[name], first.device) for name in ("input_ids", "attention_mask"))
-        scores_B: torch.Tensor = network(sent(stacked(prepared), first.device, first.dtype), ids, mask)
-        return scores_B.double()
+    ids, mask = (sent(tokens[name], first.device) for name in ("input_ids", "attention_mask"))
+    scores_B: torch.Tensor = network(sent(stacked(prepared), first.device, first.dtype), ids, mask)
+    return scores_B.double()
 
 
 def _layers(state: Mapping[str, torch.Tensor], prefix: str) -> int:

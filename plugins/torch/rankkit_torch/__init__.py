@@ -1,6 +1,7 @@
 """What learned rankers share: device and dtype, strict checkpoints, image preparation, batches that fit."""
 
 from rankkit_torch.checkpoints import find, read, weights_id
+from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import (
     Pixels,
     cropped_pixels,
@@ -16,7 +17,6 @@ from rankkit_torch.models import (
     empty,
     full_float32,
     load_strict,
-    memory,
     pick_device,
     pick_dtype,
     received,
@@ -26,6 +26,7 @@ from rankkit_torch.towers import ImageTower, embeddings, image_tower
 from rankkit_torch.weights import draw
 
 __all__ = [
+    "Fitting",
     "ImageTower",
     "LinearHead",
     "Pixels",

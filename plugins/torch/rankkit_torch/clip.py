@@ -17,8 +17,9 @@ from torch.nn.functional import normalize
 from rankkit import Scored
 from rankkit.errors import BrokenRanker
 from rankkit_torch.checkpoints import find, read
+from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import Pixels, resize_details
-from rankkit_torch.models import empty, full_float32, load_strict, memory, received, sent
+from rankkit_torch.models import empty, full_float32, load_strict, received, sent
 from rankkit_torch.towers import image_tower
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
@@ -106,7 +107,7 @@ class HuggingFaceClip:
         text: Any = self.config.text_config
         self.limit = int(text.max_position_embeddings)
         self.scale = float(model.logit_scale.float().exp())
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.fitting = device, dtype, Fitting(device)
         self.preparation = self.processor.to_json_string()
         self.images = image_tower(folder, self.config, lambda: state, device=device, dtype=dtype)
         model.vision_model = self.images.model.vision_model
@@ -141,12 +142,14 @@ class HuggingFaceClip:
     @full_float32()
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Projected features of one batch; a prompt over the limit is cut before its end mark."""
+        return torch.cat(self.fitting(self._texts, prompts, "prompts"))
+
+    def _texts(self, prompts: Sequence[str]) -> torch.Tensor:
         tokens = self.tokenizer(
             list(prompts), padding="max_length", truncation=True, max_length=self.limit, return_tensors="pt"
         )
-        with memory(self.device, f"{len(prompts)} prompts"):
-            given = {name: sent(tensor, self.device) for name, tensor in tokens.items()}
-            return _projected(self.model.get_text_features(**given))
+        given = {name: sent(tensor, self.device) for name, tensor in tokens.items()}
+        return _projected(self.model.get_text_features(**given))
 
 
 def _projected(output: Any) -> torch.Tensor:

@@ -121,23 +121,6 @@ def load_strict(
     return model.eval().requires_grad_(False)
 
 
-@contextlib.contextmanager
-def memory(device: torch.device, what: str) -> Iterator[None]:
-    """Within it, running out of GPU memory is a `BrokenRanker` that says what is free and what to change."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        free = ""
-        if device.type == "cuda":
-            left, total = torch.cuda.mem_get_info(device)
-            torch.cuda.empty_cache()
-            free = f" ({left / 2**30:.1f} of {total / 2**30:.1f} GiB are free)"
-        raise BrokenRanker(
-            f"no free memory on {device} for {what}{free}; give a smaller batch_size, dtype=bfloat16, "
-            "another device, or device=cpu"
-        ) from None
-
-
 class _Float32:
     """How many are inside `full_float32`, in all threads, and what was chosen before the first of them."""
 

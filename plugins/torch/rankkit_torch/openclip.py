@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import BadOption, BrokenRanker
+from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import Pixels, normalized_pixels, resize_details, stacked
-from rankkit_torch.models import empty, full_float32, load_strict, memory, sent
+from rankkit_torch.models import empty, full_float32, load_strict, sent
 
 # buffers and notes of older files
 EXTRAS = ("position_ids", "input_resolution", "context_length", "vocab_size", "attn_mask")
@@ -54,7 +55,7 @@ class OpenClip:
         self.limit = int(self.tokenizer.context_length)
         self.scale = float(model.logit_scale.float().exp())
         self.preparation: str | None = None
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.fitting = device, dtype, Fitting(device)
         with memory(device, f"the weights of {source}"):
             self.model = model.to(device, dtype)
 
@@ -73,18 +74,22 @@ class OpenClip:
     @full_float32()
     def embed_images(self, prepared: Sequence[Pixels]) -> torch.Tensor:
         """Projected features of one batch."""
-        with memory(self.device, f"{len(prepared)} images"):
-            pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
-            features: torch.Tensor = self.model.encode_image(pixels_B3HW)
-            return features
+        return torch.cat(self.fitting(self._images, prepared))
+
+    def _images(self, prepared: Sequence[Pixels]) -> torch.Tensor:
+        pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
+        features: torch.Tensor = self.model.encode_image(pixels_B3HW)
+        return features
 
     @torch.inference_mode()
     @full_float32()
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
         """Projected features of one batch; a prompt over the limit is cut before its end mark."""
-        with memory(self.device, f"{len(prompts)} prompts"):
-            features: torch.Tensor = self.model.encode_text(sent(self.tokenizer(list(prompts)), self.device))
-            return features
+        return torch.cat(self.fitting(self._texts, prompts, "prompts"))
+
+    def _texts(self, prompts: Sequence[str]) -> torch.Tensor:
+        features: torch.Tensor = self.model.encode_text(sent(self.tokenizer(list(prompts)), self.device))
+        return features
 
 
 def package() -> Any:

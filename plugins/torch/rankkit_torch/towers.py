@@ -15,8 +15,9 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from rankkit.plugin import map_images
+from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import Pixels, stacked
-from rankkit_torch.models import empty, full_float32, load_strict, memory, sent
+from rankkit_torch.models import empty, full_float32, load_strict, sent
 
 OTHER_TOWER = ("text_model.", "text_projection.", "logit_scale")
 
@@ -33,7 +34,7 @@ class ImageTower:
 
     def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
         self.model, self.device, self.dtype = model, device, dtype
-        self.shared = False
+        self.shared, self.fitting = False, Fitting(device)
         self._kept: list[tuple[list[ref[Pixels]], torch.Tensor]] = []
 
     def features(self, prepared: Sequence[Pixels]) -> torch.Tensor:
@@ -51,10 +52,12 @@ class ImageTower:
     @torch.inference_mode()
     @full_float32()
     def _computed(self, prepared: Sequence[Pixels]) -> torch.Tensor:
-        with memory(self.device, f"{len(prepared)} images"):
-            pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
-            features: torch.Tensor = self.model(pixel_values=pixels_B3HW).image_embeds
-            return features
+        return torch.cat(self.fitting(self._forward, prepared))
+
+    def _forward(self, prepared: Sequence[Pixels]) -> torch.Tensor:
+        pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
+        features: torch.Tensor = self.model(pixel_values=pixels_B3HW).image_embeds
+        return features
 
 
 def embeddings(

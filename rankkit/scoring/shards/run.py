@@ -15,7 +15,7 @@ from rankkit.errors import RankkitError, RunStopped
 from rankkit.io.formats import all_rows
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared
-from rankkit.scoring.engine import Outcome, Progress
+from rankkit.scoring.lanes import Outcome, Progress
 from rankkit.scoring.plan import RunPlan, Say
 from rankkit.scoring.shards.across import GroupIndex, rewrite
 from rankkit.scoring.shards.find import Found, find

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from rankkit_geneval.detector.postprocess import Instance, instances
 from rankkit_geneval.detector.resize import Prepared, prepare
 from rankkit_geneval.verdicts.judge import THRESHOLD
 from rankkit_geneval.vocabulary import CLASSES
-from rankkit_torch import full_float32, pick_device, pick_dtype, sent
+from rankkit_torch import Fitting, full_float32, memory, pick_device, pick_dtype, sent
 
 Found = Mapping[str, Sequence[Instance]]
 
@@ -66,9 +67,10 @@ class Mask2Former:
                 f"batch_size is {batch_size}; at least one image goes through the detector at a time"
             )
         self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
-        self.batch_size = batch_size
+        self.batch_size, self.fitting = batch_size, Fitting(self.device)
         folder, self.weights = weights.resolve(name)
-        self.model: Any = weights.load(folder, dtype=self.dtype).to(self.device)
+        with memory(self.device, f"the weights of {name}"):
+            self.model: Any = weights.load(folder, dtype=self.dtype).to(self.device)
 
     def prepare(self, image: Image.Image) -> Prepared:
         """The pixels of one image, as mmdet makes them."""
@@ -83,7 +85,8 @@ class Mask2Former:
         for places in by_size.values():
             for start in range(0, len(places), self.batch_size):
                 batch = places[start : start + self.batch_size]
-                found.update(zip(batch, self._run([prepared[place] for place in batch]), strict=True))
+                answers = self.fitting(self._run, [prepared[place] for place in batch])
+                found.update(zip(batch, chain(*answers), strict=True))
         return [found[place] for place in range(len(prepared))]
 
     @torch.inference_mode()
