@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.tables.cells import Row
 from benchmarks.tables.drift import drift, gpu_drift, gpu_score, gpu_train
+from benchmarks.tables.flops import flops
 from benchmarks.tables.judge import cached, cost, equals, recall
 from benchmarks.tables.label import label
 from benchmarks.tables.plugins import detector, parity, precision, verdicts
@@ -25,7 +26,7 @@ HERE = Path(__file__).parents[1]
 TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached, "label": label},
-    **{"drift": drift, "verdicts": verdicts, "detector": detector},
+    **{"flops": flops, "drift": drift, "verdicts": verdicts, "detector": detector},
     **{"parity": parity, "precision": precision},
 }
 

@@ -1,0 +1,1 @@
+"""FLOPs of one update, counted on networks without values."""
