@@ -1,0 +1,1 @@
+"""The lowest and newest versions of what rankkit needs: do its tests pass, do plugins resolve?"""

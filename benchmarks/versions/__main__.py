@@ -1,0 +1,78 @@
+"""Whether rankkit works with the lowest, or the newest, versions of what it needs.
+
+    python -m benchmarks.versions lowest|newest|resolve|freeze|frozen [3.10]
+
+`lowest` and `newest` make an environment without torch and run the core's quick tests in it. `resolve` asks
+pip whether drpo and each plugin have a set of versions at all when their own requirements are at the lowest.
+`freeze` writes constraints.txt: the newest versions of the core and its extras, if the tests pass with them;
+`frozen` tests those that stand there.
+A row goes to ``results/versions.jsonl``; exit code 1: something failed. pip needs an index.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import record
+from benchmarks.versions.bounds import ROOT, TESTED, lowest, plugins, requirements
+from benchmarks.versions.environment import made, resolves, tested
+from benchmarks.wheels import interpreter, run
+
+TOOLS = ("pytest>=8", "hypothesis>=6.100", "msgpack>=1")
+DEFAULT = {"lowest": "3.10", "newest": "3.13", "resolve": "3.11", "freeze": "3.12", "frozen": "3.12"}
+
+
+def main() -> None:
+    """One of the five, on one Python."""
+    what = sys.argv[1] if len(sys.argv) > 1 else ""
+    if what not in DEFAULT:
+        sys.exit(f"python -m benchmarks.versions {'|'.join(DEFAULT)} [VERSION OF PYTHON]")
+    version = sys.argv[2] if len(sys.argv) > 2 else DEFAULT[what]
+    python = interpreter(version)
+    if python is None:
+        sys.exit(f"Python {version} is not on this machine; name another")
+    with tempfile.TemporaryDirectory(prefix="rankkit-versions-") as folder:
+        measure = partial(_resolve if what == "resolve" else _tried, what, python, Path(folder, "venv"))
+        row = record("versions", f"versions-{what}", f"python -m benchmarks.versions {what}", measure)
+    print(json.dumps({key: value for key, value in row.items() if key != "machine"}))
+    sys.exit("error" in row)
+
+
+def _tried(what: str, python: str, place: Path) -> dict[str, Any]:
+    asked = requirements(ROOT, TESTED)
+    wanted = [*(lowest(asked) if what == "lowest" else asked), *TOOLS]
+    if what == "frozen":
+        wanted += ["-c", str(ROOT / "constraints.txt")]
+    try:
+        own = made(python, place, wanted)
+        row = {"interpreter": _version(python), **tested(own)}
+    except AssertionError as error:
+        return {"interpreter": _version(python), "error": str(error)}
+    frozen = run(own, "-m", "pip", "freeze", "--exclude", "rankkit-t2i").splitlines()
+    if what == "freeze" and "error" not in row:
+        head = "# Versions with which the tests passed: pip install -c constraints.txt ."
+        (ROOT / "constraints.txt").write_text("\n".join([head, *frozen]) + "\n", "utf-8")
+    return {**row, "versions": frozen}
+
+
+def _resolve(_: str, python: str, place: Path) -> dict[str, Any]:
+    run(python, "-I", "-m", "venv", place)
+    sets = {"drpo": requirements(ROOT, ["drpo"])}
+    sets |= {path.name: requirements(path) + requirements(ROOT / "plugins/torch") for path in plugins()}
+    reasons = {name: resolves(place / "bin" / "python", lowest(asked)) for name, asked in sets.items()}
+    failed = {name: reason for name, reason in reasons.items() if reason}
+    row: dict[str, Any] = {"interpreter": _version(python), "sets": list(sets)}
+    return {**row, "error": failed} if failed else row
+
+
+def _version(python: str) -> str:
+    return run(python, "-I", "-c", "import platform; print(platform.python_version())").strip()
+
+
+if __name__ == "__main__":
+    main()
