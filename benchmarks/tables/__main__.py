@@ -19,6 +19,7 @@ from benchmarks.tables.judge import cached, cost, equals, recall
 from benchmarks.tables.label import label
 from benchmarks.tables.plugins import detector, parity, precision, verdicts
 from benchmarks.tables.score import kills, memory, overhead, resume, startup
+from benchmarks.tables.taste import taste
 from benchmarks.tables.training import training
 
 HERE = Path(__file__).parents[1]
@@ -31,7 +32,13 @@ TABLES: dict[str, Callable[[Row], str]] = {
 }
 
 GATHERED: dict[str, Callable[[Sequence[Row]], str]] = {  # of many rows, not of the latest
-    **{"training": training, "gpu-score": gpu_score, "gpu-train": gpu_train, "gpu-drift": gpu_drift}
+    **{
+        "training": training,
+        "taste": taste,
+        "gpu-score": gpu_score,
+        "gpu-train": gpu_train,
+        "gpu-drift": gpu_drift,
+    }
 }
 
 
