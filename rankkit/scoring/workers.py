@@ -5,15 +5,9 @@ Each worker reads, decodes and scores chunks; only places of images and rows tra
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from multiprocessing import forkserver, get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 
 from rankkit.errors import RunStopped
@@ -21,63 +15,45 @@ from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.scoring.ahead import RunRanker
 from rankkit.scoring.chunks import abstentions, in_chunks, score_chunk
+from rankkit.scoring.crew import Crew, Lost
 from rankkit.scoring.plan import Key
 from rankkit.scoring.work import Work, decode_work
 
 Rows = list[tuple[Key, Row]]
 Scored = tuple[Rows, str]  # rows, and why a ranker could not go on, or ""
 
-AHEAD = 2  # chunks that wait for each worker
-DIED = "the process that scored it died, also when it was the only image there"
-
-_rankers: list[RunRanker | None] = []  # of a worker, built once; None for those that run elsewhere
+TIMEOUT = 3600.0  # seconds that the answer to one chunk may take, as of rankers elsewhere
 
 
 def run(works: Iterator[Work], rankers: Sequence[Prepared], *, workers: int) -> Iterator[Rows]:
-    """Score works in so many processes, in order. A worker that dies costs its chunk a second try, and the
-    image that kills it again an abstention.
+    """Score works in so many processes, in order. A worker that dies, or does not answer, costs its chunk a
+    second try, and the image of which it dies again an abstention.
     """
     specs = [ranker.spec if ranker.plain else "" for ranker in rankers]
-    waiting: deque[tuple[list[Work], Future[Scored]]] = deque()
-    chunks = in_chunks(works)
-    pool = _pool(specs, workers)
-    try:
-        while True:
-            try:
-                while len(waiting) < AHEAD * workers and (chunk := next(chunks, None)):
-                    waiting.append((chunk, pool.submit(_score, chunk)))
-                if not waiting:
-                    return
-                found = waiting[0][1].result()
-                waiting.popleft()
-            except BrokenProcessPool:
-                pool.shutdown(cancel_futures=True)
-                pool = _pool(specs, workers)
-                again = [chunk for chunk, _ in waiting]
-                waiting.clear()
-                found = _alone(again.pop(0), specs, rankers)
-                waiting.extend((chunk, pool.submit(_score, chunk)) for chunk in again)
-            rows, stopped = found
+    with _crew(specs, workers) as crew:
+        for chunk, found in crew.in_order(in_chunks(works)):
+            rows, stopped = _alone(chunk, specs, rankers) if isinstance(found, Lost) else found
             yield rows
             if stopped:
                 raise RunStopped(stopped)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _alone(works: list[Work], specs: Sequence[str], rankers: Sequence[Prepared]) -> Scored:
-    """Works that a worker may have died of, in a process of their own; halved until the one that it dies of
+    """Works of which a worker may have died, in a process of their own; halved until the one of which it dies
     is by itself.
     """
-    with _pool(specs, 1) as pool, contextlib.suppress(BrokenProcessPool):
-        return pool.submit(_score, works).result()
+    with _crew(specs, 1) as crew:
+        _, found = next(crew.in_order(iter([works])))
+    if not isinstance(found, Lost):
+        return found
     if len(works) == 1:
-        return abstentions(works[0], rankers, DIED), ""
+        reason = f"the process that scored it {found.why}, also when it was the only image there"
+        return abstentions(works[0], rankers, reason), ""
     half = len(works) // 2
-    (first, stopped), second = _alone(works[:half], specs, rankers), works[half:]
+    first, stopped = _alone(works[:half], specs, rankers)
     if stopped:
         return first, stopped
-    rest, stopped = _alone(second, specs, rankers)
+    rest, stopped = _alone(works[half:], specs, rankers)
     return first + rest, stopped
 
 
@@ -87,8 +63,8 @@ def warm() -> None:
         forkserver.ensure_running()
 
 
-def _pool(specs: Sequence[str], workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, _context(), _begin, (list(specs),))
+def _crew(specs: Sequence[str], workers: int) -> Crew[list[Work], Scored]:
+    return Crew(_context(), partial(_begin, list(specs)), workers, timeout=TIMEOUT)
 
 
 def _context() -> BaseContext:
@@ -100,20 +76,11 @@ def _context() -> BaseContext:
     return context
 
 
-def _begin(specs: list[str]) -> None:
-    """A worker: Ctrl-C is for the program to handle, and nobody works for a program that was killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _rankers[:] = [RunRanker(prepare(spec, local_only=True)) if spec else None for spec in specs]
+def _begin(specs: list[str]) -> Callable[[list[Work]], Scored]:
+    """A worker's rankers, built once; None for those that run elsewhere."""
+    return partial(_score, [RunRanker(prepare(spec, local_only=True)) if spec else None for spec in specs])
 
 
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _score(works: list[Work]) -> Scored:
-    rows = score_chunk([decode_work(work) for work in works], _rankers)
-    return rows, next((str(ranker.stopped) for ranker in _rankers if ranker and ranker.stopped), "")
+def _score(rankers: list[RunRanker | None], works: list[Work]) -> Scored:
+    rows = score_chunk([decode_work(work) for work in works], rankers)
+    return rows, next((str(ranker.stopped) for ranker in rankers if ranker and ranker.stopped), "")

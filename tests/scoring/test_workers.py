@@ -12,7 +12,7 @@ from score_runs import ENVIRONMENT, folder, rows, score
 
 from rankkit.errors import RunStopped
 from rankkit.registry.load import prepare
-from rankkit.scoring import lanes
+from rankkit.scoring import lanes, workers
 from rankkit.scoring.chunks import CHUNK
 
 MODULE = """
@@ -27,6 +27,18 @@ def mean(image):
 def deadly(image):
     if image.size == (7, 7):
         os._exit(9)
+    return 1.0
+
+@rankkit.pointwise
+def segfaulting(image):
+    if image.size == (7, 7):
+        os.kill(os.getpid(), 11)
+    return 1.0
+
+@rankkit.pointwise
+def hanging(image):
+    if image.size == (7, 7):
+        time.sleep(3600)
     return 1.0
 
 @rankkit.pointwise
@@ -69,8 +81,8 @@ def odd_one(path):
 
 
 def test_rows_are_those_of_one_process_to_the_byte(place):
-    for workers in (1, 2):
-        score("d", "quick_functions:mean", f"{workers}.jsonl", workers=workers)
+    for count in (1, 2):
+        score("d", "quick_functions:mean", f"{count}.jsonl", workers=count)
     assert Path("1.jsonl").read_bytes() == Path("2.jsonl").read_bytes() and len(rows("2.jsonl")) == 8
 
 
@@ -79,6 +91,16 @@ def test_an_image_that_kills_its_process_costs_only_itself(place, monkeypatch):
     outcome = score("d", "quick_functions:deadly", "o.jsonl", workers=2)
     reasons = {row["image"]: row["error"] for row in rows("o.jsonl") if row["error"]}
     assert outcome.images == 9 and list(reasons) == ["d/c2.png"] and "died" in reasons["d/c2.png"]
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("ranker, why", [("segfaulting", "died"), ("hanging", "no answer within 1 s")])
+def test_an_image_at_which_a_function_segfaults_or_hangs_costs_only_itself(place, monkeypatch, ranker, why):
+    monkeypatch.setattr(workers, "TIMEOUT", 1)
+    odd_one("d/c2.png")
+    assert score("d", f"quick_functions:{ranker}", "o.jsonl", workers=2).abstained == 1
+    reasons = {row["image"]: row["error"] for row in rows("o.jsonl") if row["error"]}
+    assert list(reasons) == ["d/c2.png"] and why in reasons["d/c2.png"]
 
 
 def test_a_ranker_that_stops_the_run_keeps_what_it_said_before(place):
