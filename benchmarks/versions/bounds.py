@@ -27,13 +27,20 @@ def requirements(folder: Path, extras: Sequence[str] = ()) -> list[str]:
 
 
 def lowest(asked: Iterable[str]) -> list[str]:
-    """Each with its least version as the only one; one without a bound stays as it is."""
-    pins = []
+    """Each with its least version as the only one; of several bounds of one package the highest.
+
+    One without a bound stays as it is.
+    """
+    pins: dict[str, tuple[list[int], str]] = {}
     for each in asked:
         found = BOUND.match(each)
+        name, least = (found["name"], found["least"]) if found else (each, "")
         marker = f"; {each.partition(';')[2].strip()}" if ";" in each else ""
-        pins.append(f"{found['name']}=={found['least']}{marker}" if found else each)
-    return pins
+        pin = f"{name}=={least}{marker}" if least else each
+        pins[name.lower()] = max(
+            pins.get(name.lower(), ([], "")), (list(map(int, re.findall(r"\d+", least))), pin)
+        )
+    return [pin for _, pin in pins.values()]
 
 
 def plugins() -> list[Path]:
