@@ -50,6 +50,7 @@ KEYS: Mapping[str, type] = {
     "source": str,
     "parity": str,
     "precision": str,
+    "resizing": str,
     "files": str,
     "skip": list,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from rankkit_torch import (
     ImageTower,
     LinearHead,
     Pixels,
+    check_prepare,
     cropped_pixels,
     embeddings,
     empty,
@@ -30,6 +31,7 @@ from rankkit_torch import (
     read,
     received,
     weights_id,
+    whole,
 )
 
 HEAD, HEAD_FILE = "trl-lib/ddpo-aesthetic-predictor", "aesthetic-model.pth"
@@ -42,6 +44,8 @@ class Aesthetic(Pointwise):
     `checkpoint` is the head: a file such as sac+logos+ava1-l14-linearMSE.pth, or a hub id. `clip` is the
     folder or hub id of OpenAI's CLIP ViT-L/14 of transformers. Images are resized to a shorter side of 224
     and cropped to the centre.
+
+    With `prepare=gpu` images are resized on the device, not by Pillow: other scores by a hair, for training.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Aesthetic(Pointwise):
         device: str = "auto",
         dtype: str = "auto",
         batch_size: int = 32,
+        prepare: Literal["pil", "gpu"] = "pil",
     ) -> None:
         self.batch_size, self.device, self.dtype = (
             batch_size,
@@ -59,7 +64,8 @@ class Aesthetic(Pointwise):
             pick_dtype(dtype, "float32"),
         )
         self.tower, self.size = _tower(clip, self.device, self.dtype)
-        self.preparation = f"cropped_pixels {self.size}"
+        self.on_device = check_prepare(prepare) != "pil"
+        self.preparation = f"cropped_pixels {prepare} {self.size}"
         path = find(checkpoint, file=HEAD_FILE)
         with empty():
             head = LinearHead(self.tower.model.config.projection_dim)
@@ -68,13 +74,13 @@ class Aesthetic(Pointwise):
             self.head = head.to(self.device)
 
     @classmethod
-    def version(cls, *, checkpoint: str = HEAD, clip: str = CLIP, **_: Any) -> str:
-        """The ids of head and CLIP, and that images are prepared by Pillow."""
-        return "+".join((weights_id(checkpoint), weights_id(clip, "clip"), "pil"))
+    def version(cls, *, checkpoint: str = HEAD, clip: str = CLIP, prepare: str = "pil", **_: Any) -> str:
+        """The ids of head and CLIP, and how images are prepared."""
+        return "+".join((weights_id(checkpoint), weights_id(clip, "clip"), check_prepare(prepare)))
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""
-        return cropped_pixels(image, self.size)
+        return whole(image, self.size) if self.on_device else cropped_pixels(image, self.size)
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Unit vectors of images, (images, D), by the image tower: the features that `rankkit fit` takes."""

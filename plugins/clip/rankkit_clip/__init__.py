@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
@@ -32,6 +32,8 @@ class Clip(Pointwise):
     weights from the tag `pretrained` or the file `checkpoint`. Prompts are cut at the model's limit (77
     tokens for most) with the end mark kept. Weights by OpenAI get the QuickGELU they need. CLIPScore proper
     is 2.5 times max(cos, 0): the same order, but for what is below 0.
+
+    With `prepare=gpu` images are resized on the device, not by Pillow: other scores by a hair, for training.
     """
 
     def __init__(
@@ -44,15 +46,18 @@ class Clip(Pointwise):
         device: str = "auto",
         dtype: str = "auto",
         batch_size: int = 32,
+        prepare: Literal["pil", "gpu"] = "pil",
     ) -> None:
         from rankkit_torch import pick_device, pick_dtype
 
         places: dict[str, Any] = {"device": pick_device(device), "dtype": pick_dtype(dtype, "float32")}
+        if model and prepare != "pil":
+            raise BadOption("prepare=gpu is for a CLIP of transformers; give checkpoint= without model=")
         self.batch_size = batch_size
         self.towers = (
             _open_clip(model, pretrained, checkpoint, places)
             if model
-            else _transformers(checkpoint, processor, places)
+            else _transformers(checkpoint, processor, {**places, "prepare": prepare})
         )
         self.preparation = self.towers.preparation
 
@@ -64,16 +69,19 @@ class Clip(Pointwise):
         model: str = "",
         pretrained: str = "openai",
         processor: str = "",
+        prepare: str = "pil",
         **_: Any,
     ) -> str:
-        """The weights' id, the processor's where it is another, and that images are prepared by Pillow."""
-        from rankkit_torch import weights_id
+        """The weights' id, the processor's where it is another, and how images are prepared."""
+        from rankkit_torch import check_prepare, weights_id
 
         if model:
             return f"{weights_id(checkpoint or _tagged(model, pretrained)[0])}+open_clip"
         places = {checkpoint or WEIGHTS: "checkpoint"}
         places.setdefault(processor or checkpoint or WEIGHTS, "processor")
-        return "+".join([*(weights_id(place, option) for place, option in places.items()), "pil"])
+        return "+".join(
+            [*(weights_id(place, option) for place, option in places.items()), check_prepare(prepare)]
+        )
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
@@ -28,6 +28,8 @@ class ImageReward(Pointwise):
     Images are resized to a shorter side of 224 and cropped to the centre. Prompts are cut at 35 tokens, as
     in training: `details` say so. `checkpoint` is the published file, a folder with it or a hub id;
     `tokenizer` a folder or hub id of bert-base-uncased.
+
+    With `prepare=gpu` images are resized on the device, not by Pillow: other scores by a hair, for training.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class ImageReward(Pointwise):
         device: str = "auto",
         dtype: str = "auto",
         batch_size: int = 16,
+        prepare: Literal["pil", "gpu"] = "pil",
     ) -> None:
         from rankkit_imagereward.model import load, words
-        from rankkit_torch import Fitting, find, pick_device, pick_dtype
+        from rankkit_torch import Fitting, check_prepare, find, pick_device, pick_dtype
 
         self.batch_size, self.device, self.dtype = (
             batch_size,
@@ -48,22 +51,25 @@ class ImageReward(Pointwise):
             pick_dtype(dtype, "float32"),
         )
         self.model = load(find(checkpoint, file=FILE), self.device, self.dtype)
-        self.preparation = f"cropped_pixels {self.model.size}"
+        self.on_device = check_prepare(prepare) != "pil"
+        self.preparation = f"cropped_pixels {prepare} {self.model.size}"
         self.fitting = Fitting(self.device)
         self.tokenizer = words(find(tokenizer, files=("*.json", "*.txt"), option="tokenizer"))
 
     @classmethod
-    def version(cls, *, checkpoint: str = WEIGHTS, tokenizer: str = TOKENIZER, **_: Any) -> str:
-        """The ids of weights and tokenizer, and that images are prepared by Pillow."""
-        from rankkit_torch import weights_id
+    def version(
+        cls, *, checkpoint: str = WEIGHTS, tokenizer: str = TOKENIZER, prepare: str = "pil", **_: Any
+    ) -> str:
+        """The ids of weights and tokenizer, and how images are prepared."""
+        from rankkit_torch import check_prepare, weights_id
 
-        return "+".join((weights_id(checkpoint), weights_id(tokenizer, "tokenizer"), "pil"))
+        return "+".join((weights_id(checkpoint), weights_id(tokenizer, "tokenizer"), check_prepare(prepare)))
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""
-        from rankkit_torch import cropped_pixels
+        from rankkit_torch import cropped_pixels, whole
 
-        return cropped_pixels(image, self.model.size)
+        return (whole if self.on_device else cropped_pixels)(image, self.model.size)
 
     def score(self, prepared: Sequence[Pixels], prompts: Sequence[str]) -> Callable[[], list[Scored]]:
         """One score per image and prompt; details hold the prompt's tokens and what was cut of both."""

@@ -19,9 +19,9 @@ from rankkit_torch import (
     full_float32,
     load_strict,
     memory,
+    on_device,
     read,
     sent,
-    stacked,
 )
 
 LIMIT = 35  # tokens of a prompt, with both marks
@@ -151,7 +151,7 @@ def raw_scores(network: Network, tokenizer: Any, seen: Sequence[tuple[Pixels, st
     tokens = tokenizer(prompts, padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt")
     first = next(network.vision.parameters())
     ids, mask = (sent(tokens[name], first.device) for name in ("input_ids", "attention_mask"))
-    scores_B: torch.Tensor = network(sent(stacked(prepared), first.device, first.dtype), ids, mask)
+    scores_B: torch.Tensor = network(on_device(prepared, first.device, first.dtype), ids, mask)
     return scores_B.double()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
@@ -29,6 +29,8 @@ class PickScore(Pointwise):
     of the paper). Images are resized to a shorter side of 224 and cropped to the centre; prompts are cut at
     77 tokens, end mark kept. `checkpoint` and `processor` are folders or hub ids; a checkpoint folder with a
     preprocessor_config.json is its own processor.
+
+    With `prepare=gpu` images are resized on the device, not by Pillow: other scores by a hair, for training.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class PickScore(Pointwise):
         device: str = "auto",
         dtype: str = "auto",
         batch_size: int = 32,
+        prepare: Literal["pil", "gpu"] = "pil",
     ) -> None:
         from rankkit_torch import pick_device, pick_dtype
         from rankkit_torch.clip import HuggingFaceClip
@@ -49,18 +52,22 @@ class PickScore(Pointwise):
             processor or _processor(checkpoint),
             device=pick_device(device),
             dtype=pick_dtype(dtype, "float32"),
+            prepare=prepare,
         )
         self.preparation = self.clip.preparation
 
     @classmethod
-    def version(cls, *, checkpoint: str = WEIGHTS, processor: str = "", **_: Any) -> str:
-        """The weights' id, the processor's where it is another, and that images are prepared by Pillow."""
-        from rankkit_torch import weights_id
-        from rankkit_torch.clip import PREPROCESSING
+    def version(
+        cls, *, checkpoint: str = WEIGHTS, processor: str = "", prepare: str = "pil", **_: Any
+    ) -> str:
+        """The weights' id, the processor's where it is another, and how images are prepared."""
+        from rankkit_torch import check_prepare, weights_id
 
         places = {checkpoint: "checkpoint"}
         places.setdefault(processor or _processor(checkpoint), "processor")
-        return "+".join([*(weights_id(place, option) for place, option in places.items()), PREPROCESSING])
+        return "+".join(
+            [*(weights_id(place, option) for place, option in places.items()), check_prepare(prepare)]
+        )
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""

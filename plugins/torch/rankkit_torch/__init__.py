@@ -22,6 +22,7 @@ from rankkit_torch.models import (
     received,
     sent,
 )
+from rankkit_torch.resizing import check_prepare, on_device, whole
 from rankkit_torch.towers import ImageTower, embeddings, image_tower
 from rankkit_torch.weights import draw
 
@@ -31,6 +32,7 @@ __all__ = [
     "LinearHead",
     "Pixels",
     "batches",
+    "check_prepare",
     "cropped_pixels",
     "draw",
     "embeddings",
@@ -41,6 +43,7 @@ __all__ = [
     "load_strict",
     "memory",
     "normalized_pixels",
+    "on_device",
     "pick_device",
     "pick_dtype",
     "pixel_batch",
@@ -51,4 +54,5 @@ __all__ = [
     "sent",
     "stacked",
     "weights_id",
+    "whole",
 ]

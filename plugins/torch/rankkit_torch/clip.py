@@ -15,11 +15,12 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from rankkit import Scored
-from rankkit.errors import BrokenRanker
+from rankkit.errors import BadOption, BrokenRanker
 from rankkit_torch.checkpoints import find, read
 from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import Pixels, resize_details
 from rankkit_torch.models import empty, full_float32, load_strict, received, sent
+from rankkit_torch.resizing import check_prepare, whole
 from rankkit_torch.towers import image_tower
 
 PREPROCESSING = "pil"  # the image processor's back end; torchvision's differs from it by up to one grey level
@@ -89,7 +90,15 @@ def text_features(towers: Towers, prompts: Sequence[str]) -> tuple[torch.Tensor,
 class HuggingFaceClip:
     """A CLIPModel of transformers; `processor` is where its tokenizer and image processor lie."""
 
-    def __init__(self, checkpoint: str, processor: str, *, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        checkpoint: str,
+        processor: str,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        prepare: str = "pil",
+    ) -> None:
         from transformers import CLIPConfig, CLIPModel
 
         folder = find(checkpoint)
@@ -108,7 +117,10 @@ class HuggingFaceClip:
         self.limit = int(text.max_position_embeddings)
         self.scale = float(model.logit_scale.float().exp())
         self.device, self.dtype, self.fitting = device, dtype, Fitting(device)
-        self.preparation = self.processor.to_json_string()
+        self.on_device = check_prepare(prepare) != PREPROCESSING
+        self.preparation: str | None = f"{prepare} {self.processor.to_json_string()}"
+        if self.on_device:
+            self._check_square()
         self.images = image_tower(folder, self.config, lambda: state, device=device, dtype=dtype)
         model.vision_model = self.images.model.vision_model
         model.visual_projection = self.images.model.visual_projection
@@ -116,9 +128,23 @@ class HuggingFaceClip:
             self.model = model.to(device, dtype)
 
     def prepare(self, image: Image.Image) -> Pixels:
-        """What the model sees of one image, by the image processor."""
+        """What the model sees of one image, by the image processor, or for the device to make it of."""
+        if self.on_device:
+            given = self.processor
+            return whole(image, self._side(), down=True, mean=given.image_mean, std=given.image_std)
         values = self.processor(images=[image], return_tensors="np")["pixel_values"][0]
         return Pixels(values, self._resize_details(image))
+
+    def _side(self) -> int:
+        return int(dict(self.processor.size).get("shortest_edge") or 0)
+
+    def _check_square(self) -> None:
+        """Raise `BadOption` for a processor that does other than `whole` can say."""
+        given, side = self.processor, self._side()
+        steps = (given.do_resize, given.do_center_crop, given.do_rescale, given.do_normalize)
+        square = {"height": side, "width": side} == dict(given.crop_size or {})
+        if not (side and square and all(steps) and int(given.resample) == Image.Resampling.BICUBIC):
+            raise BadOption("prepare=gpu is bicubic and cuts out a square, and this processor does otherwise")
 
     def _resize_details(self, image: Image.Image) -> dict[str, Any]:
         """Size that the image is resized to, and the share of it that is cut off."""

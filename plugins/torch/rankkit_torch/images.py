@@ -29,7 +29,7 @@ MAX_PIXELS = 2**26  # of a resized image: 64 megapixels, a side ratio of more th
 class Pixels:
     """What a model sees of one image, (3, H, W) float32, and what was done to the image, for its row."""
 
-    values: NDArray[np.float32]
+    values: NDArray[Any]
     details: Mapping[str, Any]
 
     @property

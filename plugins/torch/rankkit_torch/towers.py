@@ -16,8 +16,9 @@ from torch.nn.functional import normalize
 
 from rankkit.plugin import map_images
 from rankkit_torch.fitting import Fitting, memory
-from rankkit_torch.images import Pixels, stacked
-from rankkit_torch.models import empty, full_float32, load_strict, sent
+from rankkit_torch.images import Pixels
+from rankkit_torch.models import empty, full_float32, load_strict
+from rankkit_torch.resizing import on_device
 
 OTHER_TOWER = ("text_model.", "text_projection.", "logit_scale")
 
@@ -55,7 +56,7 @@ class ImageTower:
         return torch.cat(self.fitting(self._forward, prepared))
 
     def _forward(self, prepared: Sequence[Pixels]) -> torch.Tensor:
-        pixels_B3HW = sent(stacked(prepared), self.device, self.dtype)
+        pixels_B3HW = on_device(prepared, self.device, self.dtype)
         features: torch.Tensor = self.model(pixel_values=pixels_B3HW).image_embeds
         return features
 
@@ -117,4 +118,6 @@ def _identity(folder: Path) -> tuple[Hashable, ...]:
 
 def _same(kept: ref[Pixels], pixels: Pixels) -> bool:
     found = kept()
-    return found is pixels or (found is not None and np.array_equal(found.values, pixels.values))
+    if found is None or type(found) is not type(pixels):
+        return False
+    return found is pixels or np.array_equal(found.values, pixels.values)
