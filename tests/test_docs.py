@@ -99,3 +99,10 @@ def test_links_of_the_readme_and_contributing_lead_somewhere():
     for page in ("README.md", "CONTRIBUTING.md"):
         for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text("utf-8")):
             assert link.startswith("http") or (ROOT / link).exists(), f"{page}: {link}"
+
+
+def test_the_plan_of_a_billion_images_follows_from_the_rows_that_were_measured():
+    from benchmarks.scale.page import PAGE, render
+
+    text = PAGE.read_text("utf-8")
+    assert render(text) == text, "python -m benchmarks.scale writes docs/scale.md anew"

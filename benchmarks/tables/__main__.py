@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.tables.cells import Row
+from benchmarks.tables.cluster import ray, ray_memory, serving
 from benchmarks.tables.drift import drift, gpu_drift, gpu_score, gpu_train
 from benchmarks.tables.flops import flops
 from benchmarks.tables.judge import cached, cost, equals, recall
@@ -28,6 +29,7 @@ TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached, "label": label},
     **{"flops": flops, "drift": drift, "verdicts": verdicts, "detector": detector},
+    **{"ray": ray, "ray-memory": ray_memory, "serving": serving},
     **{"parity": parity, "precision": precision},
 }
 

@@ -1,0 +1,1 @@
+"""A billion images on paper, from the rates that were measured."""
