@@ -1,4 +1,4 @@
-"""What `rankkit` costs: `python -m benchmarks.score startup | memory | resume | kills | ray | ray-memory`.
+"""What `rankkit` costs: `python -m benchmarks.score NAME…`, one of the keys of `BENCHMARKS`, or all.
 
 Each appends one row to `results/score.jsonl`; `python -m benchmarks.tables` makes the tables of README.md of
 them. Everything is measured on real processes of the command; images are made in a temporary folder and
@@ -145,6 +145,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "kills": kills,
     "ray": cluster.workers,
     "ray-memory": cluster.memory,
+    "ray-leader": cluster.leader,
 }
 
 

@@ -54,7 +54,22 @@ def workers(rounds: int = 3, count: int = 2000) -> dict[str, Any]:
     }
 
 
-def memory(sizes: Sequence[int] = (10_000, 100_000, 1_000_000)) -> dict[str, Any]:
+def leader(sizes: Sequence[int] = (10_000, 100_000, 1_000_000)) -> dict[str, Any]:
+    """As `memory`, with workers that make their answers up (`benchmarks.score.leader`)."""
+    peaks: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    for count in sizes:
+        with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as place:
+            command = [sys.executable, "-m", "benchmarks.score.leader", str(count), place]
+            start = time.perf_counter()
+            done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+            peaks[str(count)] = float(done.stdout)
+            seconds[str(count)] = round(time.perf_counter() - start, 1)
+    first, *_, last = peaks.values()
+    return {"MiB": peaks, "seconds": seconds, "ratio": round(last / first, 3)}
+
+
+def memory(sizes: Sequence[int] = (10_000, 100_000)) -> dict[str, Any]:
     """The MiB that the leading program has at most, of archives of a thousand tiny images that have a prompt
     each; the workers are not counted. One run for each size.
     """

@@ -29,7 +29,7 @@ TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached, "label": label},
     **{"flops": flops, "drift": drift, "verdicts": verdicts, "detector": detector},
-    **{"ray": ray, "ray-memory": ray_memory, "serving": serving},
+    **{"ray": ray, "ray-memory": ray_memory, "ray-leader": ray_memory, "serving": serving},
     **{"parity": parity, "precision": precision},
 }
 

@@ -118,6 +118,8 @@ def score(
         _summarise(outcome, output)
         _end(outcome, strict)
         return
+    if output is not None and "://" in output:
+        raise UsageError(f"-o {output}: rows go to a URL with --engine ray only; give a file of this machine")
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
         rows = Path(output or os.path.join(folder, "rows.jsonl"))
         surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts, grid=grid_of(grid))

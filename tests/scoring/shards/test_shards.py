@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from score_runs import LISTWISE, folder
+from score_runs import LISTWISE, folder, run
 from score_runs import score as score_here
 from shard_files import archive, in_this_process, manifest, ordered, rows_in, score, table
 
@@ -242,6 +242,24 @@ def test_places_that_cannot_be_used_are_one_message(tmp_path):
 
 
 # --- at URLs ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["s3://bucket/in", "-o", "out.jsonl"], "shards at URLs are scored by rankkit score --engine ray"),
+        (["in", "-o", "s3://bucket/out.jsonl"], "rows go to a URL with --engine ray only"),
+        (
+            ["in", "-o", "out/", "--engine", "ray", "--limit", "3"],
+            "--limit, --prune and --html go with one file",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments, said, tmp_path):
+    shards(tmp_path)
+    done = run("score", *arguments, "-r", "contrast", cwd=tmp_path)
+    assert done.returncode == 2 and said in " ".join(done.stderr.decode().split())
+    assert not list(tmp_path.glob("s3*"))
 
 
 def test_shards_at_a_url_are_read_there_and_rows_are_written_there(tmp_path):
