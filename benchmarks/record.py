@@ -18,8 +18,10 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("rankkit-t2i", "numpy", "Pillow", "typer")
 
 
-def record(file: str, name: str, command: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Measure, append the row to `results/FILE.jsonl`, and return it."""
+def record(
+    file: str, name: str, command: str, measure: Callable[[], dict[str, Any]], folder: Path = RESULTS
+) -> dict[str, Any]:
+    """Measure, append the row to `results/FILE.jsonl`, or that of another folder, and return it."""
     load = os.getloadavg()[0]
     numbers = measure()
     row = {
@@ -29,8 +31,8 @@ def record(file: str, name: str, command: str, measure: Callable[[], dict[str, A
         "machine": {**machine(), "load before": round(load, 1), "load after": round(os.getloadavg()[0], 1)},
         **numbers,
     }
-    RESULTS.mkdir(exist_ok=True)
-    with open(RESULTS / f"{file}.jsonl", "a", encoding="utf-8") as rows:
+    folder.mkdir(exist_ok=True)
+    with open(folder / f"{file}.jsonl", "a", encoding="utf-8") as rows:
         rows.write(json.dumps(row, ensure_ascii=False) + "\n")
     return row
 

@@ -133,9 +133,9 @@ class Config:
     checkpointing: Literal["auto", "on", "off"] = "auto"
     """Whether activations are made anew in backward in place of being kept: slower, in a tenth of the memory.
 
-    ``off`` keeps those of as many prompts of a step as fit into half of the memory (a GPU's free one, else
-    the machine's) and calls the network and the ranker once for all of these; ``on`` takes the prompts one by
-    one; ``auto`` is ``on`` only where those of one prompt do not fit.
+    ``off`` keeps those of as many prompts of a step as fit into three quarters of a GPU's free memory, or a
+    third of a machine's, and calls the network and the ranker once for all of these; ``on`` takes the prompts
+    one by one; ``auto`` is ``on`` only where those of one prompt do not fit.
     """
     patience: float = 600.0
     """Seconds that a ranker elsewhere may not answer before the run stops, to go on when it is back."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -67,19 +68,18 @@ def costs() -> dict[str, Cost]:
 
 
 def text_encoder() -> list[Tensor]:
-    """SD-Turbo's: OpenCLIP's ViT-H text tower without its last layer, 77 tokens."""
+    """One prompt through SD-Turbo's text encoder."""
+    with torch.device("meta"):
+        return [text_model()(torch.empty(1, 77, dtype=torch.long))[0]]
+
+
+def text_model() -> Any:
+    """SD-Turbo's: OpenCLIP's ViT-H text tower without its last layer."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    config = CLIPTextConfig(
-        hidden_size=1024,
-        intermediate_size=4096,
-        num_hidden_layers=23,
-        num_attention_heads=16,
-        hidden_act="gelu",
-    )
-    with torch.device("meta"):
-        model = CLIPTextModel(config).requires_grad_(False)
-    return [model(torch.empty(1, 77, dtype=torch.long))[0]]
+    shape = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 23}
+    config = CLIPTextConfig(**shape, num_attention_heads=16, hidden_act="gelu")
+    return CLIPTextModel(config).requires_grad_(False)
 
 
 def ranker() -> list[Tensor]:
@@ -98,15 +98,25 @@ def ranker() -> list[Tensor]:
 
 def qwen() -> Any:
     """Qwen2-VL-7B without values and without its last layer, which gives words."""
-    from transformers import Qwen2VLConfig, Qwen2VLModel
+    from transformers import Qwen2VLModel
+
+    with torch.device("meta"):
+        return Qwen2VLModel(qwen_config()).requires_grad_(False)
+
+
+def qwen_config(
+    text: Mapping[str, Any] = MappingProxyType({}), vision: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
+    """Qwen2-VL-7B's, or with other sizes."""
+    from transformers import Qwen2VLConfig
 
     rope = {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6}
-    text = {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4}
-    text |= {"intermediate_size": 18944, "vocab_size": 152064}
-    vision = {"depth": 32, "embed_dim": 1280, "hidden_size": 3584, "num_heads": 16, "mlp_ratio": 4}
-    config = Qwen2VLConfig(
-        text_config=text | {"rope_parameters": rope},
-        vision_config=vision | {"in_channels": 3, "patch_size": 14},
-    )
-    with torch.device("meta"):
-        return Qwen2VLModel(config).requires_grad_(False)
+    words = {
+        "hidden_size": 3584,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+    }
+    words |= {"intermediate_size": 18944, "vocab_size": 152064, "rope_parameters": rope} | text
+    seen = {"depth": 32, "embed_dim": 1280, "hidden_size": 3584, "num_heads": 16, "mlp_ratio": 4} | vision
+    return Qwen2VLConfig(text_config=words, vision_config=seen | {"in_channels": 3, "patch_size": 14})

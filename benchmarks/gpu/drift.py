@@ -7,23 +7,20 @@ import statistics
 from functools import partial
 from typing import Any
 
-import torch
-
 from benchmarks.drift_memory import DIMENSIONS, SIZES, drawn, work
-from benchmarks.gpu.measure import repeated
+from benchmarks.gpu.measure import device, forget, peak, repeated
 from drpo.choices import Field
 
 
-def drift(field: Field) -> dict[str, Any]:
+def drift(field: Field, tiny: bool = False) -> dict[str, Any]:
     """Milliseconds and mebibytes beyond the inputs of the loss with its gradient, as
     `benchmarks.drift_memory` has it on a CPU.
     """
     rows: list[dict[str, Any]] = []
-    for points in SIZES:
-        sets = drawn(points, "cuda")
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+    for points in (48,) if tiny else SIZES:
+        sets = drawn(points, device(tiny))
+        forget()
+        before = peak()
         times = [1000 * each for each in repeated(partial(work, sets, field))]
         rows.append(
             {
@@ -32,7 +29,7 @@ def drift(field: Field) -> dict[str, Any]:
                 "ms": round(statistics.median(times), 1),
                 "least": round(min(times), 1),
                 "most": round(max(times), 1),
-                ("peak MiB beyond"): round((torch.cuda.max_memory_allocated() - before) / 2**20),
+                ("peak MiB beyond"): peak() - before,
             }
         )
         print(json.dumps(rows[-1]), flush=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.gpu.measure import forget
 from benchmarks.parity import case
 from rankkit import Ranker
 
@@ -57,6 +58,20 @@ def pickscore(folder: Path) -> Options:
     from rankkit_torch.testing import clip_folder
 
     return {"checkpoint": str(clip_folder(folder, clip_config(1024, 1280, 24, 32, 1024, "gelu")))}
+
+
+def aesthetic(folder: Path) -> Options:
+    """ViT-L/14 with the published head."""
+    from rankkit_torch import draw
+    from rankkit_torch.testing import clip_folder
+
+    sizes, places = (768, 1024, 128, 64, 16, 1), case("aesthetic").PLACES
+    shapes: dict[str, tuple[int, ...]] = {}
+    for place, a, b in zip(places, sizes, sizes[1:], strict=False):
+        shapes |= {f"layers.{place}.weight": (b, a), f"layers.{place}.bias": (b,)}
+    torch.save(draw(shapes, gain=2.0), folder / "head.pth")
+    tower = clip_folder(folder / "clip", clip_config(768, 1024, 12, 24, 768, "quick_gelu"))
+    return {"checkpoint": str(folder / "head.pth"), "clip": str(tower)}
 
 
 def hpsv2(folder: Path) -> Options:
@@ -113,15 +128,17 @@ def hpsv3(folder: Path) -> Options:
 
 
 RANKERS: dict[str, Callable[[Path], Options]] = {
-    "clip": clip, "pickscore": pickscore, "imagereward": imagereward, "hpsv2": hpsv2, "hpsv3": hpsv3,
+    "clip": clip, "pickscore": pickscore, "aesthetic": aesthetic, "imagereward": imagereward,
+    "hpsv2": hpsv2, "hpsv3": hpsv3,
 }  # fmt: skip
 
 HALF = {"hpsv3": ("bfloat16",)}  # its own dtype; 32 bits would be another model's speed
 
 
 @contextlib.contextmanager
-def loaded(name: str, **more: Any) -> Iterator[Ranker]:
-    """The ranker at its published size with drawn weights."""
+def loaded(name: str, *, tiny: bool = False, **more: Any) -> Iterator[Ranker]:
+    """The ranker at its published size, or in small, with drawn weights."""
     with tempfile.TemporaryDirectory(prefix="rankkit-gpu-") as place:
-        yield case(name).build(**RANKERS[name](Path(place)), **more)
-    torch.cuda.empty_cache()
+        tests = case(name)
+        yield tests.build(**(tests.checkpoint if tiny else RANKERS[name])(Path(place)), **more)
+    forget()

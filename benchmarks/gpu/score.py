@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import statistics
@@ -10,10 +9,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from benchmarks.gpu.measure import PROMPT, peak, repeated
+from benchmarks.gpu.measure import PROMPT, forget, peak, repeated
 from benchmarks.gpu.rankers import HALF, loaded
 from rankkit import Group
 
@@ -25,15 +23,15 @@ def images(count: int, side: int) -> tuple[Image.Image, ...]:
     return tuple(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC) for one in small)
 
 
-def score(name: str, count: int = 128, side: int = 512) -> dict[str, Any]:
+def score(name: str, tiny: bool = False) -> dict[str, Any]:
     """Images per second of `rank` on one group, median of `ROUNDS` after a first; peak memory of the GPU,
     weights included.
     """
+    count, side = (4, 64) if tiny else (128, 512)
     group, rows = Group(PROMPT, images(count, side)), []
-    for dtype in HALF.get(name, ("float32", "bfloat16")):
-        gc.collect()
-        torch.cuda.reset_peak_memory_stats()
-        with loaded(name, dtype=dtype) as ranker:
+    for dtype in ("float32",) if tiny else HALF.get(name, ("float32", "bfloat16")):
+        forget()
+        with loaded(name, tiny=tiny, dtype=dtype) as ranker:
             seconds = repeated(partial(ranker.rank, [group]))
             (ranking,) = ranker.rank([group])
         del ranker

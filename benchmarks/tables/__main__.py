@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.tables.cells import Row
 from benchmarks.tables.cluster import ray, ray_memory, serving
-from benchmarks.tables.drift import drift, gpu_drift, gpu_score, gpu_train
+from benchmarks.tables.drift import drift, gpu_drift, gpu_headline, gpu_score, gpu_train
 from benchmarks.tables.flops import flops
 from benchmarks.tables.judge import cached, cost, equals, recall
 from benchmarks.tables.label import label
@@ -37,6 +37,7 @@ GATHERED: dict[str, Callable[[Sequence[Row]], str]] = {  # of many rows, not of 
     **{
         "training": training,
         "taste": taste,
+        "gpu-headline": gpu_headline,
         "gpu-score": gpu_score,
         "gpu-train": gpu_train,
         "gpu-drift": gpu_drift,

@@ -35,6 +35,21 @@ def _rate(each: Row | None) -> str:
     return f"{each['pictures per second']:.0f} ({each['least']:.0f}–{each['most']:.0f})" if each else ""
 
 
+def gpu_headline(rows: Sequence[Row]) -> str:
+    lines = [
+        (
+            each["arm"],
+            f"{each['seconds']:.2f} ({each['least']:.2f}–{each['most']:.2f})" if "seconds" in each else "",
+            f"{each['times drpo']:.2f}×" if "times drpo" in each else each.get("error", ""),
+            f"{each['peak MiB'] / 1024:.0f}" if "peak MiB" in each else "",
+        )
+        for each in rows[-1]["rows"]
+    ]
+    return table(("one update of 24 candidates", "seconds", "times DrPO's", "peak, GiB"), lines) + _cards(
+        rows[-1:]
+    )
+
+
 def gpu_train(rows: Sequence[Row]) -> str:
     latest = {each["recipe"]: each for row in rows for each in row["rows"]}
     lines = [

@@ -11,8 +11,6 @@ from drpo.config import Config
 from drpo.generators._adapted import Adapted
 from drpo.types import FeatureMap, Generator
 
-SHARE = 0.5  # of the memory, for activations; the ranker, the decoder and what backward needs take the rest
-
 
 def at_once(config: Config, generator: Generator, features: FeatureMap, prompts: int) -> int:
     """How many of a step's `prompts` go through the network together, as ``config.checkpointing`` says, which
@@ -23,7 +21,7 @@ def at_once(config: Config, generator: Generator, features: FeatureMap, prompts:
     if config.checkpointing == "on":
         return 1
     each = activations(generator, features) * config.group_size
-    fitting = int(SHARE * memory(generator.device) // max(each, 1))
+    fitting = room(generator.device) // max(each, 1)
     if config.checkpointing == "auto" and not fitting:
         generator.use_checkpointing(True)
     return max(1, min(prompts, fitting))
@@ -35,14 +33,16 @@ def activations(generator: Generator, features: FeatureMap) -> int:
     return two - one
 
 
-def memory(device: torch.device) -> int:
-    """Bytes: what is free of a GPU's memory, what there is of a machine's."""
+def room(device: torch.device) -> int:
+    """Bytes that activations may take: three quarters of what is free of a GPU's memory, a third of a
+    machine's; the ranker, the decoder and what backward needs take the rest.
+    """
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        return torch.cuda.mem_get_info(device)[0] * 3 // 4
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 3
     except (AttributeError, ValueError, OSError):  # a system that does not tell
-        return 8 * 2**30
+        return 2**31
 
 
 def _kept(generator: Generator, features: FeatureMap, count: int) -> int:

@@ -188,8 +188,8 @@ def test_checkpointing_is_on_by_itself_only_where_one_prompts_activations_do_not
     assert each > 0
     for prompts, checkpointing in ((5.5, "auto"), (1.5, "auto"), (0.5, "auto"), (0.5, "off"), (5.5, "on")):
         generator.use_checkpointing(checkpointing == "on")
-        room = int(prompts * each * TOGETHER.group_size / memory.SHARE)
-        monkeypatch.setattr(memory, "memory", lambda device, room=room: room)
+        room = int(prompts * each * TOGETHER.group_size)
+        monkeypatch.setattr(memory, "room", lambda device, room=room: room)
         config = dataclasses.replace(TOGETHER, checkpointing=checkpointing)
         held = memory.at_once(config, generator, features, 3)
         expected = {5.5: 3, 1.5: 1, 0.5: 1}[prompts] if checkpointing != "on" else 1
