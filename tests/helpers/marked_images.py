@@ -21,7 +21,7 @@ def png(path, image=IMAGE, **chunks):
 def with_comment(path, data, form="JPEG", image=IMAGE, where="exif"):
     exif = Image.Exif()
     if where == "exif":
-        exif.get_ifd(0x8769)[0x9286] = data
+        exif[0x8769] = {0x9286: data}
     else:
         exif[0x9286] = data
     image.save(path, form, exif=exif.tobytes())
