@@ -1,5 +1,5 @@
-"""The server against its own OpenAPI document, by schemathesis: whatever the document allows to be asked gets an
-answer that the document names.
+"""The server against its own OpenAPI document, by schemathesis: whatever the document allows gets an answer
+that the document names.
 """
 
 import pytest
