@@ -1,4 +1,4 @@
-"""The order of runs: tuning first, then every arm of every table, a seed at a time, in processes of their
+"""The order of runs: table by table, a seed at a time, tries of baselines before these, in processes of their
 own."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.baselines import METHODS
 from benchmarks.baselines.proxy import trained
 from benchmarks.paper import rows as kept
 from benchmarks.paper import runs
-from benchmarks.paper.plan import QUICK_STEPS, SEEDS, STEPS, TUNING_SEED, Arm, Table
+from benchmarks.paper.plan import QUICK_STEPS, SEEDS, STEPS, TUNING_SEED, TUNING_STEPS, Arm, Table
 from benchmarks.paper.rows import FILE, Row
 from benchmarks.paper.runs import KNOB, Run, execute
 from drpo import build
@@ -63,21 +63,26 @@ def missing(tables: Sequence[Table], seeds: int, rows: Sequence[Row], *, quick: 
 
 def _wanted(tables: Sequence[Table], seeds: int, rows: Sequence[Row], quick: bool) -> Iterator[Run]:
     for table in tables:
+        for seed in SEEDS[:seeds]:
+            yield from (run for arm in table.arms if (run := run_of(arm, seed, rows, quick=quick)))
         if not quick:
             for method in dict.fromkeys(arm.method for arm in table.arms if arm.method in METHODS):
                 yield from tries(method)
-        for seed in SEEDS[:seeds]:
-            yield from (run for arm in table.arms if (run := run_of(arm, seed, rows, quick=quick)))
 
 
 def seconds(run: Run, rows: Sequence[Row]) -> float:
     """CPU seconds that a run takes, by like runs that were measured, else by a guess."""
     like = [
-        row["cpu_seconds"] for row in rows if row["method"] == run.method and row["quick"] == run.quick
+        row["cpu_seconds"] for row in rows if _alike(row, run)
     ]  # fmt: skip
     if like:
-        return statistics.median(like)
-    return GUESS.get(run.method, PER_STEP * (QUICK_STEPS if run.quick else STEPS))
+        return float(statistics.median(like))
+    steps = QUICK_STEPS if run.quick else TUNING_STEPS if run.split == "tuning" else STEPS
+    return GUESS.get(run.method, PER_STEP * steps)
+
+
+def _alike(row: Row, run: Run) -> bool:
+    return all(row[name] == getattr(run, name) for name in ("method", "quick", "split"))
 
 
 def go_on(tables: Sequence[Table], seeds: int, processes: int, *, quick: bool, file: Path = FILE) -> int:

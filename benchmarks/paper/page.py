@@ -10,7 +10,7 @@ from benchmarks.paper import gathered
 from benchmarks.paper import rows as kept
 from benchmarks.paper.claims import Gains, Judged, gained, interval, judged
 from benchmarks.paper.night import run_of
-from benchmarks.paper.plan import QUICK_STEPS, SEEDS, STEPS, Arm, Claim, Table, tables
+from benchmarks.paper.plan import QUICK_STEPS, SEEDS, STEPS, TUNING_STEPS, Arm, Claim, Table, tables
 from benchmarks.paper.rows import Row
 from benchmarks.tables.cells import table as lines_of
 
@@ -34,16 +34,16 @@ not**: it is on the other; **cannot tell**: it is on both, or there is one seed.
 within .03.
 
 Every method trains on the same prompts and noises, a LoRA of the same rank, the same optimizer and {images}
-images in {steps} steps of {prompts} prompts. Each baseline had three tries (learning rate and one setting
-of its own, with seed 901 on the tuning prompts), and the try that was right most often is the one shown;
-DrPO runs as the recipe `shapes` stands, whose settings were found earlier, with more tries and other seeds
-(`benchmarks/LOG.md`).
+images in {steps} steps of {prompts} prompts. Each baseline had three tries of {tries} steps (learning rate
+and one setting of its own, with seed 901 on the tuning prompts), and the try that was right most often is the
+one shown; DrPO runs as the recipe `shapes` stands, whose settings were found earlier, with more tries and
+other seeds (`benchmarks/LOG.md`).
 """
 
 
 def write(rows: Sequence[Row], folder: Path = DOCS) -> list[Path]:
     """Write the page and its figure; their paths."""
-    parts = [HEAD.format(images=f"{STEPS * 4 * 32:,}", steps=STEPS, prompts=4)]
+    parts = [HEAD.format(images=f"{STEPS * 4 * 32:,}", steps=STEPS, prompts=4, tries=TUNING_STEPS)]
     for table in tables().values():
         found, quick = best_rows(table, rows)
         parts.append(section(table, found, quick))
@@ -98,7 +98,9 @@ def section(table: Table, found: Found, quick: bool) -> str:
 
 def _arms(table: Table, there: Found) -> str:
     first = next(row for runs in there.values() for row in runs.values())
-    lines = [("base", "", f"{first['before']:.3f}", "", "", "1.00", table.paper.get("base", ""))]
+    lines: list[tuple[str, ...]] = [
+        ("base", "", f"{first['before']:.3f}", "", "", "1.00", table.paper.get("base", ""))
+    ]
     lines += [_arm(arm, list(runs.values()), table.paper.get(arm.title, "")) for arm, runs in there.items()]
     head = ("", "seeds", "right", "by seed", "graded reward", "diversity / base", f"paper: {table.head}")
     return lines_of(head, lines)

@@ -95,8 +95,8 @@ def test_a_baseline_runs_with_the_try_that_was_right_most_often() -> None:
     main = tables()["main"]
     tuned = [run for name in METHODS for run in night.tries(name)]
     first = night.missing([main], 1, [], quick=False)
-    assert first[: len(tuned)] == tuned, "tries come first"
-    assert {run.method for run in first[len(tuned) :]} == {"drpo", "best_of:4", "best_of:32"}
+    assert first[3:] == tuned, "before a baseline's own runs"
+    assert {run.method for run in first[:3]} == {"drpo", "best_of:4", "best_of:32"}
     known = [row(run, 0.6 + 0.1 * (place % 3 == 1)) for place, run in enumerate(tuned)]
     then = {run.method: run for run in night.missing([main], 1, known, quick=False)}
     assert then["grpo"] == Run("grpo", tuned[3 * list(METHODS).index("grpo") + 1].settings, SEEDS[0])
@@ -203,7 +203,7 @@ def test_a_baseline_that_diverges_is_a_row_that_says_so() -> None:
 
 @pytest.mark.usefixtures("small")
 def test_a_run_whose_reward_falls_below_the_base_is_said_to_have_diverged() -> None:
-    run = Run("drpo", (*FEW, "learning_rate=0.5"), 61, "tuning", quick=True)
+    run = Run("drpo", (*FEW, "learning_rate=0.5"), 61, quick=True)
     found = execute(run)
     assert found["after"] < found["before"] - 0.1 and "fell from" in found["diverged"]
     assert [point["step"] for point in found["along"]] == [1, 2, 3, 4]
