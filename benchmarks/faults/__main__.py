@@ -14,6 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from benchmarks.faults.flood import flood
 from benchmarks.faults.labelling import label
 from benchmarks.faults.scoring import pipe, ray, scorer, server, workers
 from benchmarks.faults.training import trainer
@@ -35,7 +36,12 @@ def main() -> None:
     kills.add_argument("names", nargs="*", choices=[[], *KILLS], metavar="NAME", help=" | ".join(KILLS))
     kills.add_argument("--times", type=int, default=50)
     kills.add_argument("--seed", type=int, default=0)
+    commands.add_parser("flood", help="bad requests beside good ones")
     given = parser.parse_args()
+    if given.command == "flood":
+        row = record("faults", "flood", "python -m benchmarks.faults flood", flood)
+        print(json.dumps({name: row[name] for name in row if name != "machine"}), flush=True)
+        return
     for name in given.names or KILLS:
         command = f"python -m benchmarks.faults kills {name} --times {given.times} --seed {given.seed}"
         found = partial(KILLS[name], given.times, given.seed)

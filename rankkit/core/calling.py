@@ -5,9 +5,12 @@ What it returns is checked, and a failure costs only the group that failed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +34,30 @@ def rank_groups(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Rank
     if not groups:
         return []
     try:
-        return check_rankings(ranker.rank(groups), groups, name)
+        with in_this_process():
+            return check_rankings(ranker.rank(groups), groups, name)
     except RunStopped:
         raise
     except (Exception, SystemExit) as error:
         if len(groups) == 1:
             return [abstention(groups[0], describe(error), kind_of(ranker))]
     return [ranking for group in groups for ranking in rank_groups(ranker, [group], name)]
+
+
+@contextlib.contextmanager
+def in_this_process() -> Iterator[None]:
+    """A block that ends in the process where it began.
+
+    A ranker may fork, and its child return, raise or exit as if it were the program: then the child ends
+    here, before every row is written twice and every answer sent twice.
+    """
+    here = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != here:
+            error = sys.exc_info()[1]
+            os._exit(0 if error is None or (isinstance(error, SystemExit) and not error.code) else 1)
 
 
 def check_rankings(rankings: object, groups: Sequence[Group], name: str) -> list[Ranking]:
@@ -92,7 +112,8 @@ class LazyRanker:
     def build(self) -> Ranker:
         """The ranker, built once. Raises whatever building it raises."""
         if self._ranker is None:
-            self._ranker = self._load()
+            with in_this_process():
+                self._ranker = self._load()
         return self._ranker
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
@@ -101,7 +122,8 @@ class LazyRanker:
         Raises whatever the ranker raises, and `BrokenRanker` for a wrong shape.
         """
         ranker = self.build()
-        return check_rankings(ranker.rank(groups), groups, self.name) if groups else []
+        with in_this_process():
+            return check_rankings(ranker.rank(groups), groups, self.name) if groups else []
 
 
 @dataclass(frozen=True, slots=True)

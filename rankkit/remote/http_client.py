@@ -5,9 +5,13 @@ Requests with a limited number of attempts, limited waiting and a limited answer
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import random
+import socket
+import threading
 import time
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
@@ -100,27 +104,51 @@ class Client:
 
     def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes, float | None]:
         """Status and body of an answer, and after how many seconds it says to come again."""
-        end = time.monotonic() + self.timeout
         connection = self._connection
         if connection.sock is None:
             self._connect()
-        connection.request(
-            method, self._path + path, body, {"Content-Type": "application/x-rankkit", **self._headers}
-        )
-        response = connection.getresponse()
+        with self._in_time():
+            connection.request(
+                method, self._path + path, body, {"Content-Type": "application/x-rankkit", **self._headers}
+            )
+            response = connection.getresponse()
+            answer = self._body(response)
         after = response.getheader("Retry-After", "")
         pause = min(float(after), 60.0) if after.isascii() and after.isdigit() else None
-        return response.status, self._body(response, end), pause
+        return response.status, answer, pause
 
-    def _body(self, response: http.client.HTTPResponse, end: float) -> bytes:
+    @contextlib.contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """Cut the connection, and raise TimeoutError, where the block takes longer than `timeout`, whatever
+        the server sends meanwhile: a head that drips, or one "100 Continue" after the other.
+        """
+        late, connected = threading.Event(), self._connection.sock
+
+        def cut() -> None:
+            late.set()
+            with contextlib.suppress(OSError):
+                connected.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(self.timeout, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, http.client.HTTPException):
+            if not late.is_set():
+                raise
+        finally:
+            timer.cancel()
+        if late.is_set():
+            raise TimeoutError
+
+    def _body(self, response: http.client.HTTPResponse) -> bytes:
         announced, body = response.length, bytearray()
         while piece := response.read1(2**20):
             body += piece
             if len(body) > REPLY:
                 self.close()
                 raise BrokenRanker(f"{self.url} sends more than {REPLY} bytes in one answer")
-            if time.monotonic() > end:
-                raise TimeoutError
         if announced is not None and len(body) < announced:
             raise http.client.IncompleteRead(b"", announced - len(body))
         response.close()

@@ -16,9 +16,9 @@ from typing import IO, BinaryIO
 from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.remote import frames
 from rankkit.remote.handshake import WorkerInfo, decode_handshake
-from rankkit.remote.wire import OtherVersion
+from rankkit.remote.wire import MAX_HEADER, OtherVersion
 
-REPLY = 2**31  # bytes of one reply
+REPLY = 2 * MAX_HEADER  # bytes of one reply: its JSON, and the scores of four million images
 TAIL = 8192  # bytes of what it prints that are kept, to be shown if it dies
 
 
