@@ -44,7 +44,11 @@ def main() -> int:
         return _write(page.write(read(given.rows)))
     if given.action == "list":
         return _listed(asked, seeds, given.quick, given.rows)
-    failed = night.go_on(asked, seeds, given.processes, quick=given.quick, file=given.rows)
+    try:
+        failed = night.go_on(asked, seeds, given.processes, quick=given.quick, file=given.rows)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on with what is missing", file=sys.stderr)
+        return 130
     return 1 if failed else 0
 
 

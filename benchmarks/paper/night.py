@@ -15,7 +15,7 @@ from benchmarks.baselines import METHODS
 from benchmarks.baselines.proxy import trained
 from benchmarks.paper import rows as kept
 from benchmarks.paper import runs
-from benchmarks.paper.plan import QUICK_STEPS, SEEDS, STEPS, TUNING_SEED, TUNING_STEPS, Arm, Table
+from benchmarks.paper.plan import SEEDS, TUNING_SEED, Arm, Table
 from benchmarks.paper.rows import FILE, Row
 from benchmarks.paper.runs import KNOB, Run, execute
 from drpo import build
@@ -24,7 +24,7 @@ from drpo.recipes import recipe
 from rankkit.plugin import describe
 
 GUESS = {"best_of:4": 20.0, "best_of:32": 80.0}  # CPU seconds, before a run was measured
-PER_STEP = 1.0  # CPU seconds of a step, likewise
+PER_PROMPT = 0.2  # CPU seconds of one prompt's turn, likewise
 
 
 def tries(method: str, *, quick: bool = False) -> list[Run]:
@@ -77,8 +77,8 @@ def seconds(run: Run, rows: Sequence[Row]) -> float:
     ]  # fmt: skip
     if like:
         return float(statistics.median(like))
-    steps = QUICK_STEPS if run.quick else TUNING_STEPS if run.split == "tuning" else STEPS
-    return GUESS.get(run.method, PER_STEP * steps)
+    config = run.config()
+    return GUESS.get(run.method, PER_PROMPT * config.steps * config.prompts_per_step)
 
 
 def _alike(row: Row, run: Run) -> bool:

@@ -10,7 +10,17 @@ from benchmarks.paper import gathered
 from benchmarks.paper import rows as kept
 from benchmarks.paper.claims import Gains, Judged, gained, interval, judged
 from benchmarks.paper.night import run_of
-from benchmarks.paper.plan import QUICK_STEPS, SEEDS, STEPS, TUNING_STEPS, Arm, Claim, Table, tables
+from benchmarks.paper.plan import (
+    QUICK_PROMPTS,
+    QUICK_STEPS,
+    SEEDS,
+    STEPS,
+    TUNING_STEPS,
+    Arm,
+    Claim,
+    Table,
+    tables,
+)
 from benchmarks.paper.rows import Row
 from benchmarks.tables.cells import table as lines_of
 
@@ -84,7 +94,7 @@ def section(table: Table, found: Found, quick: bool) -> str:
     parts = [f"## {table.title}\n"]
     if quick:
         parts.append(
-            f"**Short runs**: {QUICK_STEPS} steps in place of {STEPS}, one seed, baselines untuned.\n"
+            f"**Short runs**: {QUICK_STEPS} steps of {QUICK_PROMPTS} prompts, one seed, baselines untuned.\n"
         )
     if there:
         parts.append(gathered.tasks(there) if table.name == "tasks" else _arms(table, there))

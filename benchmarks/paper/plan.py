@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from benchmarks.baselines import METHODS
 
 SEEDS, TUNING_SEED = (61, 62, 63, 64, 65), 901  # fresh ones: nothing was tuned or looked at with them
-STEPS, TUNING_STEPS, QUICK_STEPS = 160, 80, 40  # optimizer steps of a run, a try, a short run
+STEPS, TUNING_STEPS, QUICK_STEPS = 160, 80, 80  # optimizer steps of a run, a try, a short run
+QUICK_PROMPTS = 2  # per step of a short run, where the recipe has 4
 JUDGE = "benchmarks.paper.judge:better"
 
 

@@ -17,7 +17,7 @@ import torch
 from benchmarks.baselines import METHODS, Diverged, Learner, at_inference
 from benchmarks.baselines.proxy import trained
 from benchmarks.offline import preferences
-from benchmarks.paper.plan import QUICK_STEPS, STEPS, TUNING_STEPS
+from benchmarks.paper.plan import QUICK_PROMPTS, QUICK_STEPS, STEPS, TUNING_STEPS
 from benchmarks.training import Floats, Measured, interval, measure, summary
 from drpo import build
 from drpo.anchors import RankedAnchors
@@ -54,7 +54,13 @@ class Run:
         if any(setting.startswith("offline=") for setting in chosen):
             chosen += ["ranker=", f"preferences={WORK / 'preferences' / 'preferences.jsonl'}"]
         steps = QUICK_STEPS if self.quick else TUNING_STEPS if self.split == "tuning" else STEPS
+        chosen += [f"prompts_per_step={QUICK_PROMPTS}"] * self.quick
         return with_settings(recipe("shapes"), [*chosen, f"steps={steps}", f"seed={self.seed}", "held_out="])
+
+    @property
+    def measured_every(self) -> int:
+        """Steps between two points of the curve; a try needs its end alone."""
+        return TUNING_STEPS if self.split == "tuning" else QUICK_STEPS // 2 if self.quick else STEPS // 4
 
     @property
     def knob(self) -> float:
@@ -107,7 +113,7 @@ def _trained(run: Run) -> dict[str, Any]:
             began = time.process_time()
             phases.append({name: v for name, v in trainer.step().items() if name.startswith("s_")})
             busy += time.process_time() - began
-            if step == config.steps or (run.split == "final" and step % (config.steps // 4) == 0):
+            if step == config.steps or step % run.measured_every == 0:
                 with trainer.averaged():
                     after = measure(_one_step(trainer), ranker, run.split)
                 along.append({"step": step, **_glance(before, after)})
