@@ -48,7 +48,7 @@ parity: .venv/.complete
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
 	@test -e .venv/bin/python || rm -rf .venv
 	@test -z "$(TORCH)" -o "$(TORCH)" = cpu || { echo "TORCH=$(TORCH): it is cpu, or left out"; exit 1; }
-	@test -z "$(TORCH)" -o -n "$(TORCH_INDEX)" || { echo "TORCH=cpu needs an index of PyTorch without CUDA: make .venv TORCH=cpu TORCH_INDEX=https://download.pytorch.org/whl/cpu"; exit 1; }
+	@test -z "$(TORCH)" -o -n "$(TORCH_INDEX)" || { echo "TORCH=cpu needs an index of PyTorch without CUDA: make .venv TORCH=cpu TORCH_INDEX=URL"; exit 1; }
 	$(PYTHON) -m venv .venv
 	@test -z "$(TORCH)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --index-url "$(TORCH_INDEX)" torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[all,dev,docs]" $(PLUGINS)
