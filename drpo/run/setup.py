@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 
 from drpo import build
 from drpo.anchors import RankedAnchors
@@ -27,7 +28,8 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     """Everything a config names, ready to run; the monitor in the main process only, so that held-out rankers
     are loaded once.
     """
-    PartialState()  # chooses this process' GPU, for the ranker too
+    # chooses this process' GPU, for the ranker too; processes on CPUs find each other only where it is told
+    PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available())
     if not config.ranker and not config.preferences:
         raise RankkitError(
             "there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected "

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 HELPERS = Path(__file__).parents[1] / "helpers"
@@ -31,19 +32,33 @@ if trainer.accelerator.is_main_process:
 """
 
 
+TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+ENVIRONMENT = os.environ | {
+    "PYTHONPATH": os.pathsep.join([str(ROOT), str(HELPERS)]),
+    "OMP_NUM_THREADS": "1",
+    "ACCELERATE_USE_CPU": "true",
+    "CUDA_VISIBLE_DEVICES": "",  # else accelerate's barrier looks for a GPU per process
+}
+
+
+def test_the_command_by_two_processes_writes_one_log_with_the_losses_of_one(tmp_path: Path) -> None:
+    settings = ["steps=2", "prompts_per_step=2", "group_size=6", "anchors=2", "held_out=", "eval_every=9"]
+    logs = []
+    for name, launcher in (("one", [sys.executable]), ("two", TWO)):
+        command = [*launcher, "-m", "drpo", "train", "shapes", *settings, f"out={tmp_path / name}"]
+        done = subprocess.run(command, env=ENVIRONMENT, timeout=300, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        logs.append([json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()])
+    assert len(logs[0]) == len(logs[1]) == 2
+    assert [row["loss"] for row in logs[0]] == pytest.approx([row["loss"] for row in logs[1]], rel=1e-5)
+
+
 def test_two_processes_equal_one(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(HELPERS)]),
-        "OMP_NUM_THREADS": "1",
-        "ACCELERATE_USE_CPU": "true",
-        "CUDA_VISIBLE_DEVICES": "",  # else accelerate's barrier looks for a GPU per process
-    }
-    for command, out, count in (([sys.executable], "one", 1), (two, "two", 2)):
+    for command, out, count in (([sys.executable], "one", 1), (TWO, "two", 2)):
         command = [*command, str(script), str(tmp_path / out)]
-        done = subprocess.run(command, env=environment, timeout=300, capture_output=True, text=True)
+        done = subprocess.run(command, env=ENVIRONMENT, timeout=300, capture_output=True, text=True)
         assert (done.returncode, done.stdout) == (0, f"{count} processes\n"), done.stderr
     for mine, theirs in zip(
         torch.load(tmp_path / "one/toy.pt"), torch.load(tmp_path / "two/toy.pt"), strict=True
@@ -53,6 +68,9 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
         [json.loads(line) for line in (tmp_path / out / "log.jsonl").read_text().splitlines()]
         for out in ("one", "two")
     ]
-    assert all(
-        abs(a["reward"] - b["reward"]) < 1e-3 for a, b in zip(*logs, strict=True)
-    )  # every prompt counts in the log
+    for name, most in (
+        ("reward", 1e-3),
+        ("loss", 1e-5),
+        ("gradient", 1e-4),
+    ):  # every prompt counts in the log
+        assert [a[name] for a in logs[0]] == pytest.approx([b[name] for b in logs[1]], rel=most), name
