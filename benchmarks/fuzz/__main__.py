@@ -74,7 +74,8 @@ def main() -> None:
     for target in TARGETS:
         if not given.names or target.name in given.names:
             inputs = -(-given.inputs * target.weight // weights)
-            command = f"python -m benchmarks.fuzz --inputs {given.inputs} --seed {given.seed}"
+            bounds = f"--inputs {given.inputs} --seconds {given.seconds:g} --seed {given.seed}"
+            command = f"python -m benchmarks.fuzz {bounds}"
             one = partial(fuzz, target, inputs, given.seed, given.seconds, given.keep)
             row = record("faults", "fuzz", command, one)
             print(

@@ -1,1 +1,1 @@
-"""How `rankkit` measures up: start, memory, resuming, kills."""
+"""How `rankkit` measures up: start, memory, resuming."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
 import tempfile
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from typing import Any
 from benchmarks.record import ratio, record, spread
 from benchmarks.score import cluster
 from benchmarks.score.images import jpegs, small_images
-from benchmarks.score.processes import kill_after, run
+from benchmarks.score.processes import run
 
 COMMAND = [sys.executable, "-m", "rankkit"]
 
@@ -103,46 +102,10 @@ def resume(rounds: int = 3, count: int = 10_000) -> dict[str, Any]:
     }
 
 
-def kills(rounds: int = 50, seed: int = 0) -> dict[str, Any]:
-    """Runs killed with SIGKILL at random moments, and resumed: their files against that of an uninterrupted
-    run.
-    """
-    moments, counts = (
-        random.Random(seed),
-        {"equal": 0, "rows lost": 0, "rows doubled": 0, "kills that left a journal": 0},
-    )
-    with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
-        place = Path(name)
-        for group in range(20):
-            jpegs(place / "in" / f"{group:02}", 30, side=128, seed=group)
-            (place / "in" / f"{group:02}" / "prompt.txt").write_text(f"a blue number {group}")
-        rankers = ["sharpness", "prompt-color", "contrast+saturation*2"]
-        command = [*COMMAND, "score", "in", *(part for spec in rankers for part in ("-r", spec)), "-o"]
-        seconds = run([*command, "whole.jsonl"], place)[0]
-        whole = (place / "whole.jsonl").read_bytes()
-        for _ in range(rounds):
-            for left in place.glob("out.jsonl*"):
-                left.unlink()
-            kill_after(moments.uniform(0, seconds), [*command, "out.jsonl"], place)
-            counts["kills that left a journal"] += (place / "out.jsonl.journal").exists()
-            run([*command, "out.jsonl"], place)
-            found = (place / "out.jsonl").read_bytes()
-            counts["equal"] += found == whole
-            counts["rows lost"] += len(set(whole.splitlines()) - set(found.splitlines()))
-            counts["rows doubled"] += len(found.splitlines()) - len(set(found.splitlines()))
-    return {
-        "runs": rounds,
-        "rows": whole.count(b"\n"),
-        "seconds of an uninterrupted run": round(seconds, 2),
-        **counts,
-    }
-
-
 BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "startup": startup,
     "memory": memory,
     "resume": resume,
-    "kills": kills,
     "ray": cluster.workers,
     "ray-memory": cluster.memory,
     "ray-leader": cluster.leader,

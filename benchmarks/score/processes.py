@@ -1,9 +1,8 @@
-"""Processes of the command: run to their end and measured, or killed."""
+"""Processes of the command, run to their end and measured."""
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -29,15 +28,6 @@ def run(
         usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10),
         usage.ru_utime + usage.ru_stime,
     )
-
-
-def kill_after(seconds: float, command: Sequence[str], place: Path) -> None:
-    running = subprocess.Popen(
-        command, cwd=place, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    time.sleep(seconds)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
 
 
 def environment() -> dict[str, str]:

@@ -15,28 +15,31 @@ from pathlib import Path
 from benchmarks.tables.cells import Row
 from benchmarks.tables.cluster import ray, ray_memory, serving
 from benchmarks.tables.drift import drift, gpu_drift, gpu_headline, gpu_score, gpu_train
+from benchmarks.tables.faults import flood, fuzz, killed
 from benchmarks.tables.flops import flops
 from benchmarks.tables.judge import cached, cost, equals, recall
 from benchmarks.tables.label import label
 from benchmarks.tables.plugins import detector, parity, precision, verdicts
-from benchmarks.tables.score import kills, memory, overhead, resume, startup
+from benchmarks.tables.score import memory, overhead, resume, startup
 from benchmarks.tables.taste import taste
 from benchmarks.tables.training import training
 
 HERE = Path(__file__).parents[1]
 
 TABLES: dict[str, Callable[[Row], str]] = {
-    **{"startup": startup, "memory": memory, "resume": resume, "kills": kills, "overhead": overhead},
+    **{"startup": startup, "memory": memory, "resume": resume, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached, "label": label},
     **{"flops": flops, "drift": drift, "verdicts": verdicts, "detector": detector},
     **{"ray": ray, "ray-memory": ray_memory, "ray-leader": ray_memory, "serving": serving},
-    **{"parity": parity, "precision": precision},
+    **{"parity": parity, "precision": precision, "flood": flood},
 }
 
 GATHERED: dict[str, Callable[[Sequence[Row]], str]] = {  # of many rows, not of the latest
     **{
         "training": training,
         "taste": taste,
+        "killed": killed,
+        "fuzz": fuzz,
         "gpu-headline": gpu_headline,
         "gpu-score": gpu_score,
         "gpu-train": gpu_train,

@@ -43,23 +43,6 @@ def resume(row: Row) -> str:
     )
 
 
-def kills(row: Row) -> str:
-    names = ("runs", "kills that left a journal", "rows", "equal", "rows lost", "rows doubled")
-    heads = (
-        "runs killed",
-        "of them with a journal left behind",
-        "rows a run",
-        "files equal in the end",
-        "rows lost",
-        "rows doubled",
-    )
-    met = row["equal"] == row["runs"] and not row["rows lost"] + row["rows doubled"]
-    return (
-        table(heads, [tuple(str(row[name]) for name in names)])
-        + f"\nTarget: all equal, none lost, none doubled; {'met' if met else 'missed'}.\n"
-    )
-
-
 def overhead(row: Row) -> str:
     lines = [
         (name, *cells(each), number(row["added ms"][name]["median"]) if name in row["added ms"] else "")

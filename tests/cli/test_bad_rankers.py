@@ -11,6 +11,8 @@ from score_runs import folder
 
 from rankkit.cli.app import app
 
+pytestmark = pytest.mark.fault
+
 RANKING, LOADING, OPTION = "ranking", "loading", "option"
 FAULTS = {
     "Short": (RANKING, "scores for"),

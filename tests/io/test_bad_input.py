@@ -27,6 +27,8 @@ from score_runs import (
 
 from rankkit.core.images import decode
 
+pytestmark = pytest.mark.fault
+
 PROMPTS = {
     "html": "<script>alert('x')</script> & \"quotes\"",
     "formula": '=HYPERLINK("http://x","y")',

@@ -8,6 +8,8 @@ from score_runs import folder, rows, score
 from rankkit.errors import BadRows, RankkitError
 from rankkit.io.formats import read_rows
 
+pytestmark = pytest.mark.fault
+
 DAMAGES = [
     ("prompt", 7, "prompt is 7, not text"),
     ("image", ["a.png"], r"image is \['a.png'\], not text"),

@@ -11,6 +11,8 @@ from score_runs import bomb, by_name, folder, rows, run, score
 
 from rankkit.errors import BrokenRanker
 
+pytestmark = pytest.mark.fault
+
 BAD = """
 import rankkit
 

@@ -220,6 +220,7 @@ def test_a_journal_whose_run_ended_is_gone_and_who_opened_it_just_before_gets_a_
         assert os.stat(second.path).st_ino == os.fstat(second._file.fileno()).st_ino
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("rankers", [["slowly:slow"], ["slowly:slow", "darker:Darker"]])
 def test_runs_killed_at_several_moments_and_gone_on_with_equal_an_uninterrupted_one(place, rankers):
     folder(place / "many", map(str, range(400)))
@@ -248,6 +249,8 @@ def test_what_a_killed_run_left_is_ranked_by_whichever_run_comes_next(place):
     assert [row for row in rows("out.jsonl") if row["ranker"] == "sharpness"] == left
 
 
+@pytest.mark.fault
+@pytest.mark.fault
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
 @pytest.mark.parametrize("share", [0.2, 0.7, 1.05])
 def test_a_full_disk_is_one_message_and_the_run_can_go_on(place, suffix, share):

@@ -117,6 +117,7 @@ def test_missing_folders_of_the_output_are_made(tmp_path):
     assert len(rows(tmp_path / "results" / "today" / "out.jsonl")) == 2
 
 
+@pytest.mark.fault
 def test_an_output_that_may_not_be_written_is_one_message(tmp_path):
     score(
         folder(tmp_path / "warm", "a"), "sharpness", tmp_path / "warm.jsonl"

@@ -86,6 +86,7 @@ def test_rows_are_those_of_one_process_to_the_byte(place):
     assert Path("1.jsonl").read_bytes() == Path("2.jsonl").read_bytes() and len(rows("2.jsonl")) == 8
 
 
+@pytest.mark.fault
 def test_an_image_that_kills_its_process_costs_only_itself(place, monkeypatch):
     odd_one("d/c2.png")
     outcome = score("d", "quick_functions:deadly", "o.jsonl", workers=2)
@@ -132,6 +133,7 @@ def test_what_a_function_prints_in_another_process_is_no_result(place):
     assert len(run.stdout.splitlines()) == lanes.WORTH_WORKERS + 256
 
 
+@pytest.mark.fault
 def test_no_process_works_on_for_a_program_that_was_killed(place):
     folder(place / "many", [f"{i:03}" for i in range(300)])
     command = [*SCORE_MANY, "-r", "quick_functions:slow"]

@@ -18,6 +18,8 @@ from rankkit.registry.load import Prepared
 from rankkit.remote.rankers import Pipe
 from rankkit.scoring import engine
 
+pytestmark = pytest.mark.fault
+
 
 @dataclass
 class Purse:

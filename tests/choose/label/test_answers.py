@@ -99,6 +99,7 @@ def test_two_people_cannot_write_to_one_file_at_a_time(tmp_path):
     assert kept(path) == ([answer()], "")
 
 
+@pytest.mark.fault
 def test_a_disk_that_is_full_loses_nothing_and_says_so(tmp_path):
     resource = pytest.importorskip("resource")
     path = tmp_path / "labels.jsonl"

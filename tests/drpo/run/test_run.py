@@ -110,6 +110,7 @@ def test_ctrl_c_lets_the_step_end_keeps_it_and_the_next_run_goes_on(tmp_path: Pa
     assert run(second, tmp_path / "parts") == Ending() and equal(whole, second)
 
 
+@pytest.mark.fault
 def test_a_ranker_that_dies_is_named_and_what_was_trained_is_kept(tmp_path: Path) -> None:
     whole, dying, resumed = (
         trainer(steps=6),
@@ -254,6 +255,7 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path: Path) -> None:
     assert checkpoint.latest(tmp_path) == good
 
 
+@pytest.mark.fault
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good = checkpoint.save(tmp_path, 10, {"step": 10})
 
@@ -279,6 +281,7 @@ def test_files_of_a_run_that_are_links_stay_links_when_the_run_goes_on(tmp_path:
     assert {path.name for path in elsewhere.iterdir()} == {LOG, checkpoint.CONFIG}
 
 
+@pytest.mark.fault
 @pytest.mark.skipif(
     not Path("/dev/full").exists(), reason="no /dev/full here, which is a disk that is always full"
 )
