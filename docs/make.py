@@ -38,7 +38,13 @@ FEW_STEPS = (
     "made. What those decide (composition, which objects, how many, where) changes only because all steps",
     "share the LoRA, in a direction that no gradient gave; what the last step decides (texture,",
     "sharpness, colour, small parts) is learned as with one step. For a reward about content, as",
-    "`geneval`, take a generator of one step. At full size this was not measured yet.",
+    "`geneval`, take a generator of one step. At full size this was not measured yet. The maths stands in",
+    "[the method](method.md#several-steps).",
+    "",
+    "`generator=z_image_turbo` and `generator=flux2_klein` (recipes of those names) are transformers of 6 and",
+    "4 billion weights in eight and four steps, sampled without guidance by diffusers' own pipelines, and",
+    "`image_size=512` trains on smaller images. Z-Image-Turbo and FLUX.2-klein 4B are under Apache 2.0 by",
+    "their model cards; the 9B klein is not for commercial use. They were run here on tiny random models only.",
     "",
 )
 

@@ -21,7 +21,11 @@ from rankkit import Ranker, UsageError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SHARED = ("one_step",)  # a module of `drpo.generators` that is no family
-GENERATOR_SETTINGS = ("unet", "distillation_lora", "scheduler", "timestep", "prediction", "inference_steps")
+GENERATOR_SETTINGS = {  # and the families that have them
+    **dict.fromkeys(("unet", "distillation_lora", "scheduler", "timestep", "prediction"), "sdxl_one_step"),
+    "inference_steps": "sd_turbo, sdxl_turbo, sdxl_one_step, z_image_turbo or flux2_klein",
+    "image_size": "z_image_turbo or flux2_klein",
+}
 
 
 def generator(config: Config) -> Generator:
@@ -55,7 +59,7 @@ def _own_settings(config: Config, family: ModuleType) -> dict[str, str | int]:
         if name not in taken:
             raise UsageError(
                 f"{name}={value}: generator={config.generator} has no such setting; leave it out, or take "
-                "generator=sdxl_one_step"
+                f"generator={GENERATOR_SETTINGS[name]}"
             )
     return changed
 

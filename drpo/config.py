@@ -70,9 +70,11 @@ class Config:
     scheduler says.
     """
     inference_steps: int = 1
-    """Steps from noise to image, the gradient through the last alone; for ``sd_turbo``, ``sdxl_turbo`` and
-    ``sdxl_one_step``.
+    """Steps from noise to image, the gradient through the last alone; for ``sd_turbo``, ``sdxl_turbo``,
+    ``sdxl_one_step``, ``z_image_turbo`` and ``flux2_klein``.
     """
+    image_size: int = 0
+    """Side of an image in pixels, for ``z_image_turbo`` and ``flux2_klein``; 0 is the model's own."""
     steps: int = 1000
     """Optimizer steps."""
     prompts_per_step: int = 8

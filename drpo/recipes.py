@@ -132,6 +132,23 @@ def sana_sprint() -> Config:
     return replace(sdxl_turbo_mae(), generator="sana_sprint")
 
 
+def z_image_turbo() -> Config:
+    """Z-Image-Turbo (6B) in its eight steps, the gradient through the last alone; licence: Apache 2.0."""
+    return replace(
+        sdxl_turbo_mae(),
+        generator="z_image_turbo",
+        inference_steps=8,
+        image_size=1024,
+        group_size=8,
+        anchors=4,
+    )
+
+
+def flux2_klein() -> Config:
+    """FLUX.2-klein 4B in its four steps, as z_image_turbo; licence: Apache 2.0 (9B: not commercial)."""
+    return replace(z_image_turbo(), generator="flux2_klein", inference_steps=4)
+
+
 def _sdxl_one_step(**parts: Any) -> Config:
     """SDXL with the parts that make it a one-step generator, in the settings of SDXL-Turbo."""
     return replace(sdxl_turbo_mae(), generator="sdxl_one_step", **parts)

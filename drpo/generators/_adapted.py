@@ -30,6 +30,9 @@ class Adapted(ABC):
     """
 
     part: str  # the network, by the pipeline's name: unet or transformer
+    layers: tuple[str, ...] | str = (
+        ATTENTION  # what the LoRA adapts: ends of names, or a pattern of whole ones
+    )
     prompts_kept = 2000  # of SDXL's in half precision, 630 MB
 
     def __init__(self, pipe: Any, *, rank: int = 16, checkpointing: bool = False) -> None:
@@ -37,9 +40,8 @@ class Adapted(ABC):
         for part in (self.network, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
             if part is not None:
                 part.requires_grad_(False)
-        lora = LoraConfig(
-            r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=list(ATTENTION)
-        )
+        targets = self.layers if isinstance(self.layers, str) else list(self.layers)
+        lora = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=targets)
         self.network.add_adapter(lora)
         for weight in self.parameters().values():
             weight.data = weight.data.float()
@@ -76,10 +78,14 @@ class Adapted(ABC):
         """Side of an image in pixels."""
         return int(self.network.config.sample_size * self.pipe.vae_scale_factor)
 
+    @property
+    def noise_side(self) -> int:
+        """Height and width of a candidate's noise."""
+        return int(self.network.config.sample_size)
+
     def noise(self, count: int, seed: int) -> Tensor:
         """(count,C,h,w) standard normal noise, drawn on the CPU so that every device gets the same."""
-        made = self.network.config
-        shape = (count, made.in_channels, made.sample_size, made.sample_size)
+        shape = (count, self.network.config.in_channels, self.noise_side, self.noise_side)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
         return noise.to(self.device, self.dtype)
 
