@@ -1,0 +1,1 @@
+"""What makes an update of the built-in world quicker, and what does not."""
