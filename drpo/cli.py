@@ -167,6 +167,31 @@ def report(
 
 
 @app.command()
+def push(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    repository: Annotated[str, typer.Argument(metavar="REPO", help="A repository of the hub: owner/name.")],
+    dry_run: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write what would be uploaded there, and stop.")
+    ] = None,
+    base: Annotated[
+        str, typer.Option(help="The base model's hub id, where the run was trained on a folder.")
+    ] = "",
+    licence: Annotated[
+        str, typer.Option(help="The base model's licence as the hub names it, where drpo does not know it.")
+    ] = "",
+    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+) -> None:
+    """Upload a trained LoRA with a model card, images before and after, and a script to paste."""
+    from drpo.report.push import push as upload
+    from drpo.report.push import write
+
+    if dry_run is not None:
+        print_result(str(write(run, repository, dry_run, base_model=base, licence_id=licence)))
+    else:
+        print_result(upload(run, repository, private=private, base_model=base, licence_id=licence))
+
+
+@app.command()
 def recipes() -> None:
     """List the recipes."""
     from drpo.recipes import recipes as known

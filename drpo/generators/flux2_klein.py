@@ -4,7 +4,7 @@ by Qwen3, distilled to four steps without guidance; 1024 pixels.
 A trained run is sampled by::
 
     pipe.load_lora_weights(RUN)
-    pipe(prompt, num_inference_steps=4, guidance_scale=1.0)
+    pipe(prompt=prompt, num_inference_steps=4, guidance_scale=1.0)
 """
 
 from __future__ import annotations

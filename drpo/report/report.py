@@ -106,6 +106,11 @@ def _curves(run: Path, beside: Path | None) -> Section | None:
     return Section("Reward", line_chart(curves, x="step", y="reward") + h("p", words, class_="note"))
 
 
+def reward_curve(points: Sequence[tuple[float, float]]) -> Curve:
+    """The reward of a run's candidates by step, smoothed as on its page, under a name that says so."""
+    return Curve(f"mean reward of the candidates, running mean of {SMOOTH} steps", _smooth(points))
+
+
 def _random(beside: Path) -> Curve | None:
     """A control: the reward's course under a ranker that knows nothing, from the rows of an earlier
     benchmark.

@@ -66,6 +66,7 @@ DRPO = {
     "sample": (["run", "--prompts", "prompts.txt", "--each", "1"], "text"),
     "evaluate": (["run", "--prompts", "prompts.txt", "-r", "loud:Loud", "--each", "1"], "text"),
     "report": (["run"], "text"),
+    "push": (["run", "anna/shapes", "--dry-run", "pushed"], "text"),
     "recipes": ([], "text"),
 }
 
