@@ -25,4 +25,4 @@ def update(visit: Visit) -> Tensor | None:
     return (latents - kept[nearest]).square().mean()
 
 
-METHOD = Method("best of K, finetuned", update, "images kept", ((3e-3, 4.0), (3e-3, 12.0), (1e-3, 4.0)))
+METHOD = Method("best of K, finetuned", update, "images kept", ((1e-3, 4.0), (1e-3, 12.0), (3e-4, 4.0)))

@@ -48,7 +48,8 @@ def proxy(found: Found) -> str:
     return (
         f"The proxy: a small convolutional network, trained on {said['images']:,.0f} images of the base "
         "(beyond those that training draws) and the detector's graded scores of them; correlation with the "
-        "detector on the base's images for prompts that it was not trained on: {said['correlation']:.3f}.\n"
+        "detector on the base's images for prompts that it was not trained on: "
+        f"{said['correlation']:.3f}.\n"
     )
 
 

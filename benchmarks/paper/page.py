@@ -99,7 +99,7 @@ def section(table: Table, found: Found, quick: bool) -> str:
     if there:
         parts.append(gathered.tasks(there) if table.name == "tasks" else _arms(table, there))
     if lacking:
-        parts.append(f"No rows yet: {', '.join(lacking)} (`python -m benchmarks.paper run {table.name}`).\n")
+        parts.append(f"No rows yet: {'; '.join(lacking)} (`python -m benchmarks.paper run {table.name}`).\n")
     if table.note:
         parts.append(table.note + "\n")
     parts.append("".join(_claim(claim, there) for claim in table.claims))

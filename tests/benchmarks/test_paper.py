@@ -155,7 +155,7 @@ def test_a_run_that_left_the_finite_numbers_shows_nothing_right() -> None:
 def test_the_page_says_which_rows_a_table_lacks_and_which_runs_were_short(tmp_path: Path) -> None:
     page.write([], tmp_path)
     text = (tmp_path / "paper.md").read_text("utf-8")
-    assert "No rows yet: DrPO, DRaFT" in text and "python -m benchmarks.paper run kernels" in text
+    assert "No rows yet: DrPO; DRaFT" in text and "python -m benchmarks.paper run kernels" in text
     runs_known = [Run("drpo", (), seed) for seed in SEEDS[:3]] + [Run("best_of:4", (), 61)]
     short = night.missing([tables()["kernels"]], 1, [], quick=True)[1:2]
     diverged = row(Run("best_of:32", (), 61), None, diverged="the loss is not a finite number at step 3")
