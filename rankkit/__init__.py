@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from rankkit.core.build import build
+from rankkit.core.listwise import veto
 from rankkit.core.panel import lexicographic, mean_rank
 from rankkit.core.rankers import Pairwise, Pointwise, pairwise, pointwise
 from rankkit.core.types import Group, Ranker, Ranking, Scored
@@ -38,6 +39,7 @@ __all__ = [
     "pairwise",
     "pointwise",
     "score",
+    "veto",
 ]
 
 
