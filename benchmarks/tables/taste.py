@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from benchmarks.tables.cells import Row, spread, table
 
 LABELS = {
-    "answers": "a ranker fitted to 200 answers",
+    "answers": "200 answers, fitted",
     "hidden": "the hidden taste itself",
-    "chance": "tossed coins",
+    "chance": "200 coins, fitted",
 }
 
 

@@ -1,6 +1,6 @@
 """A person's taste, from their answers to a trained generator: what each step of that way keeps of it.
 
-    python -m benchmarks.taste [--seeds 1 2 3] [--arms hidden answers chance] [--questions 200] [--steps 60]
+    python -m benchmarks.taste [--seeds 1 2 3] [--arms hidden answers chance] [--questions 200] [--steps 160]
 
 A hidden taste (warm colours, things far up, whatever the prompt) stands for a person. It answers
 questions of `rankkit label` about images of the untrained shapes generator, a tenth of them wrongly; `rankkit
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--errs", type=float, default=0.1)
-    parser.add_argument("--steps", type=int, default=60, help="of training, where the recipe takes 160")
+    parser.add_argument("--steps", type=int, default=160, help="of training")
     parser.add_argument("--work", type=Path, default=Path("runs/taste"))
     options = parser.parse_args()
     torch.set_num_threads(1)
