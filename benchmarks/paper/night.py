@@ -15,7 +15,7 @@ from benchmarks.baselines import METHODS
 from benchmarks.baselines.proxy import trained
 from benchmarks.paper import rows as kept
 from benchmarks.paper import runs
-from benchmarks.paper.plan import SEEDS, TUNING_SEED, Arm, Table
+from benchmarks.paper.plan import TUNING_SEED, Arm, Table, seeds_of
 from benchmarks.paper.rows import FILE, Row
 from benchmarks.paper.runs import KNOB, Run, execute
 from drpo import build
@@ -63,7 +63,7 @@ def missing(tables: Sequence[Table], seeds: int, rows: Sequence[Row], *, quick: 
 
 def _wanted(tables: Sequence[Table], seeds: int, rows: Sequence[Row], quick: bool) -> Iterator[Run]:
     for table in tables:
-        for seed in SEEDS[:seeds]:
+        for seed in seeds_of(quick)[:seeds]:
             yield from (run for arm in table.arms if (run := run_of(arm, seed, rows, quick=quick)))
         if not quick:
             for method in dict.fromkeys(arm.method for arm in table.arms if arm.method in METHODS):

@@ -13,12 +13,12 @@ from benchmarks.paper.night import run_of
 from benchmarks.paper.plan import (
     QUICK_PROMPTS,
     QUICK_STEPS,
-    SEEDS,
     STEPS,
     TUNING_STEPS,
     Arm,
     Claim,
     Table,
+    seeds_of,
     tables,
 )
 from benchmarks.paper.rows import Row
@@ -78,7 +78,7 @@ def best_rows(table: Table, rows: Sequence[Row]) -> tuple[Found, bool]:
     for quick in (False, True):
         found: Found = {arm: {} for arm in table.arms}
         for arm in table.arms:
-            for seed in SEEDS:
+            for seed in seeds_of(quick):
                 run = run_of(arm, seed, rows, quick=quick)
                 if run and (row := kept.find(rows, run)):
                     found[arm][seed] = row

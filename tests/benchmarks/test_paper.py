@@ -13,13 +13,13 @@ from benchmarks import training
 from benchmarks.baselines import METHODS
 from benchmarks.paper import night, page, rows, runs
 from benchmarks.paper.claims import gained, interval, judged
-from benchmarks.paper.plan import JUDGE, SEEDS, Claim, tables
+from benchmarks.paper.plan import JUDGE, SEEDS, TUNING_SEED, Claim, seeds_of, tables
 from benchmarks.paper.runs import Run, execute, identity
 from drpo import build
 from drpo.shapes.render import Thing, images
 from rankkit import Group
 
-DRPO = Run("drpo", (), 61)
+DRPO = Run("drpo", (), 71)
 
 
 def row(run: Run, after: float | None = 0.8, **more: Any) -> dict[str, Any]:
@@ -53,11 +53,11 @@ def test_every_arm_is_a_run_and_every_claim_and_number_of_the_paper_is_of_an_arm
 
 
 def test_a_row_is_found_by_its_settings_and_not_by_another_recipes() -> None:
-    known = [row(DRPO), row(Run("drpo", ("group_size=28",), 61))]
+    known = [row(DRPO), row(Run("drpo", ("group_size=28",), 71))]
     assert rows.find(known, DRPO) is known[0]
-    assert rows.find(known, Run("drpo", ("group_size=32",), 61)) is known[0], "the recipe's own value"
+    assert rows.find(known, Run("drpo", ("group_size=32",), 71)) is known[0], "the recipe's own value"
     assert rows.find(known, Run("drpo", (), 62)) is None
-    assert rows.find(known, Run("drpo", (), 61, quick=True)) is None
+    assert rows.find(known, Run("drpo", (), 71, quick=True)) is None
     other = json.loads(json.dumps(known[0]))
     other["config"]["anchors"] = 4
     assert rows.find([other], DRPO) is None
@@ -107,6 +107,10 @@ def test_short_runs_take_the_first_try_and_stand_apart() -> None:
     assert len(todo) == 9 and all(run.quick for run in todo)
 
 
+def test_what_counts_has_seeds_that_neither_tries_nor_short_runs_saw() -> None:
+    assert not {*SEEDS} & {*seeds_of(True), TUNING_SEED}
+
+
 def test_a_try_that_left_the_finite_numbers_is_never_taken() -> None:
     tried = night.tries("dpo")
     known = [
@@ -129,7 +133,7 @@ def test_a_claim_holds_only_where_the_whole_interval_is_on_its_side() -> None:
     assert found and (found.verdict, found.against, found.seeds) == ("holds", "c", 3)
     assert (said := judged(claim, {**gains, "a": by_seed(0.1, 0.1, 0.1)})) and said.verdict == "does not"
     assert (said := judged(claim, {**gains, "a": by_seed(0.0, 0.2, 0.5)})) and said.verdict == "cannot tell"
-    assert (said := judged(claim, {name: by_seed(one[61]) for name, one in gains.items()}))
+    assert (said := judged(claim, {name: by_seed(one[71]) for name, one in gains.items()}))
     assert said.verdict == "cannot tell", "one seed has no interval"
     assert judged(claim, {"a": gains["a"], "b": gains["b"]}) is None, "an arm lacks its rows"
 
@@ -156,9 +160,9 @@ def test_the_page_says_which_rows_a_table_lacks_and_which_runs_were_short(tmp_pa
     page.write([], tmp_path)
     text = (tmp_path / "paper.md").read_text("utf-8")
     assert "No rows yet: DrPO; DRaFT" in text and "python -m benchmarks.paper run kernels" in text
-    runs_known = [Run("drpo", (), seed) for seed in SEEDS[:3]] + [Run("best_of:4", (), 61)]
+    runs_known = [Run("drpo", (), seed) for seed in SEEDS[:3]] + [Run("best_of:4", (), 71)]
     short = night.missing([tables()["kernels"]], 1, [], quick=True)[1:2]
-    diverged = row(Run("best_of:32", (), 61), None, diverged="the loss is not a finite number at step 3")
+    diverged = row(Run("best_of:32", (), 71), None, diverged="the loss is not a finite number at step 3")
     paths = page.write([*map(row, runs_known), *map(row, short), diverged], tmp_path)
     text = paths[0].read_text("utf-8")
     assert "DrPO learns: **holds** (difference +0.252" in text
