@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,14 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from rankkit import RankkitError
+
+FAMILIES = {  # generators by the pipeline that they are for
+    "sd_turbo": "StableDiffusionPipeline",
+    "sdxl_turbo": "StableDiffusionXLPipeline",
+    "sana_sprint": "SanaSprintPipeline",
+    "z_image_turbo": "ZImagePipeline",
+    "flux2_klein": "Flux2KleinPipeline",
+}
 
 
 def pretrained(kind: Any, model: str, *, setting: str = "model", **options: Any) -> Any:
@@ -88,11 +98,29 @@ def _explained(what: str, model: str, setting: str) -> Iterator[None]:
 
 def pipeline(kind: Any, model: str, device: str, dtype: torch.dtype, **options: Any) -> Any:
     """A diffusers pipeline on `device`, loaded in `dtype` without a detour, and silent."""
+    _check_family(kind, model)
     pipe = pretrained(kind, model, dtype=dtype, **options)
     pipe.set_progress_bar_config(disable=True)
     return (
         pipe.to(device) if pipe.dtype == dtype else pipe.to(device, dtype)
     )  # diffusers 0.40 does not know dtype=
+
+
+def _check_family(kind: Any, model: str) -> None:
+    """Raise `RankkitError` where `model` is a pipeline with a network of another class than `kind` has."""
+    with _explained(kind.__name__, model, "model"):
+        index = kind.load_config(model)
+    network = "unet" if "unet" in inspect.signature(kind.__init__).parameters else "transformer"
+    found, stored = str(index.get("_class_name", "")), index.get(network)
+    wanted = typing.get_type_hints(kind.__init__).get(network)
+    stored_class = stored[1] if isinstance(stored, list) and len(stored) == 2 else None
+    if stored_class == getattr(wanted, "__name__", stored_class) and stored_class:
+        return
+    right = next((name for name, of in FAMILIES.items() if of == found), "")
+    raise RankkitError(
+        f"{model!r} is a {found or 'model of another kind'}, not a {kind.__name__}"
+        + (f"; generator={right} is for it" if right else "; give model= one of that kind")
+    )
 
 
 def _half_only(folder: Path) -> bool:

@@ -10,6 +10,7 @@ A trained run is sampled with the stock pipeline by the same three (here those o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from diffusers import (
     TCDScheduler,
     UNet2DConditionModel,
 )
+from torch import Tensor
 
 from drpo import hub
 from drpo.choices import Prediction, Scheduler
@@ -29,6 +31,13 @@ from rankkit import RankkitError, UsageError
 
 MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
 FILES = (".safetensors", ".bin", ".pt", ".pth")
+MARKS = {  # in the names of weights, and what has such
+    "lora": "a LoRA (give it as distillation_lora=)",
+    "model.diffusion_model.": "an all-in-one checkpoint",
+    "double_blocks.": "a transformer of the FLUX family",
+    "joint_blocks.": "a transformer of Stable Diffusion 3",
+    "noise_refiner.": "a transformer of the Z-Image family",
+}
 SCHEDULERS: dict[str, tuple[Any, dict[str, str]]] = {
     "euler": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"}),
     "lcm": (LCMScheduler, {}),
@@ -95,15 +104,27 @@ def _unet(model: str, unet: str, dtype: torch.dtype) -> Any:
     config, path = hub.config(UNet2DConditionModel, model, "unet"), hub.file(unet, setting="unet")
     with torch.device("meta"):
         made = UNet2DConditionModel.from_config(config)
+    found = hub.weights(path)
     try:
-        made.load_state_dict(hub.weights(path), assign=True)
+        made.load_state_dict(found, assign=True)
     except RuntimeError as error:
         raise RankkitError(
-            f"{path} does not fit the U-Net of {model}: {' '.join(str(error).split())[:300]}; give the "
+            f"{path} does not fit the U-Net of {model}{_what(found)}: "
+            f"{' '.join(str(error).split())[:300]}; give the "
             "weights of a U-Net alone, as diffusers names them (no all-in-one checkpoint), and model=BASE "
             "that it was distilled from"
         ) from None
     return torch.nn.Module.to(made, dtype).eval()
+
+
+def _what(weights: Mapping[str, Tensor]) -> str:
+    """What a file of weights holds in place of a U-Net for SDXL, where its names tell."""
+    for mark, words in MARKS.items():
+        if any(mark in name for name in weights):
+            return f", because it holds {words}"
+    widths = {weight.shape[1] for name, weight in weights.items() if name.endswith("attn2.to_k.weight")}
+    old = widths & {768, 1024}
+    return ", because it holds a U-Net of Stable Diffusion 1 or 2 (generator=sd_turbo)" if old else ""
 
 
 def _merge(pipe: Any, path: Path) -> None:

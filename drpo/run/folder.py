@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from drpo.generators._first_images import check_first_images
 from drpo.run import checkpoint
 from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG, append_row, drop_rows_after, read_rows, take_over
 from drpo.run.monitor import Monitor
@@ -102,6 +103,10 @@ class RunFolder:
         with self.trainer.averaged():
             now = self.monitor.samples(self.trainer.generator)
             base = self.monitor.base(self.trainer.generator)
+            if not self.monitor.evaluations and (
+                words := check_first_images(base, self.trainer.config.precision)
+            ):
+                print(f"step {self.trainer.steps_done}: {words}", file=sys.stderr)
             found = self.monitor.evaluate(self.trainer.steps_done, now, base)
             if self.monitor.best() is found:
                 self._keep_best()

@@ -1,0 +1,137 @@
+"""A model that is of another family, overflows or is not distilled is named before a run learns from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_flows
+import tiny_pipelines
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor
+from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor, ranked_trainer
+
+from drpo.features.latent import Latent
+from drpo.generators import flux2_klein, sd_turbo, sdxl_one_step, z_image_turbo
+from drpo.generators._first_images import check_first_images, neighbours
+from drpo.run.run import run
+from drpo.types import Sample
+from rankkit import RankkitError
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").rglob("*.jpg"))
+
+
+def shown(pixels: Tensor, latents: Tensor | None = None) -> Sample:
+    return Sample("a cat", torch.zeros(1) if latents is None else latents, lambda _: pixels)
+
+
+def noise(seed: int = 0) -> Tensor:
+    return torch.rand(2, 3, 256, 256, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def test_a_pipeline_of_another_family_is_said_with_the_generator_that_is_for_it(tmp_path: Path) -> None:
+    sd, z_image = tiny_pipelines.sd(tmp_path / "sd"), tiny_flows.z_image(tmp_path / "z")
+    with pytest.raises(
+        RankkitError, match=r"sd' is a StableDiffusionPipeline, not a ZImagePipeline; generator=sd_turbo"
+    ):
+        z_image_turbo.load(str(sd))
+    with pytest.raises(
+        RankkitError, match=r"is a ZImagePipeline, not a StableDiffusionPipeline; generator=z_image_turbo"
+    ):
+        sd_turbo.load(str(z_image))
+    with pytest.raises(RankkitError, match=r"is a ZImagePipeline, not a Flux2KleinPipeline"):
+        flux2_klein.load(str(z_image))
+
+
+def test_an_autoencoder_that_overflows_is_named_with_the_way_out() -> None:
+    broken = torch.full((2, 3, 16, 16), torch.nan)
+    with pytest.raises(
+        RankkitError, match=r"autoencoder overflows in precision=fp16.*precision=bf16.*fp16-fix"
+    ):
+        check_first_images([shown(broken)], "fp16")
+    with pytest.raises(RankkitError, match=r"the network gives no finite numbers in precision=fp16"):
+        check_first_images([shown(broken, torch.tensor([torch.nan]))], "fp16")
+    assert check_first_images([shown(broken), shown(torch.zeros(1, 3, 16, 16))], "fp16") == ""
+
+
+def test_noise_is_noticed_and_photographs_drawings_and_flat_images_are_not() -> None:
+    assert "look like noise" in check_first_images([shown(noise())], "fp32")
+    smoothed = torch.nn.functional.interpolate(noise()[..., ::8, ::8], size=(256, 256), mode="bilinear")
+    assert "look like noise" in check_first_images([shown(smoothed)], "fp32")
+    for path in EXAMPLES:
+        found = neighbours(Image.open(path).convert("RGB"))
+        assert found is not None and found > 0.8, path.name
+    assert (
+        neighbours(Image.new("RGB", (64, 64), "red")) is None and neighbours(Image.new("RGB", (8, 8))) is None
+    )
+    assert check_first_images([], "fp32") == ""
+
+
+class Broken(ToyGenerator):
+    """Its decoder overflows."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return super().decode(latents) * torch.nan
+
+
+class Noisy(ToyGenerator):
+    """Its images are noise."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return noise()[:1].expand(len(latents), -1, -1, -1) + 0 * latents.mean()
+
+
+def test_a_run_says_so_before_its_first_update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def start(generator: Any, out: str) -> None:
+        trainer = ranked_trainer(SETTINGS, generator, Latent(), Scorer(), ["a cat"])
+        with pytest.raises(RankkitError):
+            run(trainer, tmp_path / out, monitor=monitor(), watch=stop)
+
+    def stop(row: object) -> None:
+        raise RankkitError("stopped")
+
+    start(Noisy(), "noisy")
+    assert "step 0: the base's images look like noise" in capsys.readouterr().err
+    with pytest.raises(RankkitError, match="the autoencoder overflows in precision=auto"):
+        run(
+            ranked_trainer(SETTINGS, Broken(), Latent(), Scorer(), ["a cat"]),
+            tmp_path / "broken",
+            monitor=monitor(),
+        )
+    assert not (tmp_path / "broken" / "log.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["double_blocks.0.img_attn.qkv.weight"], "a transformer of the FLUX family"),
+        (["model.diffusion_model.out.2.weight", "first_stage_model.x"], "an all-in-one checkpoint"),
+        (["unet.mid_block.attn.to_q.lora_A.weight"], r"a LoRA \(give it as distillation_lora=\)"),
+        (
+            ["mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight"],
+            r"a U-Net of Stable Diffusion 1 or 2",
+        ),
+    ],
+)
+def test_a_single_file_of_another_architecture_is_said_to_be_one(
+    names: list[str], words: str, tmp_path: Path
+) -> None:
+    model = tiny_pipelines.sdxl(tmp_path / "model")
+    file = tmp_path / "other.safetensors"
+    save_file({name: torch.zeros(4, 768) for name in names}, file)
+    with pytest.raises(RankkitError, match=rf"does not fit the U-Net of .*, because it holds {words}"):
+        sdxl_one_step.load(str(model), unet=str(file))
+
+
+def test_correlation_of_neighbours_is_that_of_numpy() -> None:
+    image = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (32, 32), np.uint8).repeat(8, 0).repeat(8, 1)
+    )
+    cells = np.asarray(image, float)[::8, ::8]
+    cells -= cells.mean()
+    want = ((cells[:, 1:] * cells[:, :-1]).mean() + (cells[1:] * cells[:-1]).mean()) / 2 / (cells**2).mean()
+    assert neighbours(image) == pytest.approx(want, abs=1e-6)
