@@ -12,7 +12,7 @@ import typer
 from rankkit.cli.console import print_result, say
 from rankkit.cli.program import program
 from rankkit.cli.progress import EVERY
-from rankkit.core.text import count
+from rankkit.core.text import count, shell_word
 
 if TYPE_CHECKING:
     from rankkit.choose.fit.fit import Fit
@@ -50,13 +50,14 @@ def fit(
     """
     from rankkit.choose.fit import told
     from rankkit.choose.fit.fit import fit as fit_taste
+    from rankkit.registry.spec import folder_spec
     from rankkit.report.gallery import write_page
 
+    spec = folder_spec(output)
     found = fit_taste(labels, output, features=features, folder=folder, who=who, progress=_measured())
     report = write_page(output / "report.html", f"A taste: {output.resolve().name}", list(_sections(found)))
     print_result("\n".join(told.lines(found)))
-    here = output if output.is_absolute() or str(output).startswith(".") else f"./{output}"
-    say(f"written to {output}; score with -r {here}, and see {report}")
+    say(f"written to {output}; score with -r {shell_word(spec)}, and see {report}")
     for line in told.faults(found):
         say(line)
     if found.measured.faults:

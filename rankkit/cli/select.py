@@ -12,7 +12,7 @@ import typer
 
 from rankkit.cli.console import print_result, results, say, say_left_out
 from rankkit.cli.program import Specs, program
-from rankkit.core.text import count, one_line
+from rankkit.core.text import count, one_line, shell_word
 from rankkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _rate(found: Selection, stars: int | None, image_files: ImageFiles, do: bool
     write(rated)
     some = next(iter(rated))
     say(f"{count(len(rated), 'sidecar')} written beside the images, such as {some}")
-    say(f"rankkit select --xmp --undo {some.parent} takes those of a folder back")
+    say(f"rankkit select --xmp --undo {shell_word(some.parent)} takes those of a folder back")
 
 
 def _place(found: Selection, action: Action, target: Path, image_files: ImageFiles, do: bool) -> None:
@@ -188,7 +188,7 @@ def _place(found: Selection, action: Action, target: Path, image_files: ImageFil
         return
     with progress(len(planned.entries), "images") as advance:
         carry_out(planned, advance)
-    say(f"{what} {DONE[action]} to {target}; rankkit select --undo {target} takes it back")
+    say(f"{what} {DONE[action]} to {target}; rankkit select --undo {shell_word(target)} takes it back")
 
 
 def _show(found: Selection) -> None:

@@ -1,11 +1,15 @@
 """Text and values made safe to show and to store, and how numbers of things are said.
 
-Valid Unicode, one line for a terminal, plain JSON values.
+Valid Unicode, one line for a terminal, one word for a shell, plain JSON values.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import re
+import shlex
+import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +27,20 @@ def printable(text: str) -> str:
         return text.encode("utf-8", "surrogateescape" if _from_bytes(text) else "backslashreplace").decode(
             "utf-8", "backslashreplace"
         )
+
+
+def from_printable(text: str) -> str:
+    r"""A file name as the system has it, of one that `printable` may have made: ``\\xff`` is a byte again."""
+    escaped = r"(?:\\x[89a-f][0-9a-f])+"
+    return re.sub(
+        escaped, lambda m: bytes.fromhex(m[0].replace(r"\x", "")).decode("utf-8", "surrogateescape"), text
+    )
+
+
+def shell_word(text: str | os.PathLike[str]) -> str:
+    """A path or argument as one word of a command line that people may copy."""
+    word = os.fspath(text)
+    return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)
 
 
 def one_line(text: str) -> str:

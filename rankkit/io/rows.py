@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
-from rankkit.core.text import plain, printable
+from rankkit.core.text import from_printable, plain, printable
 from rankkit.core.types import Group, Identity, Ranking
 
 FIELDS = (
@@ -176,8 +176,13 @@ def label(row: Row) -> str:
 
 
 def locate(name: str, beside: str | os.PathLike[str]) -> str | None:
-    """The file a row's `image` names: as it stands, else beside the rows file, else None."""
-    for candidate in (name, os.path.join(os.path.dirname(os.path.abspath(beside)), name)):
-        if "\0" not in candidate and os.path.exists(candidate):
-            return candidate
+    """The file a row's `image` names: as it stands, else beside the rows file, else None.
+
+    Rows hold a name that is not UTF-8 as `printable` shows it; such a file is found too.
+    """
+    folder = os.path.dirname(os.path.abspath(beside))
+    for each in dict.fromkeys((name, from_printable(name))):
+        for candidate in (each, os.path.join(folder, each)):
+            if "\0" not in candidate and os.path.exists(candidate):
+                return candidate
     return None

@@ -184,6 +184,22 @@ def _parse_one(text: str, whole: str) -> Spec:
     return Spec(text, name, found)
 
 
+def folder_spec(folder: str | os.PathLike[str]) -> str:
+    """How a folder is named as a ranker, quoted where its path holds what the grammar uses.
+
+    Raises `UsageError` where no quotes will do.
+    """
+    path = os.fspath(folder)
+    name = _folder(path if is_folder(path) else f"./{path}")
+    if not set(name) & set(",+*:\"'") and name == name.strip():
+        return name
+    if {'"', "'"} <= set(name):
+        raise UsageError(
+            f"{name} holds both kinds of quotes, so no ranker could be named by it; give it another name"
+        )
+    return _quoted(name, name)
+
+
 def is_folder(name: str) -> bool:
     """Whether a name is the path of a folder: it holds a slash, and is no address."""
     return ("/" in name or os.sep in name) and not name.startswith(("http://", "https://"))

@@ -309,3 +309,22 @@ def test_one_image_under_two_prompts_is_copied_once_with_a_line_for_each(tmp_pat
     assert [(line["file_name"], line["prompt"]) for line in lines] == [("b.png", "one"), ("a.png", "two")]
     assert files_of("best") == ["a.png", "b.png", METADATA]
     assert names(chosen(["scores.jsonl", "two.jsonl"], share=1.0)) == ["in/b.png", "in/a.png", "in/a.png"]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_images_whose_names_are_not_utf_8_are_chosen_like_others(tmp_path, monkeypatch, action):
+    monkeypatch.chdir(tmp_path)
+    save_image(tmp_path / "in/a.png", 1)
+    save_image(tmp_path / "in/b.png", 2)
+    try:
+        os.rename(b"in/a.png", b"in/a\xff\xc3.png")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    before = sorted(os.listdir(b"in"))
+    score_images("in", ["sharpness"], output="scores.jsonl")
+    do(action, "best", top=2)
+    assert files_of("best") == [r"a\xff\xc3.png", "b.png", METADATA]
+    again = score_images("best", ["sharpness"], output="again.jsonl")
+    assert (again.images, again.abstained) == (2, 0)
+    undo(Path("best"))
+    assert sorted(os.listdir(b"in")) == before

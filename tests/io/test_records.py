@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rankkit import Group, Ranking
-from rankkit.core.text import plain, printable
+from rankkit.core.text import from_printable, plain, printable
 from rankkit.core.types import Identity
 from rankkit.io.rows import FIELDS, Row, locate, row, rows
 
@@ -151,6 +151,11 @@ def test_file_names_that_are_not_utf8_are_shown_with_their_bytes(name):
     shown = printable(os.fsdecode(name))
     shown.encode()
     assert shown == name.decode("utf-8", "backslashreplace").replace("\0", "␀")
+
+
+@given(st.binary(max_size=12).filter(lambda name: b"\0" not in name and b"\\" not in name))
+def test_a_file_name_is_had_again_from_what_is_shown_of_it(name):
+    assert from_printable(printable(os.fsdecode(name))) == os.fsdecode(name)
 
 
 @given(ANY_TEXT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def fit(
     out, parts = Path(output), parts_of(features)
     files = open_labels(paths, None if folder is None else Path(folder))
     labels, choices = read_labels(files, who)
+    was_there = out.exists()
     check_folder(out)
     try:
         measured = measure(choices, Collector(parts, out / CACHE, progress))
@@ -71,6 +73,10 @@ def fit(
         save(taste, out)
     except OSError as error:
         raise UsageError(f"{out} cannot be written ({error.strerror}); give another folder with -o") from None
+    finally:
+        if not was_there:
+            with suppress(OSError):  # where anything was kept
+                out.rmdir()
     alike, again = labels.repeated
     consistency = win_interval([1.0] * alike + [0.0] * (again - alike)) if again else None
     return Fit(

@@ -10,7 +10,7 @@ import itertools
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,9 +66,18 @@ class Labels:
 
 
 def open_labels(paths: Sequence[str | os.PathLike[str]], folder: Path | None) -> list[PreferenceFile]:
-    """The files, recognised by their content. Raises `UsageError` and `BadSource` as `open_preferences`."""
+    """The files, recognised by their content.
+
+    Raises `UsageError` for a file that is given twice, else `UsageError` and `BadSource` as
+    `open_preferences`.
+    """
     if folder is not None and not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; give the one that the paths in the labels start from")
+    for path, times in Counter(os.path.realpath(path) for path in paths).items():
+        if times > 1:
+            raise UsageError(
+                f"{path} is given {times} times, and its answers would count as often; give it once"
+            )
     return [open_preferences(path, images=folder) for path in paths]
 
 
@@ -76,10 +85,11 @@ def read_labels(files: Sequence[PreferenceFile], who: str | None) -> tuple[Label
     """What the files say as a whole, and their choices, which are read as they are asked for.
 
     Only those of the person `who` where one is named. Raises `UsageError` where nobody of that name answered,
-    and where all answers are for one side.
+    `BadSource` where an answer stands twice, and where all answers are for one side.
     """
     labels = Labels(tuple(str(file.path) for file in files))
     answers = {file.path: read_answers(file.path) for file in files if file.format.name == LABEL}
+    _refuse_copies(answers)
     people = Counter(
         each.who for given in answers.values() for each in standing(given) if each.choice in SHARE
     )
@@ -103,6 +113,25 @@ def read_labels(files: Sequence[PreferenceFile], who: str | None) -> tuple[Label
         labels.sides[name] = sum(lefts), len(lefts) - sum(lefts)
     _refuse_one_side(labels)
     return labels, itertools.chain.from_iterable(_choices(file, who) for file in files)
+
+
+def _refuse_copies(answers: Mapping[Path, Sequence[Answer]]) -> None:
+    """An answer that stands twice, in a copy of a file or a part of it, would count twice."""
+    first: dict[tuple[str, str, str], Path] = {}
+    copies: Counter[tuple[Path, Path]] = Counter()
+    for path, given in answers.items():
+        for answer in standing(given):
+            key = answer.question, answer.image_a, answer.image_b
+            if key in first:
+                copies[first[key], path] += 1
+            else:
+                first[key] = path
+    for (one, other), number in copies.items():
+        where = f"{one} twice" if one == other else f"{other} and in {one}"
+        raise BadSource(
+            f"{count(number, 'answer')} {'stands' if number == 1 else 'stand'} in {where}, and would count "
+            f"twice; leave the copies out"
+        )
 
 
 def _refuse_one_side(labels: Labels) -> None:

@@ -13,10 +13,10 @@ from PIL import Image
 
 from rankkit.choose.fit.basic import Floats
 from rankkit.choose.fit.features import Asked, Part, parts_of
-from rankkit.choose.fit.taste import Taste, check_identity, load
+from rankkit.choose.fit.taste import Taste, again, check_identity, load
 from rankkit.core.rankers import Pointwise
 from rankkit.core.types import Scored
-from rankkit.errors import BrokenRanker
+from rankkit.errors import BrokenRanker, UsageError
 
 
 class Fitted(Pointwise):
@@ -70,7 +70,13 @@ def open_folder(folder: str | os.PathLike[str]) -> type[Fitted]:
 
 def _parts(folder: Path, taste: Taste) -> list[Part]:
     """The parts of the features, checked to be those that the taste was fitted on."""
-    parts = parts_of("+".join(part.spec for part in taste.parts))
+    try:
+        parts = parts_of("+".join(part.spec for part in taste.parts))
+    except UsageError as error:
+        raise UsageError(
+            f"{folder} was fitted on features that are not to be had here: {error}; install what offers "
+            f"them, or {again(folder)}"
+        ) from error
     for stored, part in zip(taste.parts, parts, strict=True):
         check_identity(folder, stored, part.identity)
         if stored.kind != part.kind:

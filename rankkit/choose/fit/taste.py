@@ -17,6 +17,7 @@ from typing import Any, get_args
 import numpy as np
 
 from rankkit.choose.fit.basic import Floats
+from rankkit.choose.fit.collect import CACHE
 from rankkit.choose.fit.features import Kind
 from rankkit.choose.fit.model import Scale
 from rankkit.core.text import plain
@@ -84,15 +85,22 @@ class Taste:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a place for a taste that is a file, or a folder of anything else. Raises `UsageError`."""
+    """Refuse a place for a taste that is a file, or a folder of anything else. Raises `UsageError`.
+
+    A folder that holds no more than what a fit leaves that was stopped, or refused, is none of anything else.
+    """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, and a taste is a folder; give another one with -o")
-    if folder.is_dir() and os.listdir(folder) and not (folder / JSON).is_file():
+    if folder.is_dir() and not (folder / JSON).is_file() and not all(map(_is_of_a_fit, os.listdir(folder))):
         raise UsageError(f"{folder} holds other things than a taste; give a new folder with -o")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder} cannot be made ({error.strerror}); give another folder with -o") from None
+
+
+def _is_of_a_fit(name: str) -> bool:
+    return name in {each for file in (CACHE, WEIGHTS, JSON) for each in (file, f".{file}.part")}
 
 
 def save(taste: Taste, folder: Path) -> None:
@@ -119,20 +127,29 @@ def load(folder: str | os.PathLike[str]) -> Taste:
     """
     folder = Path(folder)
     if not (folder / JSON).is_file():
-        what = f"there is no {JSON} in it" if folder.is_dir() else "there is no such folder"
-        raise UsageError(f"{folder} is no ranker: {what}; rankkit fit labels.jsonl -o {folder} makes one")
+        raise UsageError(f"{folder} is no ranker: {_why_none(folder)}")
     try:
         record = json.loads((folder / JSON).read_text("utf-8"))
         if not isinstance(record, dict) or not isinstance(record.get("format"), int):
             raise ValueError("it is no taste")
     except (OSError, ValueError, RecursionError) as error:
-        raise BrokenRanker(f"{folder / JSON} cannot be read ({error}); {_again(folder)}") from None
+        raise BrokenRanker(f"{folder / JSON} cannot be read ({error}); {again(folder)}") from None
     if record["format"] != FORMAT:
         raise BrokenRanker(
             f"{folder} has format {record['format']} and this rankkit reads {FORMAT}; it was made by another "
-            f"version: update rankkit, or {_again(folder)}"
+            f"version: update rankkit, or {again(folder)}"
         )
     return _read(folder, record)
+
+
+def _why_none(folder: Path) -> str:
+    """What stands where a taste is looked for, and what to name instead."""
+    if folder.is_dir() and os.listdir(folder):
+        return f"there is no {JSON} in it; name a folder that rankkit fit has written"
+    if folder.exists() and not folder.is_dir():
+        return f"it is a file; name a folder that rankkit fit has written, such as {folder.absolute().parent}"
+    what = "it is empty" if folder.is_dir() else "there is no such folder"
+    return f"{what}; rankkit fit labels.jsonl -o {folder} makes one"
 
 
 def _read(folder: Path, record: Mapping[str, Any]) -> Taste:
@@ -150,7 +167,7 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Taste:
         taste = Taste(parts, scale, found["weights"], record["labels"], record["about"])
         _check_shapes(taste)
     except Exception as error:  # whatever a damaged folder brings about
-        raise BrokenRanker(f"{folder} is damaged ({error}); {_again(folder)}") from None
+        raise BrokenRanker(f"{folder} is damaged ({error}); {again(folder)}") from None
     return taste
 
 
@@ -171,11 +188,12 @@ def check_identity(folder: Path, part: PartOf, identity: str) -> None:
     if part.identity != identity:
         raise BrokenRanker(
             f"{folder} was fitted on the features {part.identity}, and here they are {identity}; "
-            f"{_again(folder)}"
+            f"{again(folder)}"
         )
 
 
-def _again(folder: Path) -> str:
+def again(folder: Path) -> str:
+    """Advice for a taste that is of no use any more."""
     return f"fit it again: rankkit fit labels.jsonl -o {folder}"
 
 

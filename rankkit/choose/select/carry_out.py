@@ -11,6 +11,7 @@ from typing import Any
 
 from rankkit.choose.select.plan import MARKER, METADATA, Entry, Plan
 from rankkit.choose.select.undo import copy, move, undo, undoing
+from rankkit.core.text import shell_word
 from rankkit.errors import RankkitError
 from rankkit.io.atomic import replacing_file, write_whole
 
@@ -39,7 +40,7 @@ def carry_out(plan: Plan, advance: Callable[[int], object] = lambda count: None)
     except OSError as error:
         raise RankkitError(
             f"{error.filename or plan.target}: {error.strerror or error}; {done} of {len(plan.entries)} "
-            f"images are done, and rankkit select --undo {plan.target} takes them back"
+            f"images are done, and rankkit select --undo {shell_word(plan.target)} takes them back"
         ) from None
 
 

@@ -17,7 +17,7 @@ from rankkit.choose.select.image_files import ImageFiles
 from rankkit.choose.select.rule import Chosen, Selection
 from rankkit.core.images import fingerprint, suffix_of
 from rankkit.core.prefetch import prefetch
-from rankkit.core.text import first_few, plain
+from rankkit.core.text import first_few, plain, printable, shell_word
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.prompts.base import Item, is_image
 
@@ -116,7 +116,7 @@ def _place(candidate: Candidate, image_files: ImageFiles) -> _Place | None:
 
 def _entry(place: _Place, common: list[str], image_files: ImageFiles) -> Entry:
     source, member = place
-    file = "/".join(_parts(place)[len(common) :])
+    file = printable("/".join(_parts(place)[len(common) :]))
     if not member:
         return Entry(source, file, os.path.getsize(source))
     item = image_files.inside(source, member)
@@ -165,7 +165,8 @@ def _check_target(target: Path, action: Action) -> bool:
     moved = json.loads((target / MARKER).read_text("utf-8").splitlines()[0]).get("action") == "move"
     if moved or action == "move":
         raise UsageError(
-            f"{target}: holds an earlier selection; rankkit select --undo {target} takes it back first"
+            f"{target}: holds an earlier selection; rankkit select --undo {shell_word(target)} takes it back "
+            f"first"
         )
     return True
 

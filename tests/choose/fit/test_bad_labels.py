@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 
 import pytest
@@ -73,6 +74,50 @@ def test_deleted_images_are_left_out_and_counted(images, place):
     assert "2 images cannot be used" in " ".join(told.faults(found))
     result = CliRunner().invoke(app, ["fit", str(place / "labels.jsonl"), "-o", str(place / "taste")])
     assert result.exit_code == 3 and "discs/0.png: does not exist" in result.output
+
+
+def test_answers_that_stand_twice_are_refused(images, place):
+    labels = place / "labels.jsonl"
+    answer(labels, images[1], 30)
+    with pytest.raises(UsageError, match=r"labels\.jsonl is given 2 times.*give it once"):
+        fit([labels, place / "discs/../labels.jsonl"], place / "taste")
+    part = place / "fair.jsonl"
+    part.write_text("".join(labels.read_text().splitlines(keepends=True)[:12]))
+    with pytest.raises(
+        BadSource, match=r"12 answers stand in .*fair\.jsonl and in .*labels\.jsonl.*copies out"
+    ):
+        fit([labels, part], place / "taste")
+    labels.write_text(labels.read_text() * 2)
+    refused(place, r"30 answers stand in .*labels\.jsonl twice")
+
+
+def test_a_fit_that_is_refused_leaves_no_folder(images, place):
+    answer(place / "labels.jsonl", images[1], 30, image_a="gone/1.png", image_b="gone/2.png")
+    refused(place, "can be used")
+    assert not (place / "taste").exists()
+
+
+def test_a_fit_that_was_refused_or_stopped_can_be_given_again(images, place):
+    answer(place / "labels.jsonl", images[1], 7)
+    refused(place, "7 answers that choose")
+    assert [path.name for path in (place / "taste").iterdir()] == ["features.safetensors"]
+    (place / "taste/weights.safetensors").write_bytes(b"of a fit that was killed")
+    answer(place / "labels.jsonl", images[1], 30, seed=1)
+    assert len(fit([place / "labels.jsonl"], place / "taste").measured.answers) == 37
+
+
+def test_the_ranker_is_named_as_one_may_copy_it(images, place, monkeypatch):
+    monkeypatch.chdir(place)
+    answer(place / "labels.jsonl", images[1], 30)
+    for folder in ("my taste+more", "o'taste", ".taste"):
+        result = CliRunner().invoke(app, ["fit", "labels.jsonl", "-o", folder])
+        told = re.search(r"score with -r (.*), and see", result.output)
+        assert result.exit_code == 0 and told
+        spec = shlex.split(told[1])[0]
+        scored = CliRunner().invoke(app, ["score", "discs", "-r", spec, "-o", "scores.jsonl"])
+        assert scored.exit_code == 0, scored.output
+    result = CliRunner().invoke(app, ["fit", "labels.jsonl", "-o", "both'\""])
+    assert isinstance(result.exception, UsageError) and "both kinds of quotes" in str(result.exception)
 
 
 def test_images_that_moved_are_found_in_the_folder_that_is_given(images, tmp_path):

@@ -146,3 +146,22 @@ def test_a_fit_that_ends_between_its_files_leaves_no_ranker_of_two_fits(here, tm
         folders.save(found, tmp_path / "taste")
     with pytest.raises(BrokenRanker, match="of another fit"):
         rankkit.load(str(tmp_path / "taste"))
+
+
+def test_what_is_no_taste_is_said_with_what_to_name_instead(here):
+    for place, said in (
+        ("./plain/taste.json", "it is a file; name a folder .* such as .*plain"),
+        ("./discs", "no taste.json in it; name a folder that rankkit fit has written"),
+        ("./nowhere", "there is no such folder; rankkit fit labels.jsonl -o nowhere makes one"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            rankkit.load(place)
+
+
+def test_features_that_are_not_installed_any_more_are_named_with_the_folder(here):
+    shutil.copytree(here / "plain", here / "elsewhere")
+    text = (here / "elsewhere/taste.json").read_text()
+    (here / "elsewhere/taste.json").write_text(text.replace('"spec": "basic"', '"spec": "gone"'))
+    said = "elsewhere was fitted on features .* not to be had here: no features are named 'gone'.*install"
+    with pytest.raises(UsageError, match=said):
+        rankkit.load("./elsewhere")
