@@ -167,6 +167,7 @@ def test_a_ranker_that_answers_and_abstains_is_not_waited_for(capsys: pytest.Cap
 SMALL = ["prompts_per_step=1", "group_size=4", "anchors=2", "held_out=", "validation=", "eval_every=50"]
 
 
+@pytest.mark.fault
 @pytest.mark.slow
 def test_a_server_that_is_killed_twenty_times_during_forty_steps_changes_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -146,6 +146,7 @@ def test_a_fork_that_ends_does_not_take_the_worker_with_it():
     assert result.stdout == "True\n", result.stderr
 
 
+@pytest.mark.fault
 def test_a_worker_that_does_not_end_by_itself_is_killed_with_what_it_started(here, monkeypatch):
     monkeypatch.setattr(rankers, "GRACE", 0.2)
     code = f"""
@@ -182,6 +183,8 @@ def frame(data):
         return source.read()
 
 
+@pytest.mark.fault
+@pytest.mark.fault
 def test_a_worker_that_dies_once_is_started_again_and_nothing_is_lost(here):
     with odd() as pipe:
         first = pipe.rank([group("pid", 1)])[0].scores[0]
@@ -199,6 +202,8 @@ def test_a_group_at_which_it_dies_again_abstains_with_what_happened_and_the_othe
         assert pipe.rank([group("c")])[0].scores == (0.0, 1.0)
 
 
+@pytest.mark.fault
+@pytest.mark.fault
 def test_a_worker_that_only_dies_is_not_started_for_ever(here):
     with odd() as pipe:
         rankings = pipe.rank([group("die")] * 20)
@@ -215,6 +220,7 @@ def test_a_worker_that_is_killed_between_two_calls_is_not_noticed(here):
         assert pipe.rank([group()])[0].scores == (0.0, 1.0)
 
 
+@pytest.mark.fault
 def test_an_answer_that_does_not_come_in_time_is_not_waited_for(here):
     with odd(timeout=2) as pipe:
         pipe.rank([group()])
@@ -257,6 +263,7 @@ def test_ctrl_c_in_the_middle_of_a_ranking_ends_the_worker(here):
     assert gone(int(pid)) and after == "None", result.stderr
 
 
+@pytest.mark.fault
 def test_a_worker_whose_parent_is_killed_ends(here):
     code = (
         f"from rankkit.remote.rankers import Pipe; pipe = Pipe({words('sharpness')!r}, name='x'); "
@@ -270,6 +277,7 @@ def test_a_worker_whose_parent_is_killed_ends(here):
     wait_for(lambda: gone(pid))
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     "command",
     [["/nowhere/bin/python", "-m", "rankkit.serving.pipe", "hpsv3-official"], ["no-such-program"], ["/tmp"]],
@@ -319,6 +327,7 @@ def test_a_worker_of_another_release_with_the_same_wire_ranks_and_is_reported():
     pipe.close()
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("case", OTHER)
 def test_a_worker_of_another_version_is_one_clear_message(case):
     data, says = OTHER[case]
@@ -367,6 +376,7 @@ def test_what_the_worker_cannot_find_is_the_same_error_as_here(arguments, error)
         Pipe(words(*arguments), name="x")
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("command", ["python -m rankkit.serving.pipe x", [], ["python", 3]])
 def test_a_command_is_a_list_of_words(command):
     with pytest.raises(UsageError, match="x: a command is a list of words"):
@@ -517,6 +527,7 @@ def test_a_busy_server_is_not_waited_for_longer_than_an_answer_may_take(quick):
         assert "answered 429" in reasons(Http(url, timeout=2).rank([group()])[0]).pop()
 
 
+@pytest.mark.fault
 def test_a_server_that_stays_away_makes_the_groups_abstain_after_a_few_attempts(quick):
     with answering(GREETING, answer(503, b"warming up")) as (url, asked):
         one, other = Http(url).rank([group(), group(n=3)])
@@ -539,6 +550,7 @@ def test_where_nobody_listens_is_one_clear_message(quick):
         Http(url)
 
 
+@pytest.mark.fault
 def test_a_server_that_goes_away_and_comes_back_is_found_again(quick):
     with serving(silence=0.1) as server:
         ranker = Http(server.url)

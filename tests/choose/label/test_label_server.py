@@ -165,6 +165,7 @@ OTHERS = {
 }  # fmt: skip
 
 
+@pytest.mark.fault
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
 def test_a_read_only_target_is_refused(pics):
     pics.chmod(0o500)
