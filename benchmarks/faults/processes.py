@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,8 +62,8 @@ def kill(pid: int | None) -> bool:
     return False
 
 
-def below(pid: int, *words: str) -> list[int]:
-    """What a process started, and what that started, where the command line holds one of the words."""
+def below(pid: int, pattern: str) -> list[int]:
+    """What a process started, and what that started, where the command line matches somewhere."""
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -75,7 +76,7 @@ def below(pid: int, *words: str) -> list[int]:
             waiting.append(child)
             with contextlib.suppress(OSError):
                 line = Path(f"/proc/{child}/cmdline").read_bytes().decode("utf-8", "replace")
-                if any(word in line for word in words):
+                if re.search(pattern, line):
                     found.append(child)
     return found
 

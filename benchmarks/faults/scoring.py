@@ -49,7 +49,7 @@ def workers(times: int, seed: int) -> dict[str, Any]:
     """One of the processes of `--workers 2`."""
     with folder() as place:
         command = [*SCORE, "-r", "slowly:slow", "--workers", "2"]
-        return kills(place, command, times, seed, _one_of("multiprocessing."))
+        return kills(place, command, times, seed, _one_of(r"multiprocessing\."))
 
 
 def pipe(times: int, seed: int) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def pipe(times: int, seed: int) -> dict[str, Any]:
         (place / "rankkit.toml").write_text(f"[rankers.elsewhere]\ncommand = {worker!r}\n")
         command = [*SCORE, "-r", "elsewhere"]
         return kills(
-            place, command, times, seed, _one_of("rankkit.serving.pipe"), RANKKIT_CONFIG="rankkit.toml"
+            place, command, times, seed, _one_of(r"rankkit\.serving\.pipe"), RANKKIT_CONFIG="rankkit.toml"
         )
 
 
@@ -106,7 +106,7 @@ def ray(times: int, seed: int) -> dict[str, Any]:
                 left.unlink()
 
             def hit() -> None:
-                victims = below(os.getpid(), "ray::")
+                victims = below(os.getpid(), r"^ray::")
                 counts["kills"] += kill(rng.choice(victims) if victims else None)
 
             timer = threading.Timer(rng.uniform(0, seconds), hit)
@@ -156,11 +156,11 @@ def kills(
     return {"rows": whole.count(b"\n"), "seconds of an uninterrupted run": round(seconds, 2), **counts}
 
 
-def _one_of(word: str) -> Victim:
-    """One of the processes that a run started with this word in their command."""
+def _one_of(pattern: str) -> Victim:
+    """One of the processes that a run started whose command line matches."""
 
     def victim(pid: int, rng: random.Random) -> int | None:
-        found = below(pid, word)
+        found = below(pid, pattern)
         return rng.choice(found) if found else None
 
     return victim
