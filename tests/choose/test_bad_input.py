@@ -139,8 +139,14 @@ def test_names_of_any_kind_are_kept_and_taken_back(tmp_path: Path, action: str):
     assert tree(tmp_path) == before
 
 
-def test_a_name_that_is_no_text_is_refused_as_it_is_shown(tmp_path: Path):
-    images_and_rows(tmp_path, {os.fsdecode(b"in/odd\xff.png"): 1.0})
+def test_an_image_whose_name_is_no_text_is_moved_rated_and_taken_back(tmp_path: Path):
+    name = os.fsdecode(b"in/odd\xff.png")
+    images_and_rows(tmp_path, {name: 1.0})
     before = tree(tmp_path)
-    code, said = select(tmp_path, "scores.jsonl", "--top", "1", "--move", "best")
-    assert code == 1 and r"in/odd\xff.png of the chosen cannot be read" in said and tree(tmp_path) == before
+    for words, made, taken_back in (
+        (["--move", "best"], r"best/odd\xff.png", ["--undo", "best"]),
+        (["--xmp"], f"{name}.xmp", ["--xmp", "--undo", "in"]),
+    ):
+        code, said = select(tmp_path, "scores.jsonl", "--top", "1", *words)
+        assert code == 0 and made in tree(tmp_path), said
+        assert select(tmp_path, *taken_back)[0] == 0 and tree(tmp_path) == before
