@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
-from diffusers.utils import convert_state_dict_to_kohya
+from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
-from huggingface_hub.utils import validate_repo_id
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from drpo.report import report
 from drpo.report.card import COMFYUI, CURVES, GRID, card, licence
@@ -58,7 +59,7 @@ def push(run: Path, repository: str, *, private: bool = False, **told: str) -> s
             api = HfApi()
             api.create_repo(repository, private=private, exist_ok=True)
             api.upload_folder(repo_id=repository, folder_path=folder, commit_message="A LoRA trained by drpo")
-        except (HfHubHTTPError, LocalTokenNotFoundError, OSError) as error:
+        except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
             reason = " ".join(str(error).split())[:300]
             raise RankkitError(
                 f"{repository} could not be uploaded: {reason}; log in by `hf auth login` with a token that "
@@ -67,18 +68,14 @@ def push(run: Path, repository: str, *, private: bool = False, **told: str) -> s
     return f"https://huggingface.co/{repository}"
 
 
-def comfyui(path: Path) -> dict[str, object]:
+def comfyui(path: Path) -> dict[str, Tensor]:
     """The LoRA in a file under kohya's names, ``lora_unet_….lora_up.weight``, with an alpha each."""
-    made: dict[str, object] = convert_state_dict_to_kohya(load_file(path))
+    made: dict[str, Tensor] = convert_state_dict_to_kohya(load_file(path))
     return made
 
 
 def _check(repository: str) -> None:
-    try:
-        validate_repo_id(repository)
-    except HFValidationError:
-        repository = ""
-    if repository.count("/") != 1:
+    if not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repository, re.ASCII):
         raise UsageError("a repository of the hub is named owner/name, as anna/sd-turbo-pickscore")
 
 

@@ -95,7 +95,8 @@ def _differing(some: NDArray[Any], every: NDArray[Any]) -> NDArray[np.float64]:
     """Share of bits that differ; products of 0 and 1 are exact."""
     both = some @ every.T
     counts: NDArray[np.float64] = some.sum(1)[:, None] + every.sum(1)[None] - 2 * both
-    return counts / every.shape[1]
+    share: NDArray[np.float64] = counts / every.shape[1]
+    return share
 
 
 def _mean(distances: NDArray[np.float64]) -> NDArray[np.float64]:
