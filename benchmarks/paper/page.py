@@ -74,17 +74,20 @@ def write(rows: Sequence[Row], folder: Path = DOCS) -> list[Path]:
 
 
 def best_rows(table: Table, rows: Sequence[Row]) -> tuple[Found, bool]:
-    """Rows of the table's arms: full ones where there are any, else those of short runs; and which."""
-    for quick in (False, True):
-        found: Found = {arm: {} for arm in table.arms}
-        for arm in table.arms:
-            for seed in seeds_of(quick):
-                run = run_of(arm, seed, rows, quick=quick)
-                if run and (row := kept.find(rows, run)):
-                    found[arm][seed] = row
-        if any(found.values()):
-            return found, quick
-    return {arm: {} for arm in table.arms}, False
+    """Rows of the table's arms: full ones, unless there are short ones of more arms; and whether short."""
+    full, short = (_rows_of(table, rows, quick) for quick in (False, True))
+    quick = sum(map(bool, short.values())) > sum(map(bool, full.values()))
+    return (short if quick else full), quick
+
+
+def _rows_of(table: Table, rows: Sequence[Row], quick: bool) -> Found:
+    found: Found = {arm: {} for arm in table.arms}
+    for arm in table.arms:
+        for seed in seeds_of(quick):
+            run = run_of(arm, seed, rows, quick=quick)
+            if run and (row := kept.find(rows, run)):
+                found[arm][seed] = row
+    return found
 
 
 def section(table: Table, found: Found, quick: bool) -> str:

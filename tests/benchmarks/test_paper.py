@@ -177,6 +177,13 @@ def test_a_table_of_short_runs_alone_says_so(tmp_path: Path) -> None:
     assert "**Short runs**: 80 steps of 2 prompts" in kernels and "**cannot tell** from one seed" in kernels
 
 
+def test_full_runs_take_the_place_of_short_ones_once_they_are_of_as_many_arms() -> None:
+    kernels = tables()["kernels"]
+    short, full = ([row(run) for run in night.missing([kernels], 1, [], quick=q)] for q in (True, False))
+    assert page.best_rows(kernels, [*short, *full[:2]])[1]
+    assert not page.best_rows(kernels, [*short, *full])[1]
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Runs of four steps on few images, which take the same way as long ones."""
