@@ -54,6 +54,13 @@ def licence(config: Config, model: str, given: str = "") -> str:
 def card(run: Path, config: Config, repository: str, model: str, named: str, files: Sequence[str]) -> str:
     """The text of README.md, for a folder with these `files`; paths of this machine are left out."""
     of = " and ".join(f"[{name}](https://huggingface.co/{name})" for name in bases(config, model))
+    elsewhere = ""
+    if COMFYUI in files:
+        elsewhere = (
+            f"`{COMFYUI}` is the same LoRA under the names that ComfyUI, Forge and AUTOMATIC1111 read."
+        )
+    elif config.generator in ("z_image_turbo", "flux2_klein"):
+        elsewhere = f"ComfyUI knows the names in `{LORA}` as they are."
     learned = "chosen and rejected images"
     if not config.preferences:
         learned = f"the order in which the ranker `{_public(config.ranker)}` put its images"
@@ -66,8 +73,7 @@ def card(run: Path, config: Config, repository: str, model: str, named: str, fil
         "that the same noises give now." if GRID in files else "",
         "## Use",
         f"```python\n{script(config, repository, model)}```",
-        f"`{COMFYUI}` is the same LoRA under the names that ComfyUI, Forge and AUTOMATIC1111 read."
-        if COMFYUI in files else "",
+        elsewhere,
         _gains(run),
         f"## Training\n\n![reward by step]({CURVES})" if CURVES in files else "## Training",
         _settings(config),

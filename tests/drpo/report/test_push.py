@@ -112,6 +112,32 @@ def test_every_key_is_one_that_comfyui_and_forge_read_and_the_images_are_the_sam
     torch.testing.assert_close(images[0], images[1])
 
 
+@pytest.mark.parametrize(
+    ("name", "base", "known"),
+    [  # ComfyUI's tables: transformer. and the diffusers name of a layer that they map
+        ("z_image_turbo", tiny_flows.z_image, r"(layers|\w+_refiner)\.\d+\.attention\.(to_[qkv]|to_out\.0)"),
+        (
+            "flux2_klein",
+            tiny_flows.flux2_klein,
+            r"transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0)"
+            r"|single_transformer_blocks\.\d+\.attn\.(to_qkv_mlp_proj|to_out)",
+        ),
+    ],
+)
+def test_comfyui_knows_every_key_of_a_transformers_lora(
+    name: str, base: Any, known: str, tmp_path: Path
+) -> None:
+    run, _, _ = trained(tmp_path, name, base, image_size=16)
+    out = write(run, REPO, tmp_path / "out")
+    assert all(
+        re.fullmatch(rf"transformer\.({known})\.lora_[AB]\.weight", key)
+        for key in load_file(out / "pytorch_lora_weights.safetensors")
+    )
+    text = (out / "README.md").read_text("utf-8")
+    assert "ComfyUI knows the names in `pytorch_lora_weights.safetensors`" in text
+    assert not (out / "comfyui.safetensors").exists()
+
+
 def test_the_card_says_what_was_trained_on_what_and_what_it_gained(tmp_path: Path) -> None:
     run, _, _ = trained(tmp_path, "sd_turbo", tiny_pipelines.sd)
     out = write(run, REPO, tmp_path / "out")
