@@ -106,7 +106,7 @@ def ray(times: int, seed: int) -> dict[str, Any]:
                 left.unlink()
 
             def hit() -> None:
-                victims = below(os.getpid(), r"^ray::")
+                victims = below(os.getpid(), r"^ray::(?!.*Agent)")
                 counts["kills"] += kill(rng.choice(victims) if victims else None)
 
             timer = threading.Timer(rng.uniform(0, seconds), hit)
