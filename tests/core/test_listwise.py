@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,12 @@ from rankkit import Group, Ranking, UsageError, veto
 from rankkit.core.listwise.variety import Diversity, NearDuplicates
 from rankkit.testing import check_ranker
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 NAN = math.nan
 
 
@@ -106,6 +114,12 @@ def test_groups_beyond_one_matrix_are_compared_whole(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr("rankkit.core.listwise.variety.AT_ONCE", 3)
         assert scores(ranker, *images) == whole
         monkeypatch.undo()
+
+
+def test_they_have_names_of_their_own() -> None:
+    points = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]["entry-points"]["rankkit.rankers"]
+    for name, ranker in (("diversity", Diversity), ("near-duplicates", NearDuplicates)):
+        assert points[name] == f"{ranker.__module__}:{ranker.__name__}"
 
 
 @pytest.mark.parametrize("ranker", [Diversity, NearDuplicates])
