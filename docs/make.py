@@ -42,10 +42,10 @@ FEW_STEPS = (
     "[the method](method.md#several-steps).",
     "",
     "`generator=z_image_turbo` and `generator=flux2_klein` (recipes of those names) are transformers of 6",
-    "and 4 billion weights in eight and four steps, sampled without guidance by diffusers' own pipelines, and",
-    "`image_size=512` trains on smaller images. Z-Image-Turbo and FLUX.2-klein 4B are under Apache 2.0",
-    "by their model cards; the 9B klein is not for commercial use. They were run here on tiny random models",
-    "only.",
+    "and 4 billion weights in eight and four steps, sampled without guidance by diffusers' own pipelines,",
+    "and `image_size=512` trains on smaller images. Z-Image-Turbo and FLUX.2-klein 4B are under Apache",
+    "2.0 by their model cards; the 9B klein is not for commercial use. They were run here on tiny random",
+    "models only.",
     "",
 )
 
