@@ -1,5 +1,5 @@
 """`python -m rankkit` is the command `rankkit`."""
 
-from rankkit.cli.app import main
+from rankkit.cli import main
 
 main()

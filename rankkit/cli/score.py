@@ -120,6 +120,11 @@ def score(
         return
     if output is not None and "://" in output:
         raise UsageError(f"-o {output}: rows go to a URL with --engine ray only; give a file of this machine")
+    if output is not None and output.endswith(("/", os.sep)):
+        raise UsageError(
+            f"-o {output}: rows go to .jsonl, .csv, .parquet; a folder of them, a file for each archive, "
+            f"needs --engine ray"
+        )
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
         rows = Path(output or os.path.join(folder, "rows.jsonl"))
         surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts, grid=grid_of(grid))

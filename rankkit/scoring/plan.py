@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-from rankkit.core.text import plain, printable
+from rankkit.core.text import count, plain, printable
 from rankkit.errors import RankkitError
 from rankkit.io.prompts import Survey
 from rankkit.io.prompts.base import FILLED, Item, slug
@@ -200,7 +200,7 @@ def plan_surveys(
             planned += 1
             if planned == WORTH_WORKERS:
                 many()
-        say(f"{found.root.label or 'here'}: {sum(counts.values())} images; {_sources(counts)}")
+        say(f"{found.root.label or 'here'}: {count(sum(counts.values()), 'image')}; {_sources(counts)}")
         for note in found.notes:
             say(f"  {note}")
         if several and found.captions != "all":

@@ -80,5 +80,26 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path):
 
 def test_importing_a_program_brings_nothing_heavy():
     code = "import sys, {}; print({{'torch', 'typer', 'numpy', 'rich'}} & set(sys.modules))"
-    for module, allowed in (("rankkit.plugin", "{'numpy'}"), ("rankkit.cli", "{'typer'}")):
+    for module, allowed in (("rankkit.plugin", "{'numpy'}"), ("rankkit.cli.app", "{'typer'}")):
         assert run("-c", code.format(module), env=dict(os.environ)).stdout.strip() == allowed, module
+
+
+def test_ctrl_c_while_the_commands_are_imported_is_one_line():
+    code = (
+        "import sys, rankkit.cli\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'rankkit.cli.app': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "rankkit.cli.main()"
+    )
+    done = run("-c", code, "list", env=ENVIRONMENT)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "stopped; give the same command again to go on\n"
+
+
+def test_a_folder_of_rows_without_ray_is_refused_with_what_it_needs(tmp_path):
+    folder(tmp_path / "in")
+    done = run("-m", "rankkit", "score", "in", "-r", "sharpness", "-o", "out/", env=ENVIRONMENT, cwd=tmp_path)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and "-o out/: rows go to .jsonl" in line and "--engine ray" in line

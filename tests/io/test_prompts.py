@@ -905,7 +905,7 @@ def test_the_source_is_said_with_the_number_of_images_that_got_a_prompt():
     )
     assert said("pics", "bare") == [
         "pics: 3 images; prompts from text files beside the images for 1",
-        "bare: 1 images; no prompts found",
+        "bare: 1 image; no prompts found",
     ]
     assert said("pics", prompt="a dog", overwrite=True)[0] == (
         "pics: 3 images; prompts from text files beside the images for 1, --prompt fills 2"
@@ -915,7 +915,7 @@ def test_the_source_is_said_with_the_number_of_images_that_got_a_prompt():
 def test_only_images_that_are_planned_are_counted_among_those_with_a_prompt():
     put({"pics/a.png": None, "pics/b.png": None, "pics/a.txt": "a cat", "pics/b.txt": "a dog"})
     put({"m.jsonl": [{"image": "a.png", "prompt": "x"}] * 2})
-    assert said(limit=1)[0] == "pics: 1 images; prompts from text files beside the images for 1"
+    assert said(limit=1)[0] == "pics: 1 image; prompts from text files beside the images for 1"
     assert said(prompts="m.jsonl", overwrite=True)[0] == (
         "pics: 2 images; prompts from the manifest for 1, from text files beside the images for 1"
     )

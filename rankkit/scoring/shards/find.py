@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from rankkit.core.text import plain
+from rankkit.core.text import count, plain
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.cells import image_cells
 from rankkit.io.prompts import Item, Survey, parquet, survey, webdataset
@@ -78,8 +78,8 @@ def find(
     elif not files:
         raise BadSource(f"{' '.join(paths)}: no image was found, and no .tar or .parquet that holds images")
     files = list({shard.name: shard for shard in files}.values())
-    said = f"{len(files)} archives and parquet files" if files else ""
-    other = f"{plan.planned()} images in {plan.groups()} groups" if plan.planned() else ""
+    said = count(len(files), "archive or parquet file", "archives and parquet files") if files else ""
+    other = f"{count(plan.planned(), 'image')} in {count(plan.groups(), 'group')}" if plan.planned() else ""
     say(f"{' and '.join(part for part in (said, other) if part)} to score")
     return Found(files, plan, not all(ranker.independent for ranker in rankers))
 
