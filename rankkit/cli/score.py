@@ -108,6 +108,8 @@ def score(
     from rankkit.scoring.engine import score as score_images
 
     specs = named(ranker)
+    if output == "":
+        raise UsageError("-o is empty (a variable that is not set?); give a file, or leave it out")
     if output is not None and engine is Engine.ray and _is_folder(output):
         if limit or prune or html:
             raise UsageError(

@@ -98,6 +98,14 @@ def test_ctrl_c_while_the_commands_are_imported_is_one_line():
     assert done.stderr == "stopped; give the same command again to go on\n"
 
 
+@pytest.mark.parametrize("given", [["", "-o", "rows.jsonl"], ["in", "-o", ""]])
+def test_an_empty_path_is_refused(tmp_path, given):
+    folder(tmp_path / "in")
+    done = run("-m", "rankkit", "score", *given, "-r", "sharpness", env=ENVIRONMENT, cwd=tmp_path)
+    assert done.returncode == 2 and "empty (a variable that is not set?)" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
 def test_a_folder_of_rows_without_ray_is_refused_with_what_it_needs(tmp_path):
     folder(tmp_path / "in")
     done = run("-m", "rankkit", "score", "in", "-r", "sharpness", "-o", "out/", env=ENVIRONMENT, cwd=tmp_path)

@@ -199,6 +199,8 @@ def _roots(paths: Sequence[str | os.PathLike[str]], prompts: Path | None) -> Ite
         raise UsageError(f"{prompts}: no such file or folder of prompts")
     singles = []
     for typed in [os.fspath(path) for path in paths]:
+        if not typed:
+            raise UsageError("a path is empty (a variable that is not set?); for this folder give .")
         path = Path(typed)
         label = os.path.normpath(typed).replace(os.sep, "/")
         label = "" if label == "." else label
