@@ -102,7 +102,8 @@ def test_pixels_are_those_of_open_clips_evaluation_transform(size):
 @pytest.mark.parametrize("size", [(2, 300), (300, 2)])
 def test_of_a_thread_only_the_centre_is_computed_but_it_is_what_resizing_and_cropping_gives(size):
     # nowhere near black or white, where passes would be cut off between
-    image = Image.effect_noise(size, 20).convert("RGB")
+    grey = np.random.default_rng(0).normal(128, 20, size[::-1]).clip(0, 255)
+    image = Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     whole = image.resize(tuple(224 if side == 2 else 224 * 150 for side in size), Image.Resampling.BICUBIC)
     left, top = round((whole.width - 224) / 2), round((whole.height - 224) / 2)
     plain = np.asarray(whole.crop((left, top, left + 224, top + 224)), np.float32)
@@ -111,7 +112,8 @@ def test_of_a_thread_only_the_centre_is_computed_but_it_is_what_resizing_and_cro
         0.4578275,
         0.40821073,
     )
-    assert np.abs(ours * 255 - plain).max() < 1.01
+    apart = np.abs(ours * 255 - plain)  # each pass rounds: a level, and here and there two
+    assert apart.max() < 2.01 and (apart > 1.01).mean() < 1e-3
 
 
 def test_clip_with_another_activation_is_refused(tmp_path):
