@@ -6,9 +6,9 @@ import importlib
 from pathlib import Path
 
 from drpo.config import Config
+from drpo.run.files import LORA
 from rankkit import UsageError
 
-LORA = "pytorch_lora_weights.safetensors"
 # by generator: the pipeline, and what it is called with beside the prompt
 PIPELINES = {
     "shapes": ("StableDiffusionPipeline", "num_inference_steps=1, guidance_scale=0.0"),

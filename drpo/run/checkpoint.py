@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from drpo.config import Config
-from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG
+from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG, LORA
 from drpo.settings import up_to_date
 from rankkit import RankkitError
 from rankkit.plugin import replacing_file
@@ -25,7 +25,7 @@ MARKER = "complete"
 STATE = "state.pt"
 CONFIG = "config.json"
 # what a run writes over, adds to, or removes
-WRITTEN = (LOG, EVALUATIONS, GRIDS, BEST, "checkpoints", "pytorch_lora_weights.safetensors", "report.html")
+WRITTEN = (LOG, EVALUATIONS, GRIDS, BEST, "checkpoints", LORA, "report.html")
 MAY_CHANGE = ("steps", "on_alarm", "patience")  # of a config when a run goes on
 
 

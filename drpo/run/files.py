@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rankkit import RankkitError
 from rankkit.plugin import replacing_file
 
+LORA = "pytorch_lora_weights.safetensors"  # as diffusers names it
 LOG, EVALUATIONS, GRIDS, BEST = "log.jsonl", "evaluations.jsonl", "sample_grids", "best"
 EARLIER = {EVALUATIONS: "looks.jsonl", GRIDS: "strips"}
 """What a file or folder was called before 0.1."""
@@ -21,6 +23,15 @@ def find(run: Path, name: str) -> Path:
     path = run / name
     before = run / EARLIER.get(name, name)
     return before if not path.exists() and before.exists() else path
+
+
+def trained_lora(run: Path) -> Path:
+    """The file of a run's averaged LoRA. Raises `RankkitError` where training has not ended."""
+    if not (run / LORA).is_file():
+        raise RankkitError(
+            f"{run} has no {LORA} yet; it is written when training ends: `drpo train` again with out={run}"
+        )
+    return run / LORA
 
 
 def take_over(run: Path) -> None:

@@ -15,11 +15,12 @@ from drpo import build
 from drpo.config import Config
 from drpo.data.prompts import prompts as prompts_of
 from drpo.run import checkpoint
+from drpo.run.files import trained_lora
 from drpo.types import Generator, fixed_seeds
 from rankkit import Group, Ranker, RankkitError, UsageError
 from rankkit.plugin import rank_groups, replacing_file
 
-LORA, METADATA = "pytorch_lora_weights.safetensors", "metadata.jsonl"
+METADATA = "metadata.jsonl"
 AT_ONCE = 16  # candidates that are generated together
 Row = dict[str, Any]
 
@@ -145,12 +146,8 @@ def read_config(run: Path, *, say: bool = False) -> Config:
 
 def trained(config: Config, run: Path | None) -> Generator:
     """The generator with the LoRA of a run, or as its base."""
+    lora = None if run is None else trained_lora(run)  # before anything is loaded
     generator = build.generator(config)
-    if run is not None:
-        if not (run / LORA).is_file():
-            raise RankkitError(
-                f"{run} has no {LORA} yet; it is written when training ends: `drpo train` again with "
-                f"out={run}"
-            )
-        generator.load(run)
+    if lora:
+        generator.load(lora.parent)
     return generator
