@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from drpo.config import Config
-from drpo.report.script import LORA, script
-from drpo.run.files import EVALUATIONS, find, read_rows
+from drpo.report.report import changes
+from drpo.report.script import script
+from drpo.run.files import LORA
 from rankkit import UsageError
 
 GRID, CURVES, COMFYUI = "before-and-after.png", "reward.svg", "comfyui.safetensors"
@@ -104,18 +105,16 @@ def _licence(config: Config, model: str, named: str) -> str:
 
 def _gains(run: Path) -> str:
     """What the held-out rankers and the ranker of the training said at the first evaluation and the last."""
-    rows = read_rows(find(run, EVALUATIONS))
-    if not rows:
+    found = changes(run)
+    if not found:
         return ""
-    first, last = rows[0], rows[-1]
-    names = [name for name in first if "/" in name] + ["diversity"]
+    steps, figures = found
     table = [
-        f"| {_public(name.removeprefix('eval/'))} | {_figure(first[name])} | {_figure(last.get(name))} |"
-        for name in names
+        f"| {_public(name.removeprefix('eval/'))} | {before} | {after} |" for name, before, after in figures
     ]
     return "\n".join([
         "## What changed", "",
-        f"Means over the same prompts and noises, before training and after {last['step']:.0f} steps.", "",
+        f"Means over the same prompts and noises, before training and after {steps} steps.", "",
         "| | before | after |", "|---|---|---|", *table,
     ])  # fmt: skip
 
@@ -130,10 +129,3 @@ def _public(value: Any) -> str:
     """A value without what is of this machine alone: folders before a name, addresses of servers."""
     text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
     return re.sub(r"https?://[^\s,;\"']+", "http://…", HERE.sub("", text)).replace("|", "\\|")
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-__all__ = ["COMFYUI", "CURVES", "GRID", "LORA", "bases", "card", "licence"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
@@ -15,15 +16,15 @@ from torch import Tensor
 
 from drpo.report import report
 from drpo.report.card import COMFYUI, CURVES, GRID, card, licence
-from drpo.report.script import LORA, base
-from drpo.run.files import GRIDS, LOG, find, read_rows
+from drpo.report.script import base
+from drpo.run.files import LORA, trained_lora
 from drpo.run.sample import read_config
 from rankkit import RankkitError, UsageError
 from rankkit.plugin import line_chart
 
 
 def write(run: Path, repository: str, out: Path, *, base_model: str = "", licence_id: str = "") -> Path:
-    """Write what would be uploaded into `out`: README.md, the LoRA for diffusers and for ComfyUI, pictures.
+    """Write what would be uploaded into `out`: README.md, the LoRA for diffusers and for ComfyUI, images.
 
     Raises `UsageError` for what has to be said: the hub id of a base that is a folder here (`base_model`), a
     licence that is not known (`licence_id`).
@@ -32,21 +33,20 @@ def write(run: Path, repository: str, out: Path, *, base_model: str = "", licenc
     config = read_config(run, say=True)
     model = base(config, base_model)
     named = licence(config, model, licence_id)
-    if not (run / LORA).is_file():
-        raise RankkitError(
-            f"{run} has no {LORA} yet; it is written when training ends: `drpo train` again with out={run}"
-        )
+    lora = trained_lora(run)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is no empty folder; give another --dry-run")
-    text = card(run, config, repository, model, named, _files(run))
+    points, grids, renamed = report.rewards(run), report.grids(run), comfyui(lora)
+    there = {CURVES: points, GRID: grids, COMFYUI: renamed}
+    text = card(run, config, repository, model, named, [name for name, found in there.items() if found])
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run / LORA, out / LORA)
-    if COMFYUI in _files(run):
-        save_file(comfyui(run / LORA), out / COMFYUI)
-    if GRID in _files(run):
-        shutil.copyfile(_grids(run)[-1], out / GRID)
-    if CURVES in _files(run):
-        (out / CURVES).write_text(_curves(run), encoding="utf-8")
+    shutil.copyfile(lora, out / LORA)
+    if renamed:
+        save_file(renamed, out / COMFYUI)
+    if grids:
+        shutil.copyfile(grids[-1], out / GRID)
+    if points:
+        (out / CURVES).write_text(_curves(points), encoding="utf-8")
     (out / "README.md").write_text(text, encoding="utf-8")
     return out
 
@@ -69,8 +69,13 @@ def push(run: Path, repository: str, *, private: bool = False, **told: str) -> s
 
 
 def comfyui(path: Path) -> dict[str, Tensor]:
-    """The LoRA in a file under kohya's names, ``lora_unet_….lora_up.weight``, with an alpha each."""
-    made: dict[str, Tensor] = convert_state_dict_to_kohya(load_file(path))
+    """The LoRA in a file under kohya's names, ``lora_unet_….lora_up.weight``, with an alpha each; empty for
+    another network than a U-Net.
+    """
+    weights = load_file(path)
+    if not all(name.startswith("unet.") for name in weights):
+        return {}
+    made: dict[str, Tensor] = convert_state_dict_to_kohya(weights)
     return made
 
 
@@ -79,23 +84,7 @@ def _check(repository: str) -> None:
         raise UsageError("a repository of the hub is named owner/name, as anna/sd-turbo-pickscore")
 
 
-def _files(run: Path) -> list[str]:
-    """Which files stand in the folder beside the LoRA and the card."""
-    there = [CURVES] if _points(run) else []
-    there += [GRID] if _grids(run) else []
-    unet = all(name.startswith("unet.") for name in load_file(run / LORA))
-    return [*there, COMFYUI] if unet else there
-
-
-def _grids(run: Path) -> list[Path]:
-    return sorted(find(run, GRIDS).glob("*.png"))
-
-
-def _points(run: Path) -> list[tuple[float, float]]:
-    return [(row["step"], row["reward"]) for row in read_rows(run / LOG) if row.get("reward") is not None]
-
-
-def _curves(run: Path) -> str:
+def _curves(points: Sequence[tuple[float, float]]) -> str:
     """The reward by step, as an image of its own."""
-    chart = str(line_chart([report.reward_curve(_points(run))], x="step", y="reward"))
+    chart = str(line_chart([report.reward_curve(points)], x="step", y="reward"))
     return chart.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)

@@ -45,25 +45,32 @@ def keep(run: Path, comparisons: Sequence[BaseComparison], prompts: str) -> None
         part.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
-def _gains(run: Path) -> Section | None:
-    """What rose and what fell between the first evaluation and the last."""
+def changes(run: Path) -> tuple[str, list[tuple[str, str, str]]] | None:
+    """The step of a run's last evaluation, and each of its fields with the figure at the first and at the
+    last; None where there is none.
+    """
     rows = read_rows(find(run, EVALUATIONS))
     if not rows:
         return None
     first, last = rows[0], rows[-1]
-    target = _target(run)
+    fields = [field for field in first if "/" in field] + ["diversity"]
+    figures = [(field, _figure(first[field]), _figure(last.get(field))) for field in fields]
+    return f"{last['step']:.0f}", figures
+
+
+def _gains(run: Path) -> Section | None:
+    """What rose and what fell between the first evaluation and the last."""
+    found = changes(run)
+    if not found:
+        return None
+    target, (steps, figures) = _target(run), found
     cells = [
-        [
-            _name(field) + (" (what was trained on)" if _name(field) == target else ""),
-            _figure(first[field]),
-            _figure(last.get(field)),
-        ]
-        for field in [field for field in first if "/" in field] + ["diversity"]
+        [_name(field) + (" (what was trained on)" if _name(field) == target else ""), before, after]
+        for field, before, after in figures
     ]
     note = (
         "Means over the same prompts, none of them trained on where the run names its own, and the same "
-        "noises; "
-        f"{last['step']:.0f} steps."
+        f"noises; {steps} steps."
     )
     return Section("What changed", table(["", "before", "after"], cells) + h("p", note, class_="note"))
 
@@ -95,7 +102,7 @@ def _target(run: Path) -> str:
 
 
 def _curves(run: Path, beside: Path | None) -> Section | None:
-    log = [(row["step"], row["reward"]) for row in read_rows(run / LOG) if row.get("reward") is not None]
+    log = rewards(run)
     if not log:
         return None
     curves = [Curve(f"this run, ranker {_target(run)}", _smooth(log))]
@@ -104,6 +111,11 @@ def _curves(run: Path, beside: Path | None) -> Section | None:
         curves.append(other)
     words = f"Reward of the candidates while training: mean over each step, running mean of {SMOOTH} steps."
     return Section("Reward", line_chart(curves, x="step", y="reward") + h("p", words, class_="note"))
+
+
+def rewards(run: Path) -> list[tuple[float, float]]:
+    """The mean reward of the candidates by step, without the steps in which none got a score."""
+    return [(row["step"], row["reward"]) for row in read_rows(run / LOG) if row.get("reward") is not None]
 
 
 def reward_curve(points: Sequence[tuple[float, float]]) -> Curve:
@@ -132,11 +144,16 @@ def _smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(step, sum(window) / len(window)) for (step, _), window in zip(points, windows, strict=True)]
 
 
+def grids(run: Path) -> list[Path]:
+    """The sample grids of a run, the latest last."""
+    return sorted(find(run, GRIDS).glob("*.png"))
+
+
 def _grid(run: Path) -> Section | None:
-    grids = sorted(find(run, GRIDS).glob("*.png"))
-    if not grids:
+    found = grids(run)
+    if not found:
         return None
-    data = base64.b64encode(grids[-1].read_bytes()).decode("ascii")
+    data = base64.b64encode(found[-1].read_bytes()).decode("ascii")
     words = "Each prompt’s images before training, and below them the images that the same noises give now."
     shown = image(f"data:image/png;base64,{data}", "images before and after")
     return Section("Before and after", h("p", words, class_="note") + shown)
