@@ -17,9 +17,11 @@ from torch import Tensor
 
 from rankkit import RankkitError
 
-FAMILIES = {  # generators by the pipeline that they are for
+PIPELINES = {  # that generators are for; of those with the same, the first is advised
     "sd_turbo": "StableDiffusionPipeline",
+    "shapes": "StableDiffusionPipeline",
     "sdxl_turbo": "StableDiffusionXLPipeline",
+    "sdxl_one_step": "StableDiffusionXLPipeline",
     "sana_sprint": "SanaSprintPipeline",
     "z_image_turbo": "ZImagePipeline",
     "flux2_klein": "Flux2KleinPipeline",
@@ -116,7 +118,7 @@ def _check_family(kind: Any, model: str) -> None:
     stored_class = stored[1] if isinstance(stored, list) and len(stored) == 2 else None
     if stored_class == getattr(wanted, "__name__", stored_class) and stored_class:
         return
-    right = next((name for name, of in FAMILIES.items() if of == found), "")
+    right = next((name for name, of in PIPELINES.items() if of == found), "")
     raise RankkitError(
         f"{model!r} is a {found or 'model of another kind'}, not a {kind.__name__}"
         + (f"; generator={right} is for it" if right else "; give model= one of that kind")

@@ -6,26 +6,26 @@ import importlib
 from pathlib import Path
 
 from drpo.config import Config
+from drpo.hub import PIPELINES
 from drpo.run.files import LORA
 from rankkit import UsageError
 
-# by generator: the pipeline, and what it is called with beside the prompt
-PIPELINES = {
-    "shapes": ("StableDiffusionPipeline", "num_inference_steps=1, guidance_scale=0.0"),
-    "sd_turbo": ("StableDiffusionPipeline", "num_inference_steps={steps}, guidance_scale=0.0"),
-    "sdxl_turbo": ("StableDiffusionXLPipeline", "num_inference_steps={steps}, guidance_scale=0.0"),
-    "sdxl_one_step": ("StableDiffusionXLPipeline", "num_inference_steps={steps}, guidance_scale=0.0{extra}"),
-    "sana_sprint": ("SanaSprintPipeline", "num_inference_steps=1, intermediate_timesteps=None"),
-    "z_image_turbo": ("ZImagePipeline", "num_inference_steps={steps}, guidance_scale=0.0{extra}"),
-    "flux2_klein": ("Flux2KleinPipeline", "num_inference_steps={steps}, guidance_scale=1.0{extra}"),
+CALLS = {  # what a generator's pipeline is called with beside the prompt
+    "shapes": "num_inference_steps=1, guidance_scale=0.0",
+    "sd_turbo": "num_inference_steps={steps}, guidance_scale=0.0",
+    "sdxl_turbo": "num_inference_steps={steps}, guidance_scale=0.0",
+    "sdxl_one_step": "num_inference_steps={steps}, guidance_scale=0.0{extra}",
+    "sana_sprint": "num_inference_steps=1, intermediate_timesteps=None",
+    "z_image_turbo": "num_inference_steps={steps}, guidance_scale=0.0{extra}",
+    "flux2_klein": "num_inference_steps={steps}, guidance_scale=1.0{extra}",
 }
 
 
 def base(config: Config, given: str = "") -> str:
     """The base model's hub id: `given`, or what the config names; raises `UsageError` for a folder here."""
-    if config.generator not in PIPELINES:
+    if config.generator not in CALLS:
         raise UsageError(
-            f"generator={config.generator}: drpo push knows how to sample {', '.join(PIPELINES)}; upload the "
+            f"generator={config.generator}: drpo push knows how to sample {', '.join(CALLS)}; upload the "
             f"run's {LORA} by hand"
         )
     family = importlib.import_module(f"drpo.generators.{config.generator}")
@@ -40,8 +40,8 @@ def base(config: Config, given: str = "") -> str:
 
 def script(config: Config, repository: str, model: str) -> str:
     """Python that samples one image of `repository`, a LoRA on `model`; an empty one is the built-in."""
-    kind, call = PIPELINES[config.generator]
-    call = call.format(steps=config.inference_steps, extra=_extra(config))
+    kind = PIPELINES[config.generator]
+    call = CALLS[config.generator].format(steps=config.inference_steps, extra=_extra(config))
     head, parts, after = _one_step(config, model) if config.generator == "sdxl_one_step" else ([], "", [])
     if not model:
         head, where = ["from drpo.generators.shapes import WEIGHTS"], "WEIGHTS"
