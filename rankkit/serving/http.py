@@ -80,9 +80,7 @@ def application(
     address that server has. Raises `UsageError` where a package is missing, and whatever building raises.
     """
     _, answers = _web()
-    served = ServedRanker(prepare(spec, local_only=True))
-    served.build()
-    batches = Batches(served.rankings, together=served.prepared.kind == "pointwise")
+    served, batches = _built(prepare(spec, local_only=True))
     access = Access(None, LOOPBACK) if token is None else Access(bearer(token).encode(), None)
     found: App = answers(served, batches, limit=limit, silence=silence, waiting=waiting).application(access)
     return found
@@ -118,13 +116,11 @@ class Server(WebServer):
         secret = None if token is None else bearer(token).encode()
         listener = listen(family, address, host, port)
         try:
-            served = ServedRanker(prepared)
-            served.build()
+            served, self._batches = _built(prepared)
         except BaseException:
             listener.close()
             raise
         self.limit = limit
-        self._batches = Batches(served.rankings, together=prepared.kind == "pointwise")
         where = str(address[0])
         access = Access(secret, LOOPBACK | {where} if _is_loopback(where) else None)
         app = answers(served, self._batches, limit=limit, silence=silence, waiting=waiting)
@@ -157,6 +153,13 @@ def _web() -> tuple[Callable[..., Any], Callable[..., Any]]:
     except ImportError as error:
         raise web_missing(error, "serve") from None
     return uvicorn_server, Answers
+
+
+def _built(prepared: Prepared) -> tuple[ServedRanker, Batches]:
+    """A ranker to be served, built, and what gathers its calls. Raises whatever building it raises."""
+    served = ServedRanker(prepared)
+    served.build()
+    return served, Batches(served.rankings, together=prepared.kind == "pointwise")
 
 
 def _is_loopback(address: str) -> bool:
