@@ -7,7 +7,6 @@ read counts as empty, and is written anew.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -77,7 +76,7 @@ class Cache:
 
 
 def _key(part: Part, sha256: str, prompt: str) -> str:
-    of_prompt = hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    of_prompt = fingerprint(prompt.encode("utf-8", "surrogatepass"))[:16]
     return f"{sha256} {of_prompt}" if part.kind == "score" else sha256
 
 

@@ -6,7 +6,6 @@ another fit, without being noticed. `version` changes with the labels, the featu
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from rankkit.choose.fit.basic import Floats
 from rankkit.choose.fit.collect import CACHE
 from rankkit.choose.fit.features import Kind
 from rankkit.choose.fit.model import Scale
+from rankkit.core.images import fingerprint
 from rankkit.core.text import plain
 from rankkit.errors import BrokenRanker, UsageError
 from rankkit.io.atomic import replacing_file, write_whole
@@ -79,9 +79,9 @@ class Taste:
     def version(self) -> str:
         """12 hexadecimal digits, which change with labels, features and weights."""
         made_of = json.dumps(
-            [FORMAT, [asdict(part) for part in self.parts], self.labels, _sha256(self.numbers)]
+            [FORMAT, [asdict(part) for part in self.parts], self.labels, fingerprint(self.numbers)]
         )
-        return hashlib.sha256(made_of.encode()).hexdigest()[:12]
+        return fingerprint(made_of.encode())[:12]
 
 
 def check_folder(folder: Path) -> None:
@@ -111,7 +111,7 @@ def save(taste: Taste, folder: Path) -> None:
         "version": taste.version,
         "features": [asdict(part) for part in taste.parts],
         "labels": taste.labels,
-        "numbers": _sha256(numbers),
+        "numbers": fingerprint(numbers),
         "about": plain(taste.about),
     }
     with replacing_file(folder / WEIGHTS) as part:
@@ -159,7 +159,7 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Taste:
         raise BrokenRanker(f"{folder} needs safetensors to be read: pip install 'rankkit-t2i[fit]'") from None
     try:
         data = (folder / WEIGHTS).read_bytes()
-        if _sha256(data) != record["numbers"]:
+        if fingerprint(data) != record["numbers"]:
             raise ValueError(f"{WEIGHTS} is not what {JSON} says: it was changed, or is of another fit")
         parts = tuple(PartOf(**part) for part in record["features"])
         found = {name: array.astype(np.float64) for name, array in load_numbers(data).items()}
@@ -197,10 +197,6 @@ def again(folder: Path) -> str:
     return f"fit it again: rankkit fit labels.jsonl -o {folder}"
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def labels_id(rows: Sequence[tuple[Any, ...]]) -> str:
     """sha256 of the answers that were fitted."""
-    return _sha256(json.dumps(rows).encode())
+    return fingerprint(json.dumps(rows).encode())
