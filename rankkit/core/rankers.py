@@ -203,12 +203,17 @@ def _runs(calls: Sequence[Asked]) -> Iterator[tuple[list[Asked], list[tuple[tupl
 
     some: list[Asked] = []
     wanted: dict[tuple[Comparisons, int], Held] = {}
+    pixels = 0
     for one, i, j in calls:
         some.append((one, i, j))
-        wanted |= {(one, k): held for k in (i, j) if (held := one.held_image(k)) is not None}
-        if i > j and sum(held.pixels for held in wanted.values()) >= PIXELS:  # both orders are there
+        for k in (i, j):
+            held = one.held_image(k)
+            if held is not None and (one, k) not in wanted:
+                wanted[one, k] = held
+                pixels += held.pixels
+        if i > j and pixels >= PIXELS:  # both orders are there
             yield some, list(wanted.items())
-            some, wanted = [], {}
+            some, wanted, pixels = [], {}, 0
     if some:
         yield some, list(wanted.items())
 
