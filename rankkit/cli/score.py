@@ -108,8 +108,7 @@ def score(
     from rankkit.scoring.engine import score as score_images
 
     specs = named(ranker)
-    if output == "":
-        raise UsageError("-o is empty (a variable that is not set?); give a file, or leave it out")
+    _check_place(output, engine)
     if output is not None and engine is Engine.ray and _is_folder(output):
         if limit or prune or html:
             raise UsageError(
@@ -120,13 +119,6 @@ def score(
         _summarise(outcome, output)
         _end(outcome, strict)
         return
-    if output is not None and "://" in output:
-        raise UsageError(f"-o {output}: rows go to a URL with --engine ray only; give a file of this machine")
-    if output is not None and output.endswith(("/", os.sep)):
-        raise UsageError(
-            f"-o {output}: rows go to .jsonl, .csv, .parquet; a folder of them, a file for each archive, "
-            f"needs --engine ray"
-        )
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
         rows = Path(output or os.path.join(folder, "rows.jsonl"))
         surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts, grid=grid_of(grid))
@@ -165,6 +157,21 @@ def score(
 def _end(outcome: Outcome, strict: bool) -> None:
     if outcome.abstained:
         raise typer.Exit(1 if strict else 3)
+
+
+def _check_place(output: str | None, engine: Engine) -> None:
+    """Raises `UsageError` for an empty place for rows, and without Ray for one that only it writes to."""
+    if output == "":
+        raise UsageError("-o is empty (a variable that is not set?); give a file, or leave it out")
+    if output is None or engine is Engine.ray:
+        return
+    if "://" in output:
+        raise UsageError(f"-o {output}: rows go to a URL with --engine ray only; give a file of this machine")
+    if output.endswith(("/", os.sep)):
+        raise UsageError(
+            f"-o {output}: rows go to .jsonl, .csv, .parquet; a folder of them, a file for each archive, "
+            f"needs --engine ray"
+        )
 
 
 def _is_folder(output: str) -> bool:
