@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, cast
 
 from rankkit.errors import BadRows, UsageError
 from rankkit.io.atomic import replacing_file, settle
@@ -30,6 +30,7 @@ __all__ = [
     "check_row_output",
     "format_of",
     "from_json",
+    "known_row",
     "pyarrow_parquet",
     "read_rows",
     "replacing",
@@ -177,6 +178,11 @@ def from_json(line: str | bytes) -> Row:
         return completed(value)
     except ValueError as error:
         raise NotARow(f"not a row: {error}") from None
+
+
+def known_row(line: str) -> Row:
+    """The row in one line that `to_json` made in this run: it is not checked again."""
+    return cast(Row, json.loads(line))
 
 
 class Jsonl:

@@ -11,7 +11,7 @@ from typing import Any
 from rankkit.core.panel import combine_scores, stated_members, stated_weights
 from rankkit.core.text import plain, printable
 from rankkit.core.types import Identity, ranks
-from rankkit.io.formats import from_json, to_json
+from rankkit.io.formats import known_row, to_json
 from rankkit.io.prompts.base import Item
 from rankkit.io.rows import IMAGE_GONE, METADATA_HASH, PROMPT_CHANGED, STALE, Row, why_stale
 from rankkit.scoring.plan import Key, RunPlan
@@ -68,12 +68,10 @@ class Ledger(RunPlan):
 
         NaN where it abstained, None where the ledger knows nothing of it.
         """
+        key = cache_key(sha256, item.prompt, identity.version, metadata)
         found = self._db.execute(
             "SELECT score FROM rows WHERE scope = ? AND image = ? AND cache_key = ?",
-            (
-                *(scope(identity, item.group), item.name),
-                cache_key(sha256, item.prompt, identity.version, metadata),
-            ),
+            (scope(identity, item.group), item.name, key),
         ).fetchone()
         return None if found is None else math.nan if found[0] is None else found[0]
 
@@ -105,7 +103,7 @@ class Ledger(RunPlan):
             "UPDATE rows SET status = ? WHERE image = ? AND status = ?",
             ((IMAGE_GONE, name, EARLIER) for (name,) in names if gone(name)),
         )
-        named = [_ranker(identity.ranker, identity.options) for identity in rankers]
+        named = [ranker_key(each.ranker, each.options) for each in rankers]
         self._db.execute(
             "UPDATE rows SET status = ? WHERE status = ? AND image IN (SELECT name FROM items) "
             "AND NOT EXISTS (SELECT 1 FROM items i JOIN groups g ON g.id = i.grp WHERE i.name = rows.image "
@@ -120,16 +118,14 @@ class Ledger(RunPlan):
 
         The flag beside an identity is that of `ranked_rows`.
         """
-        whole = [
-            _ranker(identity.ranker, identity.options) for identity, independent in rankers if not independent
-        ]
+        whole = [ranker_key(each.ranker, each.options) for each, independent in rankers if not independent]
         for text, reason in self._db.execute(
             "SELECT row, status FROM rows WHERE status NOT IN (?, ?) AND NOT (grp IN (SELECT name "
             f"FROM groups WHERE id IN ({PLANNED})) AND ranker IN ({', '.join('?' * len(whole))})) "
             "ORDER BY id",
             (EARLIER, CURRENT, *whole),
         ):
-            row = from_json(text)
+            row = known_row(text)
             row["rank"], row["of"] = None, 0
             row["details"] = {**row["details"], STALE: reason}
             yield row
@@ -148,7 +144,7 @@ class Ledger(RunPlan):
 
     def untouched_rows(self, rankers: Iterable[Identity]) -> Iterator[Row]:
         """The rows of other groups and of other rankers. What a killed run left of them is ranked as well."""
-        named = [_ranker(identity.ranker, identity.options) for identity in rankers]
+        named = [ranker_key(each.ranker, each.options) for each in rankers]
         scopes = self._db.execute(
             f"SELECT scope FROM rows WHERE NOT (grp IN (SELECT name FROM groups WHERE id IN ({PLANNED})) "
             f"AND ranker IN ({', '.join('?' * len(named))})) GROUP BY scope ORDER BY min(id)",
@@ -162,7 +158,7 @@ class Ledger(RunPlan):
         """The weights that a panel's rows state themselves; None for rows of anything else."""
         for text, score in self._in_scope("row, score", where, (EARLIER, CURRENT)):
             if score is not None:
-                return stated_weights(from_json(text)["details"])
+                return stated_weights(known_row(text)["details"])
         return None
 
     def _ranked(
@@ -178,7 +174,7 @@ class Ledger(RunPlan):
         for rank, (text, status) in zip(
             ranks(scores), self._in_scope("row, status", where, statuses), strict=True
         ):
-            row = from_json(text)
+            row = known_row(text)
             row["rank"], row["of"] = plain(rank), of
             yield row, status == CURRENT
 
@@ -188,7 +184,7 @@ class Ledger(RunPlan):
         """A panel's rows hold its members' scores; what they add up to is known when the whole group is."""
         members: dict[str, list[float]] = {name: [] for name in weights}
         for (text,) in self._in_scope("row", where, statuses):
-            found = stated_members(from_json(text)["details"])
+            found = stated_members(known_row(text)["details"])
             for name, scores in members.items():
                 score = found.get(name, {}).get("score")
                 scores.append(score if isinstance(score, (int, float)) else math.nan)
@@ -196,7 +192,7 @@ class Ledger(RunPlan):
         places, places_of = ranks(combined), {name: ranks(scores) for name, scores in members.items()}
         of = sum(not math.isnan(score) for score in combined)
         for i, (text, status) in enumerate(self._in_scope("row, status", where, statuses)):
-            row = from_json(text)
+            row = known_row(text)
             for name, member in stated_members(row["details"]).items():
                 if name in places_of:
                     member["rank"] = plain(places_of[name][i])
@@ -212,7 +208,7 @@ class Ledger(RunPlan):
         )
 
     def _put(self, row: Row, line: str, status: str, place: int | None) -> None:
-        ranker = _ranker(row["ranker"], row["options"])
+        ranker = ranker_key(row["ranker"], row["options"])
         metadata = row["details"].get(METADATA_HASH, "")
         self._db.execute(
             "INSERT INTO rows (scope, grp, ranker, image, prompt, cache_key, score, status, place, row) "
@@ -234,14 +230,15 @@ def scope(identity: Identity, group: str) -> str:
 
     Its version is not part: a newer version replaces what an older one said.
     """
-    return _scope(_ranker(identity.ranker, identity.options), group)
+    return _scope(ranker_key(identity.ranker, identity.options), group)
 
 
 def _scope(ranker: str, group: str) -> str:
     return f"{ranker}\n{printable(group)}"  # JSON holds no line break, so that no two are taken for one
 
 
-def _ranker(name: str, options: Mapping[str, Any]) -> str:
+def ranker_key(name: str, options: Mapping[str, Any]) -> str:
+    """What tells a ranker, with its options, from others."""
     return json.dumps([name, plain(options)], sort_keys=True)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from rankkit.io.formats import all_rows, from_json, replacing, to_json
+from rankkit.io.formats import all_rows, known_row, replacing, to_json
 from rankkit.io.rows import Row
 from rankkit.scoring.ledger import Ledger
 from rankkit.scoring.shards.one import DIGEST, digest_of
@@ -78,7 +78,7 @@ class GroupIndex:
     def ranked(self, row: Row) -> Row:
         """A row as it stands in its whole group."""
         found = self._db.execute("SELECT row FROM ranked WHERE key = ?", (_key(row),)).fetchone()
-        return from_json(found[0]) if found else row
+        return known_row(found[0]) if found else row
 
 
 def rewrite(path: Path, index: GroupIndex, independent: Callable[[Row], bool]) -> Counter[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rankkit.core.text import count, plain
@@ -15,11 +15,10 @@ from rankkit.io.prompts import Item, Survey, parquet, survey, webdataset
 from rankkit.io.urls import files_below, is_url, path_of
 from rankkit.registry.load import Prepared
 from rankkit.scoring.checks import need_prompts
-from rankkit.scoring.plan import RunPlan
+from rankkit.scoring.plan import RunPlan, Say
 from rankkit.scoring.shards.shard import SUFFIXES, Reading, Shard
 
 LISTED = 2048  # images of a plain folder that are one shard
-Say = Callable[[str], None]
 
 
 class Found:

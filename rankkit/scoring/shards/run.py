@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from rankkit.core.images import fingerprint
 from rankkit.core.text import count, first_few, plain
 from rankkit.errors import RankkitError, RunStopped
 from rankkit.io.formats import all_rows
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared
 from rankkit.scoring.lanes import Outcome, Progress
+from rankkit.scoring.ledger import ranker_key
 from rankkit.scoring.plan import RunPlan, Say
 from rankkit.scoring.shards.across import GroupIndex, rewrite
 from rankkit.scoring.shards.find import Found, find
@@ -48,7 +49,7 @@ def score_shards(
     `RankkitError` when shards could not be scored: all others are, and the same command goes on.
     """
     about = _about(rankers, reading)
-    task = Task(output, reading, overwrite, hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16])
+    task = Task(output, reading, overwrite, fingerprint(json.dumps(about).encode())[:16])
     with ShardFolder(output) as folder, RunPlan() as plan, GroupIndex() as index:
         found = find(paths, prompts, reading, rankers, plan, say)
         run = _Run(folder, task, index, _sources(found), say)
@@ -129,10 +130,10 @@ class _Run:
     def fill_ranks(self, rankers: Sequence[Prepared]) -> None:
         """Rank the groups that several shards hold, and count abstentions."""
         shared = [self.keys[number] for number in self.index.shared()]
-        own = {_identity(each.identity.ranker, each.identity.options): each.independent for each in rankers}
+        own = {ranker_key(each.identity.ranker, each.identity.options): each.independent for each in rankers}
 
         def independent(row: Row) -> bool:
-            return own.get(_identity(row["ranker"], row["options"]), row["kind"] == "pointwise")
+            return own.get(ranker_key(row["ranker"], row["options"]), row["kind"] == "pointwise")
 
         if shared:
             self.say(f"filling in the ranks of groups that lie in {len(shared)} shards together")
@@ -185,11 +186,7 @@ def _about(rankers: Sequence[Prepared], reading: Reading) -> dict[str, object]:
 
 def _sources(found: Found) -> str:
     names = json.dumps([[shard.name, shard.stamp] for shard in found.files] + [found.about])
-    return hashlib.sha256(names.encode()).hexdigest()[:16]
-
-
-def _identity(ranker: str, options: object) -> str:
-    return json.dumps([ranker, plain(options)], sort_keys=True)
+    return fingerprint(names.encode())[:16]
 
 
 def _why(failed: dict[str, str], scored: int, place: str) -> str:
