@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,6 +37,9 @@ def from_printable(text: str) -> str:
 
 def shell_word(text: str | os.PathLike[str]) -> str:
     """A path or argument as one word of a command line that people may copy."""
+    import shlex
+    import subprocess  # late: few programs show a command line
+
     word = os.fspath(text)
     return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)
 
