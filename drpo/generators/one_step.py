@@ -49,25 +49,25 @@ class OneStep(Adapted):
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
         """One candidate per row of noise; its graph goes through the last step alone."""
-        return Sample(prompt, self._latents(prompt, noise), self.decode)
+        (sample,) = self.sample_all([prompt], [noise])
+        return sample
 
     def sample_all(self, prompts: Sequence[str], noises: Sequence[Tensor]) -> list[Sample]:
         """As `sample` for each prompt with its noises, the U-Net called once for all of them."""
-        if len(prompts) == 1:
-            return super().sample_all(prompts, noises)
         counts = [len(noise) for noise in noises]
         each = list(chain.from_iterable(map(repeat, prompts, counts)))
         latents = self._latents(each, torch.cat(list(noises))).split(counts)
         return [Sample(prompt, part, self.decode) for prompt, part in zip(prompts, latents, strict=True)]
 
-    def _latents(self, prompt: str | Sequence[str], noise: Tensor) -> Tensor:
+    def _latents(self, prompts: Sequence[str], noise: Tensor) -> Tensor:
+        """What the trajectory of each noise, with a prompt each, ends in."""
         *before, last = self._timesteps()
         extra = self.pipe.prepare_extra_step_kwargs(self.noise_between(noise), 0.0)
         latents = noise * self.pipe.scheduler.init_noise_sigma
         with torch.no_grad():
             for t in before:
-                latents = self._step(prompt, latents, t, extra)
-        return self._step(prompt, latents, last, extra)
+                latents = self._step(prompts, latents, t, extra)
+        return self._step(prompts, latents, last, extra)
 
     def noise_between(self, noise: Tensor) -> list[torch.Generator]:
         """What schedulers that draw noise between steps draw from: a generator per candidate, seeded by its
@@ -76,12 +76,10 @@ class OneStep(Adapted):
         rows = noise.detach().float().cpu().numpy()
         return [torch.Generator().manual_seed(zlib.crc32(row.tobytes())) for row in rows]
 
-    def _step(
-        self, prompt: str | Sequence[str], latents: Tensor, t: Tensor, extra: Mapping[str, Any]
-    ) -> Tensor:
+    def _step(self, prompts: Sequence[str], latents: Tensor, t: Tensor, extra: Mapping[str, Any]) -> Tensor:
         """What the scheduler makes of the latents at timestep `t`."""
         scheduler = self.pipe.scheduler
-        predicted = self.unet_on(prompt, scheduler.scale_model_input(latents, t), t)
+        predicted = self.unet_on(prompts, scheduler.scale_model_input(latents, t), t)
         made: Tensor = scheduler.step(predicted, t, latents, **extra, return_dict=False)[0]
         return made
 
@@ -97,10 +95,8 @@ class OneStep(Adapted):
 
     def unet_on(self, prompt: str | Sequence[str], latents: Tensor, timestep: Tensor | int) -> Tensor:
         """The U-Net's output on latents (K,C,h,w) that all belong to one prompt, or each to its own."""
-        if isinstance(prompt, str):
-            conditions = _repeat(self.condition(prompt), len(latents))
-        else:
-            conditions = _joined([self.condition(each) for each in prompt])
+        prompts = [prompt] * len(latents) if isinstance(prompt, str) else prompt
+        conditions = _joined([self.condition(each) for each in prompts])
         output: Tensor = self.pipe.unet(latents, timestep, return_dict=False, **conditions)[0]
         return output
 
@@ -108,14 +104,6 @@ class OneStep(Adapted):
         """The U-Net's arguments for one prompt, each with a leading dimension of 1."""
         embedding, _ = self.pipe.encode_prompt(prompt, self.device, 1, False)
         return {"encoder_hidden_states": embedding}
-
-
-def _repeat(conditions: Mapping[str, Any], count: int) -> dict[str, Any]:
-    """Conditions of one prompt for `count` candidates; nested dictionaries too."""
-    return {
-        name: _repeat(value, count) if isinstance(value, Mapping) else value.expand(count, *value.shape[1:])
-        for name, value in conditions.items()
-    }
 
 
 def _joined(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
