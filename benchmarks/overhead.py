@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from PIL import Image
 
 import rankkit
 from benchmarks.record import record, spread
+from benchmarks.serving.server import serving
 from rankkit.remote.rankers import Http, Pipe
 
 IMAGES, SIDE = 16, 512
@@ -53,7 +53,7 @@ def measure(rounds: int = 31, warm: int = 3) -> dict[str, Any]:
             "Pipe": stack.enter_context(
                 Pipe([sys.executable, "-m", "rankkit.serving.pipe", "corner:corner"], name="corner")
             ),
-            "Http": stack.enter_context(Http(stack.enter_context(_server()))),
+            "Http": stack.enter_context(Http(stack.enter_context(serving("corner:corner")))),
         }
         times: dict[str, list[float]] = {name: [] for name in rankers}
         for turn in range(warm + rounds):
@@ -71,17 +71,6 @@ def measure(rounds: int = 31, warm: int = 3) -> dict[str, Any]:
         "images": IMAGES, "side": SIDE, "bytes": 3 * IMAGES * SIDE**2,
         "ms": {name: spread(each) for name, each in times.items()}, "added ms": added,
     }  # fmt: skip
-
-
-@contextlib.contextmanager
-def _server() -> Iterator[str]:
-    command = [sys.executable, "-m", "rankkit", "serve", "corner:corner", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            yield process.stderr.readline().split(" at ")[1].split(";")[0]
-        finally:
-            process.terminate()
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:

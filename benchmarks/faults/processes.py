@@ -11,16 +11,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from benchmarks.score.processes import environment
+
 RANKKIT = (sys.executable, "-m", "rankkit")
-ROOT = Path(__file__).parents[2]
 
 
-def start(command: Sequence[str], place: Path, **environment: str) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], place: Path, **more: str) -> subprocess.Popen[bytes]:
     """A command in a folder whose modules it finds; what it says goes nowhere."""
     return subprocess.Popen(
         list(command),
         cwd=place,
-        env=_environment(place) | environment,
+        env=_environment(place) | more,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -82,5 +83,4 @@ def below(pid: int, pattern: str) -> list[int]:
 
 
 def _environment(place: Path) -> dict[str, str]:
-    path = [str(place), str(ROOT), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path)), "OMP_NUM_THREADS": "1"}
+    return environment(place) | {"OMP_NUM_THREADS": "1"}

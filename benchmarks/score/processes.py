@@ -30,10 +30,7 @@ def run(
     )
 
 
-def environment() -> dict[str, str]:
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")))
-        ),
-    }
+def environment(*folders: Path) -> dict[str, str]:
+    """That of a process which finds the modules of these folders, and this checkout's packages."""
+    path = [*map(str, folders), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}

@@ -1,4 +1,4 @@
-"""A server of rankers that note how many images each call has."""
+"""A server of one ranker, and rankers that note how many images each call has."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def nothing(images):
 
 @contextlib.contextmanager
 def serving(spec: str) -> Iterator[str]:
+    """The address at which `rankkit serve` offers a ranker, a module of the current folder too."""
     command = [sys.executable, "-m", "rankkit", "serve", spec, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,11 +23,11 @@ from typing import Any
 
 import torch
 
-from benchmarks.record import RESULTS, record
+from benchmarks.record import record, recorded
+from benchmarks.score.processes import environment
 from benchmarks.taste.measured import accuracy, compared
 from benchmarks.taste.person import answered, sampled
 
-ROOT = Path(__file__).parents[2]
 ARMS = ("hidden", "answers", "chance")
 # a fitted ranker takes 17 ms an image, so half of the recipe's candidates; none of a run's own measurements
 TRAINING = ("group_size=16", "anchors=6", "eval_every=1000", "checkpoint_every=20")
@@ -47,8 +46,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("runs/taste"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = RESULTS / "taste.jsonl"
-    known = [json.loads(line) for line in rows.read_text("utf-8").splitlines()] if rows.exists() else []
+    known = recorded("taste")
     asked = {"questions": options.questions, "errs": options.errs}
     for seed, arm in itertools.product(options.seeds, options.arms):
         about = {"arm": arm, "seed": seed, "steps": options.steps} | (asked if arm != "hidden" else {})
@@ -92,11 +90,9 @@ def one_run(folder: Path, about: dict[str, Any], errs: float | None) -> dict[str
 
 def command(module: str, *words: str, folder: Path) -> None:
     """Run a command of ours there, with this checkout's packages. Raises where it fails."""
-    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     folder.mkdir(parents=True, exist_ok=True)
     print(f"$ {module} {' '.join(words)}", file=sys.stderr, flush=True)
-    subprocess.run([sys.executable, "-m", module, *words], cwd=folder, env=environment, check=True)
+    subprocess.run([sys.executable, "-m", module, *words], cwd=folder, env=environment(), check=True)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from drpo.types import Sample
 
@@ -31,7 +34,7 @@ class Adapted(ABC):
 
     part: str  # the network, by the pipeline's name: unet or transformer
     layers: tuple[str, ...] | str = (
-        ATTENTION  # what the LoRA adapts: ends of names, or a pattern of whole ones
+        ATTENTION  # that the LoRA adapts: ends of names, or a pattern of whole ones
     )
     prompts_kept = 2000  # of SDXL's in half precision, 630 MB
 
@@ -97,16 +100,36 @@ class Adapted(ABC):
         """As `sample` for each prompt with its noises."""
         return [self.sample(prompt, noise) for prompt, noise in zip(prompts, noises, strict=True)]
 
+    def by_pipeline(self, prompt: str, noise: Tensor, **arguments: Any) -> Tensor:
+        """Latents that the stock pipeline, called with `arguments`, makes of noise, with their graph."""
+        with_graph = inspect.unwrap(type(self.pipe).__call__)  # its decorator turns gradients off
+        (latents,) = with_graph(
+            self.pipe,
+            **self.condition(prompt),
+            **arguments,
+            num_images_per_prompt=len(noise),
+            latents=noise,
+            output_type="latent",
+            return_dict=False,
+        )
+        return cast(Tensor, latents)
+
     @abstractmethod
     def encode(self, prompt: str) -> Mapping[str, Any]:
         """The network's arguments for one prompt, each with a leading dimension of 1."""
 
     def decode(self, latents: Tensor) -> Tensor:
-        """(K,3,H,W) in [-1, 1] from latents."""
-        count = self._decoded_at_once()
-        if latents.requires_grad and torch.is_grad_enabled():
-            count = 1 if self.checkpointing else len(latents)
-        decoded = [self._decode(part) for part in latents.split(max(1, count))]
+        """(K,3,H,W) in [-1, 1] from latents; with checkpointing one by one, each repeated in backward."""
+        decode: Callable[[Tensor], Tensor] = self._decode
+        if not (latents.requires_grad and torch.is_grad_enabled()):
+            count = self._decoded_at_once()
+        elif not self.checkpointing:
+            count = len(latents)
+        else:
+            count = 1
+            if not self.pipe.vae._supports_gradient_checkpointing:  # repeats none of its own parts
+                decode = partial(checkpoint, self._decode, use_reentrant=False)
+        decoded = [decode(part) for part in latents.split(max(1, count))]
         return decoded[0] if len(decoded) == 1 else torch.cat(decoded)
 
     def _decode(self, latents: Tensor) -> Tensor:

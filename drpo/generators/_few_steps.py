@@ -7,7 +7,6 @@ without a graph; docs/training.md says what that loses.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -59,20 +58,15 @@ class FewSteps(Adapted):
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
         """One candidate per row of noise; its graph goes through the last step alone."""
-        with_graph = inspect.unwrap(type(self.pipe).__call__)  # its decorator turns gradients off
         wanted = torch.is_grad_enabled()
         with torch.set_grad_enabled(wanted and self.inference_steps == 1):
-            (latents,) = with_graph(
-                self.pipe,
-                **self.condition(prompt),
+            latents = self.by_pipeline(
+                prompt,
+                noise,
                 **self.arguments,
                 height=self.size,
                 width=self.size,
                 num_inference_steps=self.inference_steps,
-                num_images_per_prompt=len(noise),
-                latents=noise,
-                output_type="latent",
-                return_dict=False,
                 callback_on_step_end=self._before_the_last(wanted),
             )
         return Sample(prompt, latents, self.decode)

@@ -19,16 +19,17 @@ def check_first_images(samples: Sequence[Sample], precision: str) -> str:
 
     Raises `RankkitError` where none of them is made of finite numbers, so that nothing could be learned.
     """
-    if samples and not any(bool(sample.shown.isfinite().all()) for sample in samples):
+    known = [sample for sample in samples if sample.shown.isfinite().all()]
+    if samples and not known:
         raise RankkitError(_broken(samples, precision))
-    known = [sample for sample in samples if bool(sample.shown.isfinite().all())]
     found = [correlation for sample in known for correlation in map(neighbours, sample.images())]
     measured = [correlation for correlation in found if correlation is not None]
-    if not measured or float(np.mean(measured)) > NOISE:
+    mean = float(np.mean(measured)) if measured else 1.0  # flat images are no noise
+    if mean > NOISE:
         return ""
     return (
         f"the base's images look like noise: neighbouring cells of {CELL} pixels correlate by "
-        f"{np.mean(measured):.2f}, those of photographs by 0.8 and more. Is it a model of as many steps as "
+        f"{mean:.2f}, those of photographs by 0.8 and more. Is it a model of as many steps as "
         "inference_steps= says (a base of 50 steps is none of one), with its own scheduler and timestep? "
         "Look at the first sample grid before training on"
     )
@@ -36,7 +37,7 @@ def check_first_images(samples: Sequence[Sample], precision: str) -> str:
 
 def _broken(samples: Sequence[Sample], precision: str) -> str:
     """Which part gave what is no number, and the way out."""
-    if all(bool(sample.latents.isfinite().all()) for sample in samples):
+    if all(sample.latents.isfinite().all() for sample in samples):
         return (
             f"the autoencoder overflows in precision={precision}: latents are finite, and every decoded "
             "image has values that are no numbers; take precision=bf16, or replace the folder vae/ of the "

@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from diffusers import SanaSprintPipeline
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from drpo import hub
 from drpo.generators._adapted import Adapted
@@ -52,19 +51,15 @@ class SanaSprint(Adapted):
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
         """One candidate per row of noise."""
-        with_graph = inspect.unwrap(type(self.pipe).__call__)  # its decorator turns gradients off
-        own = torch.Generator(self.device).manual_seed(0)  # the scheduler draws noise for a second step
-        (latents,) = with_graph(
-            self.pipe,
-            **self.condition(prompt),
+        latents = self.by_pipeline(
+            prompt,
+            noise,
             num_inference_steps=1,
             intermediate_timesteps=None,
-            num_images_per_prompt=len(noise),
-            latents=noise,
-            generator=own,
+            generator=torch.Generator(self.device).manual_seed(
+                0
+            ),  # the scheduler draws noise for a second step
             use_resolution_binning=False,
-            output_type="latent",
-            return_dict=False,
         )
         return Sample(prompt, latents, self.decode)
 
@@ -77,13 +72,6 @@ class SanaSprint(Adapted):
             prompt, device=self.device, **{name: defaults[name].default for name in ENCODING}
         )
         return {"prompt_embeds": embedding, "prompt_attention_mask": mask}
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """(K,3,H,W) in [-1, 1] from latents; with checkpointing image by image, each repeated in backward."""
-        if not (self.checkpointing and latents.requires_grad):
-            return super().decode(latents)
-        decode = super().decode
-        return torch.cat([checkpoint(decode, row, use_reentrant=False) for row in latents.split(1)])
 
 
 def load(
