@@ -13,7 +13,8 @@
 | human preferences on disk | `open_preferences`, `PreferenceFile`, `Preference` |
 | rates with intervals, clustered by prompt | `win_interval`, `Rate`, `verdict`, `wilson`, `effective_size` |
 | means with intervals, clustered by prompt | `clustered_mean`, `Mean` |
-| pages in the style of the gallery | `write_page`, `Section`, `h`, `table`, `image`, `line_chart`, `Curve` |
+| pages in the style of the gallery | `write_page`, `Section`, `h`, `table`, `image` |
+| drawings and images on them | `line_chart`, `Curve`, `series`, `Followed` |
 | a command line that ends as rankkit's does | `Program`, `print_result`, `say` |
 | names that are not free | `RESERVED_OPTIONS`, `RESERVED_DETAILS` |
 """
@@ -35,12 +36,13 @@ from rankkit.remote.base import absence
 from rankkit.report.charts import Curve, line_chart
 from rankkit.report.extras import Section, image, table
 from rankkit.report.html import h
+from rankkit.report.series import Followed, series
 
 if TYPE_CHECKING:
     from rankkit.cli.console import Program, print_result, say
     from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
     from rankkit.io.prompt_lists import PromptList, read_prompts
-    from rankkit.report.gallery import write_page
+    from rankkit.report.document import write_page
 
 __all__ = [
     "RESERVED_DETAILS",
@@ -48,6 +50,7 @@ __all__ = [
     "Curve",
     "Decoded",
     "Default",
+    "Followed",
     "Mean",
     "Preference",
     "PreferenceFile",
@@ -76,6 +79,7 @@ __all__ = [
     "read_rows",
     "replacing_file",
     "say",
+    "series",
     "table",
     "to_rgb",
     "verdict",
@@ -91,7 +95,7 @@ _LATE = {
     **dict.fromkeys(("Program", "print_result", "say"), "rankkit.cli.console"),
     **dict.fromkeys(("Preference", "PreferenceFile", "open_preferences"), "rankkit.io.preferences"),
     **dict.fromkeys(("PromptList", "read_prompts"), "rankkit.io.prompt_lists"),
-    "write_page": "rankkit.report.gallery",
+    "write_page": "rankkit.report.document",
 }
 
 

@@ -51,7 +51,7 @@ def fit(
     from rankkit.choose.fit import told
     from rankkit.choose.fit.fit import fit as fit_taste
     from rankkit.registry.spec import folder_spec
-    from rankkit.report.gallery import write_page
+    from rankkit.report.document import write_page
 
     spec = folder_spec(output)
     found = fit_taste(labels, output, features=features, folder=folder, who=who, progress=_measured())

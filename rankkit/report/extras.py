@@ -109,8 +109,9 @@ class Section:
     `title` is plain text; `html` is written as it is: build it with `h`, which escapes.
 
     A page's policy lets it hold SVG and ``data:`` images, but refuses scripts, ``style`` attributes and
-    anything from a network. The classes ``strip`` (a row of images that wraps) and ``note`` (small grey text)
-    may be used.
+    anything from a network. The classes ``strip`` (a row of images that wraps), ``note`` (small grey text),
+    ``cards`` and in it ``card``, ``facts`` (what a card says) and ``scroll`` (a table that is too wide for a
+    telephone) may be used.
     """
 
     title: str

@@ -64,15 +64,6 @@ def gallery(
     return out
 
 
-def write_page(out: str | os.PathLike[str], title: str, sections: Sequence[Section]) -> Path:
-    """Write a self-contained page of sections, in the gallery's style, and return its path.
-
-    Raises `UsageError` when `out` cannot be written or is a file that rankkit did not write.
-    """
-    write_pieces(Path(out), page.document(title, sections))
-    return Path(out)
-
-
 class Thumbnailer:
     """Makes thumbnails of the images beside one row file; none is kept."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -45,20 +45,6 @@ def asset(name: str) -> str:
     return files(__package__).joinpath("assets", name).read_text(encoding="utf-8").replace("\r\n", "\n")
 
 
-def document(title: str, sections: Sequence[Section]) -> Iterator[Html]:
-    """A whole page of sections alone, in the gallery's style.
-
-    What `gallery` can take up as one section of its own page.
-    """
-    yield head(title)
-    yield h("header", h("h1", clipped(title, 200)), id="top", class_="summary")
-    yield Html("<main>")
-    for section in sections:
-        heading = h("h2", clipped(section.title, 200)) if section.title else None
-        yield h("section", heading, h("div", Html(section.html), class_="extra"))
-    yield Html("</main></body></html>\n")
-
-
 def top_bar(title: str, results: Results, extras: Sequence[Section]) -> Html:
     """The bar at the top: where to go, and the filter (which only a script can offer)."""
     links = [(f"#extra{i}", section.title) for i, section in enumerate(extras, 1)]
@@ -77,11 +63,16 @@ def top_bar(title: str, results: Results, extras: Sequence[Section]) -> Html:
         autocomplete="off",
         spellcheck="false",
     )
+    return bar(title, links, h("label", box, h("kbd", "/"), class_="filter", hidden=True))
+
+
+def bar(title: str, links: Sequence[tuple[str, str]], filtering: Html | None = None) -> Html:
+    """The bar at the top of a page: its title, and links, each an address in the page and a name."""
     return h(
         "div",
         h("a", clipped(title, 40), href="#top", class_="brand"),
         h("nav", [h("a", clipped(name, 32), href=at) for at, name in links], aria_label="Sections"),
-        h("label", box, h("kbd", "/"), class_="filter", hidden=True),
+        filtering,
         class_="bar",
     )
 
@@ -97,11 +88,17 @@ def summary(title: str, results: Results) -> Html:
     ]
     if agreement:
         tiles.append((signed(sum(agreement) / len(agreement)), "mean τ between rankers"))
+    return heading(title, _sentence(results), tiles)
+
+
+def heading(title: str, lead: str, tiles: Sequence[tuple[str, str]]) -> Html:
+    """The title of a page, one sentence, and its first numbers, each with what it counts."""
+    numbers = [h("div", h("dt", name), h("dd", value)) for value, name in tiles]
     return h(
         "header",
         h("h1", clipped(title, 200)),
-        h("p", _sentence(results), class_="lead"),
-        h("dl", [h("div", h("dt", name), h("dd", value)) for value, name in tiles], class_="tiles"),
+        h("p", lead, class_="lead") if lead else None,
+        h("dl", numbers, class_="tiles") if tiles else None,
         id="top",
         class_="summary",
     )
@@ -213,14 +210,17 @@ def run_section(results: Results, parameters: Mapping[str, Any]) -> Html:
     )
 
 
-def foot() -> Html:
-    """The keys, the place where images are enlarged, and the script."""
-    keys = [("j", "k"), ("/",), ("Enter",), ("Esc",)]
-    words = ["next and previous prompt (arrows too)", "filter", "enlarge", "close"]
-    hints = [
-        h("span", [h("kbd", key) for key in group], " ", text)
-        for group, text in zip(keys, words, strict=True)
-    ]
+KEYS = (
+    (("j", "k"), "next and previous prompt (arrows too)"),
+    (("/",), "filter"),
+    (("Enter",), "enlarge"),
+    (("Esc",), "close"),
+)
+
+
+def foot(keys: Sequence[tuple[Sequence[str], str]] = KEYS) -> Html:
+    """What the keys do, the place where images are enlarged, and the script."""
+    hints = [h("span", [h("kbd", key) for key in group], " ", text) for group, text in keys]
     large = h(
         "dialog",
         h("div", class_="stage"),
@@ -229,7 +229,7 @@ def foot() -> Html:
         aria_label="Enlarged image",
     )
     made = h("p", "One file, made by rankkit. It loads nothing from anywhere.")
-    footer = h("footer", h("p", hints, class_="keys", hidden=True), made)
+    footer = h("footer", h("p", hints, class_="keys", hidden=True) if hints else None, made)
     return Html(f"{footer}{large}\n<script>{asset('script.js')}</script></body></html>\n")
 
 

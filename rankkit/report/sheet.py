@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rankkit.core.text import count
 from rankkit.io.prompts.stored import StoredImages
+from rankkit.report.document import write_page
 from rankkit.report.extras import Section
-from rankkit.report.gallery import MOST_IMAGES, write_page
+from rankkit.report.gallery import MOST_IMAGES
 from rankkit.report.html import Html, clipped, h, middle
 from rankkit.report.thumbnails import thumbnail_of
 

@@ -14,8 +14,9 @@ from PIL import Image
 
 from rankkit.core.images import data_uri
 from rankkit.report.charts import Curve, line_chart
+from rankkit.report.document import write_page
 from rankkit.report.extras import Section, image, table
-from rankkit.report.gallery import gallery, write_page
+from rankkit.report.gallery import gallery
 from rankkit.report.sheet import Shown, write_sheet
 
 pytestmark = pytest.mark.skipif(

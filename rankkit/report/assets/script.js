@@ -1,10 +1,10 @@
-// The page is complete without this: it adds filtering, sorting, keys, and enlarged images.
+// The page is complete without this: it adds filtering, sorting, keys, enlarged images, and the slider over moments.
 (() => {
   "use strict";
   const all = (query, within = document) => [...within.querySelectorAll(query)];
   const groups = all(".group");
   const container = document.querySelector(".groups");
-  const visible = () => [...container.children].filter((group) => !group.hidden);
+  const visible = () => (container ? [...container.children].filter((group) => !group.hidden) : []);
   const filter = document.getElementById("filter");
   const found = document.getElementById("found");
   const lightbox = document.getElementById("lightbox");
@@ -24,7 +24,7 @@
     }
     return searchable.get(group);
   };
-  filter.addEventListener("input", () => {
+  filter?.addEventListener("input", () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     groups.forEach((group) => { group.hidden = !words.every((word) => textOf(group).includes(word)); });
     found.textContent = words.length ? `${visible().length} of ${groups.length} prompts match` : "";
@@ -87,7 +87,7 @@
     if (!lightbox.open) lightbox.showModal();
   };
   const turn = (by) => {
-    const open = all(".pic[role=button]", shown.closest(".group"));
+    const open = all(".pic[role=button]", shown.closest(".group, .subject")).filter((frame) => frame.offsetParent);
     enlarge(open[(open.indexOf(shown) + by + open.length) % open.length]);
   };
   lightbox.addEventListener("click", (event) => {
@@ -95,19 +95,43 @@
   });
   lightbox.addEventListener("close", () => { stage.replaceChildren(); shown?.focus(); });
 
+  // Images at several moments: a slider says which stands beside the first.
+  all(".series").forEach((series) => {
+    const threads = all(".moments", series).map((thread) => [...thread.children]);
+    const names = (threads[0] ?? []).map((figure) => figure.querySelector(".name").textContent);
+    if (names.length < 3) return;
+    const slider = Object.assign(document.createElement("input"), { type: "range", min: 1, max: names.length - 1 });
+    const label = document.createElement("label");
+    const now = document.createElement("output");
+    const choose = () => {
+      now.textContent = names[slider.value];
+      slider.setAttribute("aria-valuetext", names[slider.value]);
+      threads.forEach((figures) => figures.forEach((figure, at) => figure.classList.toggle("now", at === +slider.value)));
+    };
+    slider.value = names.length - 1;
+    slider.setAttribute("aria-label", `Which stands beside ${names[0]}`);
+    slider.addEventListener("input", choose);
+    label.className = "slide";
+    label.append(`${names[0]}, and`, slider, now);
+    series.prepend(label);
+    series.classList.add("chosen");
+    choose();
+  });
+
   const back = { ArrowLeft: -1, k: -1, ArrowRight: 1, j: 1 };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { key, target } = event;
-    if (target === filter) {
+    if (target.type === "range") return;
+    if (filter && target === filter) {
       if (key === "Escape") { filter.value = ""; filter.dispatchEvent(new Event("input")); filter.blur(); }
       if (key === "Enter" && visible().length) select(visible()[0]);
       return;
     }
-    if (key in back) {
+    if (key in back && (lightbox.open || groups.length)) {
       event.preventDefault();
       if (lightbox.open) turn(back[key]); else step(back[key]);
-    } else if (key === "/" && !lightbox.open) {
+    } else if (key === "/" && filter && !lightbox.open) {
       event.preventDefault();
       filter.focus();
       filter.select();

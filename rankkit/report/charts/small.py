@@ -1,7 +1,4 @@
-"""Small drawings as inline SVG.
-
-Only attributes are used, never inline styles: the page's policy refuses those.
-"""
+"""Bars, histograms and slope charts of the gallery."""
 
 from __future__ import annotations
 
@@ -13,19 +10,6 @@ import numpy as np
 from rankkit.report.html import Html, h, number
 
 ROW, WIDTH, THUMB = 58, 380, 48  # of the slope chart, in its own units
-
-
-CURVES = ("#1f77b4", "#999999", "#d62728", "#2ca02c")
-# pixels: of a line chart, and what its axes' numbers need of it
-CURVE_WIDTH, CURVE_HEIGHT, LEFT, BELOW = 640, 240, 44, 30
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A named curve of (x, y) points, in ascending x."""
-
-    name: str
-    points: Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,52 +145,6 @@ def _middle(place: int) -> int:
     return 4 + ROW * place + ROW // 2
 
 
-def line_chart(curves: Sequence[Curve], *, x: str, y: str) -> Html:
-    """Curves over one pair of axes, with a legend below; the y axis spans what is drawn."""
-    xs, ys = ([point[axis] for curve in curves for point in curve.points] for axis in (0, 1))
-    left, right, low, high = min(xs), max(xs), min(ys), max(ys)
-    high = high if high > low else low + 1
-    foot = CURVE_HEIGHT - BELOW
-
-    def at(point: tuple[float, float]) -> str:
-        across = LEFT + (point[0] - left) / max(right - left, 1) * (CURVE_WIDTH - LEFT - 8)
-        return f"{across:.1f},{8 + (high - point[1]) / (high - low) * (foot - 8):.1f}"
-
-    lines = [
-        h("polyline", fill="none", stroke=colour, stroke_width=2, points=" ".join(map(at, curve.points)))
-        for curve, colour in zip(curves, CURVES, strict=False)
-    ]
-    axes = h(
-        "path",
-        d=f"M{LEFT} 8V{foot}H{CURVE_WIDTH - 8}",
-        fill="none",
-        stroke="currentColor",
-        stroke_opacity=0.4,
-    )
-    words = [
-        _words(LEFT - 6, 14, f"{high:.3g}", "end"),
-        _words(LEFT - 6, foot, f"{low:.3g}", "end"),
-        _words(LEFT + 6, 18, y, "start"),
-        _words(LEFT, foot + 16, f"{left:.0f}", "start"),
-        _words(CURVE_WIDTH - 8, foot + 16, f"{right:.0f}", "end"),
-        _words((CURVE_WIDTH + LEFT) // 2, foot + 16, x, "middle"),
-    ]
-    return h(
-        "svg",
-        axes,
-        lines,
-        words,
-        [
-            _legend(number, curve.name, colour)
-            for number, (curve, colour) in enumerate(zip(curves, CURVES, strict=False))
-        ],
-        viewBox=f"0 0 {CURVE_WIDTH} {CURVE_HEIGHT + 18 * len(curves)}",
-        width=CURVE_WIDTH,
-        role="img",
-        aria_label=f"{y} by {x}: {', '.join(curve.name for curve in curves)}",
-    )
-
-
 def histogram(values: Sequence[float], bins: int) -> list[int]:
     """How many of the values lie in each of `bins` equal steps between the smallest and the largest."""
     low, high = min(values), max(values)
@@ -216,15 +154,3 @@ def histogram(values: Sequence[float], bins: int) -> list[int]:
         step = (np.asarray(values, float) - low) / (high - low)
     at = np.clip((np.nan_to_num(step) * bins).astype(int), 0, bins - 1)
     return [int(n) for n in np.bincount(at, minlength=bins)]
-
-
-def _legend(number: int, name: str, colour: str) -> list[Html]:
-    y = CURVE_HEIGHT + 18 * number
-    return [
-        h("path", d=f"M{LEFT} {y + 4}h18", stroke=colour, stroke_width=2),
-        _words(LEFT + 24, y + 8, name, "start"),
-    ]
-
-
-def _words(x: int, y: int, words: str, anchor: str) -> Html:
-    return h("text", words, x=x, y=y, font_size=12, fill="currentColor", text_anchor=anchor)
