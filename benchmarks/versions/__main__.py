@@ -21,9 +21,9 @@ from typing import Any
 from benchmarks.record import record
 from benchmarks.versions.bounds import ROOT, TESTED, lowest, plugins, requirements
 from benchmarks.versions.environment import made, resolves, tested
-from benchmarks.wheels import interpreter, run
+from benchmarks.wheels.environment import interpreter, run, version_of
 
-TOOLS = ("pytest>=8", "hypothesis>=6.100", "msgpack>=1")
+TOOLS = ("pytest>=8", "hypothesis>=6.100", "msgpack>=1", "setuptools>=77")
 DEFAULT = {"lowest": "3.10", "newest": "3.13", "resolve": "3.11", "freeze": "3.12", "frozen": "3.12"}
 
 
@@ -37,6 +37,7 @@ def main() -> None:
     if python is None:
         sys.exit(f"Python {version} is not on this machine; name another")
     with tempfile.TemporaryDirectory(prefix="rankkit-versions-") as folder:
+        Path(folder).chmod(0o755)  # some tests act as another user, who must reach the packages
         measure = partial(_resolve if what == "resolve" else _tried, what, python, Path(folder, "venv"))
         row = record("versions", f"versions-{what}", f"python -m benchmarks.versions {what}", measure)
     print(json.dumps({key: value for key, value in row.items() if key != "machine"}))
@@ -50,9 +51,9 @@ def _tried(what: str, python: str, place: Path) -> dict[str, Any]:
         wanted += ["-c", str(ROOT / "constraints.txt")]
     try:
         own = made(python, place, wanted)
-        row = {"interpreter": _version(python), **tested(own)}
+        row = {"interpreter": version_of(python), **tested(own)}
     except AssertionError as error:
-        return {"interpreter": _version(python), "error": str(error)}
+        return {"interpreter": version_of(python), "error": str(error)}
     frozen = run(own, "-m", "pip", "freeze", "--exclude", "rankkit-t2i").splitlines()
     if what == "freeze" and "error" not in row:
         head = "# Versions with which the tests passed: pip install -c constraints.txt ."
@@ -66,12 +67,8 @@ def _resolve(_: str, python: str, place: Path) -> dict[str, Any]:
     sets |= {path.name: requirements(path) + requirements(ROOT / "plugins/torch") for path in plugins()}
     reasons = {name: resolves(place / "bin" / "python", lowest(asked)) for name, asked in sets.items()}
     failed = {name: reason for name, reason in reasons.items() if reason}
-    row: dict[str, Any] = {"interpreter": _version(python), "sets": list(sets)}
+    row: dict[str, Any] = {"interpreter": version_of(python), "sets": list(sets)}
     return {**row, "error": failed} if failed else row
-
-
-def _version(python: str) -> str:
-    return run(python, "-I", "-c", "import platform; print(platform.python_version())").strip()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.versions.bounds import ROOT
-from benchmarks.wheels import UNWANTED, run
+from benchmarks.wheels.environment import UNWANTED, run
 
 TESTS = (
     "tests/core",

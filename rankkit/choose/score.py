@@ -150,7 +150,10 @@ def _prepare(name: str, ranker: object) -> Prepared:
         return dataclasses.replace(found, identity=own)
     built = build(ranker)
     kind = kind_of(built)
-    identity = Identity(name, version_of(ranker, {}) or "")
+    options: dict[str, object] | None = (
+        None if built is ranker else {}
+    )  # those of one that came built are not known
+    identity = Identity(name, version_of(ranker, options) or "")
     asks = needs_prompt(ranker), lambda: built, kind == "pointwise", False, reads_metadata(ranker)
     return Prepared(name, identity, kind, *asks)
 

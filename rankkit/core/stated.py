@@ -80,17 +80,20 @@ def reads_metadata(target: object) -> bool:
     return "metadata" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def version_of(target: object, options: Mapping[str, Any]) -> str | None:
+def version_of(target: object, options: Mapping[str, Any] | None) -> str | None:
     """What a ranker says of its own version, None where it says nothing.
 
     That is a string, or what a class method answers when it is given the options (which weights they name);
-    it loads none.
+    it loads none. Where nobody knows the options that a ranker was built with (None), one whose version
+    depends on them has none.
     """
     stated = _version(target)
     if not callable(stated):
         return stated
+    if options is None and inspect.signature(stated).parameters:
+        return None
     try:
-        answer = stated(**options)
+        answer = stated(**(options or {}))
     except RankkitError:
         raise
     except (Exception, SystemExit) as error:

@@ -184,3 +184,20 @@ def test_a_spec_is_loaded_once_for_many_calls(place, monkeypatch):
     import counted
 
     assert len(counted.built) == 1
+
+
+def test_a_built_ranker_whose_version_depends_on_options_that_are_not_known_has_none(tmp_path):
+    class Weighed(rankkit.Pointwise):
+        def __init__(self, *, checkpoint="published"):
+            self.checkpoint = checkpoint
+
+        @classmethod
+        def version(cls, checkpoint="published"):
+            return f"weights of {checkpoint}"
+
+        def score(self, images):
+            return [0.0 for _ in images]
+
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (row,) = rankkit.score(tmp_path, Weighed(checkpoint="my own"))
+    assert row["version"] == ""
