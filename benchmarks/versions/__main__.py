@@ -56,7 +56,8 @@ def _tried(what: str, python: str, place: Path) -> dict[str, Any]:
         return {"interpreter": version_of(python), "error": str(error)}
     frozen = run(own, "-m", "pip", "freeze", "--exclude", "rankkit-t2i").splitlines()
     if what == "freeze" and "error" not in row:
-        head = "# Versions with which the tests passed: pip install -c constraints.txt ."
+        passed = f"# Versions with which the tests passed on Python {row['interpreter']}"
+        head = f"{passed}: pip install -c constraints.txt ."
         (ROOT / "constraints.txt").write_text("\n".join([head, *frozen]) + "\n", "utf-8")
     return {**row, "versions": frozen}
 
