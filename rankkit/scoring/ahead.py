@@ -14,7 +14,7 @@ from rankkit.core.binding import DEVICE_FULL
 from rankkit.core.calling import LazyRanker, rank_groups
 from rankkit.core.prefetch import prefetch
 from rankkit.core.rankers import Pairwise, Pointwise
-from rankkit.core.stated import preparation_of, prepare_of, two_stages
+from rankkit.core.stated import preparation_of, prepare_of
 from rankkit.core.two_stage import make
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import BrokenRanker, DeviceFull, RunStopped
@@ -39,7 +39,7 @@ class RunRanker:
     def staged(self) -> Pointwise | None:
         """The ranker, where it has two stages and is built."""
         ranker = self._ranker.built
-        return ranker if isinstance(ranker, Pointwise) and two_stages(ranker) else None
+        return ranker if isinstance(ranker, Pointwise) and ranker._two_stages else None
 
     @property
     def preparation(self) -> Hashable:

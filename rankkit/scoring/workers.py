@@ -22,6 +22,7 @@ from rankkit.scoring.work import Work, decode_work
 Rows = list[tuple[Key, Row]]
 Scored = tuple[Rows, str]  # rows, and why a ranker could not go on, or ""
 
+SHARE = 16  # images of a chunk: few, so that all processes end at about the same time
 TIMEOUT = 3600.0  # seconds that the answer to one chunk may take, as of rankers elsewhere
 
 
@@ -31,7 +32,7 @@ def run(works: Iterator[Work], rankers: Sequence[Prepared], *, workers: int) -> 
     """
     specs = [ranker.spec if ranker.plain else "" for ranker in rankers]
     with _crew(specs, workers) as crew:
-        for chunk, found in crew.in_order(in_chunks(works)):
+        for chunk, found in crew.in_order(in_chunks(works, most=SHARE)):
             rows, stopped = _alone(chunk, specs, rankers) if isinstance(found, Lost) else found
             yield rows
             if stopped:
@@ -72,7 +73,7 @@ def _context() -> BaseContext:
     threads may hang.
     """
     context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "numpy"])  # once for all workers
     return context
 
 
