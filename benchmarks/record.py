@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rankkit.core.prefetch import cores
+
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("rankkit-t2i", "numpy", "Pillow", "typer")
 
@@ -57,7 +59,7 @@ def ratio(above: Sequence[float], below: Sequence[float]) -> dict[str, float]:
 def machine() -> dict[str, Any]:
     """Cores, memory, system and versions."""
     return {
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "GiB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -27,6 +27,7 @@ from rankkit.cli.program import (
     named,
     program,
 )
+from rankkit.core.prefetch import cores
 from rankkit.core.text import count
 from rankkit.errors import UsageError
 
@@ -207,11 +208,6 @@ def _into_folder(
         say=say,
         progress=partial(progress, what="shards"),
     )
-
-
-def cores() -> int:
-    """How many cores this program may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _print_rows(rows: Path) -> None:

@@ -9,17 +9,32 @@ for ever. Nobody waits for these.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from PIL import Image
 
-THREADS = min(32, (os.cpu_count() or 1) + 4)
-AHEAD = min(32, 4 * (os.cpu_count() or 1))  # items under way at most, unless told otherwise
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of CPU, or max, in so many of the clock
+
+
+def cores() -> int:
+    """How many cores this program may use: those it may run on, and no more than a container's share."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # no container, or no limit
+        share, period = map(int, QUOTA.read_text("ascii").split())
+        return max(1, min(allowed, math.ceil(share / period)))
+    return allowed
+
+
+THREADS = min(32, cores() + 4)
+AHEAD = min(32, 4 * cores())  # items under way at most, unless told otherwise
 PIXELS = 2**26  # and about as many pixels: 64 megapixels are 200 MB of RGB
 
 T = TypeVar("T")

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rankkit.core.prefetch import cores
+from rankkit.core.text import count
 from rankkit.doctor.findings import Finding
 
 PATIENCE = 60.0  # seconds that torch may take
@@ -35,8 +37,7 @@ print(json.dumps(found))
 
 def findings() -> Iterator[Finding]:
     """This machine, and every device of torch with its free memory."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("devices", "ok", f"{cores} cores{_memory()}")
+    yield Finding("devices", "ok", f"{count(cores(), 'core')}{_memory()}")
     if importlib.util.find_spec("torch") is None:
         yield Finding(
             "devices",

@@ -1,11 +1,13 @@
 """Work ahead: in order, bounded, and never in the way of an interruption."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 from score_runs import ENVIRONMENT
 
+from rankkit.core import prefetch as ahead
 from rankkit.core.prefetch import AHEAD, prefetch
 
 
@@ -54,3 +56,14 @@ def test_an_interruption_at_any_moment_ends_it():
         [sys.executable, "-c", INTERRUPTED], env=ENVIRONMENT, capture_output=True, timeout=120
     )
     assert done.stdout == b"done\n", done.stderr.decode()[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [("max 100000", None), ("50000 100000", 1), ("", None), ("x y", None)]
+)
+def test_a_container_that_may_use_fewer_cores_than_there_are_gets_no_more(limit, most, tmp_path, monkeypatch):
+    file = tmp_path / "cpu.max"
+    file.write_text(limit)
+    monkeypatch.setattr(ahead, "QUOTA", file)
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert ahead.cores() == (most or allowed)
