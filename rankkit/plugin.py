@@ -3,6 +3,7 @@
 | for | names |
 |---|---|
 | files to images | `decode`, `Decoded`, `to_rgb` |
+| an image that metadata names | `image_of` |
 | work done ahead in threads | `prefetch`, `map_images` |
 | a ranker before it is built | `prepare`, `Prepared` |
 | calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe`, `absence` |
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, verdict, wilson, win_interval
 from rankkit.core.binding import RESERVED_DETAILS, RESERVED_OPTIONS, describe
 from rankkit.core.calling import check_rankings, rank_groups
-from rankkit.core.images import Decoded, decode, to_rgb
+from rankkit.core.images import Decoded, decode, image_of, to_rgb
 from rankkit.core.prefetch import map_images, prefetch
 from rankkit.io.atomic import replacing_file
 from rankkit.io.formats import read_rows
@@ -68,6 +69,7 @@ __all__ = [
     "effective_size",
     "h",
     "image",
+    "image_of",
     "line_chart",
     "map_images",
     "open_preferences",

@@ -270,3 +270,43 @@ def test_photographs_of_telephones_are_read_where_their_package_is_installed_and
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found = decode(file.getvalue()).error
     assert found is not None and "rankkit-t2i[images]" in found
+
+
+def test_metadata_names_an_image_by_itself_or_by_its_path(tmp_path, monkeypatch):
+    image = Image.new("RGB", (3, 2), "red")
+    image.save(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    for value in (image, "a.png", tmp_path / "a.png", image.convert("P")):
+        found = images.image_of(value).image
+        assert found is not None and found.mode == "RGB" and found.tobytes() == image.tobytes()
+    found = images.image_of("a.png", folder=str(tmp_path)).image
+    assert found is not None and found.size == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "neither an image nor the path of one"),
+        ("", "neither an image nor the path of one"),
+        ("gone.png", "'gone.png': does not exist"),
+        ("a\0b.png", "does not exist"),
+        ("s3://bucket/a.png", "is an address; download it"),
+        ("data:image/png;base64,AAAA", "is an address"),
+        ("text.png", "'text.png': not an image that Pillow can read"),
+        (Image.new("F", (2, 2)), "an image of mode F"),
+    ],
+)
+def test_what_metadata_names_and_is_no_image_here_is_refused_in_words(value, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.png").write_text("no image")
+    found = images.image_of(value)
+    assert found.image is None and reason in str(found.error)
+
+
+def test_a_path_from_metadata_does_not_leave_the_folder_it_starts_at(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (2, 2)).save(tmp_path / "secret.png")
+    (tmp_path / "in" / "link.png").symlink_to(tmp_path / "secret.png")
+    for name in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
+        found = images.image_of(name, folder=str(tmp_path / "in"))
+        assert found.image is None and "does not lie in the folder" in str(found.error)

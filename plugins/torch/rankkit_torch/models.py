@@ -99,26 +99,70 @@ def load_strict(
     given = {
         key: value for key, value in state.items() if key in wanted or not (endings and key.endswith(endings))
     }
-    complaints = [
-        _complaint("missing", [key for key in wanted if key not in given]),
-        _complaint("unexpected", [key for key in given if key not in wanted]),
-        _complaint(
-            "of another shape",
-            [
-                f"{k} {tuple(v.shape)} for {wanted[k]}"
-                for k, v in given.items()
-                if k in wanted and tuple(v.shape) != wanted[k]
-            ],
-        ),
-    ]
-    if any(complaints):
-        name = type(model).__name__
-        raise BrokenRanker(
-            f"{source} does not fit {name}: "
-            f"{'; '.join(filter(None, complaints))}. Is it the checkpoint of another model?"
-        )
+    _refuse(
+        source,
+        model,
+        [key for key in wanted if key not in given],
+        [key for key in given if key not in wanted],
+        [
+            f"{key} {tuple(value.shape)} for {wanted[key]}"
+            for key, value in given.items()
+            if key in wanted and tuple(value.shape) != wanted[key]
+        ],
+    )
     model.load_state_dict(given, strict=True, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def load_pretrained(kind: Any, config: Any, state: Mapping[str, torch.Tensor], source: object) -> Any:
+    """A model of transformers with a checkpoint in it, float32, in evaluation mode and without gradients.
+
+    transformers itself translates the keys of files that were written before it renamed its modules. Raises
+    `BrokenRanker` as `load_strict` does.
+    """
+    with _quiet():
+        model, found = kind.from_pretrained(
+            None,
+            config=config,
+            state_dict=dict(state),
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    shaped = [f"{key} {tuple(given)} for {tuple(own)}" for key, given, own in found["mismatched_keys"]]
+    _refuse(source, model, sorted(found["missing_keys"]), sorted(found["unexpected_keys"]), sorted(shaped))
+    return model.eval().requires_grad_(False)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Within it, transformers draws no bar and prints no table of keys: what is wrong is said by an error."""
+    from transformers.utils import logging
+
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def _refuse(
+    source: object, model: nn.Module, missing: list[str], unexpected: list[str], shaped: list[str]
+) -> None:
+    complaints = [
+        _complaint("missing", missing),
+        _complaint("unexpected", unexpected),
+        _complaint("of another shape", shaped),
+    ]
+    if any(complaints):
+        raise BrokenRanker(
+            f"{source} does not fit {type(model).__name__}: "
+            f"{'; '.join(filter(None, complaints))}. Is it the checkpoint of another model?"
+        )
 
 
 class _Float32:
