@@ -61,7 +61,10 @@ def _linked(found: re.Match[str], here: str, source: str) -> str:
 
 def _there(entry: dict[str, Any]) -> dict[str, Any]:
     ((name, pages),) = entry.items()
-    if isinstance(pages, str):
-        return entry
-    made = set(SOURCES)
-    return {name: [page for page in pages if page in made or (ROOT / "docs" / page).exists()]}
+    return {name: [page for page in pages if _found(page)] if isinstance(pages, list) else pages}
+
+
+def _found(page: str | dict[str, str]) -> bool:
+    """Whether there is such a page, or one called something else in the menu."""
+    place = page if isinstance(page, str) else next(iter(page.values()))
+    return isinstance(place, list) or place in SOURCES or (ROOT / "docs" / place).exists()

@@ -25,6 +25,11 @@ else:
     import tomli as tomllib
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # the pages per program and layout have modules of their own beside this one
+
+from file_pages_layouts import LAYOUTS  # noqa: E402
+from file_pages_programs import PROGRAMS  # noqa: E402
+
 FEW_STEPS = (
     "## Few steps",
     "",
@@ -204,8 +209,11 @@ PAGES = {
     "training.md": training,
     "learned-rankers.md": learned_rankers,
     "finetune.md": finetune,
+    **{f"programs/{name}.md": page.text for name, page in PROGRAMS.items()},
+    **{f"layouts/{name}.md": page.text for name, page in LAYOUTS.items()},
 }
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
+        (HERE / name).parent.mkdir(exist_ok=True)
         (HERE / name).write_text(page(), "utf-8")

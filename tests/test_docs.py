@@ -62,7 +62,7 @@ def test_commands_that_pages_only_show_have_options_that_exist():
             r"--[a-z][a-z-]+", "".join((ROOT / "docs" / name).read_text("utf-8") for name in GENERATED)
         )
     )
-    for path in sorted((ROOT / "docs").glob("*.md")):
+    for path in sorted((ROOT / "docs").glob("**/*.md")):
         for _, code in BLOCK.findall(path.read_text("utf-8")):
             for line in re.findall(r"^(?:rankkit|drpo) .*$", code, re.MULTILINE):
                 options = set(re.findall(r"(?<= )--[a-z][a-z-]+", line.split("  #")[0])) - {"--help"}
@@ -85,14 +85,43 @@ def test_the_site_is_built_and_loads_nothing_from_other_hosts(tmp_path):
         assert not loaded.search(page.read_text("utf-8")), page.name
 
 
-@pytest.mark.parametrize(
-    "page", ["commands.md", "rankers.md", "training.md", "learned-rankers.md", "finetune.md"]
-)
-def test_the_generated_pages_are_up_to_date(page):
+@pytest.fixture(scope="module")
+def pages():
+    """The generated pages, each with the function that writes it."""
     spec = importlib.util.spec_from_file_location("docs_make", ROOT / "docs" / "make.py")
     make = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(make)
-    assert (ROOT / "docs" / page).read_text("utf-8") == make.PAGES[page](), "run make docs"
+    return make.PAGES
+
+
+def test_the_generated_pages_are_up_to_date(pages):
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install '.[parquet]'")
+    for name, page in pages.items():
+        assert (ROOT / "docs" / name).read_text("utf-8") == page(), f"{name}: run make docs"
+
+
+def test_every_program_and_every_source_of_prompts_has_a_page(pages):
+    from rankkit.io.prompts.embedded import source
+    from rankkit.io.prompts.survey import SOURCES
+
+    readers = {name for name, each in vars(source).items() if hasattr(each, "PROGRAM")}
+    assert {f"programs/{name}.md" for name in readers} == {name for name in pages if "programs/" in name}
+    sources = {find.__module__.split(".")[-1] for find in SOURCES} - {"source"} | {"grid"}
+    assert {f"layouts/{name}.md" for name in sources} == {name for name in pages if "layouts/" in name}
+
+
+def test_an_example_of_a_program_gets_its_prompt_and_one_of_what_is_refused_none(pages):
+    for name in (each for each in pages if "/" in each):
+        example, refused = (ROOT / "docs" / name).read_text("utf-8").split("## Without a prompt")
+        assert "| none |" not in example.replace("it is not scored", "").replace(
+            "| none | a contact sheet", ""
+        ), name
+        assert "| none |" in refused or "error: " in refused, name
+
+
+def test_the_menu_names_every_page_per_program_and_layout(pages):
+    menu = (ROOT / "mkdocs.yml").read_text("utf-8")
+    assert [name for name in pages if name not in menu] == []
 
 
 def test_links_of_the_readme_and_contributing_lead_somewhere():
