@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from rankkit import RankkitError, RunStopped
 from rankkit_vlm_judge.cache import Cache, key
 from rankkit_vlm_judge.calls import Call, Transport
-from rankkit_vlm_judge.questions import FORCED, REASONED, TERSE, Question
+from rankkit_vlm_judge.questions import FORCED, REASONED, TERSE, Asked, Question
 from rankkit_vlm_judge.replies import Judgement, Reply, from_text, from_top, spoken
 
 Mode = Literal["auto", "logprob", "text"]
@@ -23,29 +23,17 @@ Step = Literal["forced", "reasoned", "longer", "terse"]
 """A form in which a question is put: for one token's log-probabilities, in words, with more room, tersely."""
 
 
-class Asker:
-    """Asks a transport, and remembers.
+Q = TypeVar("Q", bound=Asked)
 
-    `mode` auto: log-probabilities where there are any, and text where those say nothing. `longest`: tokens
-    that an answer in words may have. `said` is what else decides an answer.
+
+class Remembering(Generic[Q]):
+    """Gets verdicts from a transport, each of them once: what the cache knows is not asked.
+
+    `mode` is in words how is asked, which is part of what an answer is kept under.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        cache: Cache,
-        mode: Mode = "auto",
-        longest: int = 2048,
-        said: Sequence[str] = (),
-    ) -> None:
-        if mode == "logprob" and not transport.logprobs:
-            raise RankkitError(
-                f"{transport.model} gives no log-probabilities of its answers; use mode=text, or mode=auto"
-            )
-        self.transport, self.cache, self.longest = transport, cache, longest
-        forced = "logprob" if mode == "logprob" else "logprob, else text"
-        self.form = "text" if mode == "text" or not transport.logprobs else forced
-        self.mode = "; ".join([self.form, *said])
+    def __init__(self, transport: Transport, cache: Cache, mode: str) -> None:
+        self.transport, self.cache, self.mode = transport, cache, mode
         self.stopped: RunStopped | None = None
 
     @property
@@ -53,7 +41,7 @@ class Asker:
         """The model that answers, as exactly as it is known, and how it is asked: for the rows."""
         return {"model": self.transport.model, "asked_for": self.mode, **self.transport.changes}
 
-    def verdicts(self, questions: Sequence[Question], *, again: bool = False) -> list[Judgement]:
+    def verdicts(self, questions: Sequence[Q], *, again: bool = False) -> list[Judgement]:
         """One verdict per question; with `again` those of asking once more, which are kept beside the first.
 
         A question that occurs twice is asked once. Raises `RunStopped` where answers are missing for good.
@@ -72,6 +60,35 @@ class Asker:
             )
             raise self.stopped from None
         return [known[each] for each in keys]
+
+    def _ask(self, open_: Mapping[str, Q], known: dict[str, Judgement]) -> None:
+        """Settle every open question, and put the verdicts with the known ones and into the cache."""
+        raise AssertionError(f"{type(self).__name__} must define _ask()")
+
+
+class Asker(Remembering[Question]):
+    """Asks a question of our own in the form that has an answer.
+
+    `mode` auto: log-probabilities where there are any, and text where those say nothing. `longest`: tokens
+    that an answer in words may have. `said` is what else decides an answer.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        cache: Cache,
+        mode: Mode = "auto",
+        longest: int = 2048,
+        said: Sequence[str] = (),
+    ) -> None:
+        if mode == "logprob" and not transport.logprobs:
+            raise RankkitError(
+                f"{transport.model} gives no log-probabilities of its answers; use mode=text, or mode=auto"
+            )
+        self.longest = longest
+        forced = "logprob" if mode == "logprob" else "logprob, else text"
+        self.form = "text" if mode == "text" or not transport.logprobs else forced
+        super().__init__(transport, cache, "; ".join([self.form, *said]))
 
     def _ask(self, open_: Mapping[str, Question], known: dict[str, Judgement]) -> None:
         """Rounds of calls until every question is settled.

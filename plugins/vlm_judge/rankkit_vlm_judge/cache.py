@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from rankkit import RankkitError
-from rankkit_vlm_judge.questions import Question
+from rankkit_vlm_judge.questions import Asked
 from rankkit_vlm_judge.replies import Judgement
 
 SCHEMA = 1
@@ -38,7 +38,7 @@ def default_path() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rankkit" / "verdicts.sqlite"
 
 
-def key(model: str, mode: str, question: Question) -> str:
+def key(model: str, mode: str, question: Asked) -> str:
     """sha256 of everything that decides an answer: model, mode, wording, caption, images in their order."""
     said = json.dumps([SCHEMA, model, mode, question.content], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rankkit_vlm_judge.questions import FORCED, Question
+from rankkit_vlm_judge.questions import FORCED, Asked
 from rankkit_vlm_judge.replies import Reply
 
 
@@ -19,7 +19,7 @@ class Call:
     `bound`: whoever answers may be kept from saying anything but a label, where that is possible.
     """
 
-    question: Question
+    question: Asked
     form: str = FORCED
     max_tokens: int = 1
     logprobs: bool = True
@@ -30,11 +30,12 @@ class Transport(Protocol):
     """Whoever answers calls: a server, or a model in this process.
 
     `model` is what the answers belong to, as exactly as it is known (name and revision). `logprobs`: whether
-    it gives any.
+    it answers our own questions by their labels' log-probabilities; `reported`: whether it gives any at all.
     """
 
     model: str
     logprobs: bool
+    reported: bool
 
     @property
     def changes(self) -> Mapping[str, object]:

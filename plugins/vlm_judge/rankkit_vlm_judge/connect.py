@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,14 +16,23 @@ from rankkit_vlm_judge.asking import Asker
 from rankkit_vlm_judge.budget import Budget, Caps
 from rankkit_vlm_judge.cache import Cache, default_path
 from rankkit_vlm_judge.calls import Transport
-from rankkit_vlm_judge.options import USUAL, ConnectionOptions, check
+from rankkit_vlm_judge.options import USUAL, Connection, ConnectionOptions, check
 from rankkit_vlm_judge.server import Chat, Fields, Server, read_fields
 
 
 def connect(**given: Unpack[ConnectionOptions]) -> Asker:
-    """Check the options, open the cache, reach the model."""
+    """Whom to ask in words of our own. Checks the options, opens the cache, reaches the model."""
     options = with_defaults(ConnectionOptions, given)
     check(options)
+    transport = reach(options, logprobs=options["mode"] != "text")
+    return Asker(transport, answers(options), options["mode"], options["max_answer_tokens"], decided(options))
+
+
+def reach(options: Connection, *, logprobs: bool, local: Callable[..., Transport] | None = None) -> Transport:
+    """The model that checked options name, on a server or loaded here by `local`, with its budget.
+
+    `logprobs`: whether its answers are read from log-probabilities.
+    """
     budget = Budget(
         Caps(
             options["max_calls"],
@@ -32,11 +42,9 @@ def connect(**given: Unpack[ConnectionOptions]) -> Asker:
             options["price_out"] or 0.0,
         )
     )
-    fields = Fields(read_fields(options["request"]), options["thinking"])
-    longest, said = options["max_answer_tokens"], fields.words
+    fields = _fields(options)
     if options["url"] is None:
-        local = _local(options, budget)
-        return Asker(local, Cache(_path(options["cache"])), options["mode"], longest, said)
+        return _local(options, budget, local)
     server = Server(
         _checked(options["url"]),
         _key(options["api_key_env"]),
@@ -46,12 +54,24 @@ def connect(**given: Unpack[ConnectionOptions]) -> Asker:
         options["backoff"],
         options["concurrency"],
     )
-    answers = Cache(_path(options["cache"]))
-    chat = Chat(server, options["model"], fields, logprobs=options["mode"] != "text")
-    asker = Asker(chat, answers, options["mode"], longest, said)
+    chat = Chat(server, options["model"], fields, logprobs=logprobs)
     # from now on: a server that was never there is not waited for
     server.patience, server.known = options["patience"], True
-    return asker
+    return chat
+
+
+def answers(options: Connection) -> Cache:
+    """Where answers are kept."""
+    return Cache(_path(options["cache"]))
+
+
+def decided(options: Connection) -> tuple[str, ...]:
+    """What decides an answer beside the question and the model: part of what it is kept under."""
+    return _fields(options).words
+
+
+def _fields(options: Connection) -> Fields:
+    return Fields(read_fields(options["request"]), options["thinking"])
 
 
 def _checked(url: str) -> str:
@@ -79,24 +99,30 @@ def _path(cache: str | None) -> Path | None:
     return default_path() if cache == USUAL else None if cache is None else Path(cache).expanduser()
 
 
-def _local(options: ConnectionOptions, budget: Budget) -> Transport:
+def _any_model() -> Callable[..., Transport]:
+    from rankkit_vlm_judge.local import Local
+
+    return Local
+
+
+def _local(options: Connection, budget: Budget, local: Callable[..., Transport] | None) -> Transport:
     model = options["model"]
     if model is None:
         raise BadOption(
             "whom to ask? give model=NAME to load a model here, or url=http://host:8000/v1 to ask a server"
         )
     try:
-        from rankkit_vlm_judge.local import Local
+        load = local or _any_model()
+        return load(
+            model,
+            budget,
+            device=options["device"],
+            dtype=options["dtype"],
+            batch_size=options["batch_size"],
+            thinking=options["thinking"],
+        )
     except ImportError as error:
         advice = "pip install 'rankkit-vlm-judge[local]'"
         raise RankkitError(
             f"to load {model} here, torch and transformers are needed ({error}): {advice}; or give url="
         ) from None
-    return Local(
-        model,
-        budget,
-        device=options["device"],
-        dtype=options["dtype"],
-        batch_size=options["batch_size"],
-        thinking=options["thinking"],
-    )

@@ -53,3 +53,19 @@ class EncodedImage:
     def smaller(self, side: int) -> EncodedImage:
         """With a longer side of at most so many pixels; made once however many questions it is in."""
         return self._smaller.setdefault(side, EncodedImage(self.original, min(side, self.side)))
+
+
+class EncodedImages(dict[int, EncodedImage]):
+    """The image to send of each image, made once per call however many questions the image is in.
+
+    `side`: the longer side that images are scaled down to; None leaves them as they are.
+    """
+
+    def __init__(self, side: int | None) -> None:
+        super().__init__()
+        self.side = side
+
+    def __getitem__(self, image: Image.Image) -> EncodedImage:  # type: ignore[override]
+        if id(image) not in self:
+            self[id(image)] = EncodedImage(image, self.side or max(image.size))
+        return super().__getitem__(id(image))

@@ -1,4 +1,4 @@
-"""The options that `vlm-judge` and `vqa` share, and what makes them impossible."""
+"""The options that all rankers of this package share, and what makes them impossible."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ Thinking = Literal["on", "off", "auto"]
 USUAL = "usual"  # cache=usual: the file in the user's cache folder
 
 
-class ConnectionOptions(TypedDict, total=False):
-    """Which model is asked, how often, and where answers are kept: options of `vlm-judge` and `vqa`."""
+class Connection(TypedDict, total=False):
+    """Which model is asked, how often, and where answers are kept: options of all rankers here."""
 
     url: Annotated[str | None, Default(None)]
     """Base URL of an OpenAI-compatible server, http://host:8000/v1; without it the model is loaded here."""
 
     model: Annotated[str | None, Default(None)]
     """The server's name for the model, not needed where it serves only one; or a folder or hub id to load."""
-
-    mode: Annotated[Mode, Default("auto")]
-    """``logprob``, ``text``, or ``auto``: log-probabilities, and text where those say nothing."""
 
     max_answer_tokens: Annotated[int, Default(2048)]
     """Tokens that an answer in words may have, thoughts included; 512 at first, all where that is too few."""
@@ -81,27 +78,34 @@ class ConnectionOptions(TypedDict, total=False):
     """Questions that a model loaded here answers at once."""
 
 
+class ConnectionOptions(Connection, total=False):
+    """Options of `vlm-judge` and `vqa`, which ask in words of our own."""
+
+    mode: Annotated[Mode, Default("auto")]
+    """``logprob``, ``text``, or ``auto``: log-probabilities, and text where those say nothing."""
+
+
 COUNTS = (
     "max_answer_tokens", "max_calls", "max_tokens", "concurrency", "timeout", "tries", "batch_size",
 )  # fmt: skip
 
 
-def check(options: ConnectionOptions) -> None:
+def check(options: Connection) -> None:
     """Raise `BadOption` for a value that cannot be."""
     for name in COUNTS:
         value = options[name]  # type: ignore[literal-required]
         if value is not None and not value > 0:
             raise BadOption(f"{name}={value} is not a positive number")
     for name, choices in (("mode", get_args(Mode)), ("thinking", get_args(Thinking))):
-        if options[name] not in choices:  # type: ignore[literal-required]
-            given = options[name]  # type: ignore[literal-required]
+        given = options.get(name, choices[0])
+        if given not in choices:
             raise BadOption(f"{name}={given} is not one of {', '.join(choices)}")
     _check_money(options)
     if options["url"] is None and options["request"] is not None:
         raise BadOption("request= holds fields for a server; give its url=, or leave request= out")
 
 
-def _check_money(options: ConnectionOptions) -> None:
+def _check_money(options: Connection) -> None:
     cost, *prices = options["max_cost"], options["price_in"], options["price_out"]
     for name, value in zip(("max_cost", "price_in", "price_out"), (cost, *prices), strict=True):
         if value is not None and not 0 <= value < math.inf:

@@ -39,20 +39,28 @@ Part = str | EncodedImage
 
 
 @dataclass(frozen=True)
-class Question:
-    """A system text, parts of text and images in order, and the two labels.
-
-    The first label means yes, or the first image.
-    """
+class Asked:
+    """What a model is shown: a system text, none where it is empty; parts of text and images in order."""
 
     system: str
     parts: tuple[Part, ...]
-    labels: Labels
-    noun: str
+
+    @property
+    def answers(self) -> tuple[tuple[str, ...], ...]:
+        """First tokens of an answer whose log-probabilities are asked for.
+
+        Of each inner tuple, ways to say the same, at least one is a token.
+        """
+        return ()
+
+    @property
+    def cut(self) -> bool:
+        """Whether an answer of several tokens counts by the first of them."""
+        return False
 
     def ending(self, form: str) -> str:
-        """How the answer is to be given: `FORCED`, `REASONED` or `TERSE` with this question's labels."""
-        return form.format(noun=self.noun, first=self.labels[0], second=self.labels[1])
+        """What is said after the parts, in this form; nothing where it is empty."""
+        return ""
 
     def images(self) -> Iterator[EncodedImage]:
         """The images, in the order shown."""
@@ -69,12 +77,41 @@ class Question:
     def content(self) -> list[object]:
         """Everything that is asked, as JSON can hold it; images by the hash of the bytes that are sent."""
         parts = [{"sha256": part.sha256} if isinstance(part, EncodedImage) else part for part in self.parts]
+        return [self.system, parts]
+
+
+@dataclass(frozen=True)
+class Question(Asked):
+    """A question of our own, which two labels can answer.
+
+    The first label means yes, or the first image.
+    """
+
+    labels: Labels
+    noun: str
+
+    @property
+    def answers(self) -> tuple[tuple[str, ...], ...]:
+        """Both labels, as they may be written."""
+        return tuple(variants(label) for label in self.labels)
+
+    def ending(self, form: str) -> str:
+        """How the answer is to be given: `FORCED`, `REASONED` or `TERSE` with this question's labels."""
+        return form.format(noun=self.noun, first=self.labels[0], second=self.labels[1])
+
+    @cached_property
+    def content(self) -> list[object]:
+        """As for any, with the labels and every way in which the answer may be asked for."""
         return [
-            self.system,
-            parts,
+            *super().content,
             list(self.labels),
             [self.ending(form) for form in (FORCED, REASONED, TERSE)],
         ]
+
+
+def variants(label: str) -> tuple[str, ...]:
+    """The tokens that count as a label: as it is, in small letters, and either after a space."""
+    return tuple(dict.fromkeys((label, label.lower(), f" {label}", f" {label.lower()}")))
 
 
 def which_is_better(

@@ -13,7 +13,7 @@ from rankkit import Group, Pairwise, Pointwise, Ranking, Scored
 from rankkit.errors import BadOption
 from rankkit_vlm_judge import questions
 from rankkit_vlm_judge.connect import connect
-from rankkit_vlm_judge.images import EncodedImage
+from rankkit_vlm_judge.images import EncodedImages
 from rankkit_vlm_judge.options import ConnectionOptions
 from rankkit_vlm_judge.replies import Judgement
 
@@ -63,7 +63,7 @@ class VlmJudge(Pairwise):
 
         NaN with ``error`` and ``failure`` (its kind) where there is no verdict.
         """
-        encoded = _EncodedImages(self.max_side)
+        encoded = EncodedImages(self.max_side)
         asked = [
             questions.which_is_better(prompt, encoded[first], encoded[second], self.criteria)
             for first, second, prompt in zip(firsts, seconds, prompts, strict=True)
@@ -91,24 +91,13 @@ class Vqa(Pointwise):
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """P(yes) for every image; NaN with ``error`` and ``failure`` where there is no verdict."""
-        encoded = _EncodedImages(self.max_side)
+        encoded = EncodedImages(self.max_side)
         asked = [
             questions.does_it_show(prompt, encoded[image])
             for image, prompt in zip(images, prompts, strict=True)
         ]
         scores = [_scored(verdict) for verdict in self.asker.verdicts(asked)]
         return [replace(each, details={**each.details, **self.asker.whom}) for each in scores]
-
-
-class _EncodedImages(dict[int, EncodedImage]):
-    """The image to send of each image, made once per call however many pairs the image is in."""
-
-    def __init__(self, side: int) -> None:
-        super().__init__()
-        self.side = side
-
-    def __getitem__(self, image: Image.Image) -> EncodedImage:  # type: ignore[override]
-        return self.setdefault(id(image), EncodedImage(image, self.side))
 
 
 def _scored(verdict: Judgement, again: Judgement | None = None) -> Scored:

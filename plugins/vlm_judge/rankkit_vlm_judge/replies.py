@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from rankkit_vlm_judge.questions import Labels
+from rankkit_vlm_judge.questions import Labels, variants
 
 Outcome = Literal[
     "ok",
@@ -32,7 +32,8 @@ MASS = 0.5  # below it the labels are not what the model wanted to say
 class Reply:
     """The answer to one call.
 
-    `top` holds (token, natural-log probability) of the most likely first tokens, if asked for.
+    `top` holds (token, natural-log probability) of the most likely first tokens, if asked for. `unlisted` is
+    the probability that a token which is not among them has at most.
 
     `failure` is set where there is no answer at all, with `error` in words, which may also say why there are
     no log-probabilities. `thought`: whether the model
@@ -47,6 +48,7 @@ class Reply:
     failure: Outcome | None = None
     error: str = ""
     thought: bool = False
+    unlisted: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,6 @@ _THINKS = re.compile(r"<think(?:ing)?\s*>|◁think▷|\[THINK\]", re.IGNORECASE)
 _THOUGHT = re.compile(r"</think(?:ing)?\s*>|◁/think▷|\[/THINK\]", re.IGNORECASE)
 
 
-def variants(label: str) -> tuple[str, ...]:
-    """The tokens that count as a label: as it is, in small letters, and either after a space."""
-    return tuple(dict.fromkeys((label, label.lower(), f" {label}", f" {label.lower()}")))
-
-
 def from_top(reply: Reply, labels: Labels) -> Judgement:
     """P(first) = P(its tokens) / P(tokens of either), and that sum as the mass.
 
@@ -116,17 +113,29 @@ def from_text(reply: Reply, labels: Labels) -> Judgement:
     """1 or 0 by the verdict that a text ends in; without one: refused, truncated or unparsed."""
     text = spoken(reply.text)
     label = parse(text, labels)
-    if reply.finish == "length" and (label is None or len(text.split()) > 4):
+    cut = reply.finish == "length" and len(text.split()) > 4
+    if label is not None and not reply.refusal and not cut:
+        return Judgement("ok", float(label == labels[0]), 1.0, reply.text, reply.finish, reply.tokens)
+    return unread(reply, "verdict")
+
+
+def unread(reply: Reply, what: str, shown: int = 80) -> Judgement:
+    """Why a text has no verdict, or whatever `what` is: refused, truncated or unparsed.
+
+    The error shows at most the last `shown` characters.
+    """
+    text = spoken(reply.text)
+    if reply.refusal:
+        return _refused(reply)
+    if reply.finish == "length":
         error = f"the answer was cut off after {len(text)} characters; {MORE}"
         if not text.strip():
             error = f"all tokens of the answer went into thinking; {MORE}, or ask without: thinking=off"
         return Judgement("truncated", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
-    if label is not None and not reply.refusal:
-        return Judgement("ok", float(label == labels[0]), 1.0, reply.text, reply.finish, reply.tokens)
-    if reply.refusal or _REFUSAL.search(text[:400]):
+    if _REFUSAL.search(text[:400]):
         return _refused(reply)
     empty = "the answer is empty after the thinking" if reply.thought else "the answer is empty"
-    error = f"no verdict could be read from {text[-80:]!r}" if text.strip() else empty
+    error = f"no {what} could be read from {text[-shown:]!r}" if text.strip() else empty
     return Judgement("unparsed", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
 
 

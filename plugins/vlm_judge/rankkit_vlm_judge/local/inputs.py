@@ -14,7 +14,7 @@ import torch
 from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, BatchFeature
 
 from rankkit_vlm_judge.images import EncodedImage
-from rankkit_vlm_judge.questions import Question
+from rankkit_vlm_judge.questions import Asked
 
 REMEMBERED = 64  # images: as many as are in one call of a ranker
 
@@ -37,7 +37,7 @@ class Inputs(Protocol):
 
     tokenizer: Any
 
-    def prepare(self, question: Question, form: str) -> Prepared:
+    def prepare(self, question: Asked, form: str) -> Prepared:
         """One question. Raises ValueError where an image cannot be taken."""
         ...
 
@@ -69,7 +69,7 @@ class Grid:
         self._lately: dict[str, Mapping[str, torch.Tensor]] = {}
         self.place_id = tokenizer.convert_tokens_to_ids(self.PLACE)
 
-    def prepare(self, question: Question, form: str) -> Prepared:
+    def prepare(self, question: Asked, form: str) -> Prepared:
         """One question, its placeholders repeated to the size of each image."""
         text = self.tokenizer.apply_chat_template(
             _messages(question, form, self.tokenizer),
@@ -116,7 +116,7 @@ class Own:
     def __init__(self, processor: Any, template: Mapping[str, bool]) -> None:
         self.processor, self.tokenizer, self.template = processor, processor.tokenizer, template
 
-    def prepare(self, question: Question, form: str) -> Prepared:
+    def prepare(self, question: Asked, form: str) -> Prepared:
         """One question."""
         messages = _messages(question, form, self.tokenizer)
         text = self.processor.apply_chat_template(
@@ -146,7 +146,7 @@ class Own:
         return BatchFeature(made)
 
 
-def _messages(question: Question, form: str, tokenizer: Any) -> list[dict[str, Any]]:
+def _messages(question: Asked, form: str, tokenizer: Any) -> list[dict[str, Any]]:
     """As chat templates take it.
 
     What looks like a control token within a caption is broken up: it is only text.
@@ -157,9 +157,11 @@ def _messages(question: Question, form: str, tokenizer: Any) -> list[dict[str, A
         else {"type": "text", "text": _plain(part, tokenizer)}
         for part in question.parts
     ]
-    parts.append({"type": "text", "text": question.ending(form)})
-    system = {"role": "system", "content": [{"type": "text", "text": _plain(question.system, tokenizer)}]}
-    return [system, {"role": "user", "content": parts}]
+    if ending := question.ending(form):
+        parts.append({"type": "text", "text": ending})
+    said = [{"type": "text", "text": _plain(question.system, tokenizer)}]
+    system = [{"role": "system", "content": said}] if question.system else []
+    return [*system, {"role": "user", "content": parts}]
 
 
 def _plain(text: str, tokenizer: Any) -> str:

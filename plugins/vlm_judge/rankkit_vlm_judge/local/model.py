@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,18 @@ import torch
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from rankkit import RankkitError, RunStopped
-from rankkit_vlm_judge.budget import Budget, Usage
+from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.calls import Call
-from rankkit_vlm_judge.local.inputs import Inputs, Prepared, prepare_inputs
-from rankkit_vlm_judge.replies import Reply, variants
+from rankkit_vlm_judge.local.batches import InProcess
+from rankkit_vlm_judge.local.inputs import Prepared, prepare_inputs
+from rankkit_vlm_judge.questions import Asked, Question
+from rankkit_vlm_judge.replies import Reply
+
+WEIGHTS = (".safetensors", ".bin")
 
 
-class Local:
-    """A model and tokenizer by hub id or folder. `logprobs` is always true: the logits are here."""
-
-    logprobs = True
-    changes: Mapping[str, object] = {}
+class Local(InProcess):
+    """A model and tokenizer by hub id or folder: any that transformers loads for images and text."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class Local:
         batch_size: int = 8,
         thinking: str = "auto",
     ) -> None:
-        self.budget, self.batch_size = budget, batch_size
+        super().__init__(budget, batch_size)
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         auto: Any = AutoModelForImageTextToText
         try:
@@ -53,88 +54,33 @@ class Local:
         self.net = net.to(self.device).eval()
         thinks = thinking == "on"
         template = {} if thinking == "auto" else {"enable_thinking": thinks, "thinking": thinks}
-        self.inputs: Inputs = prepare_inputs(name, template)
-        self.model = f"{name}@{_revision(name, net.config)} {str(net.dtype).removeprefix('torch.')}"
-        self._ids: dict[tuple[str, str], dict[str, int]] = {}
+        self.inputs = prepare_inputs(name, template)
+        self.model = f"{name}@{revision(name, net.config)} {str(net.dtype).removeprefix('torch.')}"
+        self._ids: dict[tuple[object, bool], dict[str, int]] = {}
 
-    def replies(self, calls: Sequence[Call]) -> Iterator[tuple[int, Reply]]:
-        """Replies to calls; those of one form and about one length go together.
-
-        Each is taken out of the budget before its batch is run.
-        """
-        ready: list[tuple[int, Call, Prepared]] = []
-        for place, call in enumerate(calls):
-            try:
-                ready.append((place, call, self.inputs.prepare(call.question, call.form)))
-            except (ValueError, RuntimeError) as error:  # an image or a caption that this model cannot take
-                yield place, Reply(failure="rejected", error=f"{type(error).__name__}: {error}")
-        ready.sort(key=lambda each: (each[1].logprobs, each[1].max_tokens, each[2].length))
-        while ready:
-            size = self._claim(ready)
-            batch, ready = ready[:size], ready[size:]
-            for (place, _, _), reply in zip(batch, self._run(batch), strict=True):
-                self.budget.settle(Usage(either=reply.tokens))
-                yield place, reply
-
-    def _claim(self, ready: Sequence[tuple[int, Call, Prepared]]) -> int:
-        """How many of these can be run together now.
-
-        Of the form of the first, within the batch size and the budget.
-        """
-        form = (ready[0][1].logprobs, ready[0][1].max_tokens, ready[0][1].question.labels)
-        for size, (_, call, _) in enumerate(ready[: self.batch_size]):
-            if (call.logprobs, call.max_tokens, call.question.labels) != form:
-                return size
-            try:
-                self.budget.claim()
-            except RunStopped:
-                if size == 0:
-                    raise
-                return size
-        return min(len(ready), self.batch_size)
-
-    def _run(self, batch: Sequence[tuple[int, Call, Prepared]]) -> list[Reply]:
-        """One batch; where memory does not suffice, its halves."""
-        answer = self._forced if batch[0][1].logprobs else self._written
-        try:
-            with torch.inference_mode():
-                return answer(batch[0][1], [prepared for _, _, prepared in batch])
-        except torch.OutOfMemoryError as error:
-            if len(batch) == 1:
-                return [
-                    Reply(
-                        failure="oversized",
-                        error=f"{self.device} has too little memory for one question: {error}",
-                    )
-                ]
-        torch.cuda.empty_cache()
-        half = len(batch) // 2
-        return self._run(batch[:half]) + self._run(batch[half:])
-
-    def _forced(self, call: Call, prepared: Sequence[Prepared]) -> list[Reply]:
-        """Log-probabilities of the labels as the next token, by a plain forward pass; softmax in float32."""
+    def _forced(self, calls: Sequence[Call], prepared: Sequence[Prepared]) -> list[Reply]:
+        """Log-probabilities of the answers as the next token, by a plain forward pass; softmax in float32."""
         inputs = self.inputs.batch(prepared).to(self.device)
         logits_BV = self.net(**inputs, logits_to_keep=1, use_cache=False).logits[:, -1].float()
         log_BV = logits_BV.log_softmax(-1).cpu()
-        ids = self._label_ids(call.question.labels)
         best = [self.inputs.tokenizer.decode([int(index)]) for index in log_BV.argmax(-1)]
         return [
             Reply(
                 text,
-                tuple((token, float(row[index])) for token, index in ids.items()),
+                tuple((token, float(row[index])) for token, index in self._ids_of(call.question).items()),
                 "length",
                 False,
                 each.length + 1,
             )
-            for row, text, each in zip(log_BV, best, prepared, strict=True)
+            for call, row, text, each in zip(calls, log_BV, best, prepared, strict=True)
         ]
 
-    def _written(self, call: Call, prepared: Sequence[Prepared]) -> list[Reply]:
+    def _written(self, calls: Sequence[Call], prepared: Sequence[Prepared]) -> list[Reply]:
         """Greedy text, whatever sampling and penalties the model's own settings ask for."""
         inputs = self.inputs.batch(prepared).to(self.device)
-        made_BL = self.net.generate(**inputs, generation_config=self._greedy, max_new_tokens=call.max_tokens)[
-            :, inputs["input_ids"].shape[1] :
-        ]
+        longest = calls[0].max_tokens
+        made_BL = self.net.generate(**inputs, generation_config=self._greedy, max_new_tokens=longest)
+        made_BL = made_BL[:, inputs["input_ids"].shape[1] :]
         replies = []
         for row, each in zip(made_BL.tolist(), prepared, strict=True):
             ends = [index for index, token in enumerate(row) if token in self._ends]
@@ -143,28 +89,34 @@ class Local:
             replies.append(Reply(text, (), "stop" if ends else "length", False, each.length + len(kept)))
         return replies
 
-    def _label_ids(self, labels: tuple[str, str]) -> dict[str, int]:
-        """Every variant of a label that is one token here.
+    def _ids_of(self, question: Asked) -> dict[str, int]:
+        """The token of every answer that is asked for; of several ways to write one token, the first.
 
-        Never the first token of several: that is the start of other words too.
+        An answer of several tokens has none, unless the question says so: the first of them is the start of
+        other words too. Raises `RunStopped` where none of the ways to give an answer has one.
         """
-        if labels not in self._ids:
-            encoded = {
-                each: self.inputs.tokenizer.encode(each, add_special_tokens=False)
-                for label in labels
-                for each in variants(label)
-            }
-            # one entry per token
-            single = {found[0]: each for each, found in reversed(encoded.items()) if len(found) == 1}
-            ids = {each: token for token, each in single.items()}
-            for label in labels:
-                if not any(each in ids for each in variants(label)):
+        answers = question.answers
+        if (answers, question.cut) not in self._ids:
+            encoded = [
+                {each: self.inputs.tokenizer.encode(each, add_special_tokens=False) for each in ways}
+                for ways in answers
+            ]
+            for ways in encoded:
+                if not question.cut and not any(len(found) == 1 for found in ways.values()):
                     raise RunStopped(
-                        f"{self.model} has no single token for {label!r}, "
-                        "so it cannot be asked for log-probabilities; use mode=text"
+                        f"{self.model} has no single token for {next(iter(ways))!r}, "
+                        "so it cannot be asked for log-probabilities"
+                        + ("; use mode=text" if isinstance(question, Question) else "")
                     )
-            self._ids[labels] = ids
-        return self._ids[labels]
+            # one entry per token
+            single = {
+                found[0]: each
+                for ways in reversed(encoded)
+                for each, found in reversed(ways.items())
+                if len(found) == 1 or (found and question.cut)
+            }
+            self._ids[answers, question.cut] = {each: token for token, each in single.items()}
+        return self._ids[answers, question.cut]
 
     @cached_property
     def _ends(self) -> set[int]:
@@ -184,13 +136,14 @@ class Local:
         return made
 
 
-def _revision(name: str, config: object) -> str:
+def revision(name: str, config: object) -> str:
     """The commit of a model from the hub; of a folder, a hash of its weight files' names, sizes and times."""
     folder = Path(name)
     if not folder.is_dir():
         return str(getattr(config, "_commit_hash", None) or "unknown")[:12]
     states = [
         (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sorted(folder.glob("*.safetensors"))
+        for path in sorted(folder.iterdir())
+        if path.suffix in WEIGHTS
     ]
     return hashlib.sha256(repr(states).encode()).hexdigest()[:12]

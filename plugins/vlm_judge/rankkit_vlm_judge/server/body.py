@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rankkit_vlm_judge.images import EncodedImage
-from rankkit_vlm_judge.questions import Labels, Question
+from rankkit_vlm_judge.questions import Asked, Labels
 from rankkit_vlm_judge.server.sizes import at_most
 
 
@@ -21,7 +21,7 @@ def only(labels: Labels) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": schema}}
 
 
-def messages_of(question: Question, form: str, side: int | None = None) -> list[dict[str, Any]]:
+def messages_of(question: Asked, form: str, side: int | None = None) -> list[dict[str, Any]]:
     """A question as chat messages: system text, then text and images in order, then how to answer."""
     parts: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": at_most(part, side).url}}
@@ -29,5 +29,7 @@ def messages_of(question: Question, form: str, side: int | None = None) -> list[
         else {"type": "text", "text": part}
         for part in question.parts
     ]
-    parts.append({"type": "text", "text": question.ending(form)})
-    return [{"role": "system", "content": question.system}, {"role": "user", "content": parts}]
+    if ending := question.ending(form):
+        parts.append({"type": "text", "text": ending})
+    system = [{"role": "system", "content": question.system}] if question.system else []
+    return [*system, {"role": "user", "content": parts}]

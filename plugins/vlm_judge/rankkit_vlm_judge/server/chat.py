@@ -132,7 +132,7 @@ class Chat:
         asked: dict[str, Any] = (
             {"logprobs": True, "top_logprobs": self.top} if call.logprobs and self.top else {}
         )
-        if call.bound:
+        if call.bound and isinstance(call.question, Question):
             asked["response_format"] = only(call.question.labels)
         messages = messages_of(call.question, call.form, side)
         return {

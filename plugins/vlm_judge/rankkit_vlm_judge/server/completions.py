@@ -32,7 +32,8 @@ def read(answer: Any) -> Reply:
         thought = bool(thoughts.strip()) or spoken(content) != content
         tokens = (usage_of(answer) or Usage()).tokens
         error = "" if usable else f"its log-probabilities are none: {dict(top)}"[:200]
-        return Reply(text, top if usable else (), finish, refusal, tokens, None, error, thought)
+        top = top if usable else ()
+        return Reply(text, top, finish, refusal, tokens, None, error, thought, _unlisted(top))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise Failed(
             "transport", f"the answer is not a chat completion ({type(error).__name__}: {str(answer)[:100]})"
@@ -54,6 +55,12 @@ def _top(logprobs: Any) -> tuple[tuple[str, float], ...]:
     first = ((logprobs or {}).get("content") or [{}])[0]
     listed = [each for each in first.get("top_logprobs") or () if each["logprob"] is not None]
     return tuple((str(each["token"]), _number(each["logprob"])) for each in listed)
+
+
+def _unlisted(top: tuple[tuple[str, float], ...]) -> float:
+    """The most that a token can have which is not listed: no more than the last that is, nor than is left."""
+    listed = [math.exp(value) for _, value in top]
+    return max(0.0, min(1 - math.fsum(listed), *listed)) if listed else 1.0
 
 
 def _number(value: object) -> float:

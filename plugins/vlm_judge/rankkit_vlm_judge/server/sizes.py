@@ -6,7 +6,7 @@ import threading
 
 from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.images import EncodedImage
-from rankkit_vlm_judge.questions import Question
+from rankkit_vlm_judge.questions import Asked
 
 SMALLEST = 64  # pixels of the longer side below which images are not made smaller
 STEP = 0.7  # of both sides from one request to the next: half as many tokens
@@ -24,13 +24,13 @@ class Sizes:
         self._full: dict[object, str] = {}
         self._lock = threading.Lock()
 
-    def limit(self, question: Question) -> int | None:
+    def limit(self, question: Asked) -> int | None:
         """The longer side that images of this question may have, None where nothing is known against any."""
         length = _length(question)
         with self._lock:
             return min((side for least, side in self._learnt.items() if least <= length), default=None)
 
-    def learn(self, question: Question, side: int) -> None:
+    def learn(self, question: Asked, side: int) -> None:
         """The server took this question with images of this size, and did not with larger ones."""
         length = _length(question)
         with self._lock:
@@ -58,7 +58,7 @@ def next_smaller(shown: int) -> int | None:
     return max(SMALLEST, int(STEP * shown)) if shown > SMALLEST else None
 
 
-def largest_side(question: Question, side: int | None) -> int:
+def largest_side(question: Asked, side: int | None) -> int:
     """The longer side of the largest image of a question, where none may have more than `side` pixels."""
     return max((max(at_most(image, side).image.size) for image in question.images()), default=0)
 
@@ -68,11 +68,11 @@ def at_most(image: EncodedImage, side: int | None) -> EncodedImage:
     return image if side is None or side >= image.side else image.smaller(side)
 
 
-def _texts(question: Question) -> list[str]:
+def _texts(question: Asked) -> list[str]:
     return [question.system, *(part for part in question.parts if isinstance(part, str))]
 
 
-def _length(question: Question) -> int:
+def _length(question: Asked) -> int:
     return sum(map(len, _texts(question))) // SIMILAR
 
 

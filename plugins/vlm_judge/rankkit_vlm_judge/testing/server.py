@@ -140,7 +140,7 @@ class Handler(BaseHTTPRequestHandler):
             number = len(judge.requests)
             judge.requests.append(body)
             judge.headers.append(dict(self.headers))
-            judge.seen[json.dumps(body["messages"][1]["content"])] += 1
+            judge.seen[json.dumps(body["messages"][-1]["content"])] += 1
             judge.under_way += 1
             judge.most_under_way = max(judge.most_under_way, judge.under_way)
         try:
