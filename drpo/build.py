@@ -23,7 +23,10 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SHARED = ("one_step",)  # a module of `drpo.generators` that is no family
 GENERATOR_SETTINGS = {  # and the families that have them
     **dict.fromkeys(("unet", "distillation_lora", "scheduler", "timestep", "prediction"), "sdxl_one_step"),
-    "inference_steps": "sd_turbo, sdxl_turbo, sdxl_one_step, z_image_turbo or flux2_klein",
+    **dict.fromkeys(
+        ("inference_steps", "graph_steps"),
+        "sd_turbo, sdxl_turbo, sdxl_one_step, z_image_turbo or flux2_klein",
+    ),
     "image_size": "z_image_turbo or flux2_klein",
 }
 

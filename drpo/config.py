@@ -70,8 +70,12 @@ class Config:
     scheduler says.
     """
     inference_steps: int = 1
-    """Steps from noise to image, the gradient through the last alone; for ``sd_turbo``, ``sdxl_turbo``,
-    ``sdxl_one_step``, ``z_image_turbo`` and ``flux2_klein``.
+    """Steps from noise to image, the gradient through the last `graph_steps`; for ``sd_turbo``,
+    ``sdxl_turbo``, ``sdxl_one_step``, ``z_image_turbo`` and ``flux2_klein``.
+    """
+    graph_steps: int = 1
+    """Of these how many, counted from the last, the gradient goes through: 2 takes the memory and time of two
+    steps' backward, all of them is the full gradient.
     """
     image_size: int = 0
     """Side of an image in pixels, for ``z_image_turbo`` and ``flux2_klein``; 0 is the model's own."""
@@ -160,9 +164,15 @@ class Config:
             "lora_rank",
             "max_rounds",
             "inference_steps",
+            "graph_steps",
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.graph_steps > self.inference_steps:
+            raise UsageError(
+                f"graph_steps={self.graph_steps}: candidates are made in inference_steps="
+                f"{self.inference_steps}, and the gradient goes through no more than all of them"
+            )
 
 
 def field_docs() -> dict[str, str]:

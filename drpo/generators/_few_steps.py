@@ -1,8 +1,8 @@
-"""Transformers distilled to a few steps of a flow: the twin of `one_step`, gradient through the last.
+"""Transformers distilled to a few steps of a flow: the twin of `one_step`, gradient through the last ones.
 
 A candidate is what the stock pipeline gives, and it is the stock pipeline that makes it: its schedule, the
-sign of what it predicts and the packing of its latents are not copied here. Every step but the last runs
-without a graph; docs/training.md says what that loses.
+sign of what it predicts and the packing of its latents are not copied here. Every step but the last
+`graph_steps` runs without a graph; docs/method.md says what that loses.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class FewSteps(Adapted):
         inference_steps: int,
         rank: int = 16,
         checkpointing: bool = False,
+        graph_steps: int = 1,
     ) -> None:
         patch = self.cell * int(pipe.vae_scale_factor)
         if image_size < patch or image_size % patch:
@@ -48,7 +49,7 @@ class FewSteps(Adapted):
                 f"the scheduler of {self._of(pipe)} draws noise between steps (stochastic_sampling), so a "
                 "candidate would be another each time; set it to false in scheduler_config.json"
             )
-        self.image_size, self.inference_steps = image_size, inference_steps
+        self.image_size, self.inference_steps, self.graph_steps = image_size, inference_steps, graph_steps
         super().__init__(pipe, rank=rank, checkpointing=checkpointing)
 
     @property
@@ -57,9 +58,9 @@ class FewSteps(Adapted):
         return self.image_size
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
-        """One candidate per row of noise; its graph goes through the last step alone."""
+        """One candidate per row of noise; its graph goes through the last `graph_steps`."""
         wanted = torch.is_grad_enabled()
-        with torch.set_grad_enabled(wanted and self.inference_steps == 1):
+        with torch.set_grad_enabled(wanted and self._with_graph(0)):
             latents = self.by_pipeline(
                 prompt,
                 noise,
@@ -67,15 +68,19 @@ class FewSteps(Adapted):
                 height=self.size,
                 width=self.size,
                 num_inference_steps=self.inference_steps,
-                callback_on_step_end=self._before_the_last(wanted),
+                callback_on_step_end=self._between_steps(wanted),
             )
         return Sample(prompt, latents, self.decode)
 
-    def _before_the_last(self, wanted: bool) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
-        """What the pipeline calls after each step: it turns the graph on for the last, if `wanted`."""
+    def _with_graph(self, step: int) -> bool:
+        """Whether the gradient goes through this step, the first being 0."""
+        return step >= self.inference_steps - self.graph_steps
+
+    def _between_steps(self, wanted: bool) -> Callable[[Any, int, Any, dict[str, Any]], dict[str, Any]]:
+        """What the pipeline calls after each step: it turns the graph on for the last ones, if `wanted`."""
 
         def after(pipe: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-            torch.set_grad_enabled(wanted and step + 2 >= self.inference_steps)
+            torch.set_grad_enabled(wanted and self._with_graph(step + 1))
             return values
 
         return after

@@ -70,10 +70,16 @@ def load(
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = True,
     inference_steps: int = 1,
+    graph_steps: int = 1,
     image_size: int = SIZE,
 ) -> Flux2Klein:
     """The generator from `model`, a hub id or a local folder; `dtype` is that of the frozen weights."""
     pipe = hub.pipeline(Flux2KleinPipeline, model or MODEL, device, dtype)
     return Flux2Klein(
-        pipe, image_size=image_size, inference_steps=inference_steps, rank=rank, checkpointing=checkpointing
+        pipe,
+        image_size=image_size,
+        inference_steps=inference_steps,
+        graph_steps=graph_steps,
+        rank=rank,
+        checkpointing=checkpointing,
     )

@@ -2,7 +2,8 @@
 
 A candidate is what ``pipe(prompt, num_inference_steps=1, guidance_scale=0.0, latents=noise)`` returns: the
 pipeline's own scheduler makes the step, no constant of it is copied here. With ``inference_steps=4`` it is
-what four steps give, and the gradient goes through the last alone: docs/training.md says what that loses.
+what four steps give, and the gradient goes through the last `graph_steps` of them: docs/method.md says what
+that loses.
 """
 
 from __future__ import annotations
@@ -29,7 +30,13 @@ class OneStep(Adapted):
     timestep: int | None = None  # where the one step starts, if the scheduler is told: ``timesteps=[800]``
 
     def __init__(
-        self, pipe: Any, *, rank: int = 16, checkpointing: bool = False, inference_steps: int = 1
+        self,
+        pipe: Any,
+        *,
+        rank: int = 16,
+        checkpointing: bool = False,
+        inference_steps: int = 1,
+        graph_steps: int = 1,
     ) -> None:
         if pipe.unet.config.addition_embed_type != self.added:
             raise RankkitError(
@@ -44,11 +51,11 @@ class OneStep(Adapted):
                 f"={pipe.unet.config.time_cond_proj_dim}), and candidates are made without guidance; "
                 "take a U-Net that was distilled without it"
             )
-        self.inference_steps = inference_steps
+        self.inference_steps, self.graph_steps = inference_steps, graph_steps
         super().__init__(pipe, rank=rank, checkpointing=checkpointing)
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
-        """One candidate per row of noise; its graph goes through the last step alone."""
+        """One candidate per row of noise; its graph goes through the last `graph_steps`."""
         (sample,) = self.sample_all([prompt], [noise])
         return sample
 
@@ -61,13 +68,14 @@ class OneStep(Adapted):
 
     def _latents(self, prompts: Sequence[str], noise: Tensor) -> Tensor:
         """What the trajectory of each noise, with a prompt each, ends in."""
-        *before, last = self._timesteps()
+        timesteps = self._timesteps()
         extra = self.pipe.prepare_extra_step_kwargs(self.noise_between(noise), 0.0)
         latents = noise * self.pipe.scheduler.init_noise_sigma
-        with torch.no_grad():
-            for t in before:
+        wanted = torch.is_grad_enabled()
+        for to_come, t in zip(range(len(timesteps), 0, -1), timesteps, strict=True):
+            with torch.set_grad_enabled(wanted and to_come <= self.graph_steps):
                 latents = self._step(prompts, latents, t, extra)
-        return self._step(prompts, latents, last, extra)
+        return latents
 
     def noise_between(self, noise: Tensor) -> list[torch.Generator]:
         """What schedulers that draw noise between steps draw from: a generator per candidate, seeded by its

@@ -19,7 +19,14 @@ def load(
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = True,
     inference_steps: int = 1,
+    graph_steps: int = 1,
 ) -> OneStep:
     """The generator from `model`, a hub id or a local folder; `dtype` is that of the frozen weights."""
     pipe = hub.pipeline(StableDiffusionPipeline, model or MODEL, device, dtype, safety_checker=None)
-    return OneStep(pipe, rank=rank, checkpointing=checkpointing, inference_steps=inference_steps)
+    return OneStep(
+        pipe,
+        rank=rank,
+        checkpointing=checkpointing,
+        inference_steps=inference_steps,
+        graph_steps=graph_steps,
+    )

@@ -56,6 +56,7 @@ class SDXLOneStep(SDXLTurbo):
         rank: int = 16,
         checkpointing: bool = False,
         inference_steps: int = 1,
+        graph_steps: int = 1,
     ) -> None:
         last = int(pipe.scheduler.config.num_train_timesteps) - 1
         if not 0 <= timestep <= last:
@@ -65,7 +66,13 @@ class SDXLOneStep(SDXLTurbo):
                 f"timestep={timestep} says where one step starts, and inference_steps={inference_steps}; "
                 "leave one of them out"
             )
-        super().__init__(pipe, rank=rank, checkpointing=checkpointing, inference_steps=inference_steps)
+        super().__init__(
+            pipe,
+            rank=rank,
+            checkpointing=checkpointing,
+            inference_steps=inference_steps,
+            graph_steps=graph_steps,
+        )
         self.timestep = timestep or None
 
 
@@ -82,6 +89,7 @@ def load(
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = True,
     inference_steps: int = 1,
+    graph_steps: int = 1,
 ) -> SDXLOneStep:
     """The generator from `model`, a hub id or a local folder, with the parts and the step that are named."""
     model = model or MODEL
@@ -93,7 +101,12 @@ def load(
     predicts = {} if prediction == "own" else {"prediction_type": prediction}
     pipe.scheduler = kind.from_config(pipe.scheduler.config, **options, **predicts)
     return SDXLOneStep(
-        pipe, timestep=timestep, rank=rank, checkpointing=checkpointing, inference_steps=inference_steps
+        pipe,
+        timestep=timestep,
+        rank=rank,
+        checkpointing=checkpointing,
+        inference_steps=inference_steps,
+        graph_steps=graph_steps,
     )
 
 

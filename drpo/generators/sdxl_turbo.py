@@ -83,7 +83,14 @@ def load(
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = True,
     inference_steps: int = 1,
+    graph_steps: int = 1,
 ) -> SDXLTurbo:
     """The generator from `model`, a hub id or a local folder; `dtype` is that of the frozen weights."""
     pipe = hub.pipeline(StableDiffusionXLPipeline, model or MODEL, device, dtype)
-    return SDXLTurbo(pipe, rank=rank, checkpointing=checkpointing, inference_steps=inference_steps)
+    return SDXLTurbo(
+        pipe,
+        rank=rank,
+        checkpointing=checkpointing,
+        inference_steps=inference_steps,
+        graph_steps=graph_steps,
+    )

@@ -41,6 +41,8 @@ def load(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = False,
+    inference_steps: int = 1,
+    graph_steps: int = 1,
 ) -> World:
     """The generator, from `model` (a folder) or from the package."""
     folder = Path(model) if model else WEIGHTS
@@ -52,7 +54,13 @@ def load(
         pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
         pipe.set_progress_bar_config(disable=True)
         pipe.vae.to(memory_format=torch.channels_last)  # on a CPU its convolutions take half the time so
-        made = World(pipe.to(device, dtype), rank=rank, checkpointing=checkpointing)
+        made = World(
+            pipe.to(device, dtype),
+            rank=rank,
+            checkpointing=checkpointing,
+            inference_steps=inference_steps,
+            graph_steps=graph_steps,
+        )
     made.latent_mae = folder / "latent_mae.safetensors"
     return made
 

@@ -61,10 +61,16 @@ def load(
     dtype: torch.dtype = torch.float32,
     checkpointing: bool = True,
     inference_steps: int = 1,
+    graph_steps: int = 1,
     image_size: int = SIZE,
 ) -> ZImageTurbo:
     """The generator from `model`, a hub id or a local folder; `dtype` is that of the frozen weights."""
     pipe = hub.pipeline(ZImagePipeline, model or MODEL, device, dtype)
     return ZImageTurbo(
-        pipe, image_size=image_size, inference_steps=inference_steps, rank=rank, checkpointing=checkpointing
+        pipe,
+        image_size=image_size,
+        inference_steps=inference_steps,
+        graph_steps=graph_steps,
+        rank=rank,
+        checkpointing=checkpointing,
     )

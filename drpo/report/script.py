@@ -11,7 +11,7 @@ from drpo.run.files import LORA
 from rankkit import UsageError
 
 CALLS = {  # what a generator's pipeline is called with beside the prompt
-    "shapes": "num_inference_steps=1, guidance_scale=0.0",
+    "shapes": "num_inference_steps={steps}, guidance_scale=0.0",
     "sd_turbo": "num_inference_steps={steps}, guidance_scale=0.0",
     "sdxl_turbo": "num_inference_steps={steps}, guidance_scale=0.0",
     "sdxl_one_step": "num_inference_steps={steps}, guidance_scale=0.0{extra}",

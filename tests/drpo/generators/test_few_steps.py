@@ -1,11 +1,13 @@
-"""Few steps: the image is the stock pipeline's, and the gradient is that of the last step alone."""
+"""Few steps: the image is the stock pipeline's, and the gradient is that of the last steps alone."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_flows
 import tiny_pipelines
 import torch
 from diffusers import LCMScheduler
@@ -17,15 +19,22 @@ from drpo import build
 from drpo.config import Config
 from drpo.generators import sdxl_one_step
 from drpo.generators.one_step import OneStep
+from drpo.run.memory import activations
 from rankkit import UsageError
 
 STEPS = 4
 FAMILIES = ("sd", "sdxl", "lcm")
+FLOWS = {"z_image_turbo": tiny_flows.z_image, "flux2_klein": tiny_flows.flux2_klein}
+SMALL = 0.003  # of a move of every weight's LoRA
 
 
-def load(family: str, folder: Path, **options: Any) -> OneStep:
-    model = str(tiny_pipelines.sd(folder) if family == "sd" else tiny_pipelines.sdxl(folder))
+def load(family: str, folder: Path, **options: Any) -> Any:
     given = {"rank": 4, "inference_steps": STEPS, "checkpointing": False} | options
+    if family in FLOWS:
+        return importlib.import_module(f"drpo.generators.{family}").load(
+            str(FLOWS[family](folder)), image_size=16, **given
+        )
+    model = str(tiny_pipelines.sd(folder) if family == "sd" else tiny_pipelines.sdxl(folder))
     if family == "lcm":
         return sdxl_one_step.load(model, scheduler="lcm", **given)
     return LOADERS[family](model, **given)
@@ -75,19 +84,62 @@ def test_a_candidate_is_the_same_in_every_batch_and_at_the_base(family: str, tmp
     assert torch.equal(base, together) and torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_the_gradient_is_that_of_the_last_step_from_where_the_others_led(family: str, tmp_path: Path) -> None:
-    generator, seen = load(family, tmp_path), list[bool]()
+@pytest.mark.parametrize("graph_steps", [1, 2, STEPS])
+@pytest.mark.parametrize("family", [*FAMILIES, *FLOWS])
+def test_the_gradient_is_that_of_the_last_steps_from_where_the_others_led(
+    family: str, graph_steps: int, tmp_path: Path
+) -> None:
+    generator, seen = load(family, tmp_path, graph_steps=graph_steps), list[bool]()
     shift(generator)
-    handle = generator.pipe.unet.register_forward_hook(
-        lambda module, inputs, output: seen.append(output[0].requires_grad)
+    noise, weights = generator.noise(1, 0), list(generator.parameters().values())
+    handle = generator.network.register_forward_hook(
+        lambda module, inputs, output: seen.append(output[0][0].requires_grad)
     )
-    generator.sample(PROMPT, generator.noise(2, 0)).latents.square().mean().backward()
+    generator.sample(PROMPT, noise).latents.square().mean().backward()
     handle.remove()
-    assert seen == [False] * (STEPS - 1) + [True]
-    assert all(
-        weight.grad is not None and weight.grad.abs().sum() > 0 for weight in generator.parameters().values()
-    )
+    assert seen == [False] * (STEPS - graph_steps) + [True] * graph_steps and torch.is_grad_enabled()
+    assert all(weight.grad is not None and weight.grad.abs().sum() > 0 for weight in weights)
+    way = [weight.grad / weight.grad.norm() for weight in weights if weight.grad is not None]
+    slope = sum(float((weight.grad * step).sum()) for weight, step in zip(weights, way, strict=True))
+    values = [moved(generator, noise, graph_steps, sign * SMALL, way) for sign in (1, -1)]
+    assert (values[0] - values[1]) / (2 * SMALL) == pytest.approx(slope, rel=0.02)
+
+
+def moved(generator: Any, noise: Tensor, last: int, length: float, way: list[Tensor]) -> float:
+    """What the loss is where the weights are moved for the `last` steps alone."""
+    weights, calls = list(generator.parameters().values()), list[int]()
+
+    def before(module: Any, inputs: Any) -> None:
+        calls.append(1)
+        if len(calls) == STEPS - last + 1:
+            change(length)
+
+    def change(length: float) -> None:
+        for weight, step in zip(weights, way, strict=True):
+            weight.data += length * step
+
+    handle = generator.network.register_forward_pre_hook(before)
+    with torch.no_grad():
+        value = float(generator.sample(PROMPT, noise).latents.double().square().mean())
+    handle.remove()
+    change(-length)
+    return value
+
+
+@pytest.mark.parametrize("family", ["sdxl", "flux2_klein"])
+def test_two_steps_with_a_graph_keep_the_activations_of_two_and_change_no_image(
+    family: str, tmp_path: Path
+) -> None:
+    kept, images = dict[int, int](), list[Tensor]()
+    for graph_steps in (1, 2, STEPS):
+        torch.manual_seed(0)
+        generator = load(family, tmp_path, graph_steps=graph_steps)
+        shift(generator)
+        images.append(generator.sample(PROMPT, generator.noise(1, 0)).latents.detach())
+        kept[graph_steps] = activations(generator, MAPS["latent"](generator))
+    assert all(torch.equal(image, images[0]) for image in images)
+    assert kept[2] == pytest.approx(2 * kept[1], rel=0.2)
+    assert kept[STEPS] == pytest.approx(STEPS * kept[1], rel=0.2)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -110,3 +162,7 @@ def test_steps_are_a_setting_that_is_refused_where_it_has_no_meaning(tmp_path: P
         build.generator(Config(generator="sdxl_one_step", timestep=800, **given))
     with pytest.raises(UsageError, match=r"inference_steps=0 must be at least 1"):
         Config(generator="sd_turbo", ranker="", prompts="", inference_steps=0)
+    with pytest.raises(UsageError, match=r"graph_steps=3: candidates are made in inference_steps=2"):
+        Config(generator="sd_turbo", ranker="", prompts="", inference_steps=2, graph_steps=3)
+    both: Any = build.generator(Config(generator="sdxl_turbo", **given, graph_steps=2))
+    assert both.graph_steps == 2
