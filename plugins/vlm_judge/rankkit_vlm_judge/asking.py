@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from rankkit import RankkitError, RunStopped
+from rankkit import Ranking, RankkitError, RunStopped
 from rankkit_vlm_judge.cache import Cache, key
 from rankkit_vlm_judge.calls import Call, Transport
 from rankkit_vlm_judge.questions import FORCED, REASONED, TERSE, Asked, Question
@@ -64,6 +64,13 @@ class Remembering(Generic[Q]):
     def _ask(self, open_: Mapping[str, Q], known: dict[str, Judgement]) -> None:
         """Settle every open question, and put the verdicts with the known ones and into the cache."""
         raise AssertionError(f"{type(self).__name__} must define _ask()")
+
+
+def told(rankings: Sequence[Ranking], asker: Remembering[Any]) -> list[Ranking]:
+    """Rankings whose details also say which model judged, and how it was asked."""
+    return [
+        replace(each, details=tuple({**found, **asker.whom} for found in each.details)) for each in rankings
+    ]
 
 
 class Asker(Remembering[Question]):

@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 from rankkit import Group, Pairwise, Pointwise, Ranking, Scored
 from rankkit.errors import BadOption
 from rankkit_vlm_judge import questions
+from rankkit_vlm_judge.asking import told
 from rankkit_vlm_judge.connect import connect
 from rankkit_vlm_judge.images import EncodedImages
 from rankkit_vlm_judge.options import ConnectionOptions
@@ -50,11 +51,7 @@ class VlmJudge(Pairwise):
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """As any pairwise ranker does; details also say which model judged, and in which mode."""
-        found = super().rank(groups)
-        return [
-            replace(each, details=tuple({**found, **self.asker.whom} for found in each.details))
-            for each in found
-        ]
+        return told(super().rank(groups), self.asker)
 
     def compare(
         self, firsts: Sequence[Image.Image], seconds: Sequence[Image.Image], prompts: Sequence[str]
