@@ -30,7 +30,7 @@ from rankkit.serving.middleware import AccessMiddleware
 from rankkit.serving.openapi import Endpoint, document
 from rankkit.serving.pipe import ServedRanker
 from rankkit.serving.questions import Answer, Question, read
-from rankkit.serving.replies import HANDLERS, json_answer
+from rankkit.serving.replies import HANDLERS, announced, body_of, json_answer
 from rankkit.serving.room import Room
 
 TYPE = "application/x-rankkit"
@@ -95,9 +95,9 @@ class Answers:
 
     async def rank(self, request: Request) -> Response:
         """Rankings of groups, both as rankkit's own clients write them."""
-        length = self._announced(request)
+        length = announced(request, self.limit)
         with self._room.admit(length):
-            body = await self._body(request, length)
+            body = await body_of(request, length, self.silence)
             try:
                 async with self._decoders:
                     groups = await asyncio.to_thread(wire.decode_groups, body)
@@ -112,10 +112,10 @@ class Answers:
 
     async def score(self, request: Request) -> Response:
         """Scores and ranks of images in JSON; images of one prompt are one group."""
-        length = self._announced(request)
+        length = announced(request, self.limit)
         prepared = self.served.prepared
         with self._room.admit(length) as hold:
-            body = await self._body(request, length)
+            body = await body_of(request, length, self.silence)
             async with self._decoders:
                 asked = await asyncio.to_thread(read, body, prepared.kind, prepared.needs_prompt, self.limit)
             del body
@@ -158,31 +158,3 @@ class Answers:
         finally:
             rankings.cancel()
             hung_up.cancel()
-
-    def _announced(self, request: Request) -> int:
-        """The bytes that a request says its body has."""
-        length = request.headers.get("content-length", "")
-        if "transfer-encoding" in request.headers or not (length.isascii() and length.isdigit()):
-            raise Refused(411, "send the body with its Content-Length")
-        if int(length) > self.limit:
-            raise Refused(
-                413,
-                f"{length} bytes are more than the limit of {self.limit}; send fewer images at a time",
-            )
-        return int(length)
-
-    async def _body(self, request: Request, length: int) -> bytearray:
-        """The body of a request. It may take `silence` seconds for each 16 MiB begun, and between bytes."""
-        now = asyncio.get_running_loop().time
-        end, body = now() + self.silence * (1 + length // 2**24), bytearray()
-        more = True
-        while more:
-            try:
-                message = await asyncio.wait_for(request.receive(), min(self.silence, end - now()))
-            except asyncio.TimeoutError:
-                raise Refused(408, f"the {length} bytes announced did not come in time") from None
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        return body

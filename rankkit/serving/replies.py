@@ -1,10 +1,11 @@
-"""Answers as HTTP: JSON, and errors as JSON.
+"""The bodies of requests, read within bounds; answers as HTTP: JSON, and errors as JSON.
 
 It needs the extra ``serve``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,6 +17,36 @@ from starlette.responses import Response
 
 from rankkit.remote.handshake import to_json
 from rankkit.serving.access import Refused
+
+
+def announced(request: Request, limit: int) -> int:
+    """The bytes that a request says its body has. Raises `Refused` where it does not, and for too many."""
+    length = request.headers.get("content-length", "")
+    if "transfer-encoding" in request.headers or not (length.isascii() and length.isdigit()):
+        raise Refused(411, "send the body with its Content-Length")
+    if int(length) > limit:
+        raise Refused(413, f"{length} bytes are more than the limit of {limit}; send less at a time")
+    return int(length)
+
+
+async def body_of(request: Request, length: int, silence: float) -> bytearray:
+    """The body of a request. It may take `silence` seconds for each 16 MiB begun, and between bytes.
+
+    Raises `Refused` for one that does not come in time, `ClientDisconnect` where its sender is gone.
+    """
+    now = asyncio.get_running_loop().time
+    end, body = now() + silence * (1 + length // 2**24), bytearray()
+    more = True
+    while more:
+        try:
+            message = await asyncio.wait_for(request.receive(), min(silence, end - now()))
+        except asyncio.TimeoutError:
+            raise Refused(408, f"the {length} bytes announced did not come in time") from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
 
 def json_answer(fields: Mapping[str, Any], status: int = 200) -> Response:

@@ -1,7 +1,8 @@
 """The page and what it asks for, as an ASGI application under a path that nobody can guess.
 
-An error is JSON with `error`: 400 for an answer to nothing that was shown, 404 without the token, 410 for an
-image of a question that is over, 413 for a body that is too long, 507 where an answer could not be saved.
+An error is JSON with `error`: 400 for an answer to nothing that was shown, 404 without the token, 408 for a
+body that does not come, 410 for an image of a question that is over, 411 and 413 for a length that is not
+given or too large, 507 where an answer could not be saved.
 
 It needs the extra ``label``; `rankkit.choose.label.serve` imports it when a page is served.
 """
@@ -27,6 +28,8 @@ from rankkit.choose.label.questions import Question
 from rankkit.choose.label.session import Session
 from rankkit.choose.label.shown import as_png
 from rankkit.errors import RankkitError, UsageError
+from rankkit.serving.access import Refused
+from rankkit.serving.replies import HANDLERS, announced, body_of
 
 LONGEST = 10_000  # bytes of an answer
 ASSETS = {
@@ -35,6 +38,7 @@ ASSETS = {
     "page.css": ("page.css", "text/css"),
     "icon.svg": ("icon.svg", "image/svg+xml"),
 }
+PATIENCE = 30.0  # seconds within which the body of an answer must be there
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -57,11 +61,12 @@ class Page:
 
     def application(self) -> Starlette:
         """The whole application."""
-        handlers: Mapping[Any, Any] = {RankkitError: _refused, HTTPException: _no_such_place}
+        own = {RankkitError: _refused, HTTPException: _no_such_place, Refused: _not_read}
+        handlers: Mapping[Any, Any] = {**HANDLERS, **own}
         routes = [
             Route("/{once}", self.enter),
             Route("/{token}/state", self._guarded(self.state)),
-            Route("/{token}/image/{question}/{place:int}", self._guarded(self.image)),
+            Route("/{token}/image/{question}/{place}", self._guarded(self.image)),
             Route("/{token}/answer", self._guarded(self.answer), methods=["POST"]),
             Route("/{token}/undo", self._guarded(self.undo), methods=["POST"]),
             Route("/{token}/{name}", self._guarded(self.asset)),
@@ -97,17 +102,22 @@ class Page:
     async def image(self, request: Request) -> Response:
         """One image of the question that waits, as a PNG of its pixels alone."""
         question, images = self._images
-        place = request.path_params["place"]
-        if request.path_params["question"] != question or place >= len(images):
+        shown = {str(place): image for place, image in enumerate(images)}
+        image = shown.get(request.path_params["place"])
+        if request.path_params["question"] != question or image is None:
             return _error(410, "this image belongs to another question than the one that waits")
-        return Response(images[place], media_type="image/png")
+        return Response(image, media_type="image/png")
 
     async def answer(self, request: Request) -> Response:
         """Save an answer; then as `state`. `late` says that it was to another question, and was not saved."""
         said = await _body(request)
+        asked = said.get("question")
         async with self._turn:
             saved = await asyncio.to_thread(
-                self.session.answer, str(said.get("question")), said.get("choice", ""), said.get("seconds")
+                self.session.answer,
+                asked if isinstance(asked, str) else "",
+                said.get("choice", ""),
+                said.get("seconds"),
             )
             return await self._state(late=not saved)
 
@@ -159,11 +169,7 @@ async def _body(request: Request) -> dict[str, Any]:
     """The object that a request of our own page sends. Raises `UsageError` for anything else."""
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise UsageError("send JSON, with its content-type")
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LONGEST:
-            raise HTTPException(413)
+    body = await body_of(request, announced(request, LONGEST), PATIENCE)
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
@@ -179,6 +185,11 @@ def _error(status: int, why: str) -> Response:
 
 async def _refused(request: Request, error: Exception) -> Response:
     return _error(400 if isinstance(error, UsageError) else 507, str(error))
+
+
+async def _not_read(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return _error(error.status, str(error))
 
 
 async def _no_such_place(request: Request, error: Exception) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,8 @@ from rankkit.choose.label.answers import Answer, AnswerFile, Choice, consistency
 from rankkit.choose.label.candidates import Candidates
 from rankkit.choose.label.questions import Question, Questions, new_id
 from rankkit.errors import UsageError
+
+LONGEST = 1e9  # seconds that an answer may have taken, by the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ class Session:
         elif isinstance(choice, int) and not isinstance(choice, bool) and choice in shown:
             pairs = [(choice, other, "a") for other in shown if other != choice]
         else:
-            raise UsageError(f"the answer {choice!r} is none of 0 to {shown[-1]}, 'tie' and 'skip'")
+            given = repr(choice)[:40] if isinstance(choice, (int, float, str)) else type(choice).__name__
+            raise UsageError(f"the answer {given} is none of 0 to {shown[-1]}, 'tie' and 'skip'")
         return [self._one(question, *pair, _now(), _seconds(seconds)) for pair in pairs]
 
     def _one(
@@ -155,5 +157,6 @@ def _now() -> str:
 
 def _seconds(given: float | None) -> float | None:
     """Seconds as a page tells them; None for what cannot be."""
-    fits = isinstance(given, (int, float)) and math.isfinite(given) and given >= 0
-    return round(float(given), 3) if fits and given is not None else None
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given <= LONGEST:
+        return None
+    return round(float(given), 3)
