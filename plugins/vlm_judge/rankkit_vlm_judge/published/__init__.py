@@ -3,7 +3,8 @@
 The words are those that a model was trained on, or that a measure is defined by; nothing is added to them.
 """
 
+from rankkit_vlm_judge.published.geneval2 import GenEval2
 from rankkit_vlm_judge.published.unifiedreward import UnifiedReward, UnifiedRewardPair
 from rankkit_vlm_judge.published.vqascore import VqaScore
 
-__all__ = ["UnifiedReward", "UnifiedRewardPair", "VqaScore"]
+__all__ = ["GenEval2", "UnifiedReward", "UnifiedRewardPair", "VqaScore"]
