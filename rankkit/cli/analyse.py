@@ -118,7 +118,8 @@ def agree(
     pairs: Annotated[
         Path,
         typer.Argument(
-            metavar="PAIRS", help="Human choices: HPDv2, HPDv3, Pick-a-Pic, ImageReward, or jsonl pairs."
+            metavar="PAIRS",
+            help="Human choices: HPDv2, HPDv3, Pick-a-Pic, ImageReward, MMRB2, GenAI-Bench, or jsonl pairs.",
         ),
     ],
     ranker: Specs = None,

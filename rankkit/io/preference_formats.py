@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rankkit.core.text import printable
+from rankkit.io.preference_fields import (
+    RICHHF,
+    Choice,
+    StoredImage,
+    any_of,
+    image_in,
+    images_in,
+    numbers_in,
+    shown,
+    stored_image,
+)
 from rankkit.io.records import Record
-
-StoredImage = str | bytes | None  # a path as the file gives it, the image file itself, or nothing
-Choice = tuple[tuple[StoredImage, ...], tuple[float, ...]]
 
 PROMPT = "prompt|caption|text"
 IMAGES = "image_path|file_path|images|files"
@@ -32,6 +39,7 @@ class PreferenceFormat:
     read: Callable[[Record], Choice]
     undone: Callable[[Iterable[Record]], frozenset[str]] | None = None  # names of entries taken back later
     name_of: str = "question"  # the field with the name of an entry, where some are taken back
+    prompt: Callable[[Record], Any] = lambda record: any_of(record, PROMPT)
 
     def fits(self, names: Iterable[str]) -> bool:
         """Whether an entry with these fields can be of this format."""
@@ -43,14 +51,14 @@ def _hpdv2_ranks(record: Record) -> Choice:
 
     What each of them said (`raw_annotations`) is not used.
     """
-    images = _images(record, IMAGES)
-    return images, tuple(-rank for rank in _numbers(record, "rank", len(images)))
+    images = images_in(record, IMAGES)
+    return images, tuple(-rank for rank in numbers_in(record, "rank", len(images)))
 
 
 def _hpdv2_choices(record: Record) -> Choice:
     """`human_preference` is 1 for the image that was chosen, 0 for the others."""
-    images = _images(record, IMAGES)
-    return images, _numbers(record, "human_preference", len(images))
+    images = images_in(record, IMAGES)
+    return images, numbers_in(record, "human_preference", len(images))
 
 
 def _hpdv3(record: Record) -> Choice:
@@ -58,7 +66,7 @@ def _hpdv3(record: Record) -> Choice:
 
     Votes (`choice_dist`) and `confidence` are published for a part only and not used.
     """
-    return (_image(record, "path1"), _image(record, "path2")), (1.0, 0.0)
+    return (image_in(record, "path1"), image_in(record, "path2")), (1.0, 0.0)
 
 
 def _pickapic(record: Record) -> Choice:
@@ -66,7 +74,7 @@ def _pickapic(record: Record) -> Choice:
 
     Without `has_label`, or without a number, nobody has chosen.
     """
-    images = _image(record, "jpg_0"), _image(record, "jpg_1")
+    images = image_in(record, "jpg_0"), image_in(record, "jpg_1")
     if record.get("has_label") is False:
         return images, (math.nan, math.nan)
     label = record["label_0"]
@@ -79,8 +87,8 @@ def _pickapic(record: Record) -> Choice:
 
 def _imagereward(record: Record) -> Choice:
     """`ranking` is 1 for the best image, and equal for equals."""
-    images = _images(record, "generations")
-    return images, tuple(-rank for rank in _numbers(record, "ranking", len(images)))
+    images = images_in(record, "generations")
+    return images, tuple(-rank for rank in numbers_in(record, "ranking", len(images)))
 
 
 def _plain(record: Record) -> Choice:
@@ -91,12 +99,12 @@ def _plain(record: Record) -> Choice:
     """
     choice = record["choice"]
     if choice is None:
-        return (_image(record, "image_a"), _image(record, "image_b")), (math.nan, math.nan)
+        return (image_in(record, "image_a"), image_in(record, "image_b")), (math.nan, math.nan)
     word = choice.strip().lower() if isinstance(choice, str) else choice
     if isinstance(word, bool) or word not in ("a", "b", "tie", 0, 0.5, 1):
         raise ValueError(f"its choice is {shown(choice)}, not a, b, tie, 0 (image_a) or 1 (image_b)")
     second = {"a": 0.0, "b": 1.0, "tie": 0.5}.get(word, word)
-    return (_image(record, "image_a"), _image(record, "image_b")), (1 - float(second), float(second))
+    return (image_in(record, "image_a"), image_in(record, "image_b")), (1 - float(second), float(second))
 
 
 def _label(record: Record) -> Choice:
@@ -124,8 +132,94 @@ def _one_or_more(record: Record, names: str) -> list[StoredImage]:
     name = next(name for name in names.split("|") if name in record)
     value = record[name]
     return (
-        [_stored_image(name, each) for each in value] if isinstance(value, list) else [_image(record, name)]
+        [stored_image(name, each) for each in value] if isinstance(value, list) else [image_in(record, name)]
     )
+
+
+def _mmrb2(record: Record) -> Choice:
+    """Multimodal RewardBench 2 (arXiv 2512.16899): `chosen` is A or B, what the experts agreed on.
+
+    Looked at: README.md, t2i_response_only.json and build_from_hf.py of facebookresearch/MMRB2. What each
+    expert said (`human_annotations`) is on a scale that these do not explain, and not used.
+    """
+    chosen = record["chosen"]
+    if chosen not in ("A", "B"):
+        raise ValueError(f"chosen is {shown(chosen)}, not A or B")
+    images = tuple(_one_image(record, f"response_{side}") for side in "ab")
+    return images, (float(chosen == "A"), float(chosen == "B"))
+
+
+def _mmrb2_prompt(record: Record) -> str:
+    """The text of a prompt; one that shows an image asks for an edit of it or for an answer about it."""
+    parts = _parts(record, "prompt_content")
+    if any(kind != "text" for kind, _ in parts):
+        raise ValueError(
+            "its prompt shows an image, so this is no text-to-image pair, and rankers are not shown such a "
+            "prompt; give t2i.json"
+        )
+    return "\n".join(text for _, text in parts)
+
+
+def _one_image(record: Record, name: str) -> StoredImage:
+    response = record[name]
+    parts = _parts(response if isinstance(response, Mapping) else {}, "response_content")
+    if [kind for kind, _ in parts] != ["image"]:
+        raise ValueError(f"{name} is not one image and nothing else, so this is no text-to-image pair")
+    return parts[0][1]
+
+
+def _parts(holder: Record, name: str) -> list[tuple[str, str]]:
+    """Texts and paths of images, as `[["text", …], ["image", …]]`."""
+    found = holder.get(name)
+    if found is None and name == "prompt_content":
+        raise ValueError(
+            "it has no prompt_content: *_response_only.json holds no prompts; build the files with them by "
+            "build_from_hf.py of the MMRB2 repository"
+        )
+    if not isinstance(found, list) or any(
+        not isinstance(part, list) or len(part) != 2 or not all(isinstance(each, str) for each in part)
+        for part in found
+    ):
+        raise ValueError(f"{name} is {shown(found)}, not a list of [kind, text or path]")
+    return [(kind, value) for kind, value in found]
+
+
+VOTES = {"leftvote": (1.0, 0.0), "rightvote": (0.0, 1.0), "tievote": (0.5, 0.5), "bothbad_vote": (0.5, 0.5)}
+
+
+def _genai_votes(record: Record) -> Choice:
+    """GenAI-Bench of TIGER-Lab (arXiv 2406.04485), image generation: a vote of GenAI-Arena per pair.
+
+    Looked at: inference.py and inference_configs.json of TIGER-AI-Lab/GenAI-Bench. Both bad is a tie.
+    """
+    vote = record["vote_type"]
+    if vote not in VOTES:
+        raise ValueError(f"vote_type is {shown(vote)}, not {', '.join(VOTES)}")
+    return (image_in(record, "left_image"), image_in(record, "right_image")), VOTES[vote]
+
+
+def _genai_ratings(record: Record) -> Choice:
+    """GenAI-Bench (arXiv 2406.13743): per model three people's ratings, 1 to 5, of how an image fits its
+    prompt; the mean of them orders the images, ``MODEL/NUMBER.jpeg``.
+
+    Looked at: the reader of genai_image.json in linzhiqiu/t2v_metrics, which takes the same mean.
+    """
+    models, name = record["models"], record["id"]
+    if not isinstance(models, Mapping) or not models:
+        raise ValueError(f"models is {shown(models)}, not ratings by model")
+    ratings = [
+        numbers_in(models, model, len(given) if isinstance(given, list) else 0)
+        for model, given in models.items()
+    ]
+    if not all(ratings):
+        raise ValueError("models holds a model without ratings")
+    means = tuple(math.fsum(each) / len(each) for each in ratings)
+    return tuple(f"{model}/{name}.jpeg" for model in models), means
+
+
+def _richhf(record: Record) -> Choice:
+    """RichHF-18K (arXiv 2312.10240) rates images one by one, without prompts; never a pair."""
+    raise ValueError(RICHHF)
 
 
 FORMATS = (
@@ -137,67 +231,16 @@ FORMATS = (
     PreferenceFormat(
         "rankkit label", ("image_a", "image_b", "choice", "question", "who"), _label, _taken_back
     ),
+    PreferenceFormat("MMRB2", ("response_a", "response_b", "chosen"), _mmrb2, prompt=_mmrb2_prompt),
+    PreferenceFormat("GenAI-Bench votes", ("left_image", "right_image", "vote_type"), _genai_votes),
+    PreferenceFormat("GenAI-Bench ratings", ("id", "prompt", "models"), _genai_ratings),
+    PreferenceFormat("RichHF-18K", ("artifact_score", "misalignment_score", "overall_score"), _richhf),
     PreferenceFormat("plain pairs", ("image_a", "image_b", "choice"), _plain),
     PreferenceFormat("chosen and rejected", (CHOSEN, REJECTED), _chosen),
 )
 FIELDS = {
     name
     for known in FORMATS
-    for field in (PROMPT, *known.fields, "has_label", "undoes")
+    for field in (PROMPT, *known.fields, "has_label", "undoes", "prompt_content")
     for name in field.split("|")
 }
-
-
-def any_of(record: Record, names: str) -> Any:
-    """The value of the first of the names ("a|b") that a record has; None without any."""
-    return next((record[name] for name in names.split("|") if name in record), None)
-
-
-def _images(record: Record, names: str) -> tuple[StoredImage, ...]:
-    values = any_of(record, names)
-    if not isinstance(values, list) or not values:
-        raise ValueError(f"{names.replace('|', ' or ')} is {shown(values)}, not a list of images")
-    return tuple(_stored_image(names.split("|")[0], value) for value in values)
-
-
-def _image(record: Record, name: str) -> StoredImage:
-    return _stored_image(name, record[name])
-
-
-def _stored_image(name: str, value: Any) -> StoredImage:
-    if isinstance(value, Mapping):  # how the datasets library stores an image: the bytes, a path, or both
-        value = value.get("bytes") or value.get("path")
-    if not isinstance(value, StoredImage):
-        raise ValueError(f"{name} holds {shown(value)}, not an image or the path of one")
-    return value
-
-
-def _numbers(record: Record, name: str, count: int) -> tuple[float, ...]:
-    """One number per image; null becomes NaN: this image has no rank."""
-    values = record[name]
-    if not isinstance(values, list) or len(values) != count:
-        raise ValueError(f"{name} is {shown(values)}, not a list of {count} numbers, one per image")
-    for value in values:
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float | None)
-            or (value is not None and not abs(value) < 1e15)
-        ):
-            raise ValueError(f"{name} holds {shown(value)}, not a number")
-    return tuple(math.nan if value is None else float(value) for value in values)
-
-
-def shown(value: Any, limit: int = 80) -> str:
-    """A value in words for a message: what it is where it holds bytes, else its beginning."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {shown(each, 30)}" for name, each in value.items()) + "}"
-    if isinstance(value, bytes):
-        return f"{len(value)} bytes"
-    text = repr(value)
-    return printable(text if len(text) <= limit else text[: limit - 3] + "…")
-
-
-def described(record: Record) -> str:
-    """A record in words for a message: its fields with the beginnings of their values."""
-    fields = [f"{name} = {shown(value, 40)}" for name, value in list(record.items())[:12]]
-    return ", ".join(fields) or "nothing"

@@ -18,16 +18,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from rankkit.core.images import Decoded, decode, read
 from rankkit.core.text import printable
 from rankkit.errors import BadSource, UsageError
-from rankkit.io.preference_formats import (
-    FIELDS,
-    FORMATS,
-    PROMPT,
-    PreferenceFormat,
-    StoredImage,
-    any_of,
-    described,
-    shown,
-)
+from rankkit.io.preference_fields import RICHHF, StoredImage, described, shown
+from rankkit.io.preference_formats import FIELDS, FORMATS, PreferenceFormat
 from rankkit.io.prompts.reading.texts import answer_in
 from rankkit.io.records import Record, Stream, stream
 
@@ -139,6 +131,8 @@ def open_preferences(
     files = _shards(path) if path.is_dir() else [path]
     if not files[0].is_file():
         raise UsageError(f"{path}: no such file; give a .json, .jsonl or .parquet file of human choices")
+    if ".tfrecord" in path.name:
+        raise BadSource(f"{path}: TFRecords are not read; {RICHHF}")
     streams = {file.name: stream(file, FIELDS) for file in files}
     records = _one_after_another(streams) if path.is_dir() else streams[path.name]
     first = next(records(False), None)
@@ -199,7 +193,7 @@ def _preference(where: str, record: Record, known: PreferenceFormat) -> Preferen
     ]
     if missing:
         raise ValueError(f"it has no {', '.join(missing)}")
-    prompt = any_of(record, PROMPT)
+    prompt = known.prompt(record)
     if not isinstance(prompt, str | None):
         raise ValueError(f"its prompt is {shown(prompt)}, not text")
     images, human = known.read(record)

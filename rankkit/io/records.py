@@ -1,8 +1,9 @@
 """Files of records, one by one.
 
-A JSON array, one JSON object per line, or parquet, told apart by their first bytes.
+A JSON array, one JSON object per line, an object that holds a list of pairs or an object by number, or
+parquet, told apart by their first bytes.
 
-However large the file, no more than one record and a chunk of it are in memory.
+However large the file, no more than one record and a chunk of it are in memory; an object is read whole.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rankkit.io.text import POINTED, POINTER
 Record = Mapping[str, Any]
 Stream = Callable[[bool], Iterator[tuple[str, Record]]]
 
+WRAPPED = re.compile(rb'\{\s*"(?:pairs"\s*:\s*\[|\d+"\s*:\s*\{)')  # {"pairs": [, or {"0001": {
 CHUNK = 2**16  # characters of a JSON array read at once
 MAX_ENTRY = 2**26  # characters that one entry of a JSON array may have
 
@@ -41,6 +43,8 @@ def stream(path: Path, fields: Collection[str] | None) -> Stream:
         return lambda large: _parquet(path, fields, large)
     if text.startswith(b"["):
         return lambda _: _json(path, "entry", json_elements)
+    if WRAPPED.match(text):
+        return lambda _: _json(path, "entry", _wrapped)
     if text.startswith(b"{"):
         return lambda _: _json(path, "line", _lines)
     if start.startswith(POINTER):
@@ -82,6 +86,19 @@ def _lines(file: TextIO) -> Iterator[tuple[int, Any]]:
             except ValueError as error:
                 raise ValueError(f"line {number} is not JSON ({error})") from None
             yield number, value
+
+
+def _wrapped(file: TextIO) -> Iterator[tuple[int, Any]]:
+    """The elements of the list in ``{"pairs": […]}``, or of ``{"0001": {…}, …}``, with its name as id."""
+    text = file.read(MAX_ENTRY + 1)
+    if len(text) > MAX_ENTRY:
+        raise ValueError(f"one object of more than {MAX_ENTRY:,} characters")
+    whole = json.loads(text, object_pairs_hook=once)
+    if "pairs" in whole:
+        yield from enumerate(whole["pairs"], 1)
+        return
+    for number, (name, value) in enumerate(whole.items(), 1):
+        yield number, {"id": name, **value} if isinstance(value, dict) else value
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -246,3 +246,79 @@ def test_a_file_in_no_known_format_is_shown_as_its_first_row_was_read(tmp_path):
     said = str(refused.value)
     assert "left = {bytes: 5 bytes, path: None}, right = 'r.png', score = 0.5, note = 'xxx" in said
     assert "\n" not in said and "x" * 50 not in said
+
+
+def mmrb2_pair(chosen="A", prompt=(("text", "a fox"),), first=(("image", "images/p_a_0.jpg"),)):
+    return {
+        "id": "p", "prompt_content": [list(part) for part in prompt], "prompt_source": "wise",
+        "prompt_metadata": {"id": 7}, "chosen": chosen, "human_annotations": [6, 5, 5],
+        "response_a": {"model_name": "x", "response_content": [list(part) for part in first]},
+        "response_b": {"model_name": "y", "response_content": [["image", "images/p_b_0.jpg"]]},
+    }  # fmt: skip
+
+
+def test_multimodal_rewardbench_2_is_read_as_it_is_built(tmp_path):
+    path = written(tmp_path / "t2i.json", {"pairs": [mmrb2_pair(), mmrb2_pair("B")]})
+    assert open_preferences(path).format.name == "MMRB2"
+    first, second = entries(path)
+    assert (first.prompt, first.images) == ("a fox", ("images/p_a_0.jpg", "images/p_b_0.jpg"))
+    assert (first.where, list(first.decided()), list(second.decided())) == ("entry 1", [(0, 1)], [(1, 0)])
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (mmrb2_pair(prompt=(("image", "in.jpg"), ("text", "make it red"))), "no text-to-image pair"),
+        (mmrb2_pair(first=(("text", "look"), ("image", "a.jpg"))), "response_a is not one image"),
+        (mmrb2_pair("tie"), "chosen is 'tie', not A or B"),
+        ({**mmrb2_pair(), "prompt_content": "a fox"}, "prompt_content is 'a fox', not a list"),
+        (
+            {name: value for name, value in mmrb2_pair().items() if name != "prompt_content"},
+            "it has no prompt_content.*build_from_hf.py",
+        ),
+    ],
+)
+def test_what_is_no_text_to_image_pair_of_mmrb2_is_refused_in_words(tmp_path, pair, words):
+    with pytest.raises(BadSource, match=words):
+        entries(written(tmp_path / "x.json", {"pairs": [pair]}))
+
+
+def test_votes_of_genai_bench_are_read_and_both_bad_is_a_tie(tmp_path):
+    sides = {"left_model": "a", "right_model": "b", "left_image": {"bytes": b"1", "path": None}}
+    votes = ("leftvote", "rightvote", "tievote", "bothbad_vote")
+    rows = [{"prompt": "p", **sides, "right_image": {"bytes": b"2"}, "vote_type": vote} for vote in votes]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    found = entries(tmp_path / "a.parquet")
+    assert found[0].images == (b"1", b"2")
+    assert [list(entry.decided()) for entry in found] == [[(0, 1)], [(1, 0)], [], []]
+    assert [entry.ties() for entry in found] == [0, 0, 1, 1]
+    wrong = {"prompt": "p", "left_image": "a", "right_image": "b", "vote_type": "left"}
+    with pytest.raises(BadSource, match="vote_type is 'left', not leftvote"):
+        entries(written(tmp_path / "b.json", [wrong]))
+
+
+def test_ratings_of_genai_bench_order_the_models_images_by_their_mean(tmp_path):
+    rated = {"prompt": "p", "models": {"DALLE_3": [5, 4, 4], "SDXL_Base": [2, 3, 3], "SDXL_Turbo": [3, 3, 2]}}
+    path = written(tmp_path / "genai_image.json", {"00000": rated, "00001": {**rated, "prompt": "q"}})
+    first, second = entries(path)
+    assert first.images == ("DALLE_3/00000.jpeg", "SDXL_Base/00000.jpeg", "SDXL_Turbo/00000.jpeg")
+    assert (list(first.decided()), first.ties(), second.prompt) == ([(0, 1), (0, 2)], 1, "q")
+    for models, words in (({}, "models is {}"), ({"A": []}, "without ratings"), ({"A": ["5"]}, "holds '5'")):
+        with pytest.raises(BadSource, match=words):
+            entries(written(tmp_path / "bad.json", {"00000": {"prompt": "p", "models": models}}))
+
+
+def test_ratings_of_single_images_are_refused_with_the_way_to_pairs(tmp_path):
+    (tmp_path / "train.tfrecord").write_bytes(b"\x10\0\0\0\0\0\0\0abcd")
+    rated = {"filename": "a.png", "artifact_score": 0.5, "misalignment_score": 1.0, "overall_score": 0.75}
+    for path in (tmp_path / "train.tfrecord", written(tmp_path / "a.jsonl", rated)):
+        with pytest.raises(
+            BadSource, match="RichHF-18K rates images one by one.*image_a, image_b and choice"
+        ):
+            entries(path)
+
+
+def test_an_object_of_pairs_that_is_cut_off_is_refused(tmp_path):
+    path = written(tmp_path / "t2i.json", json.dumps({"pairs": [mmrb2_pair()]}).encode()[:-9])
+    with pytest.raises(BadSource, match="t2i.json"):
+        entries(path)

@@ -17,7 +17,7 @@ from pathlib import Path
 from rankkit.choose.label.answers import Answer, consistency, read_answers, standing
 from rankkit.core.text import count
 from rankkit.errors import BadSource, UsageError
-from rankkit.io.preference_formats import StoredImage
+from rankkit.io.preference_fields import StoredImage
 from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
 
 LABEL = "rankkit label"
