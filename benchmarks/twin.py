@@ -22,6 +22,7 @@ from PIL import Image
 
 from rankkit import load_here
 from rankkit.core import images
+from rankkit.core.stated import needs_prompt
 from rankkit.remote import wire
 
 
@@ -39,7 +40,8 @@ def main() -> None:
         remember(*method.split(":"))
     if sys.argv[3:4] == ["--files"]:
         folder, prompt = Path(sys.argv[4]), sys.argv[5]
-        seen = reports_of(lambda image: ranker.score([image], [prompt])[0], sorted(folder.iterdir()))
+        given = [[prompt]] if needs_prompt(ranker) else []
+        seen = reports_of(lambda image: ranker.score([image], *given)[0], sorted(folder.iterdir()))
         out.write(json.dumps(seen).encode())
     else:
         out.write(wire.encode_rankings(list(ranker.rank(wire.decode_groups(sys.stdin.buffer.read())))))

@@ -35,6 +35,11 @@ def cases(tmp_path_factory):
     return found
 
 
+def named(folder):
+    """What the ranker of a folder of plugins/ is called, where that is no name of a module."""
+    return getattr(importlib.import_module(f"tiny_{folder}"), "NAME", folder)
+
+
 def case(cases, name):
     return cases[name] if name in cases else pytest.skip(f"what {name} needs is not installed here")
 
@@ -46,7 +51,7 @@ def test_the_checkpoint_of_another_ranker_is_refused_in_one_line_that_names_it(c
     for other in cases.keys() - {name, "clip", "pickscore"}:
         checkpoint = cases[other]["checkpoint"]
         with pytest.raises(BrokenRanker) as caught:
-            rankkit.load(name, **{**options, "checkpoint": checkpoint})
+            rankkit.load(named(name), **{**options, "checkpoint": checkpoint})
         assert (
             checkpoint in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 600
         ), other
@@ -60,13 +65,13 @@ def test_weights_that_do_not_fit_the_gpu_are_one_message_with_what_to_change(cas
         BrokenRanker,
         match=rf"no free memory on {HERE} for the weights of .*dtype=bfloat16.*device=cpu$",
     ):
-        rankkit.load(name, **options)
+        rankkit.load(named(name), **options)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_batch_that_does_not_fit_the_gpu_is_scored_score_each(cases, name, monkeypatch):
     ranker, group = (
-        rankkit.load(name, **case(cases, name)),
+        rankkit.load(named(name), **case(cases, name)),
         rankkit.Group("a fox", tuple(sample_images()[:3])),
     )
     (expected,), linear, failures = ranker.rank([group]), torch.nn.functional.linear, [FULL]
@@ -81,7 +86,7 @@ def test_a_batch_that_does_not_fit_the_gpu_is_scored_score_each(cases, name, mon
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_image_that_does_not_fit_the_gpu_is_abstained_on_with_what_to_change(cases, name, monkeypatch):
-    ranker = rankkit.load(name, **case(cases, name))
+    ranker = rankkit.load(named(name), **case(cases, name))
     monkeypatch.setattr(torch.nn.functional, "linear", exhausted)
     (ranking,) = ranker.rank([rankkit.Group("a fox", tuple(sample_images()[:2]))])
     assert all(map(math.isnan, ranking.scores))

@@ -74,5 +74,5 @@ def test_the_cards_say_what_was_measured(name):
         (PLUGINS / name / "README.md").read_text("utf-8").splitlines(),
     )
     for key, sentence in cards.sentences(found(name), case).items():
-        assert {**card, **card.get(name, {})}[key] == sentence
+        assert {**card, **card.get(getattr(case, "NAME", name), {})}[key] == sentence
         assert f"| {key} | {sentence} |" in readme
