@@ -18,6 +18,7 @@ from drpo.recipes import recipes
 from rankkit.cli.app import app
 from rankkit.registry import cards
 from rankkit.registry.catalog import Installed
+from rankkit.registry.published import Published, said, stated
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -152,6 +153,7 @@ def rankers() -> str:
 
 def learned_rankers() -> str:
     """The rankers of plugins/, each with its card."""
+    found: list[Published] = []
     lines = [
         "# Learned rankers",
         "",
@@ -175,11 +177,34 @@ def learned_rankers() -> str:
                 f"- {key.replace('_', ' ')}: {_said(value)}" for key, value in facts.items() if key != "skip"
             ]
             lines.append("")
-    return "\n".join(lines)
+            found += stated(name, facts)
+    return "\n".join([*lines, *_agreement([one for one in found if not one.ranker.endswith("-official")])])
 
 
 def _said(value: object) -> str:
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else said(value)
+
+
+def _agreement(found: list[Published]) -> list[str]:
+    """The table of published agreement, a column per set of human choices."""
+    columns = sorted({one.data for one in found})
+    cells = {(one.ranker, one.data): f"{one.accuracy:.3f}" for one in found}
+    rows = [
+        f"| `{ranker}` | {' | '.join(cells.get((ranker, data), '') for data in columns)} | |"
+        for ranker in dict.fromkeys(one.ranker for one in found)
+    ]
+    return [
+        "## Published agreement with people",
+        "",
+        "How often each orders a pair as people did, on the test split, by the sources that its card above",
+        "names; what was not found is left empty. `rankkit agree PAIRS -r NAME` prints the figure beside",
+        "what your weights give on your copy of the data: the last column is for that. 1/2 is chance.",
+        "",
+        f"| | {' | '.join(columns)} | yours |",
+        f"|---|{'---|' * (len(columns) + 1)}",
+        *rows,
+        "",
+    ]
 
 
 def finetune() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from rankkit.analysis.agreement import Agreement, Kendall, Ties, Unreadable
 from rankkit.analysis.stats import verdict
 from rankkit.core.text import one_line, plain
+from rankkit.registry.published import Published
 
 POLICY = {"half": "count half", "wrong": "count as wrong", "drop": "are left out"}
 
@@ -20,6 +21,8 @@ class Report:
     """What `agree` found.
 
     `pairs` were decided by humans; `human_ties` and `undecided` entries (no choice at all) are left out.
+
+    `published` is what the rankers' cards state of the same data's test split.
 
     `unreadable_pairs` could not be shown to any ranker; `unreadable` names the first images at fault of
     `unreadable_images`.
@@ -40,6 +43,7 @@ class Report:
     unreadable: tuple[Unreadable, ...]
     rankers: tuple[Agreement, ...]
     kendall: tuple[Kendall, ...]
+    published: tuple[Published, ...] = ()
 
     @property
     def abstained(self) -> bool:
@@ -77,6 +81,10 @@ def accuracies(report: Report) -> list[list[str]]:
                 *map(str, (found.pairs, found.prompts, found.ties, found.abstained)),
             ]
         )
+    others = {one.ranker: f"{one.accuracy:.3f}" for one in report.published}
+    if others:
+        for row in rows:
+            row.insert(3, others.get(row[0], "-") if row is not rows[0] else "published")
     return rows
 
 
@@ -116,6 +124,8 @@ def _remarks(report: Report) -> Iterator[str]:
             yield f"{found.ranker}: {told} (p = {found.p_value:.2g})"
         for reason, pairs in islice(found.reasons.items(), 3):
             yield f"{found.ranker}: {pairs} pairs abstain: {reason}"
+    for one in report.published:
+        yield f"published: {one.accuracy:.3f} of {one.ranker} on {one.data}, its test split: {one.source}"
 
 
 def _matrix(report: Report) -> list[str]:

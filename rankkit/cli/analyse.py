@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -133,17 +134,20 @@ def agree(
 ) -> None:
     """Measure how often rankers choose as humans did.
 
-    Prints pairwise accuracy with a 95 % interval, and rank correlations between rankers.
+    Prints pairwise accuracy with a 95 % interval, what was published of the same data where a ranker's card
+    says so, and rank correlations between rankers.
     """
     from rankkit.analysis.agree import agree as agree_with_humans
     from rankkit.analysis.agree_report import lines, to_dict
     from rankkit.cli.progress import following, prepared
+    from rankkit.registry.cards import published
 
     rankers = {name: prepared(name).load() for name in named(ranker)}
     with following("entries") as progress:
         report = agree_with_humans(
             pairs, rankers, images=images, ties=ties.value, limit=limit, progress=progress, say=say
         )
+    report = replace(report, published=tuple(published(rankers, report.format)))
     print_result(
         json.dumps(to_dict(report), indent=2, ensure_ascii=False) if as_json else "\n".join(lines(report))
     )

@@ -27,6 +27,7 @@ def list_(
     """List the installed rankers, without importing them."""
     from rankkit.registry import cards
     from rankkit.registry.catalog import installed
+    from rankkit.registry.published import said
 
     offers = [cards.describe(offer, verbose=verbose) for offer in installed()]
     if as_json:
@@ -37,7 +38,7 @@ def list_(
         broken = f"  BROKEN: {offer['error']}" if "error" in offer else ""
         print_result(f"{offer['name']:<{width}}  {offer['distribution']} {offer['version']}{broken}")
         for key, value in offer.get("card", {}).items():
-            print_result(f"{'':<{width}}    {key}: {value}")
+            print_result(f"{'':<{width}}    {key}: {said(value)}")
     clash = cards.clash()
     if clash:
         say(f"warning: {clash}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from rankkit.registry.catalog import Installed, installed
+from rankkit.registry.published import Published, faults, stated
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,6 +53,7 @@ KEYS: Mapping[str, type] = {
     "precision": str,
     "resizing": str,
     "files": str,
+    "agreement": list,
     "skip": list,
 }
 """What a card.toml may state of a ranker, and the type of each."""
@@ -72,6 +74,7 @@ def problems(offer: Installed) -> list[str]:
             found.append(f"card.toml has {key!r}; {hint}a card may have {', '.join(KEYS)}")
         elif not isinstance(value, KEYS[key]):
             found.append(f"card.toml: {key} = {value!r} is {type(value).__name__}, not {KEYS[key].__name__}")
+    found += [f"card.toml: {fault}" for fault in faults(card.get("agreement"))]
     for entry in card.get("skip", ()) if isinstance(card.get("skip"), list) else ():
         if not _skip(entry)[1]:
             found.append(
@@ -84,6 +87,17 @@ def skips(offer: Installed) -> dict[str, str]:
     """The checks that a ranker's card says it is not meant to pass: their ids, each with the reason."""
     stated = _cards(offer.distribution).get(offer.name, {}).get("skip")
     return dict(_skip(entry) for entry in stated) if isinstance(stated, list) else {}
+
+
+def published(specs: Iterable[str], data: str) -> list[Published]:
+    """What the cards of the installed rankers among `specs` state of these human choices; one each."""
+    offers = {offer.name: offer for offer in installed()}
+    found = []
+    for spec in specs:
+        name = spec.partition(":")[0]
+        card = _cards(offers[name].distribution).get(name, {}) if name in offers else {}
+        found += [one for one in stated(spec, card) if one.data == data][:1]
+    return found
 
 
 def without_environment() -> list[Installed]:

@@ -2,6 +2,7 @@ import io
 import json
 import math
 import random
+from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from rankkit import Group, Ranking, Scored, build, mean_rank, pairwise, pointwis
 from rankkit.analysis.agree import BATCH, agree
 from rankkit.analysis.agree_report import accuracies, lines, to_dict
 from rankkit.errors import BadSource, UsageError
+from rankkit.registry.published import Published
 
 # The quality of an image is its red value: a ranker that reads it knows the truth.
 
@@ -615,3 +617,18 @@ def test_the_group_a_ranker_sees_does_not_tell_what_humans_chose(tmp_path):
     assert all(
         isinstance(group, Group) and not group.metadata and group.id.startswith("line") for group in seen
     )
+
+
+def test_what_was_published_stands_beside_the_accuracy_with_its_source(tmp_path):
+    put(tmp_path, "a.png", 200), put(tmp_path, "b.png", 10)
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"prompt": "p", "image_a": "a.png", "image_b": "b.png", "choice": "a"}))
+    report = agree(pairs, {"truth": truth(), "other": constant()})
+    assert "published" not in accuracies(report)[0]
+    known = replace(report, published=(Published("truth", "MMRB2", 0.6, "A 2025, table 3"),))
+    header, first, second = accuracies(known)
+    assert [row[header.index("published")] for row in (first, second)] == ["0.600", "-"]
+    assert "published: 0.600 of truth on MMRB2, its test split: A 2025, table 3" in lines(known)
+    assert to_dict(known)["published"] == [
+        {"ranker": "truth", "data": "MMRB2", "accuracy": 0.6, "source": "A 2025, table 3"}
+    ]

@@ -179,3 +179,30 @@ def test_a_card_says_that_the_images_are_not_meant_to_matter(
     ended, out, err = check(monkeypatch, capfd, "brief")
     assert ended == code and says in out + err
     assert ("it judges the prompt alone" in out) == (code == 0)
+
+
+AGREEMENT = 'agreement = [{ data = "MMRB2", accuracy = 0.6, source = "A 2025" }]\n'
+
+
+def test_a_cards_published_agreement_is_found_by_the_data_and_by_a_spec_with_options(distribution):
+    distribution("rankkit-one", {"one": "one_plugin:One"}, {"one_plugin/card.toml": AGREEMENT})
+    (found,) = cards.published(["one:device=cpu", "sharpness", "http://host:1"], "MMRB2")
+    assert (found.ranker, found.accuracy, found.source) == ("one:device=cpu", 0.6, "A 2025")
+    assert cards.published(["one"], "HPDv3") == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{ data = 'MMRB2', accuracy = 0.6 }", "not a table with data, accuracy, source"),
+        ("'MMRB2: 0.6'", "not a table"),
+        ("{ data = 'MMRB2', accuracy = '60 %', source = 'x' }", "accuracy is no number like 0.7"),
+        ("{ data = 'MMRB2', accuracy = 60.1, source = 'x' }", "not one from 0 to 1"),
+    ],
+)
+def test_an_agreement_that_says_no_source_or_no_share_is_a_fault_of_the_card(distribution, entry, words):
+    card = {"one_plugin/card.toml": f"agreement = [{entry}]\n"}
+    distribution("rankkit-one", {"one": "one_plugin:One"}, card)
+    (offer,) = (offer for offer in installed() if offer.name == "one")
+    assert [fault for fault in cards.problems(offer) if words in fault]
+    assert cards.published(["one"], "MMRB2") == []
