@@ -19,6 +19,7 @@ app = Program(
 )
 
 PROMPTS = "Prompts: a text file with one per line, a table (.jsonl .csv .tsv .json .parquet) or a folder."
+BESIDE = "Rows of earlier runs (.jsonl): other methods, and a random ranker's curve, beside this run."
 TRAIN = "Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."
 
 
@@ -123,24 +124,26 @@ def evaluate(
     ],
     each: Annotated[int, typer.Option(min=1, help="Images per prompt.")] = 4,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    beside: Annotated[Path | None, typer.Option(help=BESIDE)] = None,
 ) -> None:
     """Compare a run with its base on the same noise: a win rate per ranker, with an interval.
 
-    The run's report shows it too.
+    RUN/report.html shows it in full: what was gained and where it got worse, by task and in images, the
+    curves of the run, what it cost.
     """
     from drpo import build
     from drpo.data.prompts import prompts as prompts_of
-    from drpo.report import report
+    from drpo.report import kept, report
     from drpo.report.evaluate import evaluate as compare
     from drpo.run.sample import read_config
 
     build.limit_threads(read_config(run))
     rankers = {spec: build.ranker(spec) for spec in ranker}
-    comparisons = compare(run, rankers, prompts_of(prompts), each=each, seed=seed)
-    report.keep(run, comparisons, prompts)
-    report.write(run)
-    for comparison in comparisons:
+    found = compare(run, rankers, prompts_of(prompts), each=each, seed=seed)
+    kept.keep(run, found, prompts)
+    for comparison in found.comparisons:
         print_result(str(comparison))
+    say(f"report written to {report.write(run, beside=beside)}")
 
 
 @app.command()
@@ -155,10 +158,7 @@ def report(
             help="Where the report is written; RUN/report.html if not given.",
         ),
     ] = None,
-    beside: Annotated[
-        Path | None,
-        typer.Option(help="Rows of earlier runs (.jsonl), to draw a random ranker's curve beside."),
-    ] = None,
+    beside: Annotated[Path | None, typer.Option(help=BESIDE)] = None,
 ) -> None:
     """Write a run's report: gains, curves, images before and after."""
     from drpo.report.report import write

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -86,6 +87,18 @@ def figure(found: Found) -> str:
         return ""
     chart = str(line_chart(curves, x="step", y="graded reward"))
     return chart.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n"
+
+
+def known(found: Found) -> str:
+    """Whole runs of the main comparison as the lines that `drpo evaluate` puts beside a run."""
+    fields = ("seed", "date", "before", "after", "images")
+    rows = [
+        {"method": arm.title} | {name: row[name] for name in fields if name in row}
+        for arm, runs in found.items()
+        for row in runs.values()
+        if row.get("after") is not None
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def cost(found: Found) -> str:

@@ -51,8 +51,8 @@ other seeds (`benchmarks/LOG.md`).
 """
 
 
-def write(rows: Sequence[Row], folder: Path = DOCS) -> list[Path]:
-    """Write the page and its figure; their paths."""
+def write(rows: Sequence[Row], folder: Path = DOCS, known: Path | None = None) -> list[Path]:
+    """Write the page and its figure, and into `known` what a run's report puts beside it; their paths."""
     parts = [HEAD.format(images=f"{STEPS * 4 * 32:,}", steps=STEPS, prompts=4, tries=TUNING_STEPS)]
     for table in tables().values():
         found, quick = best_rows(table, rows)
@@ -70,6 +70,9 @@ def write(rows: Sequence[Row], folder: Path = DOCS) -> list[Path]:
         paths.append(folder / "paper-curves.svg")
         paths[1].write_text(figure, "utf-8")
     paths[0].write_text("\n".join(part for part in parts if part), "utf-8")
+    if known is not None and (lines := gathered.known(_rows_of(tables()["main"], rows, quick=False))):
+        known.write_text(lines, "utf-8")
+        paths.append(known)
     return paths
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drpo.config import Config
-from drpo.report.report import changes
+from drpo.report.kept import changes
 from drpo.report.script import script
 from drpo.run.files import LORA
 from rankkit import UsageError

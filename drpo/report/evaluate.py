@@ -14,7 +14,7 @@ from drpo.run.paired import duels, outcome
 from drpo.run.sample import read_config, trained
 from drpo.types import Generator, Prompt, fixed_seeds
 from rankkit import Group, Ranker, Ranking
-from rankkit.plugin import rank_groups, verdict, win_interval
+from rankkit.plugin import clustered_mean, rank_groups, verdict, win_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class BaseComparison:
 
     `low` and `high` are the 95 % interval of that share and `p_value` its test against one half, prompts as
     clusters (`rankkit.plugin.win_interval`). `pairs` were ranked, `abstained` could not be. `before` and
-    `after` are mean scores of the base's and the run's images, None where scores mean something within one
-    group only.
+    `after` are mean scores of the base's and the run's images, `gain_low` and `gain_high` the 95 % interval
+    of their difference; None where scores mean something within one group only, or prompts are too few.
     """
 
     ranker: str
@@ -37,6 +37,8 @@ class BaseComparison:
     abstained: int
     before: float | None = None
     after: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -61,9 +63,25 @@ class BaseComparison:
         return f"{self.ranker}: {means}{wins}, {interval}: {self.verdict}"
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """A run's comparison with its base: the prompts, a group of two per pair (the trained image first), and
+    what every ranker said of each.
+    """
+
+    prompts: Sequence[Prompt]
+    groups: Sequence[Group]
+    rankings: Mapping[str, Sequence[Ranking]]
+
+    @property
+    def comparisons(self) -> list[BaseComparison]:
+        """Every ranker's comparison over all pairs."""
+        return [compared(name, self.groups, rankings) for name, rankings in self.rankings.items()]
+
+
 def evaluate(
     run: Path, rankers: Mapping[str, Ranker], prompts: Sequence[Prompt], *, each: int = 4, seed: int = 0
-) -> list[BaseComparison]:
+) -> Evaluated:
     """Let every ranker compare `each` images per prompt of a run with its base's from the same noises."""
     generator = trained(read_config(run, say=True), run)
     groups = [
@@ -71,7 +89,8 @@ def evaluate(
         for index, prompt in enumerate(prompts)
         for group in pairs(generator, prompt, each, next(fixed_seeds(seed, index)))
     ]
-    return [compare_with_base(name, ranker, groups) for name, ranker in rankers.items()]
+    rankings = {name: rank_groups(ranker, groups, name) for name, ranker in rankers.items()}
+    return Evaluated(prompts, groups, rankings)
 
 
 def pairs(generator: Generator, prompt: Prompt, each: int, seed: int) -> list[Group]:
@@ -89,23 +108,30 @@ def compare_with_base(name: str, ranker: Ranker, groups: Sequence[Group]) -> Bas
 
     A pair on which the ranker fails has abstained.
     """
-    rankings = rank_groups(ranker, groups, name)
+    return compared(name, groups, rank_groups(ranker, groups, name))
+
+
+def compared(name: str, groups: Sequence[Group], rankings: Sequence[Ranking]) -> BaseComparison:
+    """As `compare_with_base`, from what the ranker said."""
     outcomes = [outcome(ranking) for ranking in rankings]
     numbers = {
         prompt: number for number, prompt in enumerate(dict.fromkeys(group.prompt for group in groups))
     }
     ranked = [at for at, won in enumerate(outcomes) if not math.isnan(won)]
-    rate = win_interval([outcomes[at] for at in ranked], [numbers[groups[at].prompt] for at in ranked])
+    clusters = [numbers[groups[at].prompt] for at in ranked]
+    rate = win_interval([outcomes[at] for at in ranked], clusters)
     abstained = len(outcomes) - len(ranked)
-    before, after = _means([rankings[at] for at in ranked])
-    return BaseComparison(
-        name, rate.rate, rate.low, rate.high, rate.p_value, len(ranked), abstained, before, after
-    )
+    means = _means([rankings[at] for at in ranked], clusters)
+    return BaseComparison(name, rate.rate, rate.low, rate.high, rate.p_value, len(ranked), abstained, *means)
 
 
-def _means(ranked: Sequence[Ranking]) -> tuple[float | None, float | None]:
-    """Mean scores before and after, over the pairs that were ranked, if scores of several groups compare."""
+def _means(ranked: Sequence[Ranking], clusters: Sequence[int]) -> tuple[float | None, ...]:
+    """Mean scores before and after, and the interval of what was gained, over the pairs that were ranked, if
+    scores of several groups compare.
+    """
     if not ranked or any(ranking.kind != "pointwise" for ranking in ranked):
-        return None, None
+        return None, None, None, None
     after, before = zip(*(ranking.scores for ranking in ranked), strict=True)
-    return math.fsum(before) / len(ranked), math.fsum(after) / len(ranked)
+    gain = clustered_mean([new - old for new, old in zip(after, before, strict=True)], clusters)
+    ends = (None, None) if math.isnan(gain.stderr) else gain.interval()
+    return math.fsum(before) / len(ranked), math.fsum(after) / len(ranked), *ends

@@ -14,7 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalToken
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from drpo.report import report
+from drpo.report import kept
 from drpo.report.card import COMFYUI, CURVES, GRID, card, licence
 from drpo.report.script import base
 from drpo.run.files import LORA, trained_lora
@@ -36,7 +36,7 @@ def write(run: Path, repository: str, out: Path, *, base_model: str = "", licenc
     lora = trained_lora(run)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out} is no empty folder; give another --dry-run")
-    points, grids, renamed = report.rewards(run), report.grids(run), comfyui(lora)
+    points, grids, renamed = kept.rewards(run), kept.grids(run), comfyui(lora)
     there = {CURVES: points, GRID: grids, COMFYUI: renamed}
     text = card(run, config, repository, model, named, [name for name, found in there.items() if found])
     out.mkdir(parents=True, exist_ok=True)
@@ -86,5 +86,5 @@ def _check(repository: str) -> None:
 
 def _curves(points: Sequence[tuple[float, float]]) -> str:
     """The reward by step, as an image of its own."""
-    chart = str(line_chart([report.reward_curve(points)], x="step", y="reward"))
+    chart = str(line_chart([kept.reward_curve(points)], x="step", y="reward"))
     return chart.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)

@@ -14,6 +14,7 @@ from rankkit.plugin import replacing_file
 
 LORA = "pytorch_lora_weights.safetensors"  # as diffusers names it
 LOG, EVALUATIONS, GRIDS, BEST = "log.jsonl", "evaluations.jsonl", "sample_grids", "best"
+IMAGES = "images"  # of the evaluations at their full size: base/ and a folder per step
 EARLIER = {EVALUATIONS: "looks.jsonl", GRIDS: "strips"}
 """What a file or folder was called before 0.1."""
 

@@ -15,9 +15,19 @@ import torch
 
 from drpo.generators._first_images import check_first_images
 from drpo.run import checkpoint
-from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG, append_row, drop_rows_after, read_rows, take_over
+from drpo.run.files import (
+    BEST,
+    EVALUATIONS,
+    GRIDS,
+    IMAGES,
+    LOG,
+    append_row,
+    drop_rows_after,
+    read_rows,
+    take_over,
+)
 from drpo.run.monitor import Monitor
-from drpo.run.sample_grid import sample_grid
+from drpo.run.sample_grid import keep_images, sample_grid
 from drpo.run.tracking import Track
 from drpo.train import Trainer
 from drpo.types import LogRow
@@ -118,6 +128,7 @@ class RunFolder:
         (self.out / GRIDS).mkdir(exist_ok=True)
         grid.save(self.out / GRIDS / f"{found.step:06d}.png")
         track.image(found.step, grid)
+        keep_images(self.out / IMAGES, found.step, base, now)
         alarm = self.monitor.alarm()
         for words in [*self.monitor.troubles, *([f"alarm: {alarm}"] if alarm else [])]:
             print(f"step {found.step}: {words}", file=sys.stderr)

@@ -20,6 +20,7 @@ from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import check_rankings, describe, rank_groups
 
 EVALUATION_SEED = 20260602
+PATIENCE, FLOOR = 3, 0.5  # evaluations in a row that are enough for an alarm; share of the first diversity
 
 Rank = Callable[[Sequence[Group]], list[Ranking]]
 
@@ -51,8 +52,8 @@ class Monitor:
     target: str
     prompts: Sequence[Prompt]
     each: int = 4
-    patience: int = 3
-    floor: float = 0.5
+    patience: int = PATIENCE
+    floor: float = FLOOR
     evaluations: list[Evaluation] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
 
@@ -81,36 +82,11 @@ class Monitor:
 
     def alarm(self) -> str:
         """What is wrong with the run, in words, or nothing."""
-        found = self.evaluations
-        if found and found[-1].diversity < self.floor * found[0].diversity:
-            return f"diversity fell to {found[-1].diversity / found[0].diversity:.2f} of the start's"
-        pairs = list(pairwise(found))[-self.patience :]
-        if len(pairs) == self.patience and all(self._gamed(before, after) for before, after in pairs):
-            return (
-                f"{self.target} rose while most held-out rankers fell, {self.patience} evaluations in a row"
-            )
-        return ""
+        return alarm(self.evaluations, self.target, self.patience, self.floor)
 
     def best(self) -> Evaluation:
-        """The evaluation with the best mean rank over the held-out rankers; over the target, if nothing is
-        held out.
-
-        Ties go to the earlier one.
-        """
-        names = self.held_out or [name for name in self.rankers if name == self.target]
-
-        def mean_rank(one: Evaluation) -> float:
-            better = [
-                sum(other.scores[name] > one.scores[name] for other in self.evaluations) for name in names
-            ]
-            return _mean([float(count) for count in better])
-
-        return min(self.evaluations, key=mean_rank)
-
-    @property
-    def held_out(self) -> list[str]:
-        """The names of the rankers that are not trained on."""
-        return [name for name in self.rankers if name != self.target]
+        """The evaluation that `best` finds."""
+        return best(self.evaluations, self.target)
 
     def state(self) -> list[dict[str, Any]]:
         """The evaluations as plain values."""
@@ -138,10 +114,37 @@ class Monitor:
     def _role(self, name: str) -> str:
         return "ranker" if name == self.target else "held-out ranker"
 
-    def _gamed(self, before: Evaluation, after: Evaluation) -> bool:
-        fell = sum(after.scores[name] < before.scores[name] for name in self.held_out)
-        rose = self.target in self.rankers and after.scores[self.target] > before.scores[self.target]
-        return rose and fell > len(self.held_out) / 2
+
+def alarm(found: Sequence[Evaluation], target: str, patience: int = PATIENCE, floor: float = FLOOR) -> str:
+    """What is wrong at the last of these evaluations, in words, or nothing: see `Monitor`."""
+    if found and found[-1].diversity < floor * found[0].diversity:
+        return f"diversity fell to {found[-1].diversity / found[0].diversity:.2f} of the start's"
+    pairs = list(pairwise(found))[-patience:]
+    if len(pairs) == patience and all(_gamed(target, before, after) for before, after in pairs):
+        return f"{target} rose while most held-out rankers fell, {patience} evaluations in a row"
+    return ""
+
+
+def best(found: Sequence[Evaluation], target: str) -> Evaluation:
+    """The evaluation with the best mean rank over the held-out rankers; over the target, if nothing is held
+    out.
+
+    Ties go to the earlier one.
+    """
+    names = [name for name in found[0].scores if name != target] or list(found[0].scores)
+
+    def mean_rank(one: Evaluation) -> float:
+        better = [sum(other.scores[name] > one.scores[name] for other in found) for name in names]
+        return _mean([float(count) for count in better])
+
+    return min(found, key=mean_rank)
+
+
+def _gamed(target: str, before: Evaluation, after: Evaluation) -> bool:
+    held_out = [name for name in after.scores if name != target]
+    fell = sum(after.scores[name] < before.scores[name] for name in held_out)
+    rose = target in after.scores and after.scores[target] > before.scores[target]
+    return rose and fell > len(held_out) / 2
 
 
 def _strictly(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Ranking]:

@@ -2,8 +2,8 @@
 never lose the last good state.
 
 A run folder holds ``config.json``, ``log.jsonl`` (a row per step), ``evaluations.jsonl``, ``sample_grids/``
-(images before and after), ``checkpoints/``, ``best/`` (the LoRA of the best evaluation by held-out rankers)
-and, at the end, ``pytorch_lora_weights.safetensors``.
+(images before and after), ``images/`` (the same ones at full size), ``checkpoints/``, ``best/`` (the LoRA of
+the best evaluation by held-out rankers) and, at the end, ``pytorch_lora_weights.safetensors``.
 """
 
 from __future__ import annotations

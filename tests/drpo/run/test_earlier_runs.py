@@ -85,7 +85,7 @@ def test_a_run_that_goes_on_says_a_field_of_an_earlier_version_once(
 
 def test_an_earlier_run_has_a_page(earlier: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = report.write(earlier).read_text("utf-8")
-    assert "toy (what was trained on)" in page and "data:image/png" in page
+    assert "what was trained on" in page and "data:image/png" in page
     assert (earlier / "looks.jsonl").is_file(), "a report changes no file of a run"
     assert read_config(earlier, say=True).eval_every == 2
     assert capsys.readouterr().err.splitlines() == [

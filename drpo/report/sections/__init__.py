@@ -1,0 +1,1 @@
+"""The parts of a run's page, a file each; `parts` holds what they share."""
