@@ -3,8 +3,9 @@
 The words are those that a model was trained on, or that a measure is defined by; nothing is added to them.
 """
 
+from rankkit_vlm_judge.published.editscore import EditScore
 from rankkit_vlm_judge.published.geneval2 import GenEval2
 from rankkit_vlm_judge.published.unifiedreward import UnifiedReward, UnifiedRewardPair
 from rankkit_vlm_judge.published.vqascore import VqaScore
 
-__all__ = ["GenEval2", "UnifiedReward", "UnifiedRewardPair", "VqaScore"]
+__all__ = ["EditScore", "GenEval2", "UnifiedReward", "UnifiedRewardPair", "VqaScore"]
