@@ -2,9 +2,10 @@
 values: `python -m benchmarks.flops.generators` on any machine, in a few minutes.
 
 Activations are what autograd keeps of one candidate for backward, in bfloat16, each storage once and no
-weights, with attention that keeps no matrix; where they are made anew in backward, the largest part that is made at a time is not among them. An
-update is of one prompt with K candidates: every step of the candidates and of the base, the last with its
-gradient, and one decoding each. Of the ranker, the text encoder and the features nothing is counted.
+weights, with attention that keeps no matrix; where they are made anew in backward, the largest part that is
+made at a time is not among them. An update is of one prompt with K candidates: every step of the candidates
+and of the base, the last with its gradient, and one decoding each. Of the ranker, the text encoder and the
+features nothing is counted.
 """
 
 from __future__ import annotations
@@ -115,9 +116,12 @@ def _kept(make: Callable[[], list[torch.Tensor]]) -> int:
             kept[storage._cdata] = storage
         return tensor
 
-    with mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", _attention):
-        with torch.device("meta"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            made = make()
+    with (
+        mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", _attention),
+        torch.device("meta"),
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
+        made = make()
     del made
     return sum(storage.nbytes() for storage in kept.values())
 

@@ -4,7 +4,7 @@ Where the sizes are from: diffusers' defaults where a model's config equals them
 DC-AE f32c32), diffusers' ``scripts/convert_sana_to_diffusers.py`` (SANA-Sprint 0.6B), the configs of
 stabilityai/stable-diffusion-xl-base-1.0 and sd-turbo, and of black-forest-labs/FLUX.2-klein-4B (5 double and
 20 single blocks, 24 heads of 128, text of 3 × 2560). ``ssd_1b_like`` is an SDXL without its middle attention
-and with fewer blocks, of SSD-1B's published 1.3 billion weights; its depths were chosen here.
+and with fewer blocks, 1.14 billion weights for SSD-1B's published 1.3; its depths were chosen here.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from benchmarks.tables.cells import Row
 from benchmarks.tables.cluster import ray, ray_memory, serving
 from benchmarks.tables.drift import drift, gpu_drift, gpu_headline, gpu_score, gpu_train
 from benchmarks.tables.faults import flood, fuzz, killed
-from benchmarks.tables.flops import flops
+from benchmarks.tables.flops import flops, generators
 from benchmarks.tables.judge import cached, cost, equals, recall
 from benchmarks.tables.label import label
 from benchmarks.tables.plugins import detector, parity, precision, verdicts
@@ -29,7 +29,7 @@ HERE = Path(__file__).parents[1]
 TABLES: dict[str, Callable[[Row], str]] = {
     **{"startup": startup, "memory": memory, "resume": resume, "overhead": overhead},
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached, "label": label},
-    **{"flops": flops, "drift": drift, "verdicts": verdicts, "detector": detector},
+    **{"flops": flops, "generators": generators, "drift": drift, "verdicts": verdicts, "detector": detector},
     **{"ray": ray, "ray-memory": ray_memory, "ray-leader": ray_memory, "serving": serving},
     **{"parity": parity, "precision": precision, "flood": flood},
 }

@@ -1,9 +1,11 @@
-"""The table of `benchmarks.flops`."""
+"""The tables of `benchmarks.flops` and `benchmarks.flops.generators`."""
 
 from __future__ import annotations
 
 from benchmarks.tables.cells import Row, table
 
+PARTS = ("network", "decoder")
+KINDS = ("latents", "latents, checkpointing", "latents, two steps with a graph", "images")
 WORDS = {
     "drpo": "DrPO, activations kept",
     "drpo checkpointed": "DrPO, the U-Net's made anew in backward",
@@ -31,3 +33,23 @@ def flops(row: Row) -> str:
         f"of the work counted here DRaFT does {row['times drpo']['draft']:.2f}× as much, "
         f"{ratio:.2f}× where both make the U-Net's activations anew.\n"
     )
+
+
+def generators(row: Row) -> str:
+    sizes = [
+        (
+            f"`{name}`",
+            f"{each['side']}, {each['steps']}",
+            f"{each['weights']['network'] / 1e9:.2f}",
+            f"{each['GiB of weights']:.1f}",
+            " + ".join(f"{each['GiB kept'][part]:.1f}" for part in PARTS),
+            " + ".join(f"{each['GiB kept, checkpointing'][part]:.2f}" for part in PARTS),
+            *(f"{each['TFLOP an update'].get(kind, float('nan')):,.0f}".replace("nan", "") for kind in KINDS),
+        )
+        for name, each in row["generators"].items()
+    ]
+    header = (
+        "generator", "pixels, steps", "weights, billion", "GiB with autoencoder",
+        "GiB a candidate, network + decoder", "checkpointing", *(f"TFLOP: {kind}" for kind in KINDS),
+    )  # fmt: skip
+    return table(header, sizes)

@@ -1,5 +1,5 @@
 """What is learned where the gradient goes through the last one, two or all of four steps, on the built-in
-world: `python -m benchmarks.train_shapes.few_steps [--base FOLDER] [--graph-steps 1 2 4] [--steps 100] [--seed 1]`.
+world: `python -m benchmarks.train_shapes.few_steps [--base FOLDER] [--graph-steps 1 2 4] [--steps N]`.
 
 The built-in generator makes one step. From its weights one of four steps is trained first, by regression from
 the corpus' latents under the noise of each of the scheduler's four timesteps (kept in `--base`, where it is
@@ -54,7 +54,9 @@ def main() -> None:
         if not (base / "model_index.json").is_file():
             make_base(base, options.seed)
         for graph_steps in options.graph_steps:
-            command = f"python -m benchmarks.train_shapes.few_steps --steps {options.steps} --seed {options.seed}"
+            command = (
+                f"python -m benchmarks.train_shapes.few_steps --steps {options.steps} --seed {options.seed}"
+            )
             run = partial(arm, base, graph_steps, options.steps, options.seed)
             row = record("few_steps", "few_steps", command, run)
             print({name: row[name] for name in ("graph_steps", "before", "after", "gain_95", "along")})
