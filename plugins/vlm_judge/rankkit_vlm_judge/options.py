@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, TypedDict, get_args
+from typing import Annotated, Literal, TypedDict, TypeVar, get_args
 
 from rankkit.errors import BadOption
 from rankkit.plugin import Default
 from rankkit_vlm_judge.asking import Mode
 
 Thinking = Literal["on", "off", "auto"]
+Side = TypeVar("Side", int, int | None)
 
 USUAL = "usual"  # cache=usual: the file in the user's cache folder
 
@@ -103,6 +104,13 @@ def check(options: Connection) -> None:
     _check_money(options)
     if options["url"] is None and options["request"] is not None:
         raise BadOption("request= holds fields for a server; give its url=, or leave request= out")
+
+
+def check_side(pixels: Side) -> Side:
+    """The longer side that images are scaled down to. Raises `BadOption` for one that shows nothing."""
+    if pixels is not None and pixels < 16:
+        raise BadOption(f"max_side={pixels}: images cannot be judged at less than 16 pixels")
+    return pixels
 
 
 def _check_money(options: Connection) -> None:

@@ -15,7 +15,7 @@ from rankkit_vlm_judge import questions
 from rankkit_vlm_judge.asking import told
 from rankkit_vlm_judge.connect import connect
 from rankkit_vlm_judge.images import EncodedImages
-from rankkit_vlm_judge.options import ConnectionOptions
+from rankkit_vlm_judge.options import ConnectionOptions, check_side
 from rankkit_vlm_judge.replies import Judgement
 
 
@@ -46,7 +46,7 @@ class VlmJudge(Pairwise):
             raise BadOption(f"repeat={repeat} is not a share of pairs between 0 and 1, as 0.05")
         self.degree, self.repeat = degree, repeat
         self.criteria = criteria or questions.CRITERIA
-        self.max_side = _side(max_side)
+        self.max_side = check_side(max_side)
         self.asker = connect(**connection)
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
@@ -83,7 +83,7 @@ class Vqa(Pointwise):
     version = questions.version()
 
     def __init__(self, *, max_side: int = 768, **connection: Unpack[ConnectionOptions]) -> None:
-        self.max_side = _side(max_side)
+        self.max_side = check_side(max_side)
         self.asker = connect(**connection)
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
@@ -110,9 +110,3 @@ def _scored(verdict: Judgement, again: Judgement | None = None) -> Scored:
         math.nan,
         details={**details, "error": f"{verdict.outcome}: {verdict.error}", "failure": verdict.outcome},
     )
-
-
-def _side(pixels: int) -> int:
-    if pixels < 16:
-        raise BadOption(f"max_side={pixels}: images cannot be judged at less than 16 pixels")
-    return pixels

@@ -14,6 +14,9 @@ from rankkit_vlm_judge.testing import MANNERS
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "judges.md").read_text("utf-8")
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+PUBLISHED = re.findall(
+    r" -r ((?:vqascore|unifiedreward|unifiedreward-pair|geneval2|editscore):\S+)", PAGE + README
+)
 SPECS = re.findall(r" -r (vlm-judge:\S+)", PAGE + README)
 
 
@@ -21,6 +24,19 @@ SPECS = re.findall(r" -r (vlm-judge:\S+)", PAGE + README)
 def test_every_call_in_the_pages_has_options_that_exist(spec):
     ((found, _),) = parse(spec)
     check_options("vlm-judge", rankkit_vlm_judge.VlmJudge, coerced(found, rankkit_vlm_judge.VlmJudge))
+
+
+@pytest.mark.parametrize("spec", PUBLISHED)
+def test_every_call_of_a_published_ranker_has_options_that_exist(spec):
+    ((found, _),) = parse(spec)
+    names = {"vqascore": "VqaScore", "geneval2": "GenEval2", "editscore": "EditScore"}
+    names |= {"unifiedreward": "UnifiedReward", "unifiedreward-pair": "UnifiedRewardPair"}
+    kind = getattr(rankkit_vlm_judge, names.pop(found.name))
+    check_options(found.name, kind, coerced(found, kind))
+
+
+def test_the_pages_show_a_call_of_every_published_ranker():
+    assert len({spec.split(":")[0] for spec in PUBLISHED}) == 5
 
 
 def test_the_pages_show_a_call_for_every_server_and_every_option():

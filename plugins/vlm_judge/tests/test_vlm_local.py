@@ -127,6 +127,25 @@ def test_a_question_becomes_the_ids_and_pixels_of_the_models_own_processor(folde
     assert set(batch) == set(expected) and all(torch.equal(batch[name], expected[name]) for name in batch)
 
 
+def test_a_published_pair_is_two_images_and_its_words_and_what_is_written_is_read_strictly(folder):
+    from rankkit_vlm_judge.images import EncodedImage
+    from rankkit_vlm_judge.local.inputs import _messages
+    from rankkit_vlm_judge.published.questions import Written
+    from rankkit_vlm_judge.published.words import words
+
+    images = tuple(Image.effect_noise(size, 80).convert("RGB") for size in ((40, 40), (64, 40)))
+    ranker = load("unifiedreward-pair", folder, max_answer_tokens=4)
+    (ranking,) = ranker.rank([rankkit.Group("a cat", images)])
+    assert all(map(math.isnan, ranking.scores)) and "truncated" in ranking.details[0]["error"]
+    said = words("unifiedreward-pair-v1", prompt="a cat")
+    asked = Written("", (*(EncodedImage(image, 768) for image in images), said), lambda text: None)
+    inputs = ranker.asker.transport.inputs
+    (message,) = _messages(asked, "", inputs.tokenizer)
+    assert [part["type"] for part in message["content"]] == ["image", "image", "text"]
+    text = inputs.tokenizer.decode(inputs.prepare(asked, "").ids)
+    assert text.startswith("<|im_start|>user\n<|vision_start|>") and said in text
+
+
 def test_a_model_loaded_here_is_told_by_its_chat_template_whether_to_think(folder):
     from rankkit_vlm_judge import questions
     from rankkit_vlm_judge.images import EncodedImage

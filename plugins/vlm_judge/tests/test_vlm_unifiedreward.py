@@ -189,6 +189,7 @@ def test_a_pair_without_one_verdict_is_a_missing_comparison(load, fake, greys, t
         ({"axis": "style"}, "axis=style is for template=v2"),
         ({"template": "v2", "axis": "beauty"}, "beauty"),
         ({"mode": "text"}, "no option 'mode'"),
+        ({"max_side": 4}, "less than 16 pixels"),
     ],
 )
 def test_impossible_options_are_refused_before_anything_is_asked(load, fake, options, message):

@@ -1,5 +1,7 @@
 """VQAScore by models in this process equals the published loops on the same tiny random weights."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -138,6 +140,21 @@ def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, how, message):
     folder = tiny_clip_t5.write(tmp_path / "m")
     damage(folder / "pytorch_model.bin", how)
     with pytest.raises(BrokenRanker, match=message):
+        load(folder)
+
+
+def test_a_configuration_without_its_images_is_refused(tmp_path):
+    folder = tiny_clip_t5.write(tmp_path / "m")
+    config = json.loads((folder / "config.json").read_text())
+    del config["mm_vision_tower"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BrokenRanker, match="config.json lacks mm_vision_tower"):
+        load(folder)
+
+
+def test_an_image_tower_that_is_nowhere_is_said_with_the_option_that_names_it(tmp_path):
+    folder = tiny_clip_t5.write(tmp_path / "m", mm_vision_tower="openai/clip-vit-large-patch14-336")
+    with pytest.raises(BrokenRanker, match="give vision=PATH"):
         load(folder)
 
 

@@ -26,6 +26,7 @@ from transformers import (
 )
 
 from rankkit import RankkitError
+from rankkit.errors import BrokenRanker
 from rankkit_torch import empty, find, full_float32, load_strict, pick_device, pick_dtype, read
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.calls import Call
@@ -43,6 +44,8 @@ TOWER = "vision_tower.vision_tower."
 PROJECTOR = "mm_projector."
 TOKENIZERS = {2048: "google/flan-t5-xl", 4096: "google/flan-t5-xxl"}  # by the width of T5
 TIED = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "embed_tokens.weight")
+
+SAID = ("mm_vision_tower", "mm_hidden_size", "mm_projector_type", "mm_vision_select_layer")
 
 State = dict[str, torch.Tensor]
 
@@ -80,7 +83,7 @@ class ClipT5(InProcess):
         self.device = str(place)
         self.dtype = pick_dtype(dtype, "bfloat16" if place.type == "cuda" else "float32")
         folder = find(name, files=FILES, option="model")
-        config = T5Config(**PretrainedConfig.get_config_dict(str(folder))[0])
+        config = _config(folder)
         clip = find(vision or str(config.mm_vision_tower), files=FILES, option="vision")
         state = read(folder)
         with empty():
@@ -194,6 +197,15 @@ def projector_of(config: Any) -> nn.Module:
     for _ in range(1, int(found[1])):
         layers += [nn.GELU(), nn.Linear(read_, read_)]
     return nn.Sequential(*layers)
+
+
+def _config(folder: Path) -> Any:
+    """T5's configuration, with what it says of the images. Raises `BrokenRanker` where it says too little."""
+    found: Mapping[str, Any] = PretrainedConfig.get_config_dict(str(folder))[0]
+    missing = [name for name in SAID if name not in found]
+    if missing:
+        raise BrokenRanker(f"{folder}/config.json lacks {', '.join(missing)}: is it a whole CLIP-FlanT5?")
+    return T5Config(**found)
 
 
 def _t5_state(state: State) -> State:

@@ -19,7 +19,7 @@ from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption
 from rankkit.plugin import image_of
 from rankkit_vlm_judge.images import EncodedImage, EncodedImages
-from rankkit_vlm_judge.options import Connection
+from rankkit_vlm_judge.options import Connection, check_side
 from rankkit_vlm_judge.published.asking import abstention, ask_for_words, version
 from rankkit_vlm_judge.published.questions import Written
 from rankkit_vlm_judge.published.words import words
@@ -58,7 +58,8 @@ class EditScore(Pointwise):
             raise BadOption(f"template={template} is not one of {', '.join(TEMPLATES)}")
         if original and (error := image_of(original).error):
             raise BadOption(f"original={error}")
-        self.template, self.original, self.folder, self.max_side = template, original, folder, max_side
+        self.template, self.original, self.folder = template, original, folder
+        self.max_side = check_side(max_side)
         self.asker = ask_for_words(connection)
 
     @classmethod

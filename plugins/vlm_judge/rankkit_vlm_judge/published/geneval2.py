@@ -19,7 +19,7 @@ from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption
 from rankkit.plugin import read_prompts
 from rankkit_vlm_judge.images import EncodedImage, EncodedImages
-from rankkit_vlm_judge.options import Connection
+from rankkit_vlm_judge.options import Connection, check_side
 from rankkit_vlm_judge.published.asking import abstention, ask_for_probabilities, version
 from rankkit_vlm_judge.published.questions import Likely, between
 from rankkit_vlm_judge.replies import Judgement
@@ -74,7 +74,7 @@ class GenEval2(Pointwise):
     ) -> None:
         if mean not in ("gm", "am"):
             raise BadOption(f"mean={mean} is not one of gm, am")
-        self.mean, self.skill, self.max_side = mean, skill, max_side
+        self.mean, self.skill, self.max_side = mean, skill, check_side(max_side)
         self.known = dict(read_prompts(data)) if data else {}
         self.asker = ask_for_probabilities(connection)
 

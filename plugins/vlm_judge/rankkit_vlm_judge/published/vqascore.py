@@ -12,7 +12,7 @@ from typing_extensions import Unpack
 from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption
 from rankkit_vlm_judge.images import EncodedImage, EncodedImages
-from rankkit_vlm_judge.options import Connection
+from rankkit_vlm_judge.options import Connection, check_side
 from rankkit_vlm_judge.published.asking import abstention, ask_for_probabilities, version
 from rankkit_vlm_judge.published.questions import Likely, between, known
 
@@ -51,7 +51,7 @@ class VqaScore(Pointwise):
         tokenizer: str | None = None,
         **connection: Unpack[Connection],
     ) -> None:
-        self.max_side = max_side
+        self.max_side = check_side(max_side)
         self.vision, self.tokenizer, self.question = vision, tokenizer, does_it_show
         self.asker = ask_for_probabilities(connection, local=self._load)
 
