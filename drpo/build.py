@@ -14,7 +14,7 @@ from accelerate import PartialState
 
 import rankkit
 from drpo.config import Config
-from drpo.features._concat import Several
+from drpo.features._concat import Chosen, Several
 from drpo.settings import near
 from drpo.types import FeatureMap, Generator
 from rankkit import Ranker, UsageError
@@ -77,10 +77,12 @@ def limit_threads(config: Config) -> None:
 
 
 def features(config: Config, generator: Generator) -> FeatureMap:
-    """The feature map of ``config.features``, or all of ``a+b``; a map may look at candidates through the
-    generator's own base.
+    """The feature map of ``config.features``, or all of ``a+b``, each with all its keys or with those that
+    follow a colon; a map may look at candidates through the generator's own base.
     """
-    names = [name.strip() for name in config.features.split("+")]
+    parts = [part.partition(":") for part in config.features.split("+")]
+    names = [name.strip() for name, _, _ in parts]
+    keys = [tuple(key.strip() for key in given.split(",")) if colon else () for _, colon, given in parts]
     if len(set(names)) < len(names):
         raise UsageError(
             f"features={config.features} names a map twice; each sees the same candidates, so once is enough"
@@ -100,6 +102,7 @@ def features(config: Config, generator: Generator) -> FeatureMap:
     maps: dict[str, FeatureMap] = {
         name: load(generator, **(model if name in weighted else {})) for name, load in loads.items()
     }
+    maps |= {name: Chosen(name, maps[name], some) for name, some in zip(names, keys, strict=True) if some}
     return Several(maps) if len(maps) > 1 else maps[names[0]]
 
 

@@ -92,7 +92,9 @@ class Config:
     those are learned from.
     """
     features: str = "latent_mae"
-    """The map in which the drift is computed: a file of `drpo.features`, or several joined by ``+``."""
+    """The map in which the drift is computed: a file of `drpo.features`, or several joined by ``+``; with
+    ``:key,key`` only these of its keys, such as ``latent_mae:std_2``.
+    """
     features_model: str = ""
     """Where the weights of that map are, or of the one among several that has some: a hub id, a folder or a
     file; empty for its own.

@@ -25,7 +25,7 @@ from drpo.shapes.detector import Shapes
 from drpo.shapes.world import prompts
 from drpo.train import Trainer
 from drpo.types import fixed_seeds
-from rankkit import RankkitError
+from rankkit import RankkitError, UsageError
 
 PROMPT = "a photo of a red circle and a blue square"
 SMALL = ["steps=4", "prompts_per_step=1", "group_size=4", "anchors=2", "checkpoint_every=2"]
@@ -125,6 +125,28 @@ def test_maps_joined_by_a_plus_are_all_there_each_under_its_name(generator: OneS
         for name, found in alone.items()
         for key, value in found.items()
     )
+
+
+def test_keys_that_are_named_after_a_colon_are_those_of_the_map_alone(generator: OneStep) -> None:
+    config = recipe("shapes")
+    with torch.no_grad():
+        sample = generator.sample(PROMPT, generator.noise(4, 0))
+        whole = build.features(config, generator)(sample)
+        for features, prefix in (
+            ("latent_mae:std_2, mean", ""),
+            ("latent_mae:std_2,mean+latent", "latent_mae."),
+        ):
+            some = build.features(dataclasses.replace(config, features=features), generator)(sample)
+            assert list(some)[:2] == [f"{prefix}std_2", f"{prefix}mean"]
+            assert all(torch.equal(some[prefix + key], whole[key]) for key in ("std_2", "mean"))
+
+
+@pytest.mark.parametrize("keys", ["std_9", "std_2,std_9", ""])
+def test_a_key_that_a_map_lacks_is_refused_with_those_it_has(generator: OneStep, keys: str) -> None:
+    features = build.features(dataclasses.replace(recipe("shapes"), features=f"latent_mae:{keys}"), generator)
+    sample = generator.sample(PROMPT, generator.noise(2, 0))
+    with pytest.raises(UsageError, match=r"latent_mae has no .*; it has mean, std, mean_2, std_2"):
+        features(sample)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Where the drift points, beside where a wrong image would have to go."""
