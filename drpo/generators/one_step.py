@@ -70,7 +70,7 @@ class OneStep(Adapted):
         """What the trajectory of each noise, with a prompt each, ends in."""
         timesteps = self._timesteps()
         extra = self.pipe.prepare_extra_step_kwargs(self.noise_between(noise), 0.0)
-        latents = noise * self.pipe.scheduler.init_noise_sigma
+        latents: Tensor = noise * self.pipe.scheduler.init_noise_sigma
         wanted = torch.is_grad_enabled()
         for to_come, t in zip(range(len(timesteps), 0, -1), timesteps, strict=True):
             with torch.set_grad_enabled(wanted and to_come <= self.graph_steps):
