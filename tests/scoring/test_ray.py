@@ -12,6 +12,7 @@ import pytest
 from score_runs import ENVIRONMENT, LISTWISE, SLOW, command, folder, rows, run, start, wait_for
 from shard_files import archive, manifest, ordered, rows_in
 
+from benchmarks.faults.processes import below
 from rankkit.io.prompts.base import Item
 from rankkit.scoring.ray.chunks import Scorer
 from rankkit.scoring.work import Work
@@ -119,6 +120,26 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_rows_of_one_that_was_not
     assert scored <= 54 - 18
     assert run("score", "in", "-r", "slowly:slow", "-o", "all.jsonl", cwd=tmp_path).returncode == 0
     assert rows_in(tmp_path / "out") == ordered(rows(tmp_path / "all.jsonl"))
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+@pytest.mark.parametrize("part", ["raylet/raylet", "gcs_server"])
+def test_a_cluster_that_dies_is_one_message_and_what_was_scored_is_kept(tmp_path, part):
+    folder(tmp_path / "in", map(str, range(400)), "a fox")
+    (tmp_path / "slowly.py").write_text(SLOW.replace("0.002", "0.05"))
+    arguments = ("score", "in", "-r", "slowly:slow", "-o", "out.jsonl")
+    journal = tmp_path / "out.jsonl.journal"
+    first = start(*arguments, "--engine", "ray", "--workers", "1", cwd=tmp_path)
+    wait_for(lambda: journal.exists() and journal.stat().st_size > 1000, 200)
+    (victim,) = below(first.pid, part)
+    os.kill(victim, signal.SIGKILL)
+    said = first.communicate(timeout=240)[1].decode()
+    assert first.returncode == 1 and "Traceback" not in said
+    assert "the Ray cluster is gone" in said and "give the same command again" in said
+    again = run(*arguments, cwd=tmp_path)
+    assert again.returncode == 0 and b"known already" in again.stderr, again.stderr.decode()
+    assert len({row["image"] for row in rows(tmp_path / "out.jsonl")}) == 400
 
 
 def test_a_cluster_that_is_not_there_is_one_message_at_once(tmp_path):

@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ A = TypeVar("A", covariant=True)
 B = TypeVar("B", contravariant=True)
 
 CONNECT = 5.0  # seconds within which a cluster must answer
+LOOK = 10.0  # seconds without an answer after which one looks whether the cluster is still there
+ANSWER = 20.0  # seconds within which its head must say so
 QUIET = {  # what Ray says on its own account, on the terminal of others
     **{
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -97,7 +100,7 @@ def _answers(ray: Any, actors: list[Actor], tasks: Iterator[T], ahead: int) -> I
             _give(actor, tasks, suspects, pending, ahead)
         if not pending:
             return
-        (ready,), _ = ray.wait(list(pending), num_returns=1)
+        ready = _first(ray, list(pending))
         actor, handle, task = pending.pop(ready)
         actor.tasks.remove(task)
         alone, actor.alone = actor.alone, False
@@ -116,6 +119,38 @@ def _answers(ray: Any, actors: list[Actor], tasks: Iterator[T], ahead: int) -> I
                 f"a worker of Ray cannot go on: {describe(error.__cause__ or error)}"
             ) from None
         yield task, answer
+
+
+def _first(ray: Any, pending: list[Any]) -> Any:
+    """The first of these that is done. Raises `RankkitError` once the cluster is gone: Ray would wait on."""
+    while True:
+        ready, _ = ray.wait(pending, num_returns=1, timeout=LOOK)
+        if ready:
+            return ready[0]
+        if why := gone(ray):
+            raise RankkitError(
+                f"the Ray cluster is gone: {why}; what was scored is kept: give the same command again"
+            )
+
+
+def gone(ray: Any) -> str:
+    """Why the cluster cannot go on with what this program asked of it; empty while it can.
+
+    Workers that die are started anew by the node, and nodes by whoever runs the cluster; without this
+    program's own node, which holds its objects, nothing reaches it any more.
+    """
+    answer: list[bool] = []
+
+    def look() -> None:
+        own = ray.get_runtime_context().get_node_id()
+        answer.append(any(node["Alive"] for node in ray.nodes() if node["NodeID"] == own))
+
+    thread = threading.Thread(target=look, daemon=True)  # where its head is gone, Ray answers nothing at all
+    thread.start()
+    thread.join(ANSWER)
+    if not answer:
+        return f"its head gave no answer within {ANSWER:.0f} seconds"
+    return "" if answer[0] else "the node of this program (its raylet) died"
 
 
 def _give(
