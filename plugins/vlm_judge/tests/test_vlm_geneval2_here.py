@@ -9,7 +9,7 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="a model is loaded here only with rankkit-vlm-judge[local]")
 transformers = pytest.importorskip("transformers")
 
-from tiny_vlm import TEMPLATE, qwen3, save  # noqa: E402
+from small_vlm import TEMPLATE, qwen3, save  # noqa: E402
 
 import rankkit  # noqa: E402
 from rankkit_torch.golden import assert_parity  # noqa: E402

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="a model is loaded here only with ra
 transformers = pytest.importorskip("transformers")
 
 from PIL import Image  # noqa: E402
-from tiny_vlm import SPECIAL, TEMPLATE, noise_images, qwen3, qwen25, save, tokenizer  # noqa: E402
+from small_vlm import SPECIAL, TEMPLATE, noise_images, qwen3, qwen25, save, tokenizer  # noqa: E402
 
 import rankkit  # noqa: E402
 from rankkit import RankkitError, RunStopped  # noqa: E402

@@ -9,8 +9,8 @@ from PIL import Image
 torch = pytest.importorskip("torch", reason="a model is loaded here only with rankkit-vlm-judge[local]")
 transformers = pytest.importorskip("transformers")
 
-import tiny_clip_t5  # noqa: E402
-from tiny_vlm import TEMPLATE, qwen3, qwen25, save  # noqa: E402
+import small_clip_t5  # noqa: E402
+from small_vlm import TEMPLATE, qwen3, qwen25, save  # noqa: E402
 
 import rankkit  # noqa: E402
 from rankkit.errors import BadOption, BrokenRanker  # noqa: E402
@@ -98,12 +98,12 @@ def test_options_of_clip_flant5_are_refused_for_another_model(tmp_path):
 
 @pytest.fixture(scope="module")
 def flan(tmp_path_factory):
-    return tiny_clip_t5.write(tmp_path_factory.mktemp("clip-flant5"))
+    return small_clip_t5.write(tmp_path_factory.mktemp("clip-flant5"))
 
 
 def test_clip_flant5_scores_equal_the_published_computation_one_at_a_time(flan):
     expected = [
-        tiny_clip_t5.reference(flan, image, group.prompt) for group in groups() for image in group.images
+        small_clip_t5.reference(flan, image, group.prompt) for group in groups() for image in group.images
     ]
     assert_parity(scores(load(flan)), expected)
 
@@ -115,7 +115,7 @@ def test_batches_and_their_padding_change_nothing(flan):
 @pytest.mark.parametrize("kept", [("vision",), ("tokenizer",)])
 def test_what_a_checkpoint_does_not_hold_is_taken_from_where_it_is_named(flan, tmp_path, kept):
     """The image tower in CLIP's own folder, the tokenizer in Flan-T5's: the same scores."""
-    part = tiny_clip_t5.without(flan, tmp_path, *kept)
+    part = small_clip_t5.without(flan, tmp_path, *kept)
     assert scores(load(part.folder, **part.options)) == scores(load(flan))
 
 
@@ -137,14 +137,14 @@ def test_images_that_are_not_square_are_seen_whole(flan):
     [("missing", "1 key is missing"), ("unexpected", r"stranger.weight"), ("truncated", "damaged")],
 )
 def test_a_damaged_checkpoint_is_refused_by_name(tmp_path, how, message):
-    folder = tiny_clip_t5.write(tmp_path / "m")
+    folder = small_clip_t5.write(tmp_path / "m")
     damage(folder / "pytorch_model.bin", how)
     with pytest.raises(BrokenRanker, match=message):
         load(folder)
 
 
 def test_a_configuration_without_its_images_is_refused(tmp_path):
-    folder = tiny_clip_t5.write(tmp_path / "m")
+    folder = small_clip_t5.write(tmp_path / "m")
     config = json.loads((folder / "config.json").read_text())
     del config["mm_vision_tower"]
     (folder / "config.json").write_text(json.dumps(config))
@@ -153,13 +153,13 @@ def test_a_configuration_without_its_images_is_refused(tmp_path):
 
 
 def test_an_image_tower_that_is_nowhere_is_said_with_the_option_that_names_it(tmp_path):
-    folder = tiny_clip_t5.write(tmp_path / "m", mm_vision_tower="openai/clip-vit-large-patch14-336")
+    folder = small_clip_t5.write(tmp_path / "m", mm_vision_tower="openai/clip-vit-large-patch14-336")
     with pytest.raises(BrokenRanker, match="give vision=PATH"):
         load(folder)
 
 
 def test_another_projector_is_refused(tmp_path):
-    folder = tiny_clip_t5.write(tmp_path / "m", mm_projector_type="qformer")
+    folder = small_clip_t5.write(tmp_path / "m", mm_projector_type="qformer")
     with pytest.raises(rankkit.RankkitError, match="mm_projector_type=qformer is no projector"):
         load(folder)
 
