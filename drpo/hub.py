@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from diffusers.utils import logging
 from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import GatedRepoError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -88,6 +89,13 @@ def _explained(what: str, model: str, setting: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # these libraries raise whatever the layer below raised
+        if _gated(error):
+            repository = "/".join(model.split("/")[:2])
+            raise RankkitError(
+                f"{repository} is a gated repository: its terms must be accepted by the account whose token "
+                f"is used. Accept them on https://huggingface.co/{repository} and log in by `hf auth login` "
+                f"(or set HF_TOKEN), or give {setting}= with a downloaded copy"
+            ) from error
         kind = "file" if what == "file" else "folder"
         asked = f"no {kind} here, so the hub and its cache were asked"
         where = f"a {kind} here" if Path(model).exists() else asked
@@ -96,6 +104,15 @@ def _explained(what: str, model: str, setting: str) -> Iterator[None]:
             f"check the name; without network give {setting}={kind.upper()} with a downloaded copy, or set "
             "HF_HUB_OFFLINE=1 if it is in the cache already"
         ) from error
+
+
+def _gated(error: BaseException | None) -> bool:
+    """Whether a repository that is open to some accounts only is behind an error."""
+    while error is not None:
+        if isinstance(error, GatedRepoError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def pipeline(kind: Any, model: str, device: str, dtype: torch.dtype, **options: Any) -> Any:

@@ -10,6 +10,7 @@ A trained run is sampled with the stock pipeline by the same three (here those o
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ MARKS = {  # in the names of weights, and what has such
     "joint_blocks.": "a transformer of Stable Diffusion 3",
     "noise_refiner.": "a transformer of the Z-Image family",
 }
+TIMESTEPS = {"dmd2_sdxl_1step_unet": 399, "Hyper-SDXL-1step-Unet": 800}  # of files, by their model cards
 SCHEDULERS: dict[str, tuple[Any, dict[str, str]]] = {
     "euler": (EulerDiscreteScheduler, {"timestep_spacing": "trailing"}),
     "lcm": (LCMScheduler, {}),
@@ -66,6 +68,12 @@ class SDXLOneStep(SDXLTurbo):
                 f"timestep={timestep} says where one step starts, and inference_steps={inference_steps}; "
                 "leave one of them out"
             )
+        if timestep and "timesteps" not in inspect.signature(pipe.scheduler.set_timesteps).parameters:
+            raise UsageError(
+                f"timestep={timestep}: the scheduler of {pipe.name_or_path!r} "
+                f"({type(pipe.scheduler).__name__}) takes no timesteps; give scheduler=lcm, tcd or euler, or "
+                "leave timestep out"
+            )
         super().__init__(
             pipe,
             rank=rank,
@@ -92,6 +100,7 @@ def load(
     graph_steps: int = 1,
 ) -> SDXLOneStep:
     """The generator from `model`, a hub id or a local folder, with the parts and the step that are named."""
+    _check_timestep(unet, timestep)
     model = model or MODEL
     parts = {"unet": _unet(model, unet, dtype)} if unet else {}
     pipe = hub.pipeline(StableDiffusionXLPipeline, model, device, dtype, **parts)
@@ -108,6 +117,17 @@ def load(
         inference_steps=inference_steps,
         graph_steps=graph_steps,
     )
+
+
+def _check_timestep(unet: str, timestep: int) -> None:
+    """Raise `UsageError` where the file of a U-Net was distilled for another timestep."""
+    own = next((step for name, step in TIMESTEPS.items() if name.lower() in unet.lower()), timestep)
+    if timestep != own:
+        given = f"timestep={timestep}" if timestep else "no timestep"
+        raise UsageError(
+            f"unet={unet} was distilled for timestep={own} (its model card), and {given} was given, so its "
+            f"images would be blurred or noise; give timestep={own}"
+        )
 
 
 def _unet(model: str, unet: str, dtype: torch.dtype) -> Any:

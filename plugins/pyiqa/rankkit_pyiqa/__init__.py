@@ -53,6 +53,11 @@ class Pyiqa(Pointwise):
             raise UsageError(
                 f"metric={metric} of pyiqa takes no checkpoint= ({error}); leave it out"
             ) from None
+        except OSError as error:  # of whatever pyiqa downloads by
+            raise RankkitError(
+                f"metric={metric}: pyiqa could not load its weights ({error}); without network give "
+                "checkpoint=FILE with a downloaded copy"
+            ) from None
         self.sign = -1.0 if self.model.lower_better else 1.0
 
     @classmethod

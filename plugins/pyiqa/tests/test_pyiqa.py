@@ -24,6 +24,8 @@ def list_models(mode):
 
 class create_metric:
     def __init__(self, name, device=None, pretrained_model_path=None):
+        if name == "darkness" and pretrained_model_path:
+            raise OSError("no such file: " + pretrained_model_path)
         if pretrained_model_path and name == "brightness":
             raise TypeError("unexpected keyword argument 'pretrained_model_path'")
         self.name, self.lower_better = name, NR[name]
@@ -77,6 +79,12 @@ def test_it_keeps_the_contract() -> None:
 def test_what_is_no_score_of_one_image_is_refused_in_words(options: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         Pyiqa(**options)
+
+
+@pytest.mark.usefixtures("package")
+def test_weights_that_cannot_be_loaded_are_said_with_the_option_to_give() -> None:
+    with pytest.raises(RankkitError, match=r"metric=darkness: .*no such file: x.pth.*give checkpoint=FILE"):
+        Pyiqa(metric="darkness", checkpoint="x.pth")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyiqa") is not None, reason="pyiqa is installed here")

@@ -5,22 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import tiny_flows
 import tiny_pipelines
 import torch
+from huggingface_hub.errors import GatedRepoError
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor, ranked_trainer
 
+from drpo import hub
 from drpo.features.latent import Latent
 from drpo.generators import flux2_klein, sd_turbo, sdxl_one_step, z_image_turbo
 from drpo.generators._first_images import check_first_images, neighbours
 from drpo.run.run import run
 from drpo.types import Sample
-from rankkit import RankkitError
+from rankkit import RankkitError, UsageError
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").rglob("*.jpg"))
 
@@ -125,6 +128,45 @@ def test_a_single_file_of_another_architecture_is_said_to_be_one(
     save_file({name: torch.zeros(4, 768) for name in names}, file)
     with pytest.raises(RankkitError, match=rf"does not fit the U-Net of .*, because it holds {words}"):
         sdxl_one_step.load(str(model), unet=str(file))
+
+
+@pytest.mark.parametrize(
+    ("file", "given", "own"),
+    [
+        ("tianweiy/DMD2/dmd2_sdxl_1step_unet_fp16.bin", 800, 399),
+        ("/models/Hyper-SDXL-1step-Unet.safetensors", 0, 800),
+    ],
+)
+def test_a_timestep_that_is_not_the_published_files_is_refused_before_anything_is_loaded(
+    file: str, given: int, own: int
+) -> None:
+    with pytest.raises(UsageError, match=rf"was distilled for timestep={own}.*give timestep={own}"):
+        sdxl_one_step.load("/no/such/folder", unet=file, scheduler="lcm", timestep=given)
+
+
+def test_a_timestep_that_the_scheduler_cannot_take_is_refused(tmp_path: Path) -> None:
+    model = str(tiny_pipelines.sdxl(tmp_path))  # SDXL-Turbo's ancestral scheduler
+    with pytest.raises(
+        UsageError, match=r"timestep=800: .*EulerAncestralDiscreteScheduler\) takes no timesteps"
+    ):
+        sdxl_one_step.load(model, timestep=800)
+    assert sdxl_one_step.load(model, timestep=800, scheduler="lcm").timestep == 800
+
+
+def test_a_gated_repository_is_said_to_be_one_with_what_to_do() -> None:
+    class Gated:
+        """As diffusers: the hub's error is behind one of its own."""
+
+        @staticmethod
+        def from_pretrained(model: str) -> None:
+            request = httpx.Request("GET", f"https://huggingface.co/{model}/resolve/main/model_index.json")
+            try:
+                raise GatedRepoError("403 Client Error", response=httpx.Response(403, request=request))
+            except GatedRepoError as error:
+                raise OSError("there was a specific connection error") from error
+
+    with pytest.raises(RankkitError, match=r"^owner/name is a gated repository.*hf auth login"):
+        hub.pretrained(Gated, "owner/name")
 
 
 def test_correlation_of_neighbours_is_that_of_numpy() -> None:
