@@ -7,6 +7,7 @@ from gallery_page import rows_of
 from rankkit.analysis.stats import win_share
 from rankkit.report.build import read_results
 from rankkit.report.charts import histogram
+from rankkit.report.gallery import gallery
 from rankkit.report.html import clipped, h, number
 
 
@@ -64,3 +65,9 @@ def test_numbers_by_hand():
         h("p", "a < b", None, ["c", h("br")], class_="x", hidden=True, title=None)
         == '<p class="x" hidden>a &lt; bc<br></p>'
     )
+
+
+def test_a_mean_that_is_only_the_rounding_of_its_sum_is_shown_as_zero(tmp_path):
+    found = gallery(rows_of([0.1, 0.2, -0.3]), tmp_path / "page.html")
+    assert found is not None and "e-1" not in found.read_text("utf-8").split('class="mean"')[1][:60]
+    assert sum([0.1, 0.2, -0.3]) != 0

@@ -68,7 +68,8 @@ def fit(
     check_folder(out)
     try:
         measured = measure(choices, Collector(parts, out / CACHE, progress))
-        check_enough(labels, len(measured.answers) - measured.ties, measured.ties, measured.faults)
+        decided = len(measured.answers) - measured.ties
+        check_enough(labels, decided, measured.ties, measured.faults, measured.unread)
         taste, held_out = _fitted(measured)
         save(taste, out)
     except OSError as error:

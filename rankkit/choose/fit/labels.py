@@ -174,14 +174,22 @@ def _pairs(file: PreferenceFile, entry: Preference) -> Iterator[Choice]:
         yield Choice(file, entry.prompt, names, stored, share)
 
 
-def check_enough(labels: Labels, decided: int, ties: int, faults: dict[str, str]) -> None:
-    """Raise `BadSource`, in words, where what is left of the labels cannot be fitted."""
+def check_enough(labels: Labels, decided: int, ties: int, faults: dict[str, str], unread: int) -> None:
+    """Raise `BadSource`, in words, where what is left of the labels cannot be fitted.
+
+    `unread`: how many answers are about an image that cannot be read.
+    """
     where = ", ".join(labels.files)
     if faults and decided + ties == 0:
         name, why = next(iter(faults.items()))
+        advice = (
+            "where they were moved, give --folder FOLDER, the one that their paths start from"
+            if unread
+            else "they can be read, and have no such features: give others with --features"
+        )
         raise BadSource(
             f"{where}: of the images that it names none can be used ({len(faults)} faults; {name}: {why}); "
-            f"where they were moved, give --folder FOLDER, the one that their paths start from"
+            f"{advice}"
         )
     if ties and not decided:
         raise BadSource(f"{where}: all {count(ties, 'answer')} are ties, so nothing is preferred to anything")

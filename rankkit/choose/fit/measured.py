@@ -30,7 +30,8 @@ class Answered:
 class Measured:
     """Answers about items, (sha256, prompt) each, with a matrix of features (items, size) of each part.
 
-    `faults` say by image why it was left out, and `left_out` how many answers were with them.
+    `faults` say by image why it was left out, and `left_out` how many answers were with them; `unread` of
+    these answers are about an image that cannot be read, the others about one without some feature.
     """
 
     parts: Sequence[Part]
@@ -39,6 +40,7 @@ class Measured:
     answers: Sequence[Answered]
     faults: dict[str, str]
     left_out: int
+    unread: int
     computed: int
 
     @property
@@ -108,6 +110,7 @@ def measure(choices: Iterator[Choice], collector: Collector) -> Measured:
         [Answered(number[each.first], number[each.second], each.share, each.who) for each in kept],
         collector.faults,
         len(placed) - len(kept) + unplaced,
+        unplaced,
         collector.computed,
     )
 

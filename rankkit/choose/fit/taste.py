@@ -166,6 +166,10 @@ def _read(folder: Path, record: Mapping[str, Any]) -> Taste:
         scale = Scale(*(found[name] for name in NUMBERS[:-1]))
         taste = Taste(parts, scale, found["weights"], record["labels"], record["about"])
         _check_shapes(taste)
+    except (KeyError, TypeError) as error:  # whole, and without what this version looks for
+        raise BrokenRanker(
+            f"{folder} was fitted by another version of rankkit ({error}); {again(folder)}"
+        ) from None
     except Exception as error:  # whatever a damaged folder brings about
         raise BrokenRanker(f"{folder} is damaged ({error}); {again(folder)}") from None
     return taste

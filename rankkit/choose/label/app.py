@@ -129,7 +129,7 @@ class Page:
             return await self._state(undone=undone)
 
     async def _state(self, **more: bool) -> Response:
-        waits = await asyncio.to_thread(self._prepared)
+        waits = await asyncio.to_thread(self.prepared)
         progress = await asyncio.to_thread(self.session.progress)
         question = None
         if waits is not None:
@@ -139,7 +139,7 @@ class Page:
         about = {"question": question, "who": self.session.who, "lost": self.session.lost}
         return JSONResponse({**about, **asdict(progress), **more})
 
-    def _prepared(self) -> Question | None:
+    def prepared(self) -> Question | None:
         """The question that waits, with its images decoded; what cannot be shown is asked about no more."""
         while (waits := self.session.question) is not None and waits.id != self._images[0]:
             about = self.session.candidates[waits.prompt]

@@ -14,13 +14,16 @@ from rankkit.choose.label.candidates import Candidates
 from rankkit.choose.label.questions import add_win
 from rankkit.core import aggregate
 from rankkit.core.images import fingerprint
-from rankkit.core.pairing import APART
 from rankkit.core.types import Identity, Ranking
 from rankkit.errors import UsageError
 from rankkit.io.formats import all_rows, check_no_input, check_row_output, replacing
 from rankkit.io.rows import Row, row
 
 PRIOR = 0.1  # of the utilities, as for judges
+APART = (
+    "no answers lead from this image to most others of its prompt, so its score cannot be put beside theirs; "
+    "answer more questions"
+)
 RANKER, VERSION = "label", f"Bradley-Terry, prior {PRIOR}"
 
 

@@ -34,7 +34,7 @@ def serve(
     `top`: how many images of each prompt one wants to know. `four`: show up to four at once. With `browser`
     the page is opened where there are windows, else its address is only said.
 
-    Raises `UsageError` where the page cannot be served, else as `AnswerFile`.
+    Raises `UsageError` where the page cannot be served or no two images can be shown, else as `AnswerFile`.
     """
     try:
         from rankkit.choose.label.app import Page
@@ -48,6 +48,11 @@ def serve(
             say(f"{session.elsewhere} answers in {file.path} are about images that are not here; they stay")
         token = secrets.token_urlsafe(24)
         page = Page(session, token, say)
+        if page.prepared() is None and session.lost:
+            raise UsageError(
+                f"no two images of a prompt can be read, so there is nothing to ask about ({session.lost} "
+                f"cannot; the reasons stand above)"
+            )
         with until_stopped(), LocalServer(page.application(), "label", port) as server:
             address = f"{server.url}/{token}/"
             say(f"{who} labels at {address} ; Ctrl-C ends it, and the same command goes on")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 
 from rankkit.analysis import judge_reliability
@@ -64,9 +65,10 @@ def _mean(results: Results, at: int, groups: Sequence[Sequence[float]]) -> Html:
             f"mean over prompts.",
             class_="note",
         )
-    found = clustered_mean(
-        [score for group in groups for score in group], [i for i, group in enumerate(groups) for _ in group]
-    )
+    scores = [score for group in groups for score in group]
+    found = clustered_mean(scores, [i for i, group in enumerate(groups) for _ in group])
+    rounding = len(scores) * sys.float_info.epsilon * max(map(abs, scores), default=0.0)  # of adding them up
+    mean = 0.0 if abs(found.mean) <= rounding else found.mean
     sure = not math.isnan(found.stderr)
     note = (
         f"mean score ± standard error, clustered by {count(found.clusters, 'prompt')}"
@@ -75,7 +77,7 @@ def _mean(results: Results, at: int, groups: Sequence[Sequence[float]]) -> Html:
     )
     return h(
         "p",
-        h("b", number(found.mean)),
+        h("b", number(mean)),
         h("span", f" ± {number(found.stderr)}") if sure else None,
         h("small", note),
         class_="mean",

@@ -127,6 +127,13 @@ def test_images_that_moved_are_found_in_the_folder_that_is_given(images, tmp_pat
     assert not fit([tmp_path / "labels.jsonl"], tmp_path / "taste", folder=images[0]).measured.faults
 
 
+def test_images_without_the_features_that_were_asked_for_are_not_looked_for_elsewhere(images, place):
+    answer(place / "labels.jsonl", images[1], 30, prompt="nothing in particular")
+    with pytest.raises(BadSource, match="have no such features: give others with --features") as error:
+        fit([place / "labels.jsonl"], place / "taste", features="prompt-color")
+    assert "--folder" not in str(error.value)
+
+
 def test_people_who_disagree_are_said_and_one_can_be_chosen(images, place):
     liked = images[1]
     disliked = {name: -value for name, value in liked.items()}

@@ -109,6 +109,7 @@ def test_a_damaged_or_foreign_folder_is_refused_in_words(here, tmp_path):
         ("list", lambda folder: (folder / "taste.json").write_text("[]"), "it is no taste"),
         ("newer", rewrite(format=2), "format 2 and this rankkit reads 1.*update rankkit, or fit it again"),
         ("size", rewrite(features=[{**basic, "size": 7}]), "is damaged"),
+        ("older", rewrite(features=[{**basic, "since": 0}]), "fitted by another version .*fit it again"),
         (
             "basic",
             rewrite(features=[{**basic, "identity": "basic 0"}]),

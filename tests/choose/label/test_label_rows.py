@@ -5,6 +5,7 @@ import math
 import random
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,3 +123,15 @@ def test_agree_and_the_trainer_read_labels_as_they_are(pics):
     entries = list(open_preferences("labels.jsonl").entries())
     better = [entry.names[i] > entry.names[j] for entry in entries for i, j in entry.decided()]
     assert better == [True] * 20
+
+
+def test_images_that_no_answers_join_to_the_others_say_so_and_not_that_something_failed(pics):
+    labelled("ada", 1)
+    (first,) = (json.loads(line) for line in Path("labels.jsonl").read_text("utf-8").splitlines())
+    names = sorted({f"pics/{name}.png" for name in "abcde"} - {first["image_a"], first["image_b"]})
+    other = {**first, "question": "other", "image_a": names[0], "image_b": names[1]}
+    Path("labels.jsonl").write_text(f"{json.dumps(first)}\n{json.dumps(other)}\n", "utf-8")
+    write_rows(found(), "labels.jsonl", "scores.jsonl")
+    reasons = {row["error"] for row in read_rows("scores.jsonl") if row["score"] is None}
+    assert any("no answers lead from this image" in reason for reason in reasons)
+    assert not any("failed" in reason for reason in reasons)

@@ -125,6 +125,14 @@ def test_images_that_go_meanwhile_are_asked_about_no_more_and_all_else_goes_on(p
     assert "Traceback" not in said
 
 
+def test_a_folder_of_which_no_two_images_can_be_read_is_refused_before_a_page_is_served(pics):
+    for name in "bcd":
+        (pics / "pics" / f"{name}.png").write_bytes(b"no image")
+    done = label(pics, "pics")
+    assert done.returncode == 2 and "labels at" not in done.stderr
+    assert "no two images of a prompt can be read" in done.stderr and "pics/b.png not an image" in done.stderr
+
+
 def test_bad_input_is_said_in_words(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder(tmp_path / "one", "a", "a cat")
