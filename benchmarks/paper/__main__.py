@@ -6,6 +6,8 @@
 
 A run that was interrupted, killed too, goes on where it was. `--quick` takes fewer steps and one seed, about
 20 minutes of one core for all tables; its rows never stand beside full ones.
+
+    python -m benchmarks.paper --full DIR               the paper's own size, on a GPU: see --full DIR --help
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.paper import night, page
+from benchmarks.paper.full import command
 from benchmarks.paper.plan import SEEDS, Table, tables
 from benchmarks.paper.rows import FILE, read
 from drpo.shapes import world
@@ -24,6 +27,8 @@ KNOWN = Path(world.__file__).parent / "known.jsonl"  # beside which `drpo evalua
 
 def main() -> int:
     """Parse, and do what is asked."""
+    if any(word.startswith("--full") for word in sys.argv[1:]):
+        return command.main(sys.argv[1:])
     known = tables()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.paper", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
