@@ -58,6 +58,13 @@ class Pyiqa(Pointwise):
                 f"metric={metric}: pyiqa could not load its weights ({error}); without network give "
                 "checkpoint=FILE with a downloaded copy"
             ) from None
+        except (RuntimeError, KeyError) as error:
+            if not checkpoint:
+                raise
+            raise RankkitError(
+                f"checkpoint={checkpoint} does not fit metric={metric}: {' '.join(str(error).split())[:99]}; "
+                "give the file that pyiqa itself would download for it"
+            ) from None
         self.sign = -1.0 if self.model.lower_better else 1.0
 
     @classmethod

@@ -25,6 +25,8 @@ def list_models(mode):
 class create_metric:
     def __init__(self, name, device=None, pretrained_model_path=None):
         if name == "darkness" and pretrained_model_path:
+            if pretrained_model_path == "other.pth":
+                raise RuntimeError("Missing key(s) in state_dict")
             raise OSError("no such file: " + pretrained_model_path)
         if pretrained_model_path and name == "brightness":
             raise TypeError("unexpected keyword argument 'pretrained_model_path'")
@@ -85,6 +87,8 @@ def test_what_is_no_score_of_one_image_is_refused_in_words(options: dict[str, st
 def test_weights_that_cannot_be_loaded_are_said_with_the_option_to_give() -> None:
     with pytest.raises(RankkitError, match=r"metric=darkness: .*no such file: x.pth.*give checkpoint=FILE"):
         Pyiqa(metric="darkness", checkpoint="x.pth")
+    with pytest.raises(RankkitError, match=r"checkpoint=other.pth does not fit metric=darkness: Missing key"):
+        Pyiqa(metric="darkness", checkpoint="other.pth")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pyiqa") is not None, reason="pyiqa is installed here")
