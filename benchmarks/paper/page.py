@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.hacking import page as hacking
 from benchmarks.paper import gathered
 from benchmarks.paper import rows as kept
 from benchmarks.paper.claims import Gains, Judged, gained, interval, judged
@@ -64,6 +65,7 @@ def write(rows: Sequence[Row], folder: Path = DOCS, known: Path | None = None) -
                 gathered.curves(found),
                 gathered.cost(found),
             ]
+    parts.append(hacking.section(kept.read(hacking.FILE)))
     paths = [folder / "paper.md"]
     main = best_rows(tables()["main"], rows)[0]
     if figure := gathered.figure(main):
