@@ -44,7 +44,7 @@ def of(name: str, size: Size) -> dict[str, Any]:
     weights, decoder = _weights(network), _weights(autoencoder)
     lora = sum(each.numel() for each in network.parameters() if each.requires_grad)
     step, decode = partial(_step, network, size), partial(_decode, autoencoder, size)
-    kept = {"network": _kept(step), "decoder": _kept(decode)}
+    held = {"network": kept(step), "decoder": kept(decode)}
     costs = {"network": counted(step), "decoder": counted(decode)}
     network.enable_gradient_checkpointing()
     if autoencoder._supports_gradient_checkpointing:
@@ -52,24 +52,24 @@ def of(name: str, size: Size) -> dict[str, Any]:
         autoencoder.train()  # its blocks repeat nothing otherwise
     else:
         decode = partial(_repeated, autoencoder, size)
-    less = {"network": _kept(step), "decoder": _kept(decode)}
+    less = {"network": kept(step), "decoder": kept(decode)}
     print(f"{name}: {weights / 1e9:.2f} billion weights", file=sys.stderr, flush=True)
     return {
         "side": size.side,
         "steps": size.steps,
         "weights": {"network": weights, "decoder and encoder": decoder, "lora": lora},
         "GiB of weights": round((weights + decoder) * DTYPE.itemsize / 2**30, 2),
-        "GiB kept": {part: round(bytes / 2**30, 2) for part, bytes in kept.items()},
+        "GiB kept": {part: round(bytes / 2**30, 2) for part, bytes in held.items()},
         "GiB kept, checkpointing": {part: round(bytes / 2**30, 3) for part, bytes in less.items()},
         "TFLOP": {
             part: {"forward": round(cost.forward, 3), "backward": round(cost.backward, 3)}
             for part, cost in costs.items()
         },
-        "TFLOP an update": _updates(costs["network"], costs["decoder"], size.steps),
+        "TFLOP an update": one_update(costs["network"], costs["decoder"], size.steps),
     }
 
 
-def _updates(network: Cost, decoder: Cost, steps: int) -> dict[str, float]:
+def one_update(network: Cost, decoder: Cost, steps: int) -> dict[str, float]:
     """Of one prompt: with features of the latents, and of the decoded images."""
     forward = CANDIDATES * (2 * steps * network.forward + decoder.forward)
     on_latents = forward + CANDIDATES * network.backward
@@ -106,14 +106,14 @@ def _repeated(autoencoder: Any, size: Size) -> list[torch.Tensor]:
     return [checkpoint(decode, _latents(size), use_reentrant=False)[0]]
 
 
-def _kept(make: Callable[[], list[torch.Tensor]]) -> int:
+def kept(make: Callable[[], list[torch.Tensor]]) -> int:
     """Bytes that are kept for backward, each storage once."""
-    kept: dict[int, torch.UntypedStorage] = {}
+    found: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         if not isinstance(tensor, torch.nn.Parameter) and not isinstance(tensor._base, torch.nn.Parameter):
             storage = tensor.untyped_storage()
-            kept[storage._cdata] = storage
+            found[storage._cdata] = storage
         return tensor
 
     with (
@@ -123,7 +123,7 @@ def _kept(make: Callable[[], list[torch.Tensor]]) -> int:
     ):
         made = make()
     del made
-    return sum(storage.nbytes() for storage in kept.values())
+    return sum(storage.nbytes() for storage in found.values())
 
 
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *_: Any, **__: Any) -> Any:
