@@ -28,21 +28,18 @@ def test_both_runs_differ_in_what_an_alarm_does_alone() -> None:
 
 
 def test_the_section_and_the_figure_say_what_the_row_says(tmp_path: Path) -> None:
-    row = {
-        "target": TARGET, "seed": 1, "command": "python -m x", "alarm": "it rose", "stopped_at": 4, "best_step": 0,
-        "steps": 8,
-        "evaluations": [
-            {"step": step, "scores": {TARGET: -900.0 + step, "shapes": 0.5 - step / 50}, "diversity": 2.0 - step / 8}
-            for step in (0, 4, 8)
-        ],
-    }  # fmt: skip
+    scores = [(0, 0.5), (4, 0.4), (8, 0.25)]
+    found = [
+        {"step": step, "scores": {TARGET: -900.0 + step, "shapes": score}, "diversity": 2 - step / 8}
+        for step, score in scores
+    ]
+    said = {"target": TARGET, "seed": 1, "command": "python -m x", "alarm": "it rose"}
+    row = {**said, "stopped_at": 4, "best_step": 0, "steps": 8, "evaluations": found}
     text = page.section([row])
-    assert (
-        "ended the run at step 4: it rose." in text
-        and "| graded reward of the detector | 0.500 | 0.420 | 0.340 |" in text
-    )
+    assert "ended the run at step 4: it rose." in text
+    assert "| graded reward of the detector | 0.500 | 0.400 | 0.250 |" in text
     assert [curve.name for curve in page.curves(row)][-2:] == ["diversity", "the stop rule ends the run"]
-    assert page.curves(row)[1].points == [(0, 1.0), (4, 0.84), (8, 0.68)]
+    assert page.curves(row)[1].points == [(0, 1.0), (4, 0.8), (8, 0.5)]
     assert "did not end the run" in page.section([row | {"alarm": "", "stopped_at": 8}])
     assert page.section([]) == "" and page.draw(tmp_path / "f.svg").read_text("utf-8").startswith(
         "<svg xmlns="
