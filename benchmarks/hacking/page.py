@@ -78,7 +78,7 @@ def section(rows: Sequence[Row]) -> str:
 Trained on `{row["target"]}` alone, a reward that an image with nothing on it wins (the recipe `shapes` else,
 fewer images, seed {row["seed"]}; `{row["command"]}`), the generator takes away what was asked for.
 {said}
-The checkpoint that the held-out rankers like best, which `best/` holds, is that of step {row["best_step"]}.{after}
+The checkpoint that the held-out rankers like best is that of step {row["best_step"]} (`best/`).{after}
 
 {table(("", *heads), lines)}
 ![Every figure as a share of the base's, by step](hacking.svg)

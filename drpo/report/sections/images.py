@@ -46,9 +46,13 @@ def images(run: Path) -> Section | None:
 
 
 def _steps(run: Path) -> list[str]:
-    """The folders of evaluations that the run knows of."""
-    known = [f"{one.step:06d}" for one in kept.evaluations(run)]
-    return [name for name in known if (run / IMAGES / name).is_dir()]
+    """The folders of evaluations that the run knows of, those that lack an image left out: a run may be
+    killed while it writes.
+    """
+    folder = run / IMAGES
+    names = [path.name for path in (folder / BASE).glob("*")]
+    known = dict.fromkeys(f"{one.step:06d}" for one in kept.evaluations(run))
+    return [step for step in known if names and all((folder / step / name).is_file() for name in names)]
 
 
 def _shown(folder: Path, prompts: int, side: int) -> list[list[str]]:

@@ -110,6 +110,12 @@ def test_the_images_of_every_evaluation_are_on_the_page_at_their_full_size(folde
     assert first.attrs["src"] != last.attrs["src"] and first.attrs["class"] == "pixels"
 
 
+def test_an_evaluation_whose_images_were_cut_off_is_left_out_of_the_slider(folder: Path) -> None:
+    (folder / "images" / "000002" / "1-3.png").unlink()
+    names = [name.text for name in Page(report.write(folder)).all("p", "name")]
+    assert names == ["before", "step 0", "step 4"] * 8
+
+
 def test_other_methods_stand_beside_the_run_with_the_command_that_measures_it(
     folder: Path, tmp_path: Path
 ) -> None:
