@@ -1,31 +1,24 @@
 """The tensors of a whole module that was pickled with torch.save, read without running anything in it.
 
-A pickle calls what it names: classes, and whatever else somebody put there. Here it gets, for every name but
-those that rebuild tensors, an empty stand-in that keeps what is given to it and does nothing.
+A pickle calls what it names: classes, and whatever else somebody put there. `torch.load` with `weights_only`
+refuses every name but those that rebuild tensors; here each of the refused ones is an empty stand-in, which
+keeps what is given to it and does nothing.
 """
 
 from __future__ import annotations
 
-import pickle
-import types
+import re
 import zipfile
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from rankkit.errors import BrokenRanker
 
-NEEDED = {
-    ("collections", "OrderedDict"): OrderedDict,
-    ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-    ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-    ("torch", "Size"): torch.Size,
-    ("builtins", "set"): set,
-    ("__builtin__", "set"): set,
-}
+SETS = ("builtins.set", "__builtin__.set")  # of names, which decide what a state dict leaves out
 
 
 class StandIn:
@@ -51,29 +44,27 @@ class StandIn:
         """Entries of what was a list."""
 
 
-class Reader(pickle.Unpickler):
-    """An unpickler that imports nothing and calls nothing of the file."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What rebuilds tensors, else a stand-in."""
-        return NEEDED.get((module, name)) or type(name.rpartition(".")[2], (StandIn,), {})
-
-
 def tensors(path: Path) -> dict[str, torch.Tensor]:
     """Every parameter and buffer of a module in a torch file, by its name, or of a state dict there.
 
     Raises `BrokenRanker` for a file that is damaged or holds neither.
     """
-    safe = types.SimpleNamespace(Unpickler=Reader, __name__="rankkit_mps.module_file")
     try:
         with zipfile.ZipFile(path) as archive:
             scripted = any(name.endswith("/constants.pkl") for name in archive.namelist())
         if scripted:
             raise BrokenRanker(f"{path} is a program of TorchScript, not weights; nothing in it was run")
-        content: Any = torch.load(path, map_location="cpu", weights_only=False, pickle_module=safe)
+        names = get_unsafe_globals_in_checkpoint(path)
+        known: list[Any] = [(set if name in SETS else _stand_in(name), name) for name in names]
+        with safe_globals(known):
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except BrokenRanker:
         raise
     except Exception as error:  # a pickle that is cut off or strange fails in many ways
+        if harmful := re.search(r"GLOBAL (\S+) whose module \S+ is blocked", str(error)):
+            raise BrokenRanker(
+                f"{path} names {harmful[1]}, which no weights need, and is refused; nothing in it was run"
+            ) from None
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise BrokenRanker(f"{path} is truncated or damaged ({reason}); download it again") from None
     found = dict(_inside(content, "") if isinstance(content, StandIn) else _plain(content))
@@ -82,6 +73,10 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
             f"{path} is a pickle that holds neither a module nor weights; nothing in it was run"
         )
     return found
+
+
+def _stand_in(name: str) -> type[StandIn]:
+    return type(name.rpartition(".")[2], (StandIn,), {})
 
 
 def _inside(module: object, prefix: str) -> Iterator[tuple[str, torch.Tensor]]:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import shutil
 import sys
 import types
 import zipfile
@@ -98,18 +99,27 @@ def test_a_module_saved_in_half_precision_is_read(options, tmp_path):
 
 
 class Harmful:
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, call, *arguments):
+        self.call, self.arguments = call, arguments
 
     def __reduce__(self):
-        return os.system, (f"touch {self.path}",)
+        return self.call, self.arguments
 
 
-def test_nothing_in_a_pickled_module_is_run(tmp_path):
+def test_what_a_pickled_module_calls_is_not_called(tmp_path):
     whole = as_module({"part.weight": torch.ones(2)})
-    whole.hook = Harmful(tmp_path / "run")
+    whole.hook = Harmful(shutil.copyfile, __file__, str(tmp_path / "run"))
     save_module(whole, tmp_path / "whole.pth")
     assert list(tensors(tmp_path / "whole.pth")) == ["part.weight"]
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_module_that_names_what_no_weights_need_is_refused(tmp_path):
+    whole = as_module({"part.weight": torch.ones(2)})
+    whole.hook = Harmful(os.system, f"touch {tmp_path / 'run'}")
+    save_module(whole, tmp_path / "whole.pth")
+    with pytest.raises(BrokenRanker, match=r"names \S+\.system, which no weights need, and is refused"):
+        tensors(tmp_path / "whole.pth")
     assert not (tmp_path / "run").exists()
 
 
