@@ -1,0 +1,93 @@
+"""EditReward's network out of transformers' Qwen2.5-VL, and the published checkpoint's keys made theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import Qwen2_5_VLConfig, Qwen2_5_VLModel
+
+from rankkit.errors import BrokenRanker
+from rankkit_torch import empty, full_float32, load_strict, memory, read, sent
+
+EMBEDDING = "model.language_model.embed_tokens.weight"
+TORCH_FILE = "model.pth"  # where a checkpoint's weights may be beside what transformers calls them
+HEADS = 2
+
+
+class Network(nn.Module):
+    """Qwen2.5-VL and a head for each question, on the hidden state at the mark of the answer, in float32."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.model: Any = Qwen2_5_VLModel(config)
+        hidden = config.text_config.hidden_size
+        self.rm_heads = nn.ModuleDict({f"head_{place}": _head(hidden) for place in range(HEADS)})
+        self.vocabulary = int(config.text_config.vocab_size)
+
+    @torch.inference_mode()
+    @full_float32()
+    def answer(self, batch: Mapping[str, torch.Tensor], head: int, device: torch.device) -> torch.Tensor:
+        """Mean and logarithm of the standard deviation for each question of a batch, (B, 2) in float64.
+
+        Positions simply count, on all three axes of the rotary embedding, because the published code gives
+        the language model no token ids: so the weights were trained.
+        """
+        given = {name: sent(tensor, device) for name, tensor in batch.items()}
+        count, length = given["ids"].shape
+        hidden_BLH = self.model(
+            input_ids=given["ids"],
+            attention_mask=given["mask"],
+            position_ids=torch.arange(length, device=device).expand(3, count, length),
+            pixel_values=given["patches"],
+            image_grid_thw=given["grids"],
+            use_cache=False,
+        ).last_hidden_state
+        at_BH = hidden_BLH[torch.arange(count, device=device), given["places"]]
+        both_B2: torch.Tensor = self.rm_heads[f"head_{head}"](at_BH.float()).double()
+        return both_B2
+
+
+def load(folder: Path, base: Path, device: torch.device, dtype: torch.dtype) -> Network:
+    """The network with the weights of a published folder or file and the configuration of its base."""
+    if not (base / "config.json").is_file():
+        raise BrokenRanker(
+            f"{base} holds no config.json; give base=FOLDER with the base's configuration and tokenizer"
+        )
+    config: Any = Qwen2_5_VLConfig.from_pretrained(base)
+    place = folder / TORCH_FILE if (folder / TORCH_FILE).is_file() else folder
+    state = {renamed(key): value for key, value in read(place).items() if not key.startswith("lm_head.")}
+    if EMBEDDING not in state:
+        raise BrokenRanker(
+            f"{place} does not fit EditReward: it has no embed_tokens. Is it the checkpoint of another model?"
+        )
+    config.text_config.vocab_size = state[EMBEDDING].shape[0]
+    with empty():
+        network = Network(config)
+    load_strict(network, state, place)
+    with memory(device, f"the weights of {place}"):
+        network.model.to(device, dtype)
+        return network.to(device)
+
+
+def renamed(key: str) -> str:
+    """A published key as the network names it: of transformers 4.57, or of one before 4.52."""
+    if key.startswith("visual."):
+        return f"model.{key}"
+    if key.startswith("model.") and not key.startswith(("model.visual.", "model.language_model.")):
+        return f"model.language_model.{key.removeprefix('model.')}"
+    return key
+
+
+def _head(hidden: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(hidden, 1024),
+        nn.ReLU(),
+        nn.Dropout(0.05),
+        nn.Linear(1024, 16),
+        nn.ReLU(),
+        nn.Linear(16, 2),
+    )
