@@ -6,7 +6,6 @@ is read here: T5's own keys, ``mm_projector.*``, and ``vision_tower.vision_tower
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,24 +13,25 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import nn
-from transformers import (
-    BatchFeature,
-    CLIPImageProcessorPil,
-    CLIPVisionConfig,
-    CLIPVisionModel,
-    PretrainedConfig,
-    T5Config,
-    T5ForConditionalGeneration,
-    T5Tokenizer,
-)
+from transformers import BatchFeature, CLIPVisionModel, PretrainedConfig, T5ForConditionalGeneration
 
-from rankkit import RankkitError
-from rankkit.errors import BrokenRanker
 from rankkit_torch import empty, find, full_float32, load_strict, pick_device, pick_dtype, read
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.images import EncodedImage
 from rankkit_vlm_judge.local.batches import InProcess
+from rankkit_vlm_judge.local.clip_t5_parts import (
+    PROJECTOR,
+    TIED,
+    below,
+    config_of,
+    processor_of,
+    projector_of,
+    t5_state,
+    tokenizer_of,
+    tower_state,
+    vision_config,
+)
 from rankkit_vlm_judge.local.inputs import Prepared
 from rankkit_vlm_judge.local.model import revision
 from rankkit_vlm_judge.questions import Asked
@@ -40,14 +40,6 @@ from rankkit_vlm_judge.replies import Reply
 FILES = ("*.safetensors", "*.bin", "*.json", "*.model")
 PLACE = -200  # the id in whose place the patches of the image stand
 LONGEST = 2048  # ids of a question; the published code cuts there
-TOWER = "vision_tower.vision_tower."
-PROJECTOR = "mm_projector."
-TOKENIZERS = {2048: "google/flan-t5-xl", 4096: "google/flan-t5-xxl"}  # by the width of T5
-TIED = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "embed_tokens.weight")
-
-SAID = ("mm_vision_tower", "mm_hidden_size", "mm_projector_type", "mm_vision_select_layer")
-
-State = dict[str, torch.Tensor]
 
 
 def is_clip_t5(name: str) -> bool:
@@ -83,20 +75,20 @@ class ClipT5(InProcess):
         self.device = str(place)
         self.dtype = pick_dtype(dtype, "bfloat16" if place.type == "cuda" else "float32")
         folder = find(name, files=FILES, option="model")
-        config = _config(folder)
+        config = config_of(folder)
         clip = find(vision or str(config.mm_vision_tower), files=FILES, option="vision")
         state = read(folder)
         with empty():
             made: Any = T5ForConditionalGeneration(config)
-            tower: Any = CLIPVisionModel(_vision_config(clip))
+            tower: Any = CLIPVisionModel(vision_config(clip))
             projector = projector_of(config)
-        self.t5 = load_strict(made, _t5_state(state), folder, ignore=TIED).to(place, self.dtype)
-        self.tower = load_strict(
-            tower, _tower_state(state, clip, tower), folder, ignore=("position_ids",)
-        ).to(place, self.dtype)
-        self.projector = load_strict(projector, _below(state, PROJECTOR), folder).to(place, self.dtype)
+        self.t5 = load_strict(made, t5_state(state), folder, ignore=TIED).to(place, self.dtype)
+        self.tower = load_strict(tower, tower_state(state, clip, tower), folder, ignore=("position_ids",)).to(
+            place, self.dtype
+        )
+        self.projector = load_strict(projector, below(state, PROJECTOR), folder).to(place, self.dtype)
         self.layer = int(config.mm_vision_select_layer)
-        self.inputs = T5Inputs(_tokenizer(folder, tokenizer, config.d_model), _processor(clip))
+        self.inputs = T5Inputs(tokenizer_of(folder, tokenizer, config.d_model), processor_of(clip))
         self.words = len(self.inputs.tokenizer)
         whose = "" if vision is None else f" with {vision}"
         version = revision(str(folder), config) if Path(name).is_dir() else folder.name[:12]
@@ -183,72 +175,3 @@ class T5Inputs:
         square = Image.new("RGB", (side, side), colour)
         square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
         return square
-
-
-def projector_of(config: Any) -> nn.Module:
-    """From CLIP's width to T5's: linear, or layers with GELU between them (mlp2x_gelu)."""
-    kind, seen, read_ = str(config.mm_projector_type), int(config.mm_hidden_size), int(config.d_model)
-    if kind == "linear":
-        return nn.Linear(seen, read_)
-    found = re.fullmatch(r"mlp(\d+)x_gelu", kind)
-    if found is None:
-        raise RankkitError(f"mm_projector_type={kind} is no projector of CLIP-FlanT5; mlp2x_gelu is")
-    layers: list[nn.Module] = [nn.Linear(seen, read_)]
-    for _ in range(1, int(found[1])):
-        layers += [nn.GELU(), nn.Linear(read_, read_)]
-    return nn.Sequential(*layers)
-
-
-def _config(folder: Path) -> Any:
-    """T5's configuration, with what it says of the images. Raises `BrokenRanker` where it says too little."""
-    found: Mapping[str, Any] = PretrainedConfig.get_config_dict(str(folder))[0]
-    missing = [name for name in SAID if name not in found]
-    if missing:
-        raise BrokenRanker(f"{folder}/config.json lacks {', '.join(missing)}: is it a whole CLIP-FlanT5?")
-    return T5Config(**found)
-
-
-def _t5_state(state: State) -> State:
-    """T5's own weights, the table of words in all places where it stands."""
-    own = {k: v for k, v in state.items() if not k.startswith((PROJECTOR, "vision_tower."))}
-    shared = dict.fromkeys(TIED[:2], own["shared.weight"]) if "shared.weight" in own else {}
-    return {**shared, **own}
-
-
-def _tower_state(state: State, clip: Path, tower: nn.Module) -> State:
-    """CLIP's image tower: of the checkpoint where it is there, else of CLIP's own folder."""
-    found = _below(state, TOWER) or {
-        key: value for key, value in read(clip).items() if key.startswith("vision_model.")
-    }
-    prefix = "vision_model."
-    if not any(key.startswith(prefix) for key in tower.state_dict()):  # transformers has dropped it
-        return {key.removeprefix(prefix): value for key, value in found.items()}
-    return found
-
-
-def _below(state: State, prefix: str) -> State:
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-
-
-def _vision_config(clip: Path) -> CLIPVisionConfig:
-    found: Any = PretrainedConfig.get_config_dict(str(clip))[0]
-    return CLIPVisionConfig(**found.get("vision_config", found))
-
-
-def _processor(clip: Path) -> Any:
-    auto: Any = CLIPImageProcessorPil
-    return auto.from_pretrained(str(clip))
-
-
-def _tokenizer(folder: Path, given: str | None, width: int) -> Any:
-    """The tokenizer that was named, of the checkpoint, or of the Flan-T5 of this width."""
-    here = any((folder / name).is_file() for name in ("tokenizer.json", "spiece.model"))
-    place = given or (str(folder) if here else TOKENIZERS.get(width, TOKENIZERS[2048]))
-    own: Any = T5Tokenizer
-    try:
-        return own.from_pretrained(str(find(place, files=("*.json", "*.model"), option="tokenizer")))
-    except (OSError, ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise RankkitError(
-            f"tokenizer={place} cannot be loaded: {reason}; give tokenizer=FOLDER of a Flan-T5's own"
-        ) from None
