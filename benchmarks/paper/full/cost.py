@@ -14,8 +14,8 @@ from drpo.data.prompts import prompts
 
 SDXL_FACTOR = 3.0  # its U-Net's work against SD-Turbo's: 2.57 and .87 billion weights, at the same 64 x 64
 ASSUMED = (
-    "seconds for a candidate are those of the recipe sd_turbo on one {gpu} ({date}, bf16); a ranker in "
-    "training takes what it takes when scoring, HPSv3 the time of its {work} TFLOP for an image at the speed "
+    "seconds for a candidate are those of the recipe sd_turbo on one {gpu} ({date}, bf16); another "
+    "ranker in training takes what it takes when scoring, HPSv3 the time of its {work} TFLOP for an image at the speed "
     f"that the decoder was measured at; SDXL-Turbo's U-Net is taken as {SDXL_FACTOR:g} times SD-Turbo's; "
     "searching for 0/1 rewards as half of its most rounds; evaluations and loading are left out"
 )
@@ -23,13 +23,16 @@ ASSUMED = (
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Seconds of one candidate by phase, images a second by ranker, and TFLOP by network."""
+    """Seconds of one candidate by phase in training by the ranker `judge`, images a second by ranker, and
+    TFLOP by network.
+    """
 
     phases: Mapping[str, float]
     images_per_second: Mapping[str, float]
     work: Mapping[str, Mapping[str, float]]
     gpu: str
     date: str
+    judge: str
 
     def ranking(self, ranker: str) -> float | None:
         """Seconds that a ranker takes for an image; None where nothing is known of it."""
@@ -44,13 +47,13 @@ class Rates:
 def rates() -> Rates:
     """What was measured, from results/gpu.jsonl and results/flops.jsonl."""
     rows = read(RESULTS / "gpu.jsonl")
-    trained = next(row for row in reversed(rows) if row["benchmark"] == "gpu-train")
-    (cell, *_) = [one for one in trained["rows"] if one["recipe"] == "sd_turbo"]
+    cells = [(row, cell) for row in rows if row["benchmark"] == "gpu-train" for cell in row["rows"]]
+    trained, cell = next(found for found in reversed(cells) if found[1]["recipe"] == "sd_turbo")
     phases = {name: seconds / cell["candidates"] for name, seconds in cell["phases"].items()}
-    scored = next(row for row in reversed(rows) if row["benchmark"] == "gpu-score")
-    speeds = {one["ranker"]: _speed(one) for one in scored["rows"]}  # the last of a name is bfloat16
-    work = read(RESULTS / "flops.jsonl")[-1]["networks"]
-    return Rates(phases, speeds, work, trained["gpu"], trained["date"])
+    scored = [one for row in rows if row["benchmark"] == "gpu-score" for one in row["rows"]]
+    speeds = {one["ranker"]: _speed(one) for one in scored}  # the last of a name counts: it is bfloat16
+    work = next(row["networks"] for row in reversed(read(RESULTS / "flops.jsonl")) if "networks" in row)
+    return Rates(phases, speeds, work, trained["gpu"], trained["date"], cell["ranker"])
 
 
 def _speed(row: Mapping[str, Any]) -> float:
@@ -84,7 +87,7 @@ def estimate(plan: Plan, known: Rates) -> tuple[list[tuple[str, float]], list[st
 
 def training(config: Config, known: Rates) -> float | None:
     """Seconds of a whole run; None where nothing is known of its ranker."""
-    ranker = known.ranking(config.ranker)
+    ranker = known.phases["rank"] if config.ranker == known.judge else known.ranking(config.ranker)
     if ranker is None:
         return None
     wider = SDXL_FACTOR if config.generator == SDXL else 1.0
