@@ -14,9 +14,10 @@ from drpo.data.prompts import prompts
 
 SDXL_FACTOR = 3.0  # its U-Net's work against SD-Turbo's: 2.57 and .87 billion weights, at the same 64 x 64
 ASSUMED = (
-    "seconds for a candidate are those of the recipe sd_turbo on one {gpu} ({date}, bf16); another "
-    "ranker in training takes what it takes when scoring, HPSv3 the time of its {work} TFLOP for an image at the speed "
-    f"that the decoder was measured at; SDXL-Turbo's U-Net is taken as {SDXL_FACTOR:g} times SD-Turbo's; "
+    "seconds for a candidate are those of the recipe sd_turbo on one {gpu} ({date}, bf16); another ranker in "
+    "training takes what it takes when scoring, HPSv3 the time of its {work} TFLOP for an image at the "
+    "decoder's measured speed; SDXL-Turbo's U-Net is taken as "
+    f"{SDXL_FACTOR:g} times SD-Turbo's; "
     "searching for 0/1 rewards as half of its most rounds; evaluations and loading are left out"
 )
 
