@@ -1,10 +1,9 @@
-"""Targets on the disk: manifests, image files, archives, parquet, and rows that a run goes on with."""
+"""Targets on the disk: manifests, image files, archives and parquet."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
 import struct
 import tarfile
 import zlib
@@ -15,16 +14,14 @@ from random import Random
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from benchmarks.fuzz import rows
 from benchmarks.fuzz.messages import A1111, TEXTS
 from benchmarks.fuzz.mutate import changed
 from benchmarks.fuzz.target import Target
 from rankkit.io.prompts import survey
-from rankkit.registry.load import prepare
-from rankkit.scoring import engine
 
 NAMES = ("a.png", "b.png", "sub/c.png")
 PROMPTS = ("a red fox", "two blue birds", "café — naß 猫")
-RANKERS = ("contrast", "sharpness*2+saturation")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -179,32 +176,6 @@ def parquets() -> list[bytes]:
     return found
 
 
-def scored(suffix: str) -> bytes:
-    """The rows of a run over two images."""
-    shutil.rmtree("scored", ignore_errors=True)
-    Path("scored").mkdir()
-    for number, name in enumerate("ab"):
-        Path("scored", f"{name}.png").write_bytes(png(number))
-    rows = Path(f"rows.{suffix}")
-    rows.unlink(missing_ok=True)
-    engine.score(survey(["scored"]), [prepare(spec) for spec in RANKERS], rows)
-    return rows.read_bytes()
-
-
-def going_on(name: str) -> Callable[[bytes], object]:
-    """A run that goes on with a file of this name, its output or the journal beside it."""
-    output = Path(name.removesuffix(".journal"))
-
-    def read(data: bytes) -> object:
-        for left in Path().glob("rows.*"):
-            left.unlink()
-        Path(name).write_bytes(data)
-        outcome = engine.score(survey(["scored"]), [prepare(spec) for spec in RANKERS], output)
-        return outcome.scored, outcome.reused, outcome.abstained, outcome.stale
-
-    return read
-
-
 def targets() -> list[Target]:
     """The targets of this file."""
     lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records()).encode()
@@ -217,8 +188,5 @@ def targets() -> list[Target]:
         Target("image files", alone("one.png"), image_files, 8, repacked_png),
         Target("tar", alone("one.tar"), lambda: [archive()], 8, repacked_tar),
         Target("parquet", beside_images("metadata.parquet"), parquets, 6),
-        Target("rows on resume, jsonl", going_on("rows.jsonl"), lambda: [scored("jsonl")], 2),
-        Target("rows on resume, csv", going_on("rows.csv"), lambda: [scored("csv")], 2),
-        Target("rows on resume, parquet", going_on("rows.parquet"), lambda: [scored("parquet")], 1),
-        Target("a journal on resume", going_on("rows.jsonl.journal"), lambda: [scored("jsonl")], 2),
+        *rows.targets(png),
     ]

@@ -1,9 +1,10 @@
 """Whether rankkit works with the lowest, or the newest, versions of what it needs.
 
-    python -m benchmarks.versions lowest|newest|resolve|freeze|frozen [3.10]
+    python -m benchmarks.versions lowest|lowest-drpo|newest|resolve|freeze|frozen [3.10]
 
-`lowest` and `newest` make an environment without torch and run the core's quick tests in it. `resolve` asks
-pip whether drpo and each plugin have a set of versions at all when their own requirements are at the lowest.
+`lowest` and `newest` make an environment without torch and run the core's quick tests in it; `lowest-drpo`
+has what drpo needs too, and runs its quick tests (6 GB; an hour on two busy cores). `resolve` asks pip
+whether drpo and each plugin have a set of versions at all when their own requirements are at the lowest.
 `freeze` writes constraints.txt: the newest versions of the core and its extras, if the tests pass with them;
 `frozen` tests those that stand there.
 A row goes to ``results/versions.jsonl``; exit code 1: something failed. pip needs an index.
@@ -20,15 +21,18 @@ from typing import Any
 
 from benchmarks.record import record
 from benchmarks.versions.bounds import ROOT, TESTED, lowest, plugins, requirements
-from benchmarks.versions.environment import made, resolves, tested
+from benchmarks.versions.environment import DRPO, TESTS, made, resolves, tested
 from benchmarks.wheels.environment import interpreter, run, version_of
 
 TOOLS = ("pytest>=8", "hypothesis>=6.100", "msgpack>=1", "setuptools>=77")
-DEFAULT = {"lowest": "3.10", "newest": "3.13", "resolve": "3.11", "freeze": "3.12", "frozen": "3.12"}
+DEFAULT = {
+    **{"lowest": "3.10", "lowest-drpo": "3.10", "newest": "3.13"},
+    **{"resolve": "3.11", "freeze": "3.12", "frozen": "3.12"},
+}
 
 
 def main() -> None:
-    """One of the five, on one Python."""
+    """One of the six, on one Python."""
     what = sys.argv[1] if len(sys.argv) > 1 else ""
     if what not in DEFAULT:
         sys.exit(f"python -m benchmarks.versions {'|'.join(DEFAULT)} [VERSION OF PYTHON]")
@@ -45,13 +49,14 @@ def main() -> None:
 
 
 def _tried(what: str, python: str, place: Path) -> dict[str, Any]:
-    asked = requirements(ROOT, TESTED)
-    wanted = [*(lowest(asked) if what == "lowest" else asked), *TOOLS]
+    drpo = what == "lowest-drpo"
+    asked = requirements(ROOT, [*TESTED, "drpo"] if drpo else TESTED)
+    wanted = [*(lowest(asked) if what.startswith("lowest") else asked), *TOOLS]
     if what == "frozen":
         wanted += ["-c", str(ROOT / "constraints.txt")]
     try:
         own = made(python, place, wanted)
-        row = {"interpreter": version_of(python), **tested(own)}
+        row = {"interpreter": version_of(python), **tested(own, DRPO if drpo else TESTS)}
     except AssertionError as error:
         return {"interpreter": version_of(python), "error": str(error)}
     frozen = run(own, "-m", "pip", "freeze", "--exclude", "rankkit-t2i").splitlines()

@@ -86,8 +86,9 @@ def all_plugins(python: str, place: Path, core: Path, plugins: Sequence[Path]) -
     except (OSError, ValueError, AssertionError) as error:
         return {**row, "error": str(error)}
     failed = []
-    for folder in sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml")):
-        if folder.name == "torch":  # what plugins share; it has no ranker
+    copies = core.parents[1] / "source"  # what the wheels were built of, tests included
+    for folder in sorted(copies.iterdir()):
+        if folder.name in ("torch", ROOT.name):  # what plugins share, which has no ranker; the core
             continue
         try:
             row["scores"] |= json.loads(run(place / "bin" / "python", "-I", TINY, folder, IMAGE, cwd=place))

@@ -82,7 +82,8 @@ def test_a_layers_tokens_are_those_that_leave_that_layer_of_transformers_model(
 ) -> None:
     features, sample, left = make(), candidates(), []
     features.layer = layer
-    layers = features.model.layers if isinstance(features, VitMae) else features.model.encoder.layer
+    model = features.model
+    layers = model.layers if hasattr(model, "layers") else model.encoder.layer  # by version of transformers
     handle = layers[layer - 1].register_forward_hook(lambda module, inputs, output: left.append(output))
     found = features(sample)
     handle.remove()

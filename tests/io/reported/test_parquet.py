@@ -1,5 +1,6 @@
 """Parquet as public reports describe it: images in lists, texts stored as bytes, bytes that are no images."""
 
+import contextlib
 import os
 
 import pyarrow as pa
@@ -45,8 +46,18 @@ def test_images_in_lists_are_as_many_images(kind, many):
     assert [item.read() for item in found] == [png(i) for i in range(6)]
 
 
+def written(*kinds):
+    """Those of some types that this version of pyarrow can write into parquet."""
+    for kind in kinds:
+        with contextlib.suppress(pa.ArrowNotImplementedError):
+            table = pa.table({"x": pa.array([b"x" if "binary" in str(kind) else "x"], kind)})
+            pyarrow.parquet.write_table(table, pa.BufferOutputStream())
+            yield kind
+
+
 @pytest.mark.parametrize(
-    "kind", [pa.binary(), pa.large_binary(), pa.binary(len(png())), pa.binary_view(), "struct", "nested"]
+    "kind",
+    [*written(pa.binary(), pa.large_binary(), pa.binary_view()), pa.binary(len(png())), "struct", "nested"],
 )
 @pytest.mark.parametrize("name", ["image", "x", "image.png"])
 def test_image_files_are_known_by_what_they_are_whatever_column_holds_them(kind, name):
@@ -70,7 +81,7 @@ def test_sounds_of_the_datasets_library_are_no_images():
     assert prompts() == {}
 
 
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.string_view()])
+@pytest.mark.parametrize("kind", [*written(pa.string(), pa.large_string(), pa.string_view()), pa.binary()])
 def test_texts_may_be_stored_as_any_kind_of_text_or_as_bytes(kind):
     put({"d/a.png": None})
     write("d/metadata.parquet", {"file_name": pa.array(["a.png"], kind), "text": pa.array(["a cat"], kind)})
