@@ -12,7 +12,6 @@ from pathlib import Path
 import rankkit
 from benchmarks.paper.full.plan import SETS, Plan, Prompts, generators
 from drpo import build
-from drpo.config import Config
 from drpo.run import checkpoint, setup
 from drpo.run.files import LORA
 from drpo.run.run import run
@@ -83,11 +82,6 @@ def score(plan: Plan, prompts: Prompts, place: Path) -> None:
     """Score the images of a set by every ranker that is for it; what is scored already stays."""
     images = place / prompts.file.partition(".")[0]
     rankkit.score(images, list(plan.rankers_of(prompts)), output=place / f"{images.name}-{ROWS}")
-
-
-def configs(plan: Plan) -> dict[str, Config]:
-    """Every recipe's config."""
-    return {name: plan.config(name) for name in plan.recipes}
 
 
 def _hash(path: Path) -> str:
