@@ -17,29 +17,14 @@ from diffusers import (
 from diffusers import StableDiffusionPipeline as Stock
 from tiny_pipelines import SCHEDULE
 
+from benchmarks.flops.sizes import SD, SDXL
 from drpo.generators.one_step import OneStep
 from drpo.generators.sdxl_turbo import SDXLTurbo
 
 TOKENS = 77
 UNETS: dict[str, dict[str, Any]] = {
-    "sd": {
-        "block_out_channels": (320, 640, 1280, 1280),
-        "attention_head_dim": (5, 10, 20, 20),
-        "cross_attention_dim": 1024,
-        "down_block_types": ("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
-        "up_block_types": ("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
-    },
-    "sdxl": {
-        "block_out_channels": (320, 640, 1280),
-        "attention_head_dim": (5, 10, 20),
-        "cross_attention_dim": 2048,
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        "transformer_layers_per_block": (1, 2, 10),
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": 256,
-        "projection_class_embeddings_input_dim": 2816,
-    },
+    "sd": SD | {"cross_attention_dim": 1024},
+    "sdxl": SDXL | {"cross_attention_dim": 2048},
 }
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from rankkit import Pointwise, Scored
-from rankkit.errors import BadOption, BrokenRanker
+from rankkit.errors import BadOption
 from rankkit.plugin import describe, image_of
 from rankkit_torch import (
     Fitting,
@@ -24,15 +24,14 @@ from rankkit_torch import (
     embeddings,
     find,
     full_float32,
-    load_pretrained,
     memory,
     on_device,
     pick_device,
     pick_dtype,
-    read,
     received,
     resized_size,
     weights_id,
+    with_processor,
 )
 
 WEIGHTS = "facebook/dinov2-base"
@@ -72,7 +71,13 @@ class Dinov2(Pointwise):
         self.reference, self.folder, self.batch_size = reference, folder, batch_size
         self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
         self.fitting = Fitting(self.device)
-        model, self.processor = _pretrained(checkpoint)
+        model, self.processor = with_processor(
+            find(checkpoint),
+            "Dinov2Model",
+            model_type="dinov2",
+            what="DINOv2",
+            wanted="dinov2; such are facebook/dinov2-small, -base, -large and -giant",
+        )
         self.preparation = f"pil {self.processor.to_json_string()}"
         with memory(self.device, f"the weights of {checkpoint}"):
             self.model = model.to(self.device, self.dtype)
@@ -178,27 +183,3 @@ def _resize_details(image: Image.Image, processor: Any) -> dict[str, Any]:
     crop = dict(processor.crop_size)
     kept = min(width, int(crop["width"])) * min(height, int(crop["height"]))
     return {"resized": f"{width}x{height}", "cropped": round(1 - kept / (width * height), 4)}
-
-
-def _pretrained(checkpoint: str) -> tuple[Any, Any]:
-    """The model and the image processor of a folder or hub id. Raises `BrokenRanker` for any other model."""
-    import transformers
-
-    folder = find(checkpoint)
-    if not folder.is_dir() or not (folder / "config.json").is_file():
-        raise BrokenRanker(
-            f"{folder} is no folder of transformers (config.json and weights); give checkpoint=FOLDER"
-        )
-    try:
-        config = transformers.AutoConfig.from_pretrained(folder)
-        images: Any = transformers.AutoImageProcessor
-        processor = images.from_pretrained(folder, backend="pil")
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BrokenRanker(f"{folder} holds no DINOv2 of transformers ({reason})") from None
-    if config.model_type != "dinov2":
-        raise BrokenRanker(
-            f"{folder} holds a model of the type {config.model_type}, not dinov2; such are "
-            "facebook/dinov2-small, -base, -large and -giant"
-        )
-    return load_pretrained(transformers.Dinov2Model, config, read(folder), folder), processor

@@ -31,6 +31,7 @@ from rankkit_torch import (
     sent,
     weights_id,
 )
+from rankkit_torch.clip import processors
 from rankkit_torch.images import resize_details
 
 PROCESSOR = "laion/CLIP-ViT-H-14-laion2B-s32B-b79K"
@@ -71,7 +72,7 @@ class MultiPreference(Pointwise):
         self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
         self.fitting = Fitting(self.device)
         folder = find(processor, option="processor", files=("*.json", "*.txt"))
-        model, (self.tokenizer, self.processor) = _model(find(checkpoint), folder), _processors(folder)
+        model, (self.tokenizer, self.processor) = _model(find(checkpoint), folder), processors(folder)
         self.limit = int(model.model.config.text_config.max_position_embeddings)
         self.scale = float(model.model.logit_scale.float().exp())
         self.preparation = f"pil {self.processor.to_json_string()}"
@@ -149,19 +150,3 @@ def _model(path: Path, folder: Path) -> Mps:
     with empty():
         model = Mps(CLIPModel(CLIPConfig.from_pretrained(folder)), sizes)
     return load_strict(model, state, path, ignore=("position_ids",))
-
-
-def _processors(folder: Path) -> tuple[Any, Any]:
-    """CLIP's tokenizer and image processor. Raises `BrokenRanker` where they are not there."""
-    import transformers
-
-    images: Any = transformers.AutoImageProcessor
-    try:
-        return transformers.AutoTokenizer.from_pretrained(folder), images.from_pretrained(
-            folder, backend="pil"
-        )
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BrokenRanker(
-            f"{folder} holds no tokenizer and preprocessor_config.json ({reason}); give processor=FOLDER"
-        ) from None

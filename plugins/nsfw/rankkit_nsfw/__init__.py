@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
 from rankkit import Pointwise, Scored
-from rankkit.errors import BadOption, BrokenRanker
+from rankkit.errors import BadOption
 from rankkit_torch import (
     Fitting,
     Pixels,
     find,
     full_float32,
-    load_pretrained,
     memory,
     on_device,
     pick_device,
     pick_dtype,
-    read,
     received,
     weights_id,
+    with_processor,
 )
 
 WEIGHTS = "Falconsai/nsfw_image_detection"
@@ -50,7 +48,13 @@ class Nsfw(Pointwise):
         self.batch_size = batch_size
         self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
         self.fitting = Fitting(self.device)
-        model, self.processor = _pretrained(find(checkpoint))
+        model, self.processor = with_processor(
+            find(checkpoint),
+            "ViTForImageClassification",
+            model_type="vit",
+            what="image classifier",
+            wanted="a vit for image classification",
+        )
         self.labels: list[str] = [name for _, name in sorted(model.config.id2label.items())]
         self.unsafe = _places(unsafe, self.labels, checkpoint)
         self.preparation = f"pil {self.processor.to_json_string()}"
@@ -97,26 +101,3 @@ def _places(unsafe: str, labels: Sequence[str], checkpoint: str) -> list[int]:
             f"{', '.join(labels)}"
         )
     return sorted({labels.index(label) for label in wanted})
-
-
-def _pretrained(folder: Path) -> tuple[Any, Any]:
-    """The classifier and its image processor. Raises `BrokenRanker` for any other model."""
-    import transformers
-
-    if not folder.is_dir() or not (folder / "config.json").is_file():
-        raise BrokenRanker(
-            f"{folder} is no folder of transformers (config.json and weights); give checkpoint=FOLDER"
-        )
-    try:
-        config = transformers.AutoConfig.from_pretrained(folder)
-        images: Any = transformers.AutoImageProcessor
-        processor = images.from_pretrained(folder, backend="pil")
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise BrokenRanker(f"{folder} holds no image classifier of transformers ({reason})") from None
-    if config.model_type != "vit":
-        raise BrokenRanker(
-            f"{folder} holds a model of the type {config.model_type}, not a vit for image classification"
-        )
-    model = load_pretrained(transformers.ViTForImageClassification, config, read(folder), folder)
-    return model, processor

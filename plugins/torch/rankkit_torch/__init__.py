@@ -23,6 +23,7 @@ from rankkit_torch.models import (
     received,
     sent,
 )
+from rankkit_torch.pretrained import with_processor
 from rankkit_torch.resizing import check_prepare, on_device, whole
 from rankkit_torch.towers import ImageTower, embeddings, image_tower
 from rankkit_torch.weights import draw
@@ -57,4 +58,5 @@ __all__ = [
     "stacked",
     "weights_id",
     "whole",
+    "with_processor",
 ]

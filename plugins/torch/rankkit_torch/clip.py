@@ -112,7 +112,7 @@ class HuggingFaceClip:
             model: Any = CLIPModel(self.config)
         state = read(folder)
         load_strict(model, state, folder, ignore=("position_ids",))
-        self.tokenizer, self.processor = _processor(find(processor, option="processor"))
+        self.tokenizer, self.processor = processors(find(processor, option="processor"))
         text: Any = self.config.text_config
         self.limit = int(text.max_position_embeddings)
         self.scale = float(model.logit_scale.float().exp())
@@ -193,7 +193,8 @@ def _unit(features: torch.Tensor) -> torch.Tensor:
     return normalize(features.float(), dim=-1)
 
 
-def _processor(folder: Path) -> tuple[Any, Any]:
+def processors(folder: Path) -> tuple[Any, Any]:
+    """CLIP's tokenizer and image processor. Raises `BrokenRanker` where they are not there."""
     import transformers
 
     images: Any = transformers.AutoImageProcessor

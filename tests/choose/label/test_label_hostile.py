@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from hostile_requests import LENGTHS, said_to
 from score_runs import bomb, folder, save_image
 
 from rankkit.choose.label import app as pages
@@ -74,16 +75,6 @@ class Work:
         finally:
             connection.close()
 
-    def said_to(self, data):
-        """All that is answered to these bytes until the connection ends; a reset is no answer."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
-            answer = b""
-            with contextlib.suppress(ConnectionError):
-                connection.sendall(data)
-                while piece := connection.recv(2**16):
-                    answer += piece
-            return answer
-
     def question(self):
         return json.loads(self.ask("state")[1])["question"]
 
@@ -96,19 +87,9 @@ HEAD = f"POST /{TOKEN}/answer HTTP/1.1\r\nHost: localhost\r\nContent-Type: appli
 HIDDEN = f"GET /{TOKEN}/state HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
-@pytest.mark.parametrize("lengths", [
-    b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
-    b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
-    b"Content-Length: 4\r\nContent-Length: 60\r\n",
-    b"Content-Length: 4, 60\r\n",
-    b"Content-Length: +4\r\n",
-    b"Content-Length: 4\r\nTransfer-Encoding: xchunked\r\n",
-    b"Content-Length: 4\r\nTransfer-Encoding : chunked\r\n",
-    b"Transfer-Encoding: chunked, identity\r\n",
-    b"Content-Length: 4\r\n Content-Length: 60\r\n",
-])  # fmt: skip
+@pytest.mark.parametrize("lengths", LENGTHS)
 def test_a_request_with_two_lengths_or_a_doubtful_one_is_refused_and_the_connection_ends(work, lengths):
-    answer = work.said_to(HEAD + lengths + b"\r\n0\r\n\r\n" + HIDDEN)
+    answer = said_to(work.port, HEAD + lengths + b"\r\n0\r\n\r\n" + HIDDEN)
     assert answer.split()[1][:1] == b"4" and answer.count(b"HTTP/1.1") == 1, answer
     assert work.unharmed()
 
@@ -128,7 +109,7 @@ def test_a_request_with_two_lengths_or_a_doubtful_one_is_refused_and_the_connect
     b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
 ])  # fmt: skip
 def test_what_is_no_request_to_this_page_is_refused_or_hung_up_on(work, line):
-    answer = work.said_to(line)
+    answer = said_to(work.port, line)
     assert answer == b"" or answer.split()[1][:1] == b"4", answer[:200]
     assert work.unharmed()
 
