@@ -18,7 +18,9 @@ else:
 
 PLUGINS = Path(__file__).parents[2]
 NAMES = sorted(path.parent.parent.name for path in PLUGINS.glob("*/tests/tiny_*.py"))
-OFFICIAL = sorted(path.parent.parent.name for path in PLUGINS.glob("*/rankkit_*/official.txt"))
+OFFICIAL = sorted(
+    path.parent.parent.name for path in PLUGINS.glob("*/rankkit_*/official.py")
+)  # the twin of a port
 
 
 def found(name):
