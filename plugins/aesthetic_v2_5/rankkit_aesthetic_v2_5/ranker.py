@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from rankkit import Pointwise, Scored
 from rankkit_aesthetic_v2_5.weights import head_file, image_tower, processor_of
 from rankkit_torch import (
-    Fitting,
+    ImageTower,
     Pixels,
     embeddings,
     empty,
@@ -24,7 +24,6 @@ from rankkit_torch import (
     full_float32,
     load_strict,
     memory,
-    on_device,
     pick_device,
     pick_dtype,
     read,
@@ -55,7 +54,6 @@ class AestheticV25(Pointwise):
     ) -> None:
         self.batch_size = batch_size
         self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
-        self.fitting = Fitting(self.device)
         path, folder = head_file(checkpoint), find(siglip, option="siglip")
         state, tower = read(path), image_tower(folder)
         with empty():
@@ -64,7 +62,8 @@ class AestheticV25(Pointwise):
         self.processor = processor_of(folder)
         self.preparation = f"pil {self.processor.to_json_string()}"
         with memory(self.device, f"the weights of {siglip} and {path}"):
-            self.tower, self.head = tower.to(self.device, self.dtype), head.float().to(self.device)
+            tower, self.head = tower.to(self.device, self.dtype), head.float().to(self.device)
+        self.tower = ImageTower(tower, self.device, self.dtype, "pooler_output")
 
     @classmethod
     def version(cls, *, checkpoint: str = "", siglip: str = SIGLIP, **_: Any) -> str:
@@ -78,28 +77,18 @@ class AestheticV25(Pointwise):
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Unit vectors of images, (images, D), by SigLIP: the features that `rankkit fit` takes."""
-        return embeddings(self.prepare, self._features, images, self.batch_size)
+        return embeddings(self.prepare, self.tower.features, images, self.batch_size)
 
     @torch.inference_mode()
     @full_float32()
     def score(self, prepared: Sequence[Pixels]) -> Callable[[], list[Scored]]:
         """One score per image."""
-        unit_BD = normalize(self._features(prepared).float(), dim=-1)
+        unit_BD = normalize(self.tower.features(prepared).float(), dim=-1)
         scores = received(self.head(unit_BD).squeeze(-1).double())
         notes = [pixels.details for pixels in prepared]
         return lambda: [
             Scored(score, details=note) for score, note in zip(scores().tolist(), notes, strict=True)
         ]
-
-    @torch.inference_mode()
-    @full_float32()
-    def _features(self, prepared: Sequence[Pixels]) -> torch.Tensor:
-        return torch.cat(self.fitting(self._forward, prepared))
-
-    def _forward(self, prepared: Sequence[Pixels]) -> torch.Tensor:
-        pixels_B3HW = on_device(prepared, self.device, self.dtype)
-        features_BD: torch.Tensor = self.tower(pixel_values=pixels_B3HW).pooler_output
-        return features_BD
 
 
 def _head(features: int) -> nn.Module:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch.nn.functional import normalize
@@ -18,14 +17,12 @@ from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption
 from rankkit.plugin import describe, image_of
 from rankkit_torch import (
-    Fitting,
+    ImageTower,
     Pixels,
     batches,
     embeddings,
     find,
-    full_float32,
     memory,
-    on_device,
     pick_device,
     pick_dtype,
     received,
@@ -70,7 +67,6 @@ class Dinov2(Pointwise):
             raise BadOption(f"reference={error}")
         self.reference, self.folder, self.batch_size = reference, folder, batch_size
         self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
-        self.fitting = Fitting(self.device)
         model, self.processor = with_processor(
             find(checkpoint),
             "Dinov2Model",
@@ -80,7 +76,8 @@ class Dinov2(Pointwise):
         )
         self.preparation = f"pil {self.processor.to_json_string()}"
         with memory(self.device, f"the weights of {checkpoint}"):
-            self.model = model.to(self.device, self.dtype)
+            model = model.to(self.device, self.dtype)
+        self.tower = ImageTower(model, self.device, self.dtype, "pooler_output")
 
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, reference: str = "", **_: Any) -> str:
@@ -97,7 +94,7 @@ class Dinov2(Pointwise):
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Unit vectors of images, (images, D): the features that `rankkit fit` takes. Needs no reference."""
-        return embeddings(self.prepare, self._features, images, self.batch_size)
+        return embeddings(self.prepare, self.tower.features, images, self.batch_size)
 
     def score(
         self, prepared: Sequence[Pixels], metadata: Sequence[Mapping[str, Any]]
@@ -105,7 +102,7 @@ class Dinov2(Pointwise):
         """One cosine per image, the mean over its references; details hold the cosine with each of them."""
         wanted = [self._references(found) for found in metadata]
         vectors = self._vectors({_key(each): each for one in wanted for each in one})
-        candidates = received(normalize(self._features(prepared).float(), dim=-1))
+        candidates = received(normalize(self.tower.features(prepared).float(), dim=-1))
 
         def answers() -> list[Scored]:
             rows = zip(candidates().double().numpy(), wanted, prepared, strict=True)
@@ -125,7 +122,7 @@ class Dinov2(Pointwise):
         made = {key: self._opened(reference) for key, reference in wanted.items()}
         fine = {key: one for key, one in made.items() if isinstance(one, Pixels)}
         rows = [
-            normalize(self._features(batch).float(), dim=-1).cpu().double().numpy()
+            normalize(self.tower.features(batch).float(), dim=-1).cpu().double().numpy()
             for batch in batches(list(fine.values()), self.batch_size)
         ]
         found = dict(zip(fine, (row_D for rows_BD in rows for row_D in rows_BD), strict=True))
@@ -139,16 +136,6 @@ class Dinov2(Pointwise):
             return self.prepare(decoded.image)
         except Exception as error:
             return describe(error)
-
-    @torch.inference_mode()
-    @full_float32()
-    def _features(self, prepared: Sequence[Pixels]) -> torch.Tensor:
-        return torch.cat(self.fitting(self._forward, prepared))
-
-    def _forward(self, prepared: Sequence[Pixels]) -> torch.Tensor:
-        pixels_B3HW = on_device(prepared, self.device, self.dtype)
-        features_BD: torch.Tensor = self.model(pixel_values=pixels_B3HW).pooler_output
-        return features_BD
 
 
 def _scored(

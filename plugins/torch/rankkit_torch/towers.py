@@ -26,20 +26,22 @@ State = Mapping[str, torch.Tensor]
 
 
 class ImageTower:
-    """An image tower and its projection, on a device.
+    """An image tower on a device; its features are what the model calls `output`.
 
     Once a second ranker has it, the features of a batch are kept for as long as the pixels of the batch are
     held, which in a run is until its rankers have seen the chunk. Whoever asks for a batch of the same pixels
     gets them: the same numbers, because the same batch would be computed.
     """
 
-    def __init__(self, model: Any, device: torch.device, dtype: torch.dtype) -> None:
-        self.model, self.device, self.dtype = model, device, dtype
+    def __init__(
+        self, model: Any, device: torch.device, dtype: torch.dtype, output: str = "image_embeds"
+    ) -> None:
+        self.model, self.device, self.dtype, self.output = model, device, dtype, output
         self.shared, self.fitting = False, Fitting(device)
         self._kept: list[tuple[list[ref[Pixels]], torch.Tensor]] = []
 
     def features(self, prepared: Sequence[Pixels]) -> torch.Tensor:
-        """Projected features of one batch, (B, D)."""
+        """Features of one batch, (B, D)."""
         if not self.shared:
             return self._computed(prepared)
         self._kept = [kept for kept in self._kept if all(one() is not None for one in kept[0])]
@@ -57,7 +59,7 @@ class ImageTower:
 
     def _forward(self, prepared: Sequence[Pixels]) -> torch.Tensor:
         pixels_B3HW = on_device(prepared, self.device, self.dtype)
-        features: torch.Tensor = self.model(pixel_values=pixels_B3HW).image_embeds
+        features: torch.Tensor = getattr(self.model(pixel_values=pixels_B3HW), self.output)
         return features
 
 

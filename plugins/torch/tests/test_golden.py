@@ -18,9 +18,8 @@ else:
 
 PLUGINS = Path(__file__).parents[2]
 NAMES = sorted(path.parent.parent.name for path in PLUGINS.glob("*/tests/tiny_*.py"))
-OFFICIAL = sorted(
-    path.parent.parent.name for path in PLUGINS.glob("*/rankkit_*/official.py")
-)  # the twin of a port
+# official.py is the twin of a port; a package that is only wrapped has none
+OFFICIAL = sorted(path.parent.parent.name for path in PLUGINS.glob("*/rankkit_*/official.py"))
 
 
 def found(name):

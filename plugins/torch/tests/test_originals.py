@@ -21,9 +21,7 @@ from rankkit_torch.testing import PROMPTS
 
 HOME = os.environ.get("RANKKIT_ORIGINALS", "")
 PLUGINS = Path(__file__).parents[2]
-NAMES = sorted(
-    path.parent.parent.name for path in PLUGINS.glob("*/rankkit_*/official.py")
-)  # the twin of a port
+NAMES = sorted(path.parent.parent.name for path in PLUGINS.glob("*/rankkit_*/official.py"))  # twins of ports
 
 
 @pytest.mark.slow
