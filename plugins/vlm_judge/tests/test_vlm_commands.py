@@ -125,9 +125,9 @@ def test_a_judge_with_nothing_to_compare_says_so(run, fake, tmp_path):
     assert "no group" not in run("score", images, "-r", f"vqa:url={fake.url}").stderr
 
 
-def test_the_cards_of_both_rankers_are_listed(run):
+def test_the_cards_of_all_rankers_are_listed(run):
     listed = json.loads(run("list", "--verbose", "--json").stdout)
     cards = {each["name"]: each["card"] for each in listed if each["distribution"] == "rankkit-vlm-judge"}
-    assert set(cards) == {"vlm-judge", "vqa"} and all(
-        card["source"] and card["range"] for card in cards.values()
-    )
+    published = {"vqascore", "unifiedreward", "unifiedreward-pair", "geneval2", "editscore"}
+    assert set(cards) == {"vlm-judge", "vqa"} | published
+    assert all(card["source"] and card["range"] for card in cards.values())
