@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +14,9 @@ from drpo.config import Config
 from drpo.drift import drift_loss
 from drpo.preference import Anchors
 from drpo.types import LogRow
+
+Drift = Callable[..., tuple[Tensor, dict[str, Tensor]]]
+"""A function with the arguments and the answer of `drpo.drift.drift_loss`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +41,22 @@ def select_rows(points: Mapping[str, Tensor], anchors: Anchors) -> AnchorFeature
 
 
 def drpo_loss(
-    points: Mapping[str, Tensor], anchors: AnchorFeatures, start: Mapping[str, Tensor], config: Config
+    points: Mapping[str, Tensor],
+    anchors: AnchorFeatures,
+    start: Mapping[str, Tensor],
+    config: Config,
+    *,
+    drift: Drift = drift_loss,
 ) -> tuple[Tensor, LogRow]:
     """Preference term plus `reference_weight` times the reference term, over all feature keys, and their
     sizes.
 
     `points` are features of the candidates, `start` those of the base's samples from the same noises (empty
-    without a reference).
+    without a reference). `drift` is another field of the preferences, where one is tried.
     """
     preferences, references, field = [], [], []
     for key, z in points.items():
-        preference, info = _towards_preferred(z, key, anchors, config)
+        preference, info = _towards_preferred(z, key, anchors, config, drift)
         preferences.append(preference)
         field.append(info["field_rms"].mean())
         if start:
@@ -63,10 +71,10 @@ def drpo_loss(
 
 
 def _towards_preferred(
-    z: Tensor, key: str, anchors: AnchorFeatures, config: Config
+    z: Tensor, key: str, anchors: AnchorFeatures, config: Config, drift: Drift
 ) -> tuple[Tensor, dict[str, Tensor]]:
     positive, negative = anchors.positive[key], anchors.negative[key]
-    loss, info = drift_loss(
+    loss, info = drift(
         _one_set(z),
         _one_set(positive),
         _one_set(negative),

@@ -33,6 +33,7 @@ class Trainer:
     """
 
     at_once = sys.maxsize
+    loss = staticmethod(drpo_loss)  # of one prompt; benchmarks try others
 
     def __init__(
         self, config: Config, generator: Generator, features: FeatureMap, source: AnchorSource
@@ -62,9 +63,8 @@ class Trainer:
         while (rows := self._gradients()) is None:  # memory did not suffice
             self.optimizer.zero_grad()
         logged = self._means(rows)
-        if (
-            logged["skipped"] < 1
-        ):  # without any preference there is no gradient, and no decay or momentum either
+        # without any preference there is no gradient, and no decay or momentum either
+        if logged["skipped"] < 1:
             self._average_gradients()
             self.scaler.unscale_(self.optimizer)
             norm = float(torch.nn.utils.clip_grad_norm_(self.weights, config.clip))
@@ -127,7 +127,7 @@ class Trainer:
         self._see_base([turns[i] for i in taught], [drawn[i] for i in taught])
         losses: list[Tensor] = []
         for i, anchors in taught.items():
-            loss, sizes = drpo_loss(points[i], anchors, self._base[turns[i].number], config)
+            loss, sizes = self.loss(points[i], anchors, self._base[turns[i].number], config)
             if not math.isfinite(loss.item()):
                 rows[i]["broken"] = 1.0
                 continue

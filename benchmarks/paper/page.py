@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.hacking import page as hacking
+from benchmarks.improve import page as improve
+from benchmarks.improve import plan as improvements
 from benchmarks.paper import gathered
 from benchmarks.paper import rows as kept
 from benchmarks.paper.claims import Gains, Judged, gained, interval, judged
@@ -53,7 +55,7 @@ other seeds (`benchmarks/LOG.md`).
 
 
 def write(rows: Sequence[Row], folder: Path = DOCS, known: Path | None = None) -> list[Path]:
-    """Write the page and its figure, and into `known` what a run's report puts beside it; their paths."""
+    """Write the page and its figures, and into `known` what a run's report puts beside it; their paths."""
     parts = [HEAD.format(images=f"{STEPS * 4 * 32:,}", steps=STEPS, prompts=4, tries=TUNING_STEPS)]
     for table in tables().values():
         found, quick = best_rows(table, rows)
@@ -65,12 +67,16 @@ def write(rows: Sequence[Row], folder: Path = DOCS, known: Path | None = None) -
                 gathered.curves(found),
                 gathered.cost(found),
             ]
-    parts.append(hacking.section(kept.read(hacking.FILE)))
+    changes = [*rows, *kept.read(improvements.FILE)]
+    parts += [improve.section(changes), hacking.section(kept.read(hacking.FILE))]
     paths = [folder / "paper.md"]
     main = best_rows(tables()["main"], rows)[0]
     if figure := gathered.figure(main):
         paths.append(folder / "paper-curves.svg")
         paths[1].write_text(figure, "utf-8")
+    if drawn := improve.figure(changes):
+        paths.append(folder / improve.FIGURE)
+        paths[-1].write_text(drawn, "utf-8")
     paths[0].write_text("\n".join(part for part in parts if part), "utf-8")
     if known is not None and (lines := gathered.known(_rows_of(tables()["main"], rows, quick=False))):
         known.write_text(lines, "utf-8")

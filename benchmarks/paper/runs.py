@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,10 @@ class Run:
         return next(float(one.removeprefix(KNOB)) for one in self.settings if one.startswith(KNOB))
 
 
+Made = Callable[[Run, Config], tuple[Trainer, dict[str, Any]]]
+"""A run and its settings to what trains, and what is to be said of it in the row."""
+
+
 def identity(run: Run) -> dict[str, Any]:
     """What a row must have in common with a run to be its result, in JSON's types.
 
@@ -83,18 +88,21 @@ def identity(run: Run) -> dict[str, Any]:
     return found
 
 
-def execute(run: Run) -> dict[str, Any]:
-    """Train once and measure; the row. A run that diverges is a row that says so."""
+def execute(run: Run, made: Made | None = None, command: str = "") -> dict[str, Any]:
+    """Train once and measure; the row. A run that diverges is a row that says so.
+
+    `made` makes the trainer of a run whose method is none of these, and `command` is its own.
+    """
     torch.set_num_threads(1)
     started, load = time.time(), round(os.getloadavg()[0], 1)
-    figures = _untrained(run) if run.method.startswith("best_of:") else _trained(run)
+    figures = _untrained(run) if run.method.startswith("best_of:") else _trained(run, made or _trainer)
     after, before = figures.get("after"), figures["before"]
     if after is not None and after < before - BELOW:
         figures.setdefault("diverged", f"the share of right images fell from {before:.3f} to {after:.3f}")
     return {
         "benchmark": "paper",
         "date": f"{datetime.date.today()}",
-        "command": f"python -m benchmarks.paper run{' --quick' * run.quick}",
+        "command": command or f"python -m benchmarks.paper run{' --quick' * run.quick}",
         **identity(run),
         "settings": list(run.settings),
         **figures,
@@ -103,9 +111,9 @@ def execute(run: Run) -> dict[str, Any]:
     }
 
 
-def _trained(run: Run) -> dict[str, Any]:
+def _trained(run: Run, made: Made) -> dict[str, Any]:
     config, ranker = run.config(), build.ranker("shapes")
-    trainer, more = _trainer(run, config)
+    trainer, more = made(run, config)
     before = _before(run.split)
     along, busy, phases = list[dict[str, float]](), 0.0, list[dict[str, float]]()
     try:

@@ -1,0 +1,118 @@
+"""Every change that was tried, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from benchmarks.improve import fields, references, sources
+from benchmarks.paper.plan import JUDGE
+from benchmarks.paper.runs import Run
+from drpo.anchors import RankedAnchors
+from drpo.config import Config
+from drpo.loss import Drift, drpo_loss
+from drpo.run import setup
+from drpo.train import Trainer
+
+METHOD = "improve:"  # before a variant's name, in a row
+Change = Callable[[Trainer], Trainer]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A change of the method: what a table calls it, what it does, and how a trainer is changed for it.
+
+    `settings` are those it needs over the recipe `shapes`; it stands beside the recipe with the settings
+    `beside`.
+    """
+
+    title: str
+    words: str
+    change: Change = lambda trainer: trainer
+    settings: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+
+def _source(kind: type[RankedAnchors]) -> Change:
+    def change(trainer: Trainer) -> Trainer:
+        had = trainer.source
+        assert isinstance(had, RankedAnchors)
+        trainer.source = kind(had.ranker, had.config, had.prompts)
+        return trainer
+
+    return change
+
+
+def _field(drift: Drift) -> Change:
+    def change(trainer: Trainer) -> Trainer:
+        trainer.loss = partial(drpo_loss, drift=drift)  # type: ignore[method-assign]
+        return trainer
+
+    return change
+
+
+def _trainer(kind: type[Trainer]) -> Change:
+    def change(had: Trainer) -> Trainer:
+        made = kind(had.config, had.generator, had.features, had.source)
+        made.at_once = had.at_once
+        return made
+
+    return change
+
+
+VARIANTS: dict[str, Variant] = {
+    "antithetic": Variant(
+        "antithetic noises", "a group's noises come in pairs n and −n", _source(sources.Antithetic)
+    ),
+    "self_excluding": Variant(
+        "self-excluding anchors",
+        "an anchor does not see its own copy, which else takes its side's whole weight",
+        _field(fields.self_excluding),
+    ),
+    "sinkhorn": Variant(
+        "Sinkhorn couplings",
+        "candidates and either side's anchors are coupled by entropic optimal transport (arXiv 2603.12366)",
+        _field(fields.sinkhorn),
+    ),
+    "by_wins": Variant(
+        "tie-aware anchors",
+        "every candidate is an anchor, by how many it beats less how many beat it; a tie counts for neither",
+        _source(sources.ByWins),
+    ),
+    "remembered": Variant(
+        "remembered anchors",
+        "the anchors of the prompt's group before stand beside its own, at half their weight",
+        _source(sources.Remembered),
+    ),
+    "two_rankers": Variant(
+        "two rankers, by rank",
+        "the graded detector and the one that says right or wrong, combined by mean rank",
+        settings=("ranker=shapes+shapes:mode=strict",),
+    ),
+    "moving": Variant(
+        "moving reference", "the averaged weights stand in for the base", _trainer(references.Moving)
+    ),
+    "adaptive": Variant(
+        "reward-adaptive reference",
+        "the reference weighs 0 at first and up to twice its weight as the reward comes near 1 (after arXiv "
+        "2603.14128)",
+        _trainer(references.Adaptive),
+    ),
+    "certain": Variant(
+        "a judge's standard errors",
+        "an anchor weighs what the chance that it is on its side of the border exceeds one half",
+        _source(sources.Certain),
+        settings=(f"ranker={JUDGE}",),
+        beside=(f"ranker={JUDGE}",),
+    ),
+}
+
+
+def made(run: Run, config: Config) -> tuple[Trainer, dict[str, Any]]:
+    """The trainer of a run: the recipe's own, changed where its method is a variant."""
+    trainer, _ = setup.trainer(config)
+    if run.method.startswith(METHOD):
+        trainer = VARIANTS[run.method.removeprefix(METHOD)].change(trainer)
+    return trainer, {}
