@@ -65,8 +65,9 @@ def score(
     # each ranker once, however often and however it is written
     rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())
     with Ledger() as ledger, Journal(output) as journal:
-        parallel = engine == "local" and (workers or 1) > 1 and all(ranker.plain for ranker in rankers)
-        plan_surveys(ledger, surveys, prompt, limit, say, _warm if parallel else lambda: None)
+        if engine == "local" and (workers or 1) > 1 and all(ranker.plain for ranker in rankers):
+            _warm()
+        plan_surveys(ledger, surveys, prompt, limit, say)
         if not part:
             need_images(ledger)
             need_prompts(ledger, rankers, say)
@@ -94,6 +95,7 @@ def score(
 
 
 def _warm() -> None:
+    """Let processes start while images are planned, though these may turn out to be few."""
     from rankkit.scoring.workers import warm
 
     warm()

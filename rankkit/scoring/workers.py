@@ -5,9 +5,10 @@ Each worker reads, decodes and scores chunks; only places of images and rows tra
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from multiprocessing import forkserver, get_all_start_methods, get_context
+from multiprocessing import forkserver, get_all_start_methods, get_context, resource_tracker
 from multiprocessing.context import BaseContext
 
 from rankkit.errors import RunStopped
@@ -59,12 +60,22 @@ def _alone(works: list[Work], specs: Sequence[str], rankers: Sequence[Prepared])
 
 
 def warm() -> None:
-    """Begin to start the process that workers fork from, and do not wait for it."""
-    if _context().get_start_method() == "forkserver":
+    """Begin to start the process that workers fork from, and do not wait for it.
+
+    It never hears Ctrl-C, which is for the program to handle, not even while it imports.
+    """
+    if _context().get_start_method() != "forkserver":
+        return
+    resource_tracker.ensure_running()  # which would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
         forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _crew(specs: Sequence[str], workers: int) -> Crew[list[Work], Scored]:
+    warm()
     return Crew(_context(), partial(_begin, list(specs)), workers, timeout=TIMEOUT)
 
 

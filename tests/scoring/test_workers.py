@@ -153,3 +153,20 @@ def until(true, seconds=60):
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+SIGNALS_OF_THE_PROCESS = """
+from multiprocessing import forkserver
+from rankkit.scoring import workers
+workers.warm()
+print(open(f"/proc/{forkserver._forkserver._forkserver_pid}/status").read())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="nothing tells a process's signals here")
+def test_the_process_that_workers_fork_from_never_hears_ctrl_c():
+    status = subprocess.run(
+        [sys.executable, "-c", SIGNALS_OF_THE_PROCESS], capture_output=True, text=True, env=ENVIRONMENT
+    ).stdout
+    blocked = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    assert int(blocked, 16) & 1 << (signal.SIGINT - 1)
