@@ -22,6 +22,7 @@ from benchmarks.tables.label import label
 from benchmarks.tables.plugins import detector, parity, precision, verdicts
 from benchmarks.tables.score import memory, overhead, resume, startup
 from benchmarks.tables.taste import taste
+from benchmarks.tables.throughput import BENCHMARKS, speed
 from benchmarks.tables.training import training
 
 HERE = Path(__file__).parents[1]
@@ -44,6 +45,7 @@ GATHERED: dict[str, Callable[[Sequence[Row]], str]] = {  # of many rows, not of 
         "gpu-score": gpu_score,
         "gpu-train": gpu_train,
         "gpu-drift": gpu_drift,
+        "speed": speed,
     }
 }
 
@@ -67,6 +69,8 @@ def render(text: str, rows: Iterable[Row]) -> str:
 
 def _benchmark(row: Row) -> str:
     """What a row is of; runs of a trainer with a ranker (without one: offline) do not say it."""
+    if row.get("benchmark") in BENCHMARKS:
+        return "speed"
     return row.get("benchmark") or ("training" if "arm" in row and row["config"]["ranker"] else "")
 
 
