@@ -54,8 +54,11 @@ class Drawn:
 class AnchorSource(Protocol):
     """What decides which prompts are trained on and what attracts and repels their candidates."""
 
-    reason: str
-    """Why a candidate got no score last, in words; empty while all got one."""
+    @property
+    def reason(self) -> str:
+        """Why a candidate got no score last, in words; empty while all got one."""
+        ...
+
     elsewhere: bool
     """Whether it answers from another process or machine, so that this one has time meanwhile."""
 
@@ -93,6 +96,7 @@ class RankedAnchors:
         self.ranker, self.config, self.prompts = ranker, config, tuple(prompts)
         self.reason = ""
         self.elsewhere = config.max_rounds == 1 and bool(getattr(ranker, "elsewhere", False))
+        self.elsewhere &= config.overlap == "exact"  # else `drpo.overlap` has a thread for every ranker
 
     def prompt(self, number: int) -> Prompt:
         """Every prompt once, in an order of its own, before any comes again."""
@@ -189,6 +193,12 @@ class RankedAnchors:
     def _rounds(self, generator: Generator, seed: int) -> Iterator[Tensor]:
         for _, number in zip(range(self.config.max_rounds), fixed_seeds(seed), strict=False):
             yield generator.noise(self.config.group_size, number)
+
+
+def turn_of(number: int, config: Config, source: AnchorSource) -> Turn:
+    """The turn of that number: its noises depend on the seed and the number alone."""
+    seed, prompt = next(fixed_seeds(config.seed, number)), source.prompt(number)
+    return Turn(number, number // config.prompts_per_step, prompt.text, seed, prompt.metadata)
 
 
 def ranking_row(ranking: Ranking) -> LogRow:

@@ -145,6 +145,13 @@ class Config:
     third of a machine's, and calls the network and the ranker once for all of these; ``on`` takes the prompts
     one by one; ``auto`` is ``on`` only where those of one prompt do not fit.
     """
+    overlap: Literal["exact", "one_step"] = "exact"
+    """What is done while the ranker answers: with ``exact`` only what does not change what is learned (the
+    base's samples, for a ranker elsewhere).
+
+    ``one_step`` also makes the next step's candidates, before this step's update, and asks about them, in
+    whatever process the ranker is: anchors are one update old, and candidates are made twice.
+    """
     patience: float = 600.0
     """Seconds that a ranker elsewhere may not answer before the run stops, to go on when it is back."""
     seed: int = 0
@@ -170,6 +177,11 @@ class Config:
         ):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.overlap == "one_step" and (self.preferences or self.max_rounds > 1):
+            raise UsageError(
+                "overlap=one_step: with preferences= nobody is asked, and with max_rounds= the answers "
+                "decide what is made next, so nothing can be made meanwhile; leave overlap=exact"
+            )
         if self.graph_steps > self.inference_steps:
             raise UsageError(
                 f"graph_steps={self.graph_steps}: candidates are made in inference_steps="

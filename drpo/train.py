@@ -12,10 +12,11 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from drpo.anchors import AnchorSource, Drawn, Turn
+from drpo.anchors import AnchorSource, Drawn, Turn, turn_of
 from drpo.config import Config
 from drpo.loss import drpo_loss
-from drpo.types import FeatureMap, Generator, LogRow, Sample, clock, fixed_seeds, peak_mb
+from drpo.overlap import OneStepBehind
+from drpo.types import FeatureMap, Generator, LogRow, Sample, assign, clock, copies, peak_mb
 from rankkit import RankkitError
 from rankkit.plugin import say
 
@@ -38,16 +39,20 @@ class Trainer:
     def __init__(
         self, config: Config, generator: Generator, features: FeatureMap, source: AnchorSource
     ) -> None:
-        self.config, self.generator, self.features, self.source = config, generator, features, source
+        self.config, self.generator, self.features = config, generator, features
+        behind = OneStepBehind(source, config, generator, features)
+        self.behind = behind if config.overlap == "one_step" else None
+        self.source: AnchorSource = self.behind or source
         self.accelerator = Accelerator()
         self.weights = list(generator.parameters().values())
         self.optimizer = torch.optim.AdamW(
             self.weights, config.learning_rate, betas=(0.9, config.beta2), weight_decay=1e-4
         )
         self.scaler = torch.amp.GradScaler(self.weights[0].device.type, enabled=config.precision == "fp16")
-        self.average = [weight.detach().clone() for weight in self.weights]
+        self.average = copies(self.weights)
         self.steps_done = 0
         self.seconds: dict[str, float] = {}
+        self._earlier: list[Tensor] = []  # that made the candidates of the coming step, one step behind
         self._base: dict[int, Mapping[str, Tensor]] = {}  # features of the base's samples, by turn
 
     def step(self) -> LogRow:
@@ -60,11 +65,11 @@ class Trainer:
         """
         config = self.config
         self.seconds = dict.fromkeys(PHASES, 0.0)
+        earlier = copies(self.weights) if self.behind else []
         while (rows := self._gradients()) is None:  # memory did not suffice
             self.optimizer.zero_grad()
         logged = self._means(rows)
-        # without any preference there is no gradient, and no decay or momentum either
-        if logged["skipped"] < 1:
+        if logged["skipped"] < 1:  # else there is no gradient, and no decay or momentum either
             self._average_gradients()
             self.scaler.unscale_(self.optimizer)
             norm = float(torch.nn.utils.clip_grad_norm_(self.weights, config.clip))
@@ -76,7 +81,7 @@ class Trainer:
             self.scaler.update()
             self.optimizer.zero_grad()
             logged |= {"gradient": norm} if math.isfinite(norm) else {"broken": 1.0}
-        self.steps_done += 1
+        self.steps_done, self._earlier = self.steps_done + 1, earlier
         seconds = {f"s_{name}": spent for name, spent in self.seconds.items()}
         return logged | {"step": self.steps_done, "peak_mb": peak_mb()} | seconds
 
@@ -105,6 +110,9 @@ class Trainer:
         config, generator, source, timed = self.config, self.generator, self.source, self._timed
         # gradients are averaged over processes
         share = self.accelerator.num_processes / config.prompts_per_step
+        if self.behind:
+            with timed("generate", made := list[Sample]()):
+                made += self.behind.ahead(turns)
         with timed("rank"):
             drawn = [source.draw(generator, turn) for turn in turns]
         with timed("generate"):
@@ -178,34 +186,34 @@ class Trainer:
     def turns(self, step: int | None = None) -> Iterator[Turn]:
         """The turns of a step, of the coming one if none is given, that are this process'."""
         config, processes = self.config, self.accelerator.num_processes
-        step = self.steps_done if step is None else step
+        first = config.prompts_per_step * (self.steps_done if step is None else step)
         for place in range(self.accelerator.process_index, config.prompts_per_step, processes):
-            number = step * config.prompts_per_step + place
-            seed, prompt = next(fixed_seeds(config.seed, number)), self.source.prompt(number)
-            yield Turn(number, step, prompt.text, seed, prompt.metadata)
+            yield turn_of(first + place, config, self.source)
 
     def state(self) -> dict[str, Any]:
         """Everything that decides how the run goes on."""
-        weights = [weight.detach().clone() for weight in self.weights]
+        weights = {"weights": copies(self.weights), "average": self.average, "earlier": self._earlier}
         kept = {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
-        return {"step": self.steps_done, "weights": weights, "average": self.average} | kept
+        return {"step": self.steps_done} | weights | kept
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a `state`."""
-        self.steps_done = state["step"]
-        _assign(self.weights + self.average, state["weights"] + state["average"])
+        self.steps_done, self._earlier = state["step"], state.get("earlier", [])
+        if self.behind and self._earlier and self.steps_done < self.config.steps:
+            self.behind.again(self._earlier, self._parts(self.steps_done))
+        assign(self.weights + self.average, state["weights"] + state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """Inside it the generator carries the averaged weights: what is saved and evaluated."""
-        current = [weight.detach().clone() for weight in self.weights]
-        _assign(self.weights, self.average)
+        current = copies(self.weights)
+        assign(self.weights, self.average)
         try:
             yield
         finally:
-            _assign(self.weights, current)
+            assign(self.weights, current)
 
     def _average_gradients(self) -> None:
         """Over processes, in one flat buffer; what got no gradient gets zeros."""
@@ -241,9 +249,3 @@ class Trainer:
         decoding = sum(sample.seconds for sample in samples) - before
         self.seconds["decode"] += decoding
         self.seconds[phase] += clock(device) - started - decoding
-
-
-def _assign(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
-    with torch.no_grad():
-        for weight, value in zip(weights, values, strict=True):
-            weight.copy_(value)

@@ -94,6 +94,18 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
 
+def copies(weights: Sequence[Tensor]) -> list[Tensor]:
+    """The weights as they are now, which do not change with them."""
+    return [weight.detach().clone() for weight in weights]
+
+
+def assign(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Overwrite weights in place."""
+    with torch.no_grad():
+        for weight, value in zip(weights, values, strict=True):
+            weight.copy_(value)
+
+
 class Generator(Protocol):
     """A deterministic one-step generator with trainable parameters and, behind `reference`, the frozen base
     it started from.

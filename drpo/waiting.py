@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import TypeVar
 
 from rankkit import Group, Ranker, Ranking, RunStopped
@@ -27,12 +28,18 @@ class Patient:
         self.ranker, self.name, self.patience = ranker, name, patience
         self.kind = getattr(ranker, "kind", "listwise")
         self.elsewhere = absence(ranker) is not None
+        self._free = threading.Lock()
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
-        """The ranker's rankings of the groups, their shape checked, as soon as it answers.
+        """The ranker's rankings of the groups, their shape checked, as soon as it answers; asked from several
+        threads, it answers one after the other.
 
         A group counts as judged without a score only if the ranker was there when it was asked, and after.
         """
+        with self._free:
+            return self._answered(groups)
+
+    def _answered(self, groups: Sequence[Group]) -> list[Ranking]:
         rankings, was_there = check_rankings(self.ranker.rank(groups), groups, self.name), False
         end = time.monotonic() + self.patience
         while any(map(_unanswered, rankings)):
@@ -65,13 +72,15 @@ def _unanswered(ranking: Ranking) -> bool:
     return reasons and all(map(math.isnan, ranking.scores))
 
 
-def begun(call: Callable[[], T]) -> Callable[[], T]:
-    """Begin `call` in a thread; what is returned waits for its answer and returns it, or raises what it
-    raised.
+def begun(call: Callable[[], T], after: Callable[[], object] = lambda: None) -> Callable[[], T]:
+    """Begin `call` in a thread, once `after` has returned or raised; what is returned waits for its answer
+    and returns it, or raises what it raised.
     """
     answer: Future[T] = Future()
 
     def work() -> None:
+        with suppress(BaseException):  # whoever began that one is told
+            after()
         try:
             answer.set_result(call())
         except BaseException as error:

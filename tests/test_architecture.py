@@ -36,6 +36,7 @@ FLOORS = {
         "settings loss features generators",
         "search",
         "anchors",
+        "overlap",
         "train",
         "data",
         "build recipes",
@@ -266,7 +267,7 @@ LARGER_FOLDERS = {  # and why
         14,
         "a file for each word that all else uses: types, rankers, panel, images, text …",
     ),
-    "drpo": (15, "the method in flat files, to be read in one sitting, and config, recipes, build and cli"),
+    "drpo": (16, "the method in flat files, to be read in one sitting, and config, recipes, build and cli"),
 }
 SOURCES = [
     path
