@@ -110,9 +110,8 @@ class Trainer:
         config, generator, source, timed = self.config, self.generator, self.source, self._timed
         # gradients are averaged over processes
         share = self.accelerator.num_processes / config.prompts_per_step
-        if self.behind:
-            with timed("generate", made := list[Sample]()):
-                made += self.behind.ahead(turns)
+        with timed("generate", made := list[Sample]()):
+            made += self.behind.ahead(turns) if self.behind else []
         with timed("rank"):
             drawn = [source.draw(generator, turn) for turn in turns]
         with timed("generate"):
