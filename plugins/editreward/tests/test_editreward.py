@@ -1,9 +1,10 @@
 """EditReward passes the contract check, equals the published computation, and says what it lacks."""
 
 import math
+from pathlib import Path
 
 import pytest
-import small_editreward as small
+import tiny_editreward as tiny
 from safetensors.torch import load_file, save_file
 
 import rankkit
@@ -13,10 +14,12 @@ from rankkit.testing import check_ranker, sample_groups
 from rankkit_torch import golden
 from rankkit_torch.testing import damage
 
+GOLDEN = Path(__file__).parent.parent / "golden.json"
+
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
-    return {**small.checkpoint(tmp_path_factory.mktemp("editreward")), "device": "cpu", "dtype": "float32"}
+    return {**tiny.checkpoint(tmp_path_factory.mktemp("editreward")), "device": "cpu", "dtype": "float32"}
 
 
 def load(options, **changed):
@@ -36,7 +39,15 @@ def test_scores_equal_the_published_computation_one_at_a_time(options):
     groups = [rankkit.Group(prompt, (image,)) for prompt, image in zip(prompts, IMAGES, strict=True)]
     ours = [ranking.scores[0] for ranking in load(options).rank(groups)]
     places = {name: options[name] for name in ("checkpoint", "base", "original")}
-    golden.assert_parity(ours, small.reference(IMAGES, prompts, **places))
+    golden.assert_parity(ours, tiny.reference(IMAGES, prompts, **places))
+
+
+def test_scores_are_the_golden_ones(tmp_path):
+    golden.check(GOLDEN, tiny, tmp_path, prompts=1)
+
+
+def test_files_of_every_mode_are_scored_as_the_reference_does_or_refused_as_it_does(tmp_path):
+    golden.check_files(GOLDEN, tiny, tmp_path)
 
 
 def test_the_source_comes_from_metadata_before_the_option_and_without_either_the_image_abstains(

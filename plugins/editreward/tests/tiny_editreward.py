@@ -9,12 +9,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
+from rankkit_editreward import EditReward
 from rankkit_editreward.model import Network
 from rankkit_editreward.question import QUESTIONS
 from rankkit_torch import draw, empty
 from rankkit_torch.images import CLIP_MEAN, CLIP_STD
 from rankkit_torch.testing import byte_letters
 
+REFERENCE = "Qwen2.5-VL's own parts put together as the published code does"
 MARKS = [
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
     "<|video_pad|>",
@@ -29,6 +31,10 @@ You are a helpful assistant.<|im_end|>
 {%- endfor %}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
+
+
+def build(*, dtype="float32", **options):
+    return EditReward(dtype=dtype, **options)
 
 
 def checkpoint(folder):
@@ -97,7 +103,7 @@ def reference(images, prompts, *, checkpoint, base, original):
     model = Qwen2_5_VLModel(config).eval()
     model.load_state_dict({k.removeprefix("model."): v for k, v in state.items() if k.startswith("model.")})
     with Image.open(original) as opened:
-        before = see(model, opened.convert("RGB"))
+        before = see(model, opened)
     after = {id(image): see(model, image) for image in images}
     return [
         sum(judge(model, state, words, part, prompt, (before, after[id(image)])) for part in (0, 1)) / 2
@@ -107,6 +113,7 @@ def reference(images, prompts, *, checkpoint, base, original):
 
 def see(model, image, pixels=256 * 28 * 28):
     """The features of one image: resized to whole squares of 28, in patches of 14 in the model's order."""
+    image = image.convert("RGB")  # as the published code opens every image
     if max(image.size) > 200 * min(image.size):
         raise ValueError("too narrow, as the published resizing has it")
     sides = [max(28, round(side / 28) * 28) for side in image.size]
