@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, verdict, wilson, win_interval
 from rankkit.core.binding import RESERVED_DETAILS, RESERVED_OPTIONS, describe
 from rankkit.core.calling import check_rankings, rank_groups
-from rankkit.core.images import Decoded, decode, image_of, to_rgb
+from rankkit.core.images import Decoded, decode, to_rgb
+from rankkit.core.named import image_of
 from rankkit.core.prefetch import map_images, prefetch
 from rankkit.io.atomic import replacing_file
 from rankkit.io.formats import read_rows

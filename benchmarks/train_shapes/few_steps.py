@@ -47,16 +47,18 @@ def main() -> None:
     parser.add_argument("--graph-steps", type=int, nargs="+", default=[1, 2, STEPS])
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--base-seed", type=int, help="of the base, where it is not that of the arms")
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         base = options.base or Path(folder)
         if not (base / "model_index.json").is_file():
-            make_base(base, options.seed)
+            make_base(base, options.seed if options.base_seed is None else options.base_seed)
         for graph_steps in options.graph_steps:
             command = (
                 f"python -m benchmarks.train_shapes.few_steps --steps {options.steps} --seed {options.seed}"
             )
+            command += f" --base-seed {options.base_seed}" if options.base_seed is not None else ""
             run = partial(arm, base, graph_steps, options.steps, options.seed)
             row = record("few_steps", "few_steps", command, run)
             print({name: row[name] for name in ("graph_steps", "before", "after", "gain_95", "along")})

@@ -15,7 +15,7 @@ from PIL import Image
 from rankkit.choose.scores import Scores
 from rankkit.core.build import build
 from rankkit.core.calling import abstention, rank_groups
-from rankkit.core.stated import kind_of, needs_prompt, reads_metadata, version_of
+from rankkit.core.stated import kind_of, metadata_images, needs_prompt, reads_metadata, version_of
 from rankkit.core.text import printable
 from rankkit.core.types import Group, Identity, Ranker, Ranking
 from rankkit.errors import RankkitError, UsageError
@@ -155,7 +155,7 @@ def _prepare(name: str, ranker: object) -> Prepared:
     )  # those of one that came built are not known
     identity = Identity(name, version_of(ranker, options) or "")
     asks = needs_prompt(ranker), lambda: built, kind == "pointwise", False, reads_metadata(ranker)
-    return Prepared(name, identity, kind, *asks)
+    return Prepared(name, identity, kind, *asks, metadata_images(ranker, getattr(built, "folder", None)))
 
 
 def _own(

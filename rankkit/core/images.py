@@ -16,7 +16,6 @@ import stat
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -139,30 +138,6 @@ def read(path: str | os.PathLike[str], span: tuple[int, int] | None = None) -> b
         return "may not be read (permission denied)"
     except (OSError, ValueError) as error:  # ValueError: an embedded null byte
         return f"cannot be read: {getattr(error, 'strerror', None) or error}"
-
-
-def image_of(value: object, *, folder: str = "") -> Decoded:
-    """The image that a value of `Group.metadata` is or names, or the reason why there is none.
-
-    An image of Pillow, or the path of a file: a relative one starts at `folder`, else at the current folder.
-    With a `folder`, a file that does not lie in it is refused, whoever wrote the path. Never raises.
-    """
-    if isinstance(value, Image.Image):
-        try:
-            return Decoded(to_rgb(value))
-        except (ValueError, OSError) as error:
-            return Decoded(None, f"an image of mode {value.mode}: {error}")
-    if not isinstance(value, (str, os.PathLike)) or not str(value).strip():
-        return Decoded(None, f"{str(value)[:80]!r} is neither an image nor the path of one")
-    name, folder = os.fsdecode(value).replace("\0", "␀"), os.path.expanduser(folder)
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/?/|data:", name):
-        return Decoded(None, f"{name[:80]!r} is an address; download it, and give the path of the file")
-    path = os.path.join(folder, os.path.expanduser(name))
-    if folder and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-        return Decoded(None, f"{name!r} does not lie in the folder {folder!r}")
-    data = read(path)
-    found = Decoded(None, data) if isinstance(data, str) else decode(data)
-    return found if found.image is not None else Decoded(None, f"{name!r}: {found.error}")
 
 
 def fingerprint(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """What the framework reads off a ranker: `kind`, `needs_prompt` and `version`; off a `Pairwise` `degree` and
-`prior`; off one in two stages `prepare`, `preparation` and `batch_size`; `embed` where there are embeddings.
+`prior`; off one in two stages `prepare`, `preparation` and `batch_size`; `embed` where there are embeddings;
+`metadata_images`, the keys of metadata that name images, and `folder`, where their paths start.
 
 A ranker may be a built one, or the class or function it is made of. No other module reads these attributes:
 each function here gives a value of the stated type, or raises a `BrokenRanker` that names the attribute, its
@@ -30,6 +31,7 @@ def check_stated(target: object) -> None:
     """Raise `BrokenRanker` where `kind`, `needs_prompt` or `version` is not what it should be."""
     kind_of(target)
     needs_prompt(target)
+    metadata_images(target)
     _version(target)
 
 
@@ -78,6 +80,15 @@ def reads_metadata(target: object) -> bool:
         return True
     parameters = inspect.signature(asks).parameters
     return "metadata" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def metadata_images(target: object, folder: object = None) -> tuple[tuple[str, str], ...]:
+    """The keys of metadata whose values are images or paths of such, each with the folder where paths start.
+
+    An attribute `metadata_images` names them; the folder is the option `folder`, where a ranker has it.
+    """
+    stated: tuple[str, ...] | None = _read(target, "metadata_images", _are_keys, 'keys, such as ("source",)')
+    return tuple((key, folder if isinstance(folder, str) else "") for key in stated or ())
 
 
 def version_of(target: object, options: Mapping[str, Any] | None) -> str | None:
@@ -194,6 +205,10 @@ def _is_degree(value: object) -> bool:
 
 def _is_prior(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < math.inf
+
+
+def _are_keys(value: object) -> bool:
+    return isinstance(value, (tuple, list)) and all(isinstance(key, str) and key for key in value)
 
 
 def _is_count(value: object) -> bool:

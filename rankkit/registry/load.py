@@ -20,7 +20,7 @@ from rankkit.core.binding import describe
 from rankkit.core.build import build, check_target
 from rankkit.core.panel import mean_rank
 from rankkit.core.rankers import loaded_as
-from rankkit.core.stated import kind_of, needs_prompt, reads_metadata, version_of
+from rankkit.core.stated import kind_of, metadata_images, needs_prompt, reads_metadata, version_of
 from rankkit.core.types import Identity, Kind, Ranker
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry import diagnose
@@ -40,6 +40,8 @@ class Prepared:
     combined when the group is complete. `plain` says that it is a function of the image which is found by its
     spec in any process, without a device or a state of its own. `reads_metadata` says that its scores may
     depend on the metadata of an image; so may those of any ranker elsewhere, which does not tell.
+    `metadata_images` are the keys of metadata whose values name images that it opens, with the folder where
+    relative paths start: its scores stand only while these files hold what they held.
     """
 
     spec: str
@@ -50,6 +52,7 @@ class Prepared:
     independent: bool
     plain: bool = False
     reads_metadata: bool = True
+    metadata_images: tuple[tuple[str, str], ...] = ()
 
 
 def load(spec: str, /, **options: Any) -> Ranker:
@@ -101,6 +104,7 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], local_on
         all(part.independent for part in parts.values()),
         all(part.plain for part in parts.values()),
         any(part.reads_metadata for part in parts.values()),
+        tuple({named: None for part in parts.values() for named in part.metadata_images}),
     )
 
 
@@ -140,7 +144,7 @@ def _prepare_target(spec: Spec, target: Any, version: str, options: Mapping[str,
     independent = kind == "pointwise"
     plain = independent and inspect.isfunction(target) and "device" not in given and not options
     asks = needs_prompt(target), build_it, independent, plain, reads_metadata(target)
-    return Prepared(spec.text, identity, kind, *asks)
+    return Prepared(spec.text, identity, kind, *asks, metadata_images(target, given.get("folder")))
 
 
 def _in_folder(name: str) -> tuple[Any, str]:

@@ -11,6 +11,7 @@ from functools import partial
 from PIL import Image
 
 from rankkit.core import images
+from rankkit.core.named import content_of
 from rankkit.core.text import plain
 from rankkit.core.two_stage import Made
 from rankkit.core.types import Held
@@ -90,10 +91,18 @@ def pixels_of(candidate: DecodedImage) -> int:
 
 
 def metadata_read(item: Item, ranker: Prepared) -> str:
-    """A hash of the metadata that a ranker reads of an item; empty where there is none, or it reads none."""
+    """A hash of the metadata that a ranker reads of an item; empty where there is none, or it reads none.
+
+    An image that the metadata names counts by its content, not by its path.
+    """
     if not item.metadata or not ranker.reads_metadata:
         return ""
-    text = json.dumps(plain(item.metadata), sort_keys=True)
+    seen = {
+        key: content_of(item.metadata[key], folder=folder)
+        for key, folder in ranker.metadata_images
+        if key in item.metadata
+    }
+    text = json.dumps(plain({**item.metadata, **seen}), sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

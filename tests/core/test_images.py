@@ -15,6 +15,7 @@ from PIL import Image
 
 from rankkit.core import images
 from rankkit.core.images import decode, fingerprint, read, to_rgb
+from rankkit.core.named import image_of
 
 RNG = np.random.default_rng(0)
 NOISE = Image.fromarray(RNG.integers(0, 256, (24, 32, 3), dtype=np.uint8))
@@ -277,9 +278,9 @@ def test_metadata_names_an_image_by_itself_or_by_its_path(tmp_path, monkeypatch)
     image.save(tmp_path / "a.png")
     monkeypatch.chdir(tmp_path)
     for value in (image, "a.png", tmp_path / "a.png", image.convert("P")):
-        found = images.image_of(value).image
+        found = image_of(value).image
         assert found is not None and found.mode == "RGB" and found.tobytes() == image.tobytes()
-    found = images.image_of("a.png", folder=str(tmp_path)).image
+    found = image_of("a.png", folder=str(tmp_path)).image
     assert found is not None and found.size == (3, 2)
 
 
@@ -299,7 +300,7 @@ def test_metadata_names_an_image_by_itself_or_by_its_path(tmp_path, monkeypatch)
 def test_what_metadata_names_and_is_no_image_here_is_refused_in_words(value, reason, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.png").write_text("no image")
-    found = images.image_of(value)
+    found = image_of(value)
     assert found.image is None and reason in str(found.error)
 
 
@@ -308,5 +309,5 @@ def test_a_path_from_metadata_does_not_leave_the_folder_it_starts_at(tmp_path):
     Image.new("RGB", (2, 2)).save(tmp_path / "secret.png")
     (tmp_path / "in" / "link.png").symlink_to(tmp_path / "secret.png")
     for name in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
-        found = images.image_of(name, folder=str(tmp_path / "in"))
+        found = image_of(name, folder=str(tmp_path / "in"))
         assert found.image is None and "does not lie in the folder" in str(found.error)

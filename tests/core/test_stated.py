@@ -15,6 +15,7 @@ from rankkit.registry.load import load, prepare
 WRONG = [
     ("kind", "odd"), ("kind", None), ("kind", ["pointwise"]),
     ("needs_prompt", "yes"), ("needs_prompt", 1),
+    ("metadata_images", "source"), ("metadata_images", [1]),
     ("version", 3.5), ("version", b"1"),
     ("degree", "x"), ("degree", 8.0), ("degree", True), ("degree", 7), ("degree", 0), ("degree", -2),
     ("prior", "x"), ("prior", -1), ("prior", 0), ("prior", float("nan")), ("prior", float("inf")),

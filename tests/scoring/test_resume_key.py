@@ -1,10 +1,12 @@
 """What makes an earlier score stand: the metadata that its ranker reads, and the overwrite it belongs to."""
 
 import json
+import os
 import signal
 import sys
 
 import pytest
+from PIL import Image
 from score_runs import SLOW, folder, keyed, lines, rows, run, score, start, wait_for
 
 from rankkit.io.formats import to_json
@@ -12,6 +14,7 @@ from rankkit.scoring.journal import Journal
 
 READS = """
 import rankkit
+from rankkit.plugin import image_of
 
 @rankkit.pointwise
 def reads(image, metadata):
@@ -24,6 +27,16 @@ def compares(first, second, metadata):
 @rankkit.pointwise
 def blind(image):
     return 1
+
+class Compared(rankkit.Pointwise):
+    metadata_images = ("source",)
+
+    def __init__(self, *, folder: str = ""):
+        self.folder = folder
+
+    def score(self, images, metadata):
+        sources = [image_of(each.get("source"), folder=self.folder) for each in metadata]
+        return [source.image.getpixel((0, 0))[0] if source.image else 0 for source in sources]
 """
 
 
@@ -59,6 +72,36 @@ def test_a_score_stands_only_while_the_metadata_that_its_ranker_reads_is_the_sam
     metadata()
     assert scored("reads", "compares", "blind", "reads+reading:blind") == [4, 4, 0, 4]
     assert {row["score"] for row in rows("out.jsonl") if row["ranker"] == "reading:reads"} == {0}
+
+
+@pytest.mark.parametrize(
+    "spec", ["reading:Compared", "reading:Compared:folder=of", "reading:Compared*2+blind"]
+)
+def test_a_score_stands_only_while_the_image_that_its_metadata_names_is_the_same(place, spec):
+    def scored():
+        return score("in", spec.replace("+blind", "+reading:blind"), "out.jsonl").scored
+
+    (place / "of").mkdir()
+    start_at = "" if "folder" in spec else "of/"
+    for name, colour in {"one": (10, 0, 0), "two": (20, 0, 0)}.items():
+        Image.new("RGB", (4, 4), colour).save(f"of/{name}.png")
+    metadata(a={"source": f"{start_at}one.png"}, rest={"source": f"{start_at}two.png"})
+    assert scored() == 4 and scored() == 0
+    os.utime("of/two.png", (1, 1))  # the same content
+    assert scored() == 0
+    Image.new("RGB", (4, 4), (30, 0, 0)).save("of/two.png")
+    assert scored() == 3 and scored() == 0
+    os.rename("of/one.png", "of/three.png")
+    metadata(a={"source": f"{start_at}three.png"}, rest={"source": f"{start_at}two.png"})
+    assert scored() == 0  # the same image by another name
+
+
+def test_rows_of_a_ranker_that_names_no_images_stand_whatever_files_its_metadata_names(place):
+    Image.new("RGB", (4, 4), (10, 0, 0)).save("one.png")
+    metadata(rest={"wanted": 1, "source": "one.png"})
+    assert score("in", "reading:reads", "out.jsonl").scored == 4
+    Image.new("RGB", (4, 4), (30, 0, 0)).save("one.png")
+    assert score("in", "reading:reads", "out.jsonl").scored == 0
 
 
 def test_an_interrupted_overwrite_goes_on_where_it_stopped(place):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,8 @@ class Dinov2(Pointwise):
     `checkpoint` is a folder or hub id of a DINOv2 of transformers, whose own image processor prepares images:
     shorter side to 256, the centre square of 224 pixels.
     """
+
+    metadata_images: ClassVar[tuple[str, ...]] = (KEY,)
 
     def __init__(
         self,

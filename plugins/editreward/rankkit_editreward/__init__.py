@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
@@ -40,6 +40,8 @@ class EditReward(Pointwise):
     is the learned standard deviation. `checkpoint` is a published folder or hub id, `base` a folder or hub id
     with the configuration, tokenizer and image processor of the Qwen2.5-VL it was trained from.
     """
+
+    metadata_images: ClassVar[tuple[str, ...]] = (KEY,)
 
     def __init__(
         self,

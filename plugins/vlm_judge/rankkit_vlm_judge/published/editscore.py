@@ -10,7 +10,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from PIL import Image
 from typing_extensions import Unpack
@@ -44,6 +44,8 @@ class EditScore(Pointwise):
     `template`: qwen3, of EditScore by Qwen3-VL; qwen2.5, of its first models, where images are numbered;
     unifiedreward, of UnifiedReward-Edit. `max_side`: the longer side that images are scaled down to.
     """
+
+    metadata_images: ClassVar[tuple[str, ...]] = (KEY,)
 
     def __init__(
         self,
