@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import re
 
-# <lora:name:0.8> and other extra networks, <fromto[0.5]:…>, <break>, embedding:name
+# <lora:name:0.8> and other extra networks, <break>, embedding:name
+TURNS = re.compile(r"<(?:alternate|alt|fromto)(?:\[[^\[\]<>]*\])?:([^<>]*)>", re.IGNORECASE)
 TAG = re.compile(r"<[a-zA-Z][\w-]*(?:\[[^\[\]<>]*\])?:[^<>]*>|<break>|\bembedding:[\w./\\-]+")
 SCHEDULE = re.compile(r"\[([^\[\]:|]*):(?:([^\[\]:|]*):)?\s*\d*\.?\d+\s*\]")  # [from:to:when], [to:when]
 LATER = re.compile(r"\[([^\[\]:|]*)::\s*\d*\.?\d+\s*\]")  # [from::when]
@@ -32,7 +33,8 @@ def plain_words(prompt: str) -> str:
         mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", ":", "+")
     ):
         return " ".join(prompt.split())
-    words = _repeated(TAG, " ", prompt)
+    words = _repeated(TURNS, lambda found: re.sub(r"\|\||[|,]", " ", found[1]), prompt)
+    words = _repeated(TAG, " ", words)
     words = _together(BREAK.sub(" ", STRESS.sub(lambda found: "" if found[1] else found[2], words)))
     words = _repeated(LATER, r"\1", words)
     words = _repeated(

@@ -15,6 +15,7 @@ from rankkit.io.prompts.embedded.container import Found, Texts, as_json, in_xmp
 
 PROGRAM = "A1111"
 PLACES = ("UserComment", "ImageDescription", "comment")
+IN_XMP = ("dc:description", "exif:UserComment")
 
 # On a line of its own, or run together with what stands before it, by a full stop in place of the line break.
 NEGATIVE = re.compile(r"^[ \t]*Negative prompt[:：]", re.MULTILINE | re.IGNORECASE)
@@ -30,16 +31,20 @@ NEGATIVE_WITHIN, STEPS_WITHIN = (
 NEAR = 300  # characters behind the steps, within which another setting stands
 KEYS = re.compile(r"\b(?:Sampler|Seed|CFG scale|Guidance|Size|Model): ?\S", re.IGNORECASE)
 STEPS_ALONE = re.compile(r"\s*Steps: ?\d+\s*")
-UNTOLD = re.compile(r"(?:Positive prompt:)?\s*(?:undefined|unknown|null)[\s,.]*", re.IGNORECASE)
-PAIRS = re.compile(r"(?:^|[,\n])[ \t]*[A-Z][\w ]{0,40}: ")
+NO_WORDS = re.compile(
+    r"https?://\S+|<(?:!doctype|html|\?xml)\b.*|\S{30,}|[\W\d_]*", re.IGNORECASE | re.DOTALL
+)
+UNTOLD = re.compile(r"(?:Positive prompt:)?\s*(?:undefined|unknown|null|none|nan)[\s,.]*", re.IGNORECASE)
+PAIRS = re.compile(r"(?:(?:^|[,\n])[ \t]*[A-Z]|^[ \t]*\w)[\w ]{0,40}[:：]\s?", re.MULTILINE)
+LABEL = re.compile(r"^\s*(?:positive[ _])?prompt:[ \t]*", re.IGNORECASE)
 
 
 def read(texts: Texts) -> Found | None:
     """The prompt of `parameters`, or of a UserComment, an ImageDescription or XMP that has the form."""
     parameters = texts.get("parameters")
     if parameters is not None and not _is_data(parameters):
-        return _told(parse_parameters(parameters) or _words_alone(parameters))
-    for text in (*(texts.get(name, "") for name in PLACES), in_xmp(texts, "dc:description")):
+        return _told(parse_parameters(parameters) or words_alone(parameters))
+    for text in (*(texts.get(name, "") for name in PLACES), *(in_xmp(texts, name) for name in IN_XMP)):
         found = parse_parameters(text)
         if found is not None:
             return _told(found)
@@ -67,13 +72,13 @@ def parse_parameters(text: str) -> Found | None:
         return None
     negative = own if own is not None else NEGATIVE_WITHIN.search(text)
     if negative is not None and (end is None or negative.start() < end):
-        return Found(
-            PROGRAM, _before(text, negative.start()), negative=_before(text[:end], None, negative.end())
-        )
-    prompt, _, last = _before(text, end).rpartition("\n")
+        words = LABEL.sub("", _before(text, negative.start()), count=1)
+        return Found(PROGRAM, words, negative=_before(text[:end], None, negative.end()))
+    words = LABEL.sub("", _before(text, end), count=1)
+    prompt, _, last = words.rpartition("\n")
     if last.startswith("-") and "Guidance Scale:" in text[end:]:  # how Draw Things writes a negative prompt
         return Found(PROGRAM, prompt.strip(), negative=last[1:].strip())
-    return Found(PROGRAM, _before(text, end))
+    return Found(PROGRAM, words)
 
 
 def _before(text: str, end: int | None, start: int = 0) -> str:
@@ -98,15 +103,19 @@ def _settings(text: str) -> int | None:
     return None
 
 
-def _words_alone(text: str) -> Found | None:
-    """A text in `parameters` without the form, which other tools write; unless it is a line of settings."""
-    words = text.strip()
+def words_alone(text: str, program: str = PROGRAM) -> Found | None:
+    """A text without the form, which other tools write; unless it is a line of settings, an address, a page,
+    or no words at all.
+    """
+    words = text.strip("\ufeff\0 \t\r\n")
     plain = (
-        words[:1] not in ("", "{", "[")
+        words.lstrip('"')[:1] not in ("", "{", "[")
+        and not NO_WORDS.fullmatch(words)
+        and not UNTOLD.fullmatch(words)
         and len(PAIRS.findall(words)) < 2
         and "negative prompt" not in words.lower()
     )
-    return Found(PROGRAM, words) if plain else None
+    return Found(program, LABEL.sub("", words, count=1)) if plain else None
 
 
 def _is_data(text: str) -> bool:

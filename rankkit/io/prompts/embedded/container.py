@@ -15,12 +15,16 @@ from io import BytesIO
 from typing import Any
 
 from PIL import Image
+from PIL.PngImagePlugin import iTXt
 
 from rankkit.core.images import read
 from rankkit.io.prompts.embedded.chunks import SIGNATURE, texts_alone
+from rankkit.io.text import decode_text
 
 EDGE = 2**16  # bytes of either end of a file that are searched for a sign of a text
 LONGEST = 2**22  # characters of one text
+SMALL = (b"GIF8", b"II*\0", b"MM\0*")  # files whose texts stand without a sign of them
+LABEL = re.compile(r"charset=\"?\w+\"? ", re.IGNORECASE)  # how exiv2 shows and takes a coding
 SIGNS = (b"Exif", b"EXIF", b"http://ns.adobe.com/xap", b"\xff\xfe", b"mif1", b"XMP ")
 LONGEST_XMP = 200_000  # characters of a packet
 IN_WEBP = 0x0C  # the flags of a WebP that has EXIF or XMP behind its pixels
@@ -77,6 +81,8 @@ def _with_texts(path: str) -> str | BytesIO | None:
         return BytesIO(alone) if alone else None
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
         return path if head[20] & IN_WEBP else None
+    if head.startswith(SMALL):
+        return path
     if head.startswith(b"\xff\xd8"):  # before the first scan
         edges = [head.partition(b"\xff\xda")[0]]
     else:
@@ -119,7 +125,11 @@ def decode_comment(data: bytes) -> str:
     UNICODE is UTF-16 of either byte order, decided by which one gives text, or UTF-8 (Exif 3.0); ASCII and an
     unnamed coding are UTF-8, else Windows-1252. What cannot be decoded is empty.
     """
-    code, body = data[:8], data[8:]
+    return LABEL.sub("", _decoded_comment(data), count=1) if data else ""
+
+
+def _decoded_comment(data: bytes) -> str:
+    code, body = data[:8].upper(), data[8:]
     if code.startswith(b"UNICODE"):
         return _unicode(body)
     if code.startswith(b"JIS"):
@@ -148,8 +158,11 @@ def _like_text(text: str) -> tuple[float, float]:
 
 
 def _eight_bit(data: bytes) -> str:
-    text = _decoded(data, "utf-8")
-    return (_decoded(data, "cp1252") or "" if text is None else text).strip("\0\ufeff")
+    """UTF-8, else Windows-1252 where that is likely; empty for other codings, which nothing names."""
+    try:
+        return decode_text(data.strip(b"\0"))[0].strip("\0\ufeff")
+    except ValueError:
+        return ""
 
 
 def _decoded(data: bytes, coding: str) -> str | None:
@@ -162,7 +175,8 @@ def _decoded(data: bytes, coding: str) -> str | None:
 def _texts(image: Image.Image) -> Iterator[tuple[str, str]]:
     for name, value in image.info.items():
         if isinstance(name, str) and isinstance(value, str):
-            yield ("xmp" if name == "XML:com.adobe.xmp" else name), value
+            text = value if isinstance(value, iTXt) else _latin(value)
+            yield ("xmp" if name == "XML:com.adobe.xmp" else name), text
         elif name == "comment" and isinstance(value, bytes):
             yield "comment", _eight_bit(value)
         elif name == "xmp" and isinstance(value, bytes):
@@ -181,9 +195,12 @@ def _text(value: object) -> str:
     if isinstance(value, bytes):
         return decode_comment(value)
     if isinstance(value, str):  # Pillow reads ASCII tags as Latin-1, whatever they are
-        return _decoded(value.encode("latin-1"), "utf-8") or value if _is_latin(value) else value
+        return _latin(value)
     return ""
 
 
-def _is_latin(text: str) -> bool:
-    return bool(re.fullmatch(r"[\x00-\xff]*", text))
+def _latin(text: str) -> str:
+    """A text that Pillow read as Latin-1, as PNG and EXIF have it, in the coding that programs wrote it in."""
+    if text.isascii() or not re.fullmatch(r"[\x00-\xff]*", text):
+        return text
+    return _eight_bit(text.encode("latin-1"))

@@ -24,12 +24,7 @@ def read(texts: Texts) -> Found | None:
         prompt = fields.get("positive_prompt")
         if not isinstance(prompt, str):
             return Found(PROGRAM, None, "invokeai_metadata has no positive_prompt")
-        style = fields.get("positive_style_prompt")
-        styled = isinstance(style, str) and style.strip() not in ("", prompt.strip())
-        return Found(
-            PROGRAM,
-            f"{prompt.strip()}, {style.strip()}" if styled and isinstance(style, str) else prompt.strip(),
-        )
+        return Found(PROGRAM, _styled(prompt.strip(), fields.get("positive_style_prompt")))
     if "sd-metadata" in texts:
         return _second(as_object(texts["sd-metadata"]).get("image"))
     if "Dream" in texts:
@@ -40,6 +35,14 @@ def read(texts: Texts) -> Found | None:
             else Found(PROGRAM, None, "Dream holds no quoted prompt")
         )
     return None
+
+
+def _styled(prompt: str, style: Any) -> str:
+    """A prompt with that of SDXL's second encoder, which may begin with the first."""
+    words = style.strip() if isinstance(style, str) else ""
+    if not words or prompt.startswith(words):
+        return prompt
+    return words if words.startswith(prompt) else f"{prompt}, {words}"
 
 
 def _second(image: Any) -> Found:

@@ -9,7 +9,7 @@ from rankkit.io.prompts.embedded.container import Found, Texts, in_xmp
 PROGRAM = "Midjourney"
 JOB = re.compile(r"\bJob ID:\s*[0-9a-fA-F-]{8,}")
 PARAMETERS = re.compile(r"(?:^|\s)(?:--|—)[a-zA-Z]\w*\b")
-URLS = re.compile(r"^(?:<?https?://\S+>?\s+)+")
+URLS = re.compile(r"^(?:<?https?://\S+>?(?:\s+|$))+")
 WEIGHT = re.compile(r"::(-?\d*\.?\d*)")  # of the part before it
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rankkit.io.prompts.embedded.container import Found, Texts, as_object
 
 PROGRAM = "NovelAI"
+DRAWN = re.compile(r"\|\|[^|]+(?:\|[^|]+)+\|\|")  # ||red|blue||: one of them, by chance
 
 
 def read(texts: Texts) -> Found | None:
@@ -23,6 +25,8 @@ def read(texts: Texts) -> Found | None:
     negative = comment.get("uc")
     caption = _caption(comment.get("v4_prompt"))
     for prompt in (caption, comment.get("prompt"), known.get("Description")):
+        if isinstance(prompt, str) and DRAWN.search(prompt):
+            return Found(PROGRAM, None, "its prompt is a template, and what was drawn from it stands nowhere")
         if isinstance(prompt, str):
             return Found(PROGRAM, prompt.strip(), negative=negative if isinstance(negative, str) else None)
     return Found(PROGRAM, None, "its comment has no prompt")

@@ -67,10 +67,6 @@ def _stated(graph: Found, texts: Texts) -> Found:
 
 
 def _chunk(texts: Texts) -> Found | None:
-    """A chunk that is named `prompt` and holds plain text, whoever wrote it."""
-    text = texts.get("prompt", "").strip()
-    return (
-        Found("a chunk named prompt", text)
-        if text and text.strip('\ufeff\0"')[:1] not in ("{", "[")
-        else None
-    )
+    """A chunk that is named `prompt` and holds plain text, as people's own scripts write it with Pillow."""
+    text = texts.get("prompt", "")
+    return a1111.parse_parameters(text) or a1111.words_alone(text, "a chunk named prompt")
