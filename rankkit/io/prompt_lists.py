@@ -120,7 +120,7 @@ def _texts(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
         raise UsageError(f"{path}: {error}; give {ACCEPTED}") from None
     text = text.replace("\ufeff", "")
     if PAGE.match(text.lstrip()):
-        raise UsageError(f"{path}: is a web page or XML, not a list of prompts; give {ACCEPTED}")
+        raise UsageError(f"{path}: is a web page, XML or RTF, not a list of prompts; give {ACCEPTED}")
     prompts = [printable(line) for line in ([text.strip()] if whole else prompt_lines(text)) if line]
     if prompts and _is_object(prompts[0]):
         raise UsageError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from rankkit.io.prompts.layouts import parallel_text
 from rankkit.io.prompts.reading.columns import (
     IMAGES,
     Ids,
+    Labels,
     answer_of,
     column_of_stems,
     image_names,
@@ -89,12 +91,13 @@ def names_in(root: Root, table: Table, *, named: bool = False) -> Names:
 
 def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[Place, Answer]]:
     """The images that a table names, each with what its record says; `named`: the user gave the table."""
-    names, ids = names_in(root, table, named=named), Ids()
+    names, ids, labels = names_in(root, table, named=named), Ids(), Labels()
 
     def looked_through() -> Iterator[str]:
         for _, record in table.records():
             found = image_names(record)
             ids.add(record, found)
+            labels.add(record)
             yield from found
 
     names.prefer(looked_through())
@@ -106,6 +109,8 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
                 f"{', '.join(map(str, record)) or 'none'}, expected one of {', '.join(IMAGES)}"
             )
         answer = answer_of(record, numbers_images=ids.number_images())
+        if labels.alone():
+            answer = replace(answer, texts=(), why=labels.why)
         for each in found:
             place = names.find(each)
             if place is not None:

@@ -200,7 +200,7 @@ def _text(value: object) -> str:
 
 
 def _latin(text: str) -> str:
-    """A text that Pillow read as Latin-1, as PNG and EXIF have it, in the coding that programs wrote it in."""
+    """A text that Pillow read as Latin-1, as PNG and EXIF have it, in the coding its program wrote it in."""
     if text.isascii() or not re.fullmatch(r"[\x00-\xff]*", text):
         return text
     return _eight_bit(text.encode("latin-1"))

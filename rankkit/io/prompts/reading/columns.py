@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from rankkit.io.tables import Record, Table
 
 IMAGE = ("image", "image_path", "file_name", "path", "filename", "file_path", "image_name")
 IMAGES = ("images", "file_names", "path1", "path2", "chosen", "rejected", *IMAGE)
+LABEL = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|true|false", re.IGNORECASE)
 GROUP = "group"
 ID = "id"
 
@@ -78,7 +80,7 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
     group = next((str(value) for value in groups if value not in (None, "")), None)
     taken = {used, *keys, *known.images}
     metadata = {key: value for key, value in record.items() if key not in taken and value is not None}
-    return Answer(answer.texts, answer.why, metadata, group)
+    return Answer(answer.texts, answer.why, metadata, group, answer.syntax)
 
 
 def column_of_stems(table: Table, stems: Iterable[str]) -> str | None:
@@ -102,6 +104,27 @@ def stem_key(text: str) -> str:
     """A name for comparing: in one case, a number without leading zeros."""
     text = text.strip().casefold()
     return str(int(text)) if text.isascii() and text.isdecimal() else text
+
+
+class Labels:
+    """Whether the prompts of a table are numbers alone, as those of classes are: among words, as in
+    PartiPrompts, a number is a prompt.
+    """
+
+    why = "is a number, as all in its column are, and no words"
+
+    def __init__(self) -> None:
+        self._words = self._numbers = False
+
+    def add(self, record: Record) -> None:
+        """Take in a record."""
+        for text in answer_of(record).texts if not self._words else ():
+            self._numbers |= (number := LABEL.fullmatch(text) is not None)
+            self._words |= not number
+
+    def alone(self) -> bool:
+        """What the records that were taken in show."""
+        return self._numbers and not self._words
 
 
 class Ids:

@@ -22,11 +22,19 @@ from rankkit.io.prompts.embedded.source import read_texts
 from rankkit.io.text import decode_text
 
 PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw")
-NOTHING = ("nan", "none", "null", "<na>")  # what programs write into a cell that is empty
+NOTHING = re.compile(  # what programs write into a cell that is empty, or that they could not fill
+    r"nan|none|null|<na>|n/a|undefined|\\n|#(?:n/a|name\?|value!|ref!|num!|null!|div/0!)|[-–—_.?]+",
+    re.IGNORECASE,
+)
+NO_WORDS = (
+    (re.compile(r"https?://\S+", re.IGNORECASE), "is an address, not a prompt"),
+    (re.compile(r"\S+\.(?:txt|json|caption)", re.IGNORECASE), "is the name of a text file, not its text"),
+    (re.compile(r"=[A-Z]+\(.*\)", re.DOTALL), "is a formula, not what it gives"),
+)
 LONGEST = 2**20  # bytes of a text file
 BLANK = "\ufeff\u200b\u200c\u200d\u2060\u00ad"  # characters without width: alone they are no text
 BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
-PAGE = re.compile(r"<(?:!doctype\s|html\b|\?xml\b)", re.IGNORECASE)
+PAGE = re.compile(r"<(?:!doctype\s|html\b|\?xml\b)|\{\\rtf\d", re.IGNORECASE)
 NUMBERS = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?(?:\s+|$)){5,}")
 OPTIONS = re.compile(r"\s--[a-z]{1,12}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
 
@@ -50,14 +58,21 @@ def answer_in(value: Any) -> Answer:
 
 def _of_text(text: str) -> Answer:
     text = text.strip().strip(BLANK).strip()
-    if not text or text.lower() in NOTHING:
+    if not text or NOTHING.fullmatch(text):
         return Answer(why="is empty")
+    if why := next((why for pattern, why in NO_WORDS if pattern.fullmatch(text)), ""):
+        return Answer(why=why)
     if BYTES.fullmatch(text):
         return Answer(why="is bytes that were made text, not text")
     if text[0] in "[{" and len(text) < 2**16:  # a list or an object that was made text: by repr, or as JSON
         value = _literal(text)
         if isinstance(value, (list, tuple, dict)) and not _emphasis(value):
             return answer_in(value)
+    found = parse_parameters(text) if "Negative prompt:" in text or "Steps:" in text else None
+    if found is not None:  # all that a program wrote of an image, in one cell
+        if not found.prompt:
+            return Answer(why=found.why or "is empty")
+        return Answer((found.prompt,), syntax=True)
     return Answer((text,))
 
 
@@ -112,7 +127,7 @@ def answer_in_text(text: str, name: str) -> Answer:
     """The same of its text; `name` is what the file is called."""
     text = text.replace("\ufeff", "").strip().strip(BLANK).strip()
     whole = _of_text(text)
-    listed = bool(whole.texts) and whole.texts != (text,)
+    listed = bool(whole.texts) and whole.texts != (text,) and not whole.syntax
     if as_json(text) is not None:
         found = read_texts({"parameters": text}) or read_texts({"prompt": text})
         if found is None:
@@ -132,7 +147,7 @@ def answer_in_text(text: str, name: str) -> Answer:
 
 def _no_caption(text: str) -> str:
     if PAGE.match(text):
-        return "is a web page or XML, not text"
+        return "is a web page, XML or RTF, not text"
     numbers = all(map(NUMBERS.fullmatch, lines(text)))
     return "holds numbers and no words, as detectors write them" if numbers else ""
 
@@ -143,8 +158,13 @@ def lines(text: str) -> list[str]:
 
 
 def prompt_lines(text: str) -> list[str]:
-    """A prompt per line, without the options of kohya's sample prompts (``--n …``) and its comments."""
+    """A prompt per line, without the options of kohya's sample prompts (``--n …``) and its comments, and
+    without the numbers of a list that counts its lines from 1.
+    """
     found = lines(text)
+    counted = [re.fullmatch(rf"{number}[.)]\s+(\S.*)", line) for number, line in enumerate(found, 1)]
+    if len(found) > 1 and all(counted):
+        found = [line[1] for line in counted if line]
     if any(OPTIONS.search(line) for line in found):
         found = [OPTIONS.sub("", line) for line in found if not line.startswith("#")]
     return found

@@ -1,0 +1,66 @@
+"""What stands in the prompt column of a table and in text files: a prompt, or the reason why it is none."""
+
+import pytest
+from PIL import Image
+
+from rankkit.io.prompt_lists import read_prompts
+from rankkit.io.prompts.reading.texts import answer_in, answer_in_text
+from rankkit.io.prompts.survey import survey
+
+INFOTEXT = "a fox, (fur:1.2)\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 1"
+
+
+def prompts_of(folder, cells):
+    for number in range(len(cells)):
+        Image.new("RGB", (4, 4)).save(folder / f"{number}.png")
+    rows = [f"{number}.png,{cell}" for number, cell in enumerate(cells)]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,text", *rows]))
+    (found,) = survey([str(folder)])
+    return [(each.prompt, each.why) for each in found.findings()]
+
+
+def test_numbers_alone_are_classes_and_no_prompts(tmp_path):
+    assert all(not prompt and "number" in why for prompt, why in prompts_of(tmp_path, ["7", "1e5", "-1.0"]))
+
+
+def test_a_number_among_words_is_the_prompt_that_a_benchmark_has(tmp_path):
+    assert [prompt for prompt, _ in prompts_of(tmp_path, ["42", "a fox", "007"])] == ["42", "a fox", "007"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["#N/A", "#NAME?", "\\N", "N/A", "undefined", "-", "NaN", "NULL", " ", "\xa0"]
+)
+def test_a_cell_that_was_empty_is_no_prompt(cell):
+    assert not answer_in(cell).texts
+
+
+@pytest.mark.parametrize(
+    ("cell", "why"),
+    [
+        ("https://example.com/a.png", "address"),
+        ("prompts/a.txt", "text file"),
+        ("=CONCAT(A1,B1)", "formula"),
+        ("{\\rtf1\\ansi a fox}", "RTF"),
+    ],
+)
+def test_text_that_leads_elsewhere_is_no_prompt(cell, why):
+    answer = answer_in_text(cell, "a.txt")
+    assert not answer.texts and why in answer.why
+
+
+def test_a_cell_with_all_that_a_program_wrote_gives_its_prompt(tmp_path):
+    quoted = '"' + INFOTEXT + '"'
+    assert [prompt for prompt, _ in prompts_of(tmp_path, [quoted, "a dog"])] == ["a fox, fur", "a dog"]
+    assert answer_in_text(INFOTEXT, "a.txt").texts == ("a fox, (fur:1.2)",)
+
+
+def test_a_sign_with_such_words_stays_a_prompt():
+    assert answer_in("Steps: a painting of stairs").texts == ("Steps: a painting of stairs",)
+
+
+def test_lines_that_count_themselves_lose_their_numbers(tmp_path):
+    path = tmp_path / "prompts.txt"
+    path.write_text("1. a fox\n2) a dog\n3. 3 cats\n")
+    assert [prompt for prompt, _ in read_prompts(path)] == ["a fox", "a dog", "3 cats"]
+    path.write_text("1. a fox\na dog\n")
+    assert [prompt for prompt, _ in read_prompts(path)] == ["1. a fox", "a dog"]
