@@ -4,6 +4,7 @@ import json
 import zlib
 
 import pytest
+from comfy_graphs import graph, node, prompt, why
 from marked_images import IMAGE, SETTINGS, chunk, png, prompt_of, with_chunks, with_comment
 
 from rankkit.io.prompts.embedded.source import read_texts
@@ -93,3 +94,28 @@ def test_a_prompt_drawn_by_chance_is_not_guessed():
 def test_words_that_take_turns_are_all_kept():
     assert plain_words("a <alternate:red,blue> fox") == "a red blue fox"
     assert plain_words("a <fromto[0.5]:red||blue> fox") == "a red blue fox"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        node(
+            "JoinStringMulti",
+            inputcount=2,
+            string_1="a fox",
+            string_2="a dog",
+            delimiter=" ",
+            return_list=True,
+        ),
+        node("Text Random Line", text="a fox\na dog", seed=1),
+        node("Text Concatenate (JPS)", delimiter="comma", text1="a fox", text2="snow"),
+        node("PrimitiveString", value="undefined"),
+    ],
+)
+def test_a_node_of_several_texts_or_none_gives_no_prompt(made):
+    assert why(graph(["20", 0], n20=made))
+
+
+def test_a_delimiter_that_is_named_is_not_put_in_as_a_word():
+    made = node("Text Concatenate (JPS)", delimiter="space", text1="a red", text2="fox")
+    assert prompt(graph(["20", 0], n20=made)) == "a red fox"

@@ -13,6 +13,7 @@ MOST = 200_000  # characters that a node may make
 SOURCES = ("text", "string", "source")
 OLDS = ("find", "search", "old", "target")
 NEWS = ("replace", "replacement", "replace_with", "new")
+NAMED = {"none": "", "space": " ", "newline": "\n"}  # delimiters that some nodes name
 PLACE = re.compile(r"\{([a-z])\}")
 
 Text = Callable[[str], str]  # the text of an input, by its name
@@ -29,6 +30,8 @@ def joined(node: Node, slot: int, text: Text) -> str | None:
         return None
     if slot != words.JOINED_OUTPUT.get(node.kind, 0):
         raise Lost(f"output {slot} of {node.name} is not known")
+    if node.inputs.get("return_list") is True:
+        raise Lost(f"{node.name} gives a list of texts, and not which of them made this image")
     delimiter = _delimiter(node, delimiters)
     texts = [each for name in sorted(parts, key=order) if (each := _part(node, text(name)))]
     _refuse(node, sum(len(each) + len(delimiter) for each in texts))
@@ -51,7 +54,9 @@ def _delimiter(node: Node, names: list[str]) -> str:
     delimiter = node.inputs[names[0]] if names else ""
     if not isinstance(delimiter, str):
         raise Lost(f"{node.name} takes its delimiter from another node")
-    return delimiter.replace("\\n", "\n")
+    if delimiter in ("comma", "period", "semicolon", "tab"):
+        raise Lost(f"{node.name} names its delimiter {delimiter!r}, and it is not known what that puts in")
+    return NAMED.get(delimiter, delimiter).replace("\\n", "\n")
 
 
 def _part(node: Node, text: str) -> str:

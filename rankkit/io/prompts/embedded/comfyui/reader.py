@@ -8,6 +8,7 @@ from rankkit.io.prompts.embedded.comfyui.images import prompt_of
 from rankkit.io.prompts.embedded.container import Found, Texts, as_object
 
 PROGRAM = "ComfyUI"
+UNTOLD = ("undefined", "none", "null", "nan")
 PLACES = ("prompt", "Model", "Make", "ImageDescription", "UserComment", "comment")
 
 
@@ -21,7 +22,10 @@ def read(texts: Texts, file_name: str = "") -> Found | None:
         return Found(PROGRAM, None, why) if _canvas(texts) else None
     showing = any(words.SHOWN.search(node.kind) for node in nodes.values())
     try:
-        return Found(PROGRAM, prompt_of(Graph(nodes, shown_by(_canvas(texts)) if showing else {}), file_name))
+        prompt = prompt_of(Graph(nodes, shown_by(_canvas(texts)) if showing else {}), file_name)
+        if prompt.strip().lower() in UNTOLD:
+            raise Lost(f"a node gave the text {prompt.strip()!r}, which an input holds that was not filled")
+        return Found(PROGRAM, prompt)
     except Lost as lost:
         return Found(PROGRAM, None, str(lost))
     except RecursionError:

@@ -110,7 +110,9 @@ class TextWalk:
             raise Lost(f"{node.name} writes the prompt while it runs, and what it wrote stands nowhere")
         if drawn:
             texts = [node.inputs[name] for name in words.TEXT_FIELDS if is_text(node.inputs.get(name))]
-            if len(texts) != 1 or not isinstance(texts[0], str) or words.TEMPLATE_MARK.search(texts[0]):
+            text = texts[0] if len(texts) == 1 else None
+            lines = isinstance(text, str) and words.LINES.search(node.kind) and "\n" in text.strip()
+            if not isinstance(text, str) or words.TEMPLATE_MARK.search(text) or lines:
                 raise Lost(f"{node.name} draws the prompt from a template, and what it drew stands nowhere")
         style = node.inputs.get("select_styles", node.inputs.get("style", ""))
         if words.STYLERS.search(node.kind) and (slot or str(style).strip().lower() not in words.NO_STYLE):

@@ -25,6 +25,7 @@ TEMPLATES = re.compile(r"^DP[A-Z]|dynamic.?prompt|wildcard|random|noodle|\bnsp\b
 TEMPLATE_TEXT = re.compile(r"\{[^{}]*\|[^{}]*\}|__[\w/*.-]+__")
 LIST_TEXT = re.compile(r"\[(['\"]).*\1\]", re.DOTALL)  # how Python shows a list
 TEMPLATE_MARK = re.compile(r"[{}|$]|__|<(?:random|wildcard)", re.IGNORECASE)
+LINES = re.compile(r"random.?(?:line|prompt|text)|(?:line|prompt|text).?random", re.IGNORECASE)
 STYLERS = re.compile(r"styler|styles?.?selector", re.IGNORECASE)
 NO_STYLE = ("", "base", "none", "no style", "no_style", "false", "[]")
 CHANGES = re.compile(
