@@ -56,7 +56,7 @@ def train(
         ending = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
     if main:
         interrupted = f"interrupted after step {trainer.steps_done} of {config.steps}"
-        words = [interrupted] if ending.interrupted else [ending.alarm, ending.skipped]
+        words = [interrupted] if ending.interrupted else [ending.alarm, ending.skipped, ending.unimproved]
         say("; ".join([*filter(None, words), f"report written to {report.write(out)}"]))
         print_result(str(out))
     if ending.interrupted or ending.skipped:

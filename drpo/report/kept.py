@@ -116,7 +116,7 @@ def task_of(prompt: Prompt, source: str) -> str:
 def evaluations(run: Path) -> list[Evaluation]:
     """The evaluations of a run while it trained; a figure that is missing is NaN."""
     return [
-        Evaluation(int(row["step"]), _scores(row), math.nan if row["diversity"] is None else row["diversity"])
+        Evaluation(int(row["step"]), _scores(row), _number(row["diversity"]), _images(row))
         for row in read_rows(find(run, EVALUATIONS))
     ]
 
@@ -192,8 +192,18 @@ def _keep_images(folder: Path, number: int, images: Sequence[Any]) -> dict[str, 
 
 def _scores(row: dict[str, Any]) -> dict[str, float]:
     """The figures of an evaluation's rankers."""
-    found = {name.partition("/")[2]: value for name, value in row.items() if "/" in name}
-    return {name: math.nan if value is None else value for name, value in found.items()}
+    return {name.partition("/")[2]: _number(value) for name, value in row.items() if "/" in name}
+
+
+def _images(row: dict[str, Any]) -> dict[str, list[list[float]]]:
+    found: dict[str, list[list[float | None]]] = row.get("images", {})
+    return {
+        name: [[_number(each) for each in prompt] for prompt in figures] for name, figures in found.items()
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _figure(value: Any) -> str:

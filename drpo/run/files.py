@@ -49,11 +49,24 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def append_row(path: Path, row: Mapping[str, float]) -> None:
-    """Add a row; what is not a finite number becomes null."""
-    plain = {name: round(value, 6) if math.isfinite(value) else None for name, value in row.items()}
+def append_row(
+    path: Path, row: Mapping[str, float], *, images: Mapping[str, list[list[float]]] | None = None
+) -> None:
+    """Add a row; what is not a finite number becomes null. `images` are an evaluation's figures per ranker,
+    prompt and noise.
+    """
+    plain: dict[str, Any] = {name: _plain(value) for name, value in row.items()}
+    if images:
+        plain["images"] = {
+            name: [[_plain(each) for each in prompt] for prompt in figures]
+            for name, figures in images.items()
+        }
     with open(path, "a", encoding="utf-8") as file:
         file.write(json.dumps(plain) + "\n")
+
+
+def _plain(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
 
 
 def drop_rows_after(path: Path, step: int) -> None:

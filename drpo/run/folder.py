@@ -122,7 +122,7 @@ class RunFolder:
                 self._keep_best()
         scores = {f"eval/{name}": score for name, score in found.scores.items()}
         row = {"step": found.step, "diversity": found.diversity} | scores
-        append_row(self.out / EVALUATIONS, row)
+        append_row(self.out / EVALUATIONS, row, images=found.images)
         track.row(row)
         grid = sample_grid(base, now)
         (self.out / GRIDS).mkdir(exist_ok=True)
@@ -170,6 +170,10 @@ class RunFolder:
             return ""
         reason = f": {self.trainer.source.reason}" if self.trainer.source.reason else ""
         return f"{skipped} of {len(rows)} steps were skipped, without any ranking to learn from{reason}"
+
+    def unimproved(self) -> str:
+        """What is to be said where no evaluation was better than the base."""
+        return self.monitor.unimproved() if self.monitor else ""
 
     def finish(self) -> None:
         """Write the LoRA that the run is for."""

@@ -1,6 +1,7 @@
 """Evaluations of a run while it trains: rankers it is not trained on, diversity, and when to stop.
 
-A target that rises while the held-out rankers fall is being gamed, not pleased.
+A target that rises while the held-out rankers fall is being gamed, not pleased. A fall counts where it is
+more than the evaluations' own noise: they are paired by prompt and noise, so the difference has an interval.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import torch
 
-from drpo.run.paired import duels, outcome
+from drpo.run.paired import change, duels, outcome
 from drpo.types import Generator, Prompt, Sample, fixed_seeds
 from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import check_rankings, describe, rank_groups
 
 EVALUATION_SEED = 20260602
+MISSED = 0.05  # share of the intervals of a change that may miss it, over all it is compared with
 PATIENCE, FLOOR = 3, 0.5  # evaluations in a row that are enough for an alarm; share of the first diversity
 
 Rank = Callable[[Sequence[Group]], list[Ranking]]
+Figures = list[list[float]]
+"""Per prompt and noise, NaN where the ranker abstained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,13 @@ class Evaluation:
 
     A pointwise ranker's figure is its mean score. Scores of others mean something within one group only, so
     their figure is the share of images that are preferred to the base's from the same noise (a tie is half).
+    `images` are what the figures are means of; runs of earlier versions did not keep them.
     """
 
     step: int
     scores: Mapping[str, float]
     diversity: float
+    images: Mapping[str, Figures] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -44,8 +49,10 @@ class Monitor:
     """Evaluates the same prompts and noises every time, so that two evaluations differ by the weights alone.
 
     `target` names the ranker that is trained on, the others of `rankers` are held out. `patience` evaluations
-    in a row with the target up and most held-outs down, each against the one before, are enough for an alarm;
-    so is diversity below `floor` of the first evaluation's.
+    in a row with the target above what it was and most held-outs below, each by more than its noise
+    (`drpo.run.paired.change`), are enough for an alarm, however dense evaluations are; so is diversity below
+    `floor` of the first evaluation's. What it was is said by the first evaluation, and by the best before
+    these, for which the interval is wider the more it was chosen from.
     """
 
     rankers: Mapping[str, Ranker]
@@ -64,9 +71,12 @@ class Monitor:
         `troubles` says why.
         """
         self.troubles.clear()
-        scores = {name: self._figure(name, ranker, now, base) for name, ranker in self.rankers.items()}
+        images = {name: self._figures(name, ranker, now, base) for name, ranker in self.rankers.items()}
+        scores = {
+            name: _mean([each for prompt in figures for each in prompt]) for name, figures in images.items()
+        }
         spread = [torch.pdist(sample.latents.float().flatten(1)).mean().item() for sample in now]
-        self.evaluations.append(Evaluation(step, scores, _mean(spread)))
+        self.evaluations.append(Evaluation(step, scores, _mean(spread), images))
         return self.evaluations[-1]
 
     def samples(self, generator: Generator) -> list[Sample]:
@@ -88,6 +98,10 @@ class Monitor:
         """The evaluation that `best` finds."""
         return best(self.evaluations, self.target)
 
+    def unimproved(self) -> str:
+        """What `unimproved` says."""
+        return unimproved(self.evaluations, self.target)
+
     def state(self) -> list[dict[str, Any]]:
         """The evaluations as plain values."""
         return [asdict(one) for one in self.evaluations]
@@ -96,20 +110,21 @@ class Monitor:
         """Continue from a `state`."""
         self.evaluations = [Evaluation(**one) for one in state]
 
-    def _figure(self, name: str, ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> float:
+    def _figures(self, name: str, ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> Figures:
         ask = partial(rank_groups if self.evaluations else _strictly, ranker, name=name)
         try:
-            figure, rankings = _figure(ask, now, base, self.prompts)
+            figures, rankings = _figures(ask, now, base, self.prompts)
         except RunStopped as stopped:
             if name == self.target or not self.evaluations:  # what is trained on cannot go on either
                 raise
             self.troubles.append(f"the held-out ranker {name} failed: {stopped}")
-            return math.nan
+            return []
         reasons = [str(details["error"]) for one in rankings for details in one.details if "error" in details]
         if reasons:
-            what = "failed" if math.isnan(figure) else f"left out {len(reasons)} images"
+            every = all(math.isnan(each) for prompt in figures for each in prompt)
+            what = "failed" if every else f"left out {len(reasons)} images"
             self.troubles.append(f"the {self._role(name)} {name} {what}: {reasons[0]}")
-        return figure
+        return figures
 
     def _role(self, name: str) -> str:
         return "ranker" if name == self.target else "held-out ranker"
@@ -119,10 +134,26 @@ def alarm(found: Sequence[Evaluation], target: str, patience: int = PATIENCE, fl
     """What is wrong at the last of these evaluations, in words, or nothing: see `Monitor`."""
     if found and found[-1].diversity < floor * found[0].diversity:
         return f"diversity fell to {found[-1].diversity / found[0].diversity:.2f} of the start's"
-    pairs = list(pairwise(found))[-patience:]
-    if len(pairs) == patience and all(_gamed(target, before, after) for before, after in pairs):
-        return f"{target} rose while most held-out rankers fell, {patience} evaluations in a row"
+    before, last = found[:-patience], found[-patience:]
+    if not before:
+        return ""
+    # the best of several is partly luck, the first is not
+    for peak, among in ((found[0], 1), (best(before, target), len(before))):
+        if all(_gamed(target, peak, one, 1 - MISSED / among) for one in last):
+            words = f"{target} rose while most held-out rankers fell, {patience} evaluations in a row"
+            return f"{words}, against step {peak.step}"
     return ""
+
+
+def unimproved(found: Sequence[Evaluation], target: str) -> str:
+    """That nothing that was trained is better than the base, in words, where the first evaluation is the best
+    of several.
+    """
+    if len(found) < 2 or found[0].step or best(found, target) is not found[0]:
+        return ""
+    judges = [name for name in found[0].scores if name != target]
+    who = f"the held-out {', '.join(judges)}" if judges else target
+    return f"no later evaluation was better than the base, by {who}: best/ is the base as it was"
 
 
 def best(found: Sequence[Evaluation], target: str) -> Evaluation:
@@ -140,11 +171,18 @@ def best(found: Sequence[Evaluation], target: str) -> Evaluation:
     return min(found, key=mean_rank)
 
 
-def _gamed(target: str, before: Evaluation, after: Evaluation) -> bool:
+def _gamed(target: str, before: Evaluation, after: Evaluation, level: float) -> bool:
     held_out = [name for name in after.scores if name != target]
-    fell = sum(after.scores[name] < before.scores[name] for name in held_out)
-    rose = target in after.scores and after.scores[target] > before.scores[target]
-    return rose and fell > len(held_out) / 2
+    fell = sum(_change(name, before, after, level) < 0 for name in held_out)
+    return fell > len(held_out) / 2 and target in after.scores and _change(target, before, after, level) > 0
+
+
+def _change(name: str, before: Evaluation, after: Evaluation, level: float) -> int:
+    """Whether a ranker's figure rose (1), fell (-1) or neither for certain."""
+    if name in before.images and name in after.images:
+        return change(before.images[name], after.images[name], level=level)
+    figures = before.scores.get(name, math.nan), after.scores[name]
+    return (figures[1] > figures[0]) - (figures[1] < figures[0])
 
 
 def _strictly(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Ranking]:
@@ -157,10 +195,10 @@ def _strictly(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Rankin
         raise RankkitError(f"the ranker {name} failed in the first evaluation: {describe(error)}") from error
 
 
-def _figure(
+def _figures(
     rank: Rank, now: Sequence[Sample], base: Sequence[Sample], prompts: Sequence[Prompt]
-) -> tuple[float, list[Ranking]]:
-    """A ranker's figure, as `Evaluation` describes it, and the rankings that it rests on."""
+) -> tuple[Figures, list[Ranking]]:
+    """What a ranker's figure, as `Evaluation` describes it, is the mean of, and the rankings behind it."""
     every = [one.metadata for one in prompts]
     (alone,) = rank(duels(now[0], base[0], every[0])[:1])
     if alone.kind == "pointwise":
@@ -169,9 +207,11 @@ def _figure(
             for index, (sample, metadata) in enumerate(zip(now, every, strict=True))
         ]
         rankings = rank(groups)
-        return _mean([score for ranking in rankings for score in ranking.scores]), rankings
-    rankings = rank([pair for three in zip(now, base, every, strict=True) for pair in duels(*three)])
-    return _mean([outcome(ranking) for ranking in rankings]), rankings
+        return [list(ranking.scores) for ranking in rankings], rankings
+    pairs = [duels(*three) for three in zip(now, base, every, strict=True)]
+    rankings = rank([pair for prompt in pairs for pair in prompt])
+    outcomes = iter(map(outcome, rankings))
+    return [[next(outcomes) for _ in prompt] for prompt in pairs], rankings
 
 
 def _mean(values: Sequence[float]) -> float:

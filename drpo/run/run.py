@@ -30,12 +30,14 @@ from rankkit import RankkitError
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a run ended: the last alarm of its monitor, in words or empty, whether it was interrupted before
-    its last step, and what is to be said of steps without any ranking, where they are more than a tenth.
+    its last step, what is to be said of steps without any ranking, where they are more than a tenth, and that
+    no evaluation was better than the base, where none was.
     """
 
     alarm: str = ""
     interrupted: bool = False
     skipped: str = ""
+    unimproved: str = ""
 
 
 def run(
@@ -74,7 +76,9 @@ def run(
         if not unfinished:
             folder.finish()
     _leave_together(trainer)
-    return Ending(interrupted=True) if unfinished else Ending(alarm, skipped=folder.skipped())
+    if unfinished:
+        return Ending(interrupted=True)
+    return Ending(alarm, skipped=folder.skipped(), unimproved=folder.unimproved())
 
 
 @contextmanager

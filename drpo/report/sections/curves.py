@@ -8,7 +8,7 @@ from pathlib import Path
 from drpo.report import kept
 from drpo.report.sections import parts
 from drpo.run.files import read_rows
-from drpo.run.monitor import Evaluation, alarm, best
+from drpo.run.monitor import Evaluation, alarm, best, unimproved
 from rankkit.plugin import Curve, Section, h, line_chart
 
 WIDE = 380  # pixels of a drawing in a card
@@ -21,8 +21,9 @@ def curves(run: Path, beside: Path | None) -> Section | None:
     shown = [each for each in made if each]
     if not shown:
         return None
-    warned = alarm(found, kept.target(run)) if found else ""
-    words = h("p", f"At the last evaluation: {warned}.", class_="note warn") if warned else None
+    said = [f"At the last evaluation: {words}." for words in [alarm(found, kept.target(run))] if words]
+    said += [f"{words[0].upper()}{words[1:]}." for words in [unimproved(found, kept.target(run))] if words]
+    words = [h("p", each, class_="note warn") for each in said]
     return Section("Curves", h("div", words, parts.cards(shown)))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from toy_generator import Scorer, ToyGenerator
 
-from drpo.run.monitor import Evaluation, Monitor
+from drpo.run.monitor import Evaluation, Monitor, alarm
+from drpo.run.paired import change
 from drpo.types import Prompt
 from rankkit import Group, Ranking, RankkitError, RunStopped
 
@@ -37,6 +39,52 @@ def test_a_target_that_rises_while_most_held_outs_fall_raises_the_alarm() -> Non
         at(0, 1, 5, 5), at(1, 2, 4, 6), at(2, 3, 3, 7)
     ).alarm()  # one of two held-outs is not most
     assert not monitor(at(0, 1, 5, 5), at(1, 2, 4, 4)).alarm()  # not long enough
+
+
+def paired(step: int, target: float, held: float, noise: float = 0.0) -> Evaluation:
+    """Twelve prompts of four images: figures differ from prompt to prompt, and by `noise` from one evaluation
+    to the next.
+    """
+    rng, prompts = np.random.default_rng(step), np.random.default_rng(99).random((12, 1))
+    images = {
+        name: (prompts + figure + noise * rng.standard_normal((12, 4))).tolist()
+        for name, figure in (("target", target), ("held", held))
+    }
+    return Evaluation(step, {name: float(np.mean(each)) for name, each in images.items()}, 1.0, images)
+
+
+def warned(found: Sequence[Evaluation]) -> list[int]:
+    """The steps at which a run of these evaluations would have been ended."""
+    return [found[at].step for at in range(len(found)) if alarm(found[: at + 1], "target")]
+
+
+def test_a_healthy_run_that_is_evaluated_densely_goes_on_though_held_out_figures_jitter() -> None:
+    found = [paired(step, 0.02 * step, 0.0, noise=0.1) for step in range(60)]
+    held = [one.scores["held"] for one in found]
+    falls = [held[at] > held[at + 1] > held[at + 2] > held[at + 3] for at in range(57)]
+    assert any(falls), "three falls in a row, however small, are there"
+    assert warned(found) == []
+
+
+def test_a_run_that_is_hacked_is_stopped_however_slowly_it_falls_and_whatever_it_bounces() -> None:
+    found = [paired(step, 0.02 * step, -0.01 * max(0, step - 10), noise=0.05) for step in range(60)]
+    assert warned(found)[0] < 25 and all(step > 10 for step in warned(found))
+    assert "against step" in alarm(found[:30], "target")
+
+
+def test_a_fall_that_all_prompts_share_counts_at_once_and_one_that_they_do_not_never_does() -> None:
+    assert change([[0.5, 0.5], [0.9, 0.8]], [[0.49, 0.49], [0.89, 0.79]]) == -1
+    assert change([[0.5, 0.5], [0.9, 0.8]], [[0.1, 0.1], [0.95, 0.9]]) == 0
+    assert change([[0.5, math.nan, 0.4]], [[0.6, 0.1, 0.51]]) == 1, "one prompt: over its images"
+    assert change([], [[0.5]]) == 0 == change([[math.nan]], [[0.5]])
+
+
+def test_that_nothing_was_better_than_the_base_is_said_in_words() -> None:
+    worse = [at(0, 1, 5, 5), at(1, 2, 4, 6), at(2, 3, 3, 3)]
+    said = monitor(*worse).unimproved()
+    assert said.startswith("no later evaluation was better than the base, by the held-out one, two")
+    assert not monitor(*worse, at(3, 1, 9, 9)).unimproved() and not monitor(*worse[:1]).unimproved()
+    assert not monitor(*worse[1:]).unimproved(), "a run that was not evaluated at its start knows no base"
 
 
 def test_lost_diversity_raises_the_alarm() -> None:

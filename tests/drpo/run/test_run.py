@@ -172,10 +172,14 @@ def test_an_alarm_ends_the_run_or_only_warns(tmp_path: Path) -> None:
 
 
 def test_the_best_evaluation_by_held_out_rankers_is_kept_beside_the_last(tmp_path: Path) -> None:
-    run(trainer(steps=10, eval_every=2, on_alarm="warn"), tmp_path / "gamed", monitor=monitor(held=Falling()))
+    ending = run(
+        trainer(steps=10, eval_every=2, on_alarm="warn"), tmp_path / "gamed", monitor=monitor(held=Falling())
+    )
+    assert "best/ is the base as it was" in ending.unimproved
     best = [torch.load(tmp_path / "gamed" / folder / "toy.pt")[0] for folder in ("best", ".")]
     assert not best[0].any() and best[1].any()  # the held-out ranker liked the base most
-    run(trainer(steps=10, eval_every=2), tmp_path / "pleased", monitor=monitor(held=Scorer()))
+    ending = run(trainer(steps=10, eval_every=2), tmp_path / "pleased", monitor=monitor(held=Scorer()))
+    assert not ending.unimproved
     best = [torch.load(tmp_path / "pleased" / folder / "toy.pt")[0] for folder in ("best", ".")]
     assert torch.equal(*best)
 
