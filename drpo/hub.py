@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
+import transformers
 from diffusers.utils import logging
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import GatedRepoError
@@ -27,17 +29,57 @@ PIPELINES = {  # that generators are for; of those with the same, the first is a
     "z_image_turbo": "ZImagePipeline",
     "flux2_klein": "Flux2KleinPipeline",
 }
+LIBRARIES: Mapping[str, tuple[Any, Any]] = {  # that networks come from, and what their networks are
+    "diffusers": (diffusers, diffusers.ModelMixin),
+    "transformers": (transformers, transformers.PreTrainedModel),
+}
+STATISTICS = ("running_mean", "running_var")  # buffers that are learned
 
 
-def pretrained(kind: Any, model: str, *, setting: str = "model", **options: Any) -> Any:
-    """``kind.from_pretrained(model, **options)``, also from a folder that holds its weights as
-    ``*.fp16.safetensors`` alone.
+def pretrained(kind: Any, model: str, *, dtype: torch.dtype, part: str = "", setting: str = "model") -> Any:
+    """A network by ``kind.from_pretrained``, whole, or a `part` of a pipeline; also from a folder that holds
+    its weights as ``*.fp16.safetensors`` alone.
 
-    `setting` is what the user would change to load another one; the `RankkitError` names it.
+    `setting` is what the user would change to load another one; the `RankkitError` names it. One is raised
+    too where weights are missing: the libraries would draw those at random, and only warn.
     """
-    half = {"variant": "fp16"} if _half_only(Path(model)) else {}
+    options: dict[str, Any] = {"subfolder": part} if part else {}
+    if _half_only(Path(model, part)):
+        options["variant"] = "fp16"
+    # as diffusers' own pipelines name it, from 0.40 on
+    options["torch_dtype" if issubclass(kind, diffusers.ModelMixin) else "dtype"] = dtype
     with _explained(kind.__name__, model, setting):
-        return kind.from_pretrained(model, **options, **half)
+        network, found = kind.from_pretrained(model, output_loading_info=True, **options)
+    _check_complete(network, found["missing_keys"], f"{model}/{part}" if part else model, setting)
+    return network
+
+
+def _check_complete(network: torch.nn.Module, missing: Iterable[str], place: str, setting: str) -> None:
+    """Raise `RankkitError` where parameters or running statistics are `missing` from the files at `place`.
+
+    Other buffers are made from the config; tied parameters are not among what transformers calls missing.
+    """
+    made = {name for name, _ in network.named_buffers() if not name.endswith(STATISTICS)}
+    lacking = sorted(set(missing) - made)
+    if not lacking:
+        return
+    shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+    files = ", ".join(sorted(path.name for path in _weight_files(Path(place)))) or "its files"
+    name = "diffusers" if isinstance(network, diffusers.ModelMixin) else "transformers"
+    config: Any = network.config
+    writer = getattr(config, "transformers_version" if name == "transformers" else "_diffusers_version", None)
+    raise RankkitError(
+        f"{place} lacks {len(lacking)} of the weights of {type(network).__name__} ({shown} are not in "
+        f"{files}), and random ones in their place would spoil every image. It was written by {name} "
+        f"{writer or 'of an unknown version'}, and {LIBRARIES[name][0].__version__} is here: install that "
+        f"version or a newer one; else download it again, or give {setting}= with a complete copy"
+    )
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files of weights in a folder itself."""
+    found = folder.iterdir() if folder.is_dir() else ()
+    return [path for path in found if path.suffix in (".safetensors", ".bin")]
 
 
 def config(kind: Any, model: str, part: str) -> Any:
@@ -116,25 +158,42 @@ def _gated(error: BaseException | None) -> bool:
 
 
 def pipeline(kind: Any, model: str, device: str, dtype: torch.dtype, **options: Any) -> Any:
-    """A diffusers pipeline on `device`, loaded in `dtype` without a detour, and silent."""
-    _check_family(kind, model)
-    pipe = pretrained(kind, model, dtype=dtype, **options)
-    pipe.set_progress_bar_config(disable=True)
-    return (
-        pipe.to(device) if pipe.dtype == dtype else pipe.to(device, dtype)
-    )  # diffusers 0.40 does not know dtype=
+    """A diffusers pipeline on `device`, loaded in `dtype` without a detour, silent, and with all its weights.
 
-
-def _check_family(kind: Any, model: str) -> None:
-    """Raise `RankkitError` where `model` is a pipeline with a network of another class than `kind` has."""
+    `options` are parts that are not loaded from `model`, by name.
+    """
+    index = _check_family(kind, model)
+    for part in sorted(set(inspect.signature(kind.__init__).parameters) & set(index) - set(options)):
+        network = _network(index[part])
+        if network is not None:
+            options[part] = pretrained(network, model, dtype=dtype, part=part)
     with _explained(kind.__name__, model, "model"):
-        index = kind.load_config(model)
+        pipe = kind.from_pretrained(model, **options)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe.to(device)
+
+
+def _network(stored: object) -> Any:
+    """The class of a part, from its library and name in model_index.json; None if it is no network."""
+    if not isinstance(stored, list) or len(stored) != 2 or stored[0] not in LIBRARIES:
+        return None
+    library, network = LIBRARIES[stored[0]]
+    found = getattr(library, str(stored[1]), None)
+    return found if isinstance(found, type) and issubclass(found, network) else None
+
+
+def _check_family(kind: Any, model: str) -> Mapping[str, Any]:
+    """The parts of the pipeline `model`; raises `RankkitError` where its network is not of the class that
+    `kind` has.
+    """
+    with _explained(kind.__name__, model, "model"):
+        index: Mapping[str, Any] = kind.load_config(model)
     network = "unet" if "unet" in inspect.signature(kind.__init__).parameters else "transformer"
     found, stored = str(index.get("_class_name", "")), index.get(network)
     wanted = typing.get_type_hints(kind.__init__).get(network)
     stored_class = stored[1] if isinstance(stored, list) and len(stored) == 2 else None
     if stored_class == getattr(wanted, "__name__", stored_class) and stored_class:
-        return
+        return index
     right = next((name for name, of in PIPELINES.items() if of == found), "")
     raise RankkitError(
         f"{model!r} is a {found or 'model of another kind'}, not a {kind.__name__}"
@@ -143,11 +202,6 @@ def _check_family(kind: Any, model: str) -> None:
 
 
 def _half_only(folder: Path) -> bool:
-    """Whether some part of a model has weights in half precision and in no other."""
-    if not folder.is_dir():
-        return False
-    weights = [path for path in folder.rglob("*") if path.suffix in (".safetensors", ".bin")]
-    return bool(
-        {path.parent for path in weights if ".fp16" in path.name}
-        - {path.parent for path in weights if ".fp16" not in path.name}
-    )
+    """Whether a network has weights in half precision and in no other."""
+    names = [path.name for path in _weight_files(folder)]
+    return bool(names) and all(".fp16" in name for name in names)

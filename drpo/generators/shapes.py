@@ -17,6 +17,7 @@ import transformers
 from diffusers import StableDiffusionPipeline
 from diffusers.utils import logging
 
+from drpo import hub
 from drpo.generators.one_step import OneStep
 from rankkit import RankkitError
 
@@ -51,11 +52,10 @@ def load(
             f"{folder} holds no generator of the shapes world; `python -m benchmarks.train_shapes` trains one"
         )
     with _quiet():
-        pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None)
-        pipe.set_progress_bar_config(disable=True)
+        pipe = hub.pipeline(StableDiffusionPipeline, str(folder), device, dtype, safety_checker=None)
         pipe.vae.to(memory_format=torch.channels_last)  # on a CPU its convolutions take half the time so
         made = World(
-            pipe.to(device, dtype),
+            pipe,
             rank=rank,
             checkpointing=checkpointing,
             inference_steps=inference_steps,

@@ -158,7 +158,7 @@ def test_a_gated_repository_is_said_to_be_one_with_what_to_do() -> None:
         """As diffusers: the hub's error is behind one of its own."""
 
         @staticmethod
-        def from_pretrained(model: str) -> None:
+        def from_pretrained(model: str, **options: object) -> None:
             request = httpx.Request("GET", f"https://huggingface.co/{model}/resolve/main/model_index.json")
             try:
                 raise GatedRepoError("403 Client Error", response=httpx.Response(403, request=request))
@@ -166,7 +166,7 @@ def test_a_gated_repository_is_said_to_be_one_with_what_to_do() -> None:
                 raise OSError("there was a specific connection error") from error
 
     with pytest.raises(RankkitError, match=r"^owner/name is a gated repository.*hf auth login"):
-        hub.pretrained(Gated, "owner/name")
+        hub.pretrained(Gated, "owner/name", dtype=torch.float32)
 
 
 def test_correlation_of_neighbours_is_that_of_numpy() -> None:
