@@ -143,11 +143,13 @@ def parse(text: str, labels: Labels) -> str | None:
     r"""The label that a text gives as its verdict, or None where there is none or there are both.
 
     A verdict is a line "Answer: B" (verdict, winner, choice …, in any dress), a JSON field of such a name, a
-    \boxed{} label, or a line that holds nothing but the label. Letters within sentences are ignored.
+    \boxed{} or <answer> label, or a line that holds nothing but the label. Letters within sentences are
+    ignored, unless a sentence behind the verdict takes it back.
 
     >>> parse("**Answer:** Image B.", ("A", "B")), parse("A or B", ("A", "B"))
     ('B', None)
     """
+    text = _ENDS.sub("", _OPENED.sub("<answer>", _CLOSED.sub("</answer>", text)))
     either = "|".join(map(re.escape, labels))
     dressed = rf"{_DRESS}(?:image|picture|option)?{_DRESS}({either}){_DRESS}"
     led = rf"{_NOUN}(?:[\s_]+(?:image|picture|option))?(?:{_DRESS}\bis\b|\s?[:=])?"
@@ -156,20 +158,24 @@ def parse(text: str, labels: Labels) -> str | None:
     whole = rf"{_DRESS}(?:{led}{_DRESS})?(?:image|picture)\s+({either})\s+{wins}{_DRESS}"
     field = rf"[\"']{_NOUN}(?:[\s_]+(?:image|picture|option))?[\"']\s?:\s?[\"']{dressed}[\"']"
     boxed = rf"\\boxed\s?{{(?:\\\w{{1,9}}\s?{{)?{dressed}}}"
-    for pattern in (rf"^{stated}$|^{whole}$|{field}|{boxed}", rf"^{dressed}$"):
-        found = [
-            group
-            for match in re.finditer(pattern, text[-TAIL:], re.IGNORECASE | re.MULTILINE)
-            for group in match.groups()
-            if group
-        ]
-        if found:
+    tagged = rf"<answer>(?:{_DRESS}{led})?{dressed}</answer>"
+    retold = rf"\b{_NOUN}[ ](?:is|would be)[ ](?:the[ ])?(?:image[ ]|picture[ ])?({either})\b"
+    for pattern in (rf"^{stated}$|^{whole}$|{field}|{boxed}|{tagged}", rf"^{dressed}$"):
+        matches = list(re.finditer(pattern, text[-TAIL:], re.IGNORECASE | re.MULTILINE))
+        if matches:
+            later = re.findall(retold, text[-TAIL:][matches[-1].end() :], re.IGNORECASE)
+            found = [group for match in matches for group in match.groups() if group] + later
             said = {label for each in found for label in labels if each.casefold() == label.casefold()}
             return said.pop() if len(said) == 1 else None
     return None
 
 
-_DRESS = r"[\W_]{0,9}"  # stars, quotes, spaces; bounded, so that no text takes long
+# what models put around an answer (GLM's box), and what servers leave of their templates at its end
+_OPENED, _CLOSED = re.compile(r"<\|begin_of_box\|>"), re.compile(r"<\|end_of_box\|>")
+_ENDS = re.compile(
+    r"(?:<\|(?:im_end|endoftext|eot_id|end_of_text|eom_id|end)\|>|</s>|<end_of_turn>|<eos>|\s){1,20}\Z"
+)
+_DRESS = r"(?:[^\w?？]|_){0,9}"  # stars, quotes, spaces, and no doubt; bounded, so that no text takes long
 _NOUN = (
     r"(?:(?:my|the|final|best|better|preferred)[\s_]+){0,3}"
     r"(?:answer|verdict|winner|choice|decision|better|preferred|preference)"

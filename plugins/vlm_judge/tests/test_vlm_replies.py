@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rankkit_vlm_judge.replies import Reply, from_text, from_top, parse, spoken
+from rankkit_vlm_judge.server.completions import read
+from rankkit_vlm_judge.server.failures import Failed
 
 AB = ("A", "B")
 
@@ -52,6 +54,14 @@ AB = ("A", "B")
         ("{'answer': 'A'}", "A"),
         ('{"answer": "A or B"}', None),
         ("Neither.", None),
+        ("<answer>A</answer>", "A"),
+        ("Red.\n<|begin_of_box|>B<|end_of_box|>", "B"),
+        ("A</s>", "A"),
+        ("Answer: A<|im_end|>\n", "A"),
+        ("Answer: B\n<answer>A</answer>", None),
+        ("A?", None),
+        ("Answer: A\n\nHowever, on reflection, the answer is B.", None),
+        ("Answer: A\n\nSo the better image is A indeed.", "A"),
         ("Ä", None),
     ],
 )
@@ -156,3 +166,26 @@ def test_a_text_is_a_verdict_or_says_why_it_is_none(reply, outcome):
         and (outcome == "ok" or verdict.error)
         and math.isnan(verdict.p) == (outcome != "ok")
     )
+
+
+def completion(finish, content):
+    return {"choices": [{"finish_reason": finish, "message": {"role": "assistant", "content": content}}]}
+
+
+@pytest.mark.parametrize("finish", ["max_tokens", "MAX_TOKENS", "model_length"])
+def test_an_answer_that_was_cut_off_is_known_by_any_name_for_it(finish):
+    assert read(completion(finish, "Image A is red, and")).finish == "length"
+
+
+@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "refusal"])
+def test_a_filter_is_known_by_any_name_for_it(finish):
+    assert from_text(read(completion(finish, "Answer: A")), AB).outcome == "refused"
+
+
+def test_an_answer_that_an_error_broke_off_is_none():
+    with pytest.raises(Failed, match="broke off"):
+        read(completion("error", "A"))
+
+
+def test_parts_of_a_message_are_read_by_either_name():
+    assert read(completion("stop", [{"type": "output_text", "text": "Answer: B"}])).text == "Answer: B"

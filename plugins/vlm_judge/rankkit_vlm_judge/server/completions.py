@@ -15,6 +15,9 @@ REASONING = (
     "reasoning",
     "thinking",
 )  # fields of a message in which servers put thoughts
+SPOKEN = ("text", "output_text")  # parts of a message that were said
+CUT = ("max_tokens", "max_output_tokens", "model_length")  # what others call "length"
+FILTERED = ("content_filter", "safety", "refusal")
 
 
 def read(answer: Any) -> Reply:
@@ -22,13 +25,18 @@ def read(answer: Any) -> Reply:
     try:
         choice = answer["choices"][0]
         message = choice.get("message") or {}
-        refusal = bool(message.get("refusal")) or choice.get("finish_reason") == "content_filter"
+        finish = str(choice.get("finish_reason") or "").lower()
+        if finish == "error":
+            raise Failed(
+                "transport", "the server broke off in the middle of the answer (finish_reason: error)"
+            )
+        finish = "length" if finish in CUT else finish
+        refusal = bool(message.get("refusal")) or finish in FILTERED
         thoughts = "".join(each for name in REASONING if isinstance(each := message.get(name), str))
         content = _text(message.get("content"))
         text = spoken(content, thoughts) or str(message.get("refusal") or "")
         top = () if thoughts.strip() else _top(choice.get("logprobs"))  # else of the first thought
         usable = all(value < 0.01 for _, value in top)
-        finish = str(choice.get("finish_reason") or "")
         thought = bool(thoughts.strip()) or spoken(content) != content
         tokens = (usage_of(answer) or Usage()).tokens
         error = "" if usable else f"its log-probabilities are none: {dict(top)}"[:200]
@@ -43,7 +51,7 @@ def read(answer: Any) -> Reply:
 def _text(content: object) -> str:
     """A message's content: a text, or the text parts of a list, in which thoughts may be parts too."""
     if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, Mapping) and part.get("type", "text") == "text"]
+        parts = [part for part in content if isinstance(part, Mapping) and part.get("type", "text") in SPOKEN]
         return "".join(str(part.get("text", "")) for part in parts)
     if not isinstance(content, str | None):
         raise TypeError("its content is no text")
