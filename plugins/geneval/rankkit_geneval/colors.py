@@ -18,7 +18,14 @@ from rankkit.errors import RankkitError
 from rankkit_geneval.detector.weights import quiet
 from rankkit_geneval.verdicts.judge import Detection
 from rankkit_geneval.vocabulary import COLORS
-from rankkit_torch import full_float32, normalized_pixels, pick_device, pick_dtype, pixel_batch
+from rankkit_torch import (
+    check_loaded,
+    full_float32,
+    normalized_pixels,
+    pick_device,
+    pick_dtype,
+    pixel_batch,
+)
 
 CLIP = "openai/clip-vit-large-patch14"
 GREY = (153, 153, 153)  # #999
@@ -96,7 +103,9 @@ class Clip:
         read: Any = CLIPModel.from_pretrained
         try:
             with quiet():
-                self.model: Any = read(name, dtype=self.dtype).to(self.device).eval()
+                model, found = read(
+                    name, dtype=self.dtype, output_loading_info=True, ignore_mismatched_sizes=True
+                )
                 self.tokenizer: Any = CLIPTokenizer.from_pretrained(name)
         except Exception as error:  # the hub, its cache and safetensors each raise their own
             reason = " ".join(str(error).split())[:200]
@@ -104,6 +113,8 @@ class Clip:
                 f"CLIP {name}, which names colors, cannot be loaded ({type(error).__name__}: {reason}); "
                 f"download {CLIP} on a machine with network and name its folder: geneval:clip=FOLDER"
             ) from None
+        check_loaded(model, found, name)
+        self.model: Any = model.to(self.device).eval()
         require_quick_gelu(self.model, name)
 
     @torch.inference_mode()

@@ -7,6 +7,7 @@ import pytest
 import torch
 from geneval_clip import save_tiny_clip
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from rankkit import RankkitError
 from rankkit_geneval.colors import GREY, Clip, NearestColor, clip_pixels, cut_out
@@ -122,6 +123,16 @@ def test_clip_with_another_activation_is_refused(tmp_path):
         RankkitError,
         match="GELUActivation.*QuickGELU.*openai/clip-vit-large-patch14",
     ):
+        Clip(str(tmp_path), device="cpu")
+
+
+def test_a_clip_that_lacks_weights_is_refused_with_their_names(tmp_path):
+    save_tiny_clip(tmp_path, hidden_act="quick_gelu")
+    path = tmp_path / "model.safetensors"
+    weights = load_file(path)
+    del weights["text_projection.weight"]
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(RankkitError, match=r"1 key is missing \(text_projection\.weight\)"):
         Clip(str(tmp_path), device="cpu")
 
 

@@ -16,14 +16,13 @@ from rankkit_torch.models import (
     batches,
     empty,
     full_float32,
-    load_pretrained,
     load_strict,
     pick_device,
     pick_dtype,
     received,
     sent,
 )
-from rankkit_torch.pretrained import with_processor
+from rankkit_torch.pretrained import check_loaded, load_pretrained, with_processor
 from rankkit_torch.resizing import check_prepare, on_device, whole
 from rankkit_torch.towers import ImageTower, embeddings, image_tower
 from rankkit_torch.weights import draw
@@ -34,6 +33,7 @@ __all__ = [
     "LinearHead",
     "Pixels",
     "batches",
+    "check_loaded",
     "check_prepare",
     "cropped_pixels",
     "draw",

@@ -99,7 +99,7 @@ def load_strict(
     given = {
         key: value for key, value in state.items() if key in wanted or not (endings and key.endswith(endings))
     }
-    _refuse(
+    refuse(
         source,
         model,
         [key for key in wanted if key not in given],
@@ -114,45 +114,10 @@ def load_strict(
     return model.eval().requires_grad_(False)
 
 
-def load_pretrained(kind: Any, config: Any, state: Mapping[str, torch.Tensor], source: object) -> Any:
-    """A model of transformers with a checkpoint in it, float32, in evaluation mode and without gradients.
-
-    transformers itself translates the keys of files that were written before it renamed its modules. Raises
-    `BrokenRanker` as `load_strict` does.
-    """
-    with _quiet():
-        model, found = kind.from_pretrained(
-            None,
-            config=config,
-            state_dict=dict(state),
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    shaped = [f"{key} {tuple(given)} for {tuple(own)}" for key, given, own in found["mismatched_keys"]]
-    _refuse(source, model, sorted(found["missing_keys"]), sorted(found["unexpected_keys"]), sorted(shaped))
-    return model.eval().requires_grad_(False)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Within it, transformers draws no bar and prints no table of keys: what is wrong is said by an error."""
-    from transformers.utils import logging
-
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
-
-
-def _refuse(
+def refuse(
     source: object, model: nn.Module, missing: list[str], unexpected: list[str], shaped: list[str]
 ) -> None:
+    """Raise `BrokenRanker` where a checkpoint and a model do not fit: the first three keys of every kind."""
     complaints = [
         _complaint("missing", missing),
         _complaint("unexpected", unexpected),

@@ -253,7 +253,18 @@ def test_a_model_without_all_its_weights_is_refused(tmp_path):
         tmp_path / "m" / "model.safetensors",
         {"format": "pt"},
     )
-    with pytest.raises(RankkitError, match="lacks 1 of its weights"):
+    with pytest.raises(RankkitError, match=rf"{made} does not fit .*1 key is missing .*layers\.1\.mlp"):
+        load("vlm-judge", made)
+
+
+def test_a_model_with_weights_of_another_shape_is_refused_in_words(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    made, path = save(tmp_path / "m", qwen25), tmp_path / "m" / "model.safetensors"
+    weights = load_file(path)
+    name = next(name for name in weights if name.endswith("layers.1.mlp.up_proj.weight"))
+    save_file(weights | {name: torch.zeros(3, 3)}, path, {"format": "pt"})
+    with pytest.raises(RankkitError, match=r"1 key is of another shape .*layers\.1\.mlp.* \(3, 3\) for"):
         load("vlm-judge", made)
 
 

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from rankkit import RankkitError, RunStopped
+from rankkit_torch import check_loaded
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.local.batches import InProcess
@@ -39,18 +40,15 @@ class Local(InProcess):
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         auto: Any = AutoModelForImageTextToText
         try:
-            net, found = auto.from_pretrained(name, dtype=dtype, output_loading_info=True)
+            net, found = auto.from_pretrained(
+                name, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+            )
         except (OSError, ValueError) as error:  # no such folder or hub name, no network, no model that sees
             reason = " ".join(str(error).split())[:200]
             raise RankkitError(
                 f"model={name} cannot be loaded: {reason}; give a folder or a hub name, or a server's url="
             ) from None
-        if found["missing_keys"]:
-            missing = ", ".join(sorted(found["missing_keys"])[:3])
-            raise RankkitError(
-                f"{name} lacks {len(found['missing_keys'])} of its weights ({missing} …); "
-                "a judge with random weights is none"
-            )
+        check_loaded(net, found, name)
         self.net = net.to(self.device).eval()
         thinks = thinking == "on"
         template = {} if thinking == "auto" else {"enable_thinking": thinks, "thinking": thinks}
