@@ -35,6 +35,27 @@ SUFFIXES = frozenset(
 
 HEIC = re.compile(rb".{4}ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)
 JXL = re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ")
+NO_IMAGES = (  # what lies in files that are called images, and what to do about it
+    (
+        "a pointer of Git LFS and not the image itself; run git lfs pull",
+        re.compile(rb"version https://git-lfs\.github\.com/spec/"),
+    ),
+    (
+        "an SVG drawing and not an image of pixels; export it as PNG",
+        re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<svg\b"),
+    ),
+    (
+        "a web page and not an image; it was saved where the image was asked for",
+        re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html)\b", re.IGNORECASE),
+    ),
+    ("JSON and not an image; a server's message was saved in its place", re.compile(rb'\s*\{\s*"')),
+    ("compressed (gzip) and not an image itself; unpack it", re.compile(rb"\x1f\x8b")),
+    ("a zip archive and not an image; unpack it", re.compile(rb"PK\x03\x04")),
+    (
+        "a video and not an image; extract its frames",
+        re.compile(rb".{4}ftyp(?:isom|iso[2-9]|mp4[12]|M4V |qt  |avc1)|\x1aE\xdf\xa3", re.DOTALL),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +233,7 @@ def _unread(data: bytes) -> str:
     for kind, pattern, module in kinds:
         if pattern.match(data) and importlib.util.find_spec(module) is None:
             return f"{kind} files need a package to be read: pip install 'rankkit-t2i[images]'"
+    for words, pattern in NO_IMAGES:
+        if pattern.match(data):
+            return words
     return f"not an image that Pillow can read (it begins with {data[:12]!r})"

@@ -311,3 +311,19 @@ def test_a_path_from_metadata_does_not_leave_the_folder_it_starts_at(tmp_path):
     for name in ("../secret.png", str(tmp_path / "secret.png"), "link.png"):
         found = image_of(name, folder=str(tmp_path / "in"))
         assert found.image is None and "does not lie in the folder" in str(found.error)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 1\n", "git lfs pull"),
+        (b"<?xml version='1.0'?>\n<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"\n<!DOCTYPE html><html>404</html>", "web page"),
+        (b'{"error": "denied"}', "JSON"),
+        (b"\x1f\x8b\x08" + bytes(20), "gzip"),
+        (b"PK\x03\x04" + bytes(20), "zip"),
+        (b"\0\0\0\x20ftypisom" + bytes(20), "video"),
+    ],
+)
+def test_a_file_that_is_no_image_is_called_what_it_is(data, says):
+    assert says in str(decode(data).error)
