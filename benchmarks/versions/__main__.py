@@ -1,20 +1,24 @@
 """Whether rankkit works with the lowest, or the newest, versions of what it needs.
 
-    python -m benchmarks.versions lowest|lowest-drpo|newest|resolve|freeze|frozen [3.10]
+    python -m benchmarks.versions lowest|lowest-drpo|newest|resolve|freeze|frozen [3.10] [--keep FOLDER]
 
 `lowest` and `newest` make an environment without torch and run the core's quick tests in it; `lowest-drpo`
 has what drpo needs too, and runs its quick tests (6 GB; an hour on two busy cores). `resolve` asks pip
 whether drpo and each plugin have a set of versions at all when their own requirements are at the lowest.
 `freeze` writes constraints.txt: the newest versions of the core and its extras, if the tests pass with them;
-`frozen` tests those that stand there.
+`frozen` tests those that stand there. With `--keep` the environment and the outcome of every test stay in
+FOLDER, and the same command later goes on: with the tree as it is then, and the tests that have not passed.
 A row goes to ``results/versions.jsonl``; exit code 1: something failed. pip needs an index.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,19 +37,32 @@ DEFAULT = {
 
 def main() -> None:
     """One of the six, on one Python."""
-    what = sys.argv[1] if len(sys.argv) > 1 else ""
-    if what not in DEFAULT:
-        sys.exit(f"python -m benchmarks.versions {'|'.join(DEFAULT)} [VERSION OF PYTHON]")
-    version = sys.argv[2] if len(sys.argv) > 2 else DEFAULT[what]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.versions")
+    parser.add_argument("what", choices=DEFAULT)
+    parser.add_argument("version", nargs="?", help="of Python")
+    parser.add_argument("--keep", type=Path, help="a folder for the environment and the outcomes")
+    given = parser.parse_args()
+    what, version = given.what, given.version or DEFAULT[given.what]
     python = interpreter(version)
     if python is None:
         sys.exit(f"Python {version} is not on this machine; name another")
-    with tempfile.TemporaryDirectory(prefix="rankkit-versions-") as folder:
-        Path(folder).chmod(0o755)  # some tests act as another user, who must reach the packages
-        measure = partial(_resolve if what == "resolve" else _tried, what, python, Path(folder, "venv"))
+    with _folder(given.keep) as folder:
+        folder.chmod(0o755)  # some tests act as another user, who must reach the packages
+        measure = partial(_resolve if what == "resolve" else _tried, what, python, folder / "venv")
         row = record("versions", f"versions-{what}", f"python -m benchmarks.versions {what}", measure)
     print(json.dumps({key: value for key, value in row.items() if key != "machine"}))
     sys.exit("error" in row)
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    """The folder `keep`, or one for this run alone."""
+    if keep:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="rankkit-versions-") as folder:
+        yield Path(folder)
 
 
 def _tried(what: str, python: str, place: Path) -> dict[str, Any]:

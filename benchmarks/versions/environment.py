@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.versions.bounds import ROOT
+from benchmarks.versions.kept import counts
 from benchmarks.wheels.environment import UNWANTED, run
 
 TESTS = (
@@ -28,28 +28,38 @@ LEFT_OUT = (  # they need SciPy, which the core does not, and plugins
 
 
 def made(python: str, place: Path, wanted: Sequence[str]) -> Path:
-    """A virtual environment with these packages and a copy of rankkit, for its Python."""
-    run(python, "-I", "-m", "venv", place)
-    own = place / "bin" / "python"
-    pip = [own, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    run(*pip, *wanted)
+    """A virtual environment with these packages and a copy of rankkit, for its Python.
+
+    One that is there with the same packages is taken as it is, and given a new copy.
+    """
+    own, mark = place / "bin" / "python", place / "wanted.txt"
+    pip = [own, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-compile"]
+    if not mark.is_file() or mark.read_text("utf-8") != "\n".join(wanted):
+        run(python, "-I", "-m", "venv", "--clear", place)
+        run(*pip, *wanted)
+        mark.write_text("\n".join(wanted), "utf-8")
+    shutil.rmtree(place / "source", ignore_errors=True)
     copy = shutil.copytree(ROOT, place / "source", ignore=UNWANTED)
-    run(*pip, "--no-deps", copy)
+    run(*pip, "--no-deps", "--force-reinstall", copy)
     return own
 
 
 def tested(python: Path, tests: Sequence[str] = TESTS) -> dict[str, object]:
-    """How many of the quick tests passed, and which failed."""
+    """How many of the quick tests passed, which failed, and how many were not run.
+
+    Outcomes are kept beside the environment; what passed there before is not run again.
+    """
     left_out = [f"--ignore={path}" for path in LEFT_OUT]
+    kept = python.parents[2] / "outcomes.jsonl"
     command = [python, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *tests, *left_out]
+    command += ["-p", "benchmarks.versions.kept", "--kept", kept]
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(command, cwd=python.parents[1] / "source", env=own, capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    counts = {
-        word: int(count) for count, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)\b", said)
-    }
-    failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", said, re.MULTILINE)
-    return {**counts, **({"error": ", ".join(failed)[:800] or said[-800:]} if done.returncode else {})}
+    found = counts(kept)
+    # 5: everything had passed before
+    if done.returncode not in (0, 5) and "error" not in found:
+        found["error"] = (done.stdout + done.stderr)[-800:]
+    return found
 
 
 def resolves(python: Path, wanted: Sequence[str]) -> str:
