@@ -17,7 +17,7 @@ from rankkit.core.text import plain, printable
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.prompts.base import JUNK
 from rankkit.io.prompts.reading.columns import answer_of, prompt_column
-from rankkit.io.prompts.reading.texts import PAGE, PROMPT, prompt_lines
+from rankkit.io.prompts.reading.texts import NOTHING, PAGE, PROMPT, prompt_lines
 from rankkit.io.records import json_elements
 from rankkit.io.tables import READERS, Table, open_table, read_object
 from rankkit.io.text import decode_text, open_text
@@ -25,6 +25,7 @@ from rankkit.io.text import decode_text, open_text
 IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*")  # how the files of images begin
 MAX_BYTES = 2**30  # of a file that is text
 MAX_PROMPTS = 10**7
+SETTINGS = (".yaml", ".yml", ".toml", ".ini", ".xml", ".html")
 ACCEPTED = f"a text file with one prompt per line, a table ({', '.join(READERS)}) or a folder"
 
 Listed = tuple[str, dict[str, Any]]
@@ -87,6 +88,8 @@ def _read(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
         size = path.stat().st_size
         if size == 0:
             return [], []
+        if kind in SETTINGS:
+            raise UsageError(f"{path}: a file of settings ({kind}) is no list of prompts; give {ACCEPTED}")
         if kind in images.SUFFIXES or _is_image(path):
             raise UsageError(f"{path}: is an image, not a list of prompts; give {ACCEPTED}")
         if size > MAX_BYTES and kind != ".parquet":
@@ -126,13 +129,25 @@ def _texts(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
         raise UsageError(
             f"{path}: its first line is a JSON object; call it .jsonl to have it read as a table"
         )
+    if prompts and _is_list(text):
+        raise UsageError(f"{path}: it is a JSON list; call it .json to have it read as one")
     notes = ["read as Windows-1252, because it is not UTF-8"] if coding == "cp1252" else []
+    if empty := sum(NOTHING.fullmatch(prompt) is not None for prompt in prompts):
+        prompts = [prompt for prompt in prompts if not NOTHING.fullmatch(prompt)]
+        notes.append(f"{empty} line{'s' * (empty > 1)} that say{'s' * (empty == 1)} nan or none left out")
     return [(prompt, {}) for prompt in prompts], notes
 
 
 def _is_object(line: str) -> bool:
     try:
         return line.startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_list(text: str) -> bool:
+    try:
+        return text.lstrip().startswith("[") and isinstance(json.loads(text), list)
     except (ValueError, RecursionError):
         return False
 

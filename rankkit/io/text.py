@@ -20,10 +20,11 @@ MARKS = (
 CONTROLS = re.compile("[\x00-\x08\x0e-\x1a]")  # what text does not hold, though every coding can write it
 HIGH, HIGH_RUNS = re.compile(rb"[\x80-\xff]+"), re.compile(rb"[\x80-\xff]{3,}")
 # What Windows-1252 makes of other codings: signs that no caption holds, a sign between two letters, quotation
-# marks that open or close on the wrong side, and the letters of Central Europe.
+# marks that open or close on the wrong side, capitals behind small letters, letters of Central Europe.
 UNLIKELY = re.compile(
     rb"[\x83\x86\x87\x88\x98\xa4\xa6\xa8\xac\xaf\xb6\xb8]"
     rb"|[A-Za-z\xc0-\xff][\xa1-\xb6\xb8-\xbf][A-Za-z\xc0-\xff]"
+    rb"|[a-z][\x8a\x8c\x8e\x9f\xc0-\xd6\xd8-\xde]"
     rb"|(?:^|[\s,])\x94(?=[A-Za-z])|[A-Za-z]\x93"
 )
 CENTRAL, WESTERN = (

@@ -30,7 +30,7 @@ from rankkit.io.prompts.reading.columns import (
     stem_key,
 )
 from rankkit.io.prompts.reading.names import Names
-from rankkit.io.prompts.reading.texts import prompt_lines, read_text
+from rankkit.io.prompts.reading.texts import answer_in, prompt_lines, read_text
 from rankkit.io.tables import READERS, Table, open_table
 
 NAME = "the manifest"
@@ -148,8 +148,11 @@ def in_order(
             f"{path} holds {len(prompts)} prompts and there are {len(places)} images; give one prompt per "
             f"image, in the order of their names, or a table that names the images"
         )
+    labels = Labels.of({"prompt": prompt} for prompt, _ in prompts).alone()
     pairs = [
-        (place, Answer((prompt,) if prompt else (), "is empty", metadata))
+        (place, Answer((), Labels.why if labels else "is empty", metadata))
+        if labels or not answer_in(prompt).texts
+        else (place, Answer((prompt,), metadata=metadata))
         for place, (prompt, metadata) in zip(places, prompts, strict=True)
     ]
     said = f"{path}: its prompts go to the images in the order of their names"

@@ -21,6 +21,7 @@ from rankkit.io.tables import too_deep
 NAME = "a webdataset archive"
 TEXTS = (".txt", ".caption", ".json")
 TEXT_LIMIT = 2**20
+PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".7z", ".rar")
 BROKEN = "the archive breaks off or is not an uncompressed .tar"
 
 
@@ -28,13 +29,15 @@ def find(root: Root) -> Source | None:
     """The images of an archive, or of all the archives below a folder."""
     if root.path.is_file() and root.path.suffix.lower() == ".tar":
         return in_archives(root, [root.path])
-    archives = root.files_below(lambda name: name.lower().endswith(".tar"))
-    if root.files or root.manifest_only or not archives:
+    if root.files or root.manifest_only:
         return None
-    return in_archives(root, archives)
+    archives = root.files_below(lambda name: name.lower().endswith(".tar"))
+    packed = root.files_below(lambda name: name.lower().endswith(PACKED))
+    notes = tuple(f"{path} is not read: it is a compressed archive; unpack it" for path in packed)
+    return in_archives(root, archives, notes) if archives or notes else None
 
 
-def in_archives(root: Root, archives: list[Path]) -> Source:
+def in_archives(root: Root, archives: list[Path], notes: tuple[str, ...] = ()) -> Source:
     """The images of these archives at or below a root."""
 
     def samples() -> Iterator[tuple[Place, Answer]]:
@@ -42,7 +45,7 @@ def in_archives(root: Root, archives: list[Path]) -> Source:
             relative = root.relative(path)
             yield from _samples(path, f"{relative}/" if relative else "")
 
-    return Source(NAME, lists=samples)
+    return Source(NAME, lists=samples, notes=notes)
 
 
 Span = tuple[int, int]

@@ -3,9 +3,11 @@
 import pytest
 from PIL import Image
 
+from rankkit.errors import UsageError
 from rankkit.io.prompt_lists import read_prompts
 from rankkit.io.prompts.reading.texts import answer_in, answer_in_text
 from rankkit.io.prompts.survey import survey
+from rankkit.io.text import decode_text
 
 INFOTEXT = "a fox, (fur:1.2)\nNegative prompt: blurry\nSteps: 20, Sampler: Euler a, Seed: 1"
 
@@ -64,3 +66,50 @@ def test_lines_that_count_themselves_lose_their_numbers(tmp_path):
     assert [prompt for prompt, _ in read_prompts(path)] == ["a fox", "a dog", "3 cats"]
     path.write_text("1. a fox\na dog\n")
     assert [prompt for prompt, _ in read_prompts(path)] == ["1. a fox", "a dog"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Prompt: a fox\nNegative: blurry\nSeed: 1\nSteps: 20",
+        "seed=1\nprompt=a fox",
+        "---\ntitle: x\n---\na fox",
+    ],
+)
+def test_settings_by_their_names_are_no_captions(text):
+    answer = answer_in_text(text, "a.txt")
+    assert not answer.texts and "settings" in answer.why
+
+
+def test_numbers_alone_in_the_order_of_the_images_are_no_prompts(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    (tmp_path / "p.txt").write_text("1\n2\n")
+    (found,) = survey([str(tmp_path)], prompts=tmp_path / "p.txt")
+    assert [each.prompt for each in found.findings()] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    "lines", ['"a fox",\n"a dog"', "- a fox\n- a dog", "# mine\na fox\nnan\na dog", "1) a fox\n2) a dog"]
+)
+def test_a_list_is_read_without_what_stands_around_its_lines(tmp_path, lines):
+    (tmp_path / "p.txt").write_text(lines)
+    assert [prompt for prompt, _ in read_prompts(tmp_path / "p.txt")] == ["a fox", "a dog"]
+
+
+@pytest.mark.parametrize(("name", "text"), [("p.txt", '["a fox", "a dog"]'), ("p.yaml", "- a fox\n- a dog")])
+def test_a_list_in_a_file_of_another_kind_is_refused_with_the_way_out(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match=r"call it \.json|list of prompts"):
+        read_prompts(tmp_path / name)
+
+
+def test_a_compressed_archive_in_a_folder_is_said_not_to_be_read(tmp_path):
+    (tmp_path / "0.tar.gz").write_bytes(b"\x1f\x8b")
+    (found,) = survey([str(tmp_path)])
+    assert any("unpack" in note for note in found.notes)
+
+
+def test_the_coding_of_old_macs_is_refused_and_not_read_as_another():
+    with pytest.raises(ValueError, match="UTF-8"):
+        decode_text("a café".encode("mac-roman"))

@@ -31,6 +31,10 @@ NEGATIVE_WITHIN, STEPS_WITHIN = (
 NEAR = 300  # characters behind the steps, within which another setting stands
 KEYS = re.compile(r"\b(?:Sampler|Seed|CFG scale|Guidance|Size|Model): ?\S", re.IGNORECASE)
 STEPS_ALONE = re.compile(r"\s*Steps: ?\d+\s*")
+NAMED = re.compile(
+    r"^[ \t]*(?:negative|seed|sampler|size|model|cfg(?: scale)?|width|height)[ \t]*[:：=]",
+    re.MULTILINE | re.IGNORECASE,
+)
 NO_WORDS = re.compile(
     r"https?://\S+|<(?:!doctype|html|\?xml)\b.*|\S{30,}|[\W\d_]*", re.IGNORECASE | re.DOTALL
 )
@@ -75,6 +79,8 @@ def parse_parameters(text: str) -> Found | None:
         words = LABEL.sub("", _before(text, negative.start()), count=1)
         return Found(PROGRAM, words, negative=_before(text[:end], None, negative.end()))
     words = LABEL.sub("", _before(text, end), count=1)
+    if NAMED.search(words):
+        return Found(PROGRAM, None, "its lines name their settings, and it is not known which is the prompt")
     prompt, _, last = words.rpartition("\n")
     if last.startswith("-") and "Guidance Scale:" in text[end:]:  # how Draw Things writes a negative prompt
         return Found(PROGRAM, prompt.strip(), negative=last[1:].strip())

@@ -126,6 +126,16 @@ class Labels:
         """What the records that were taken in show."""
         return self._numbers and not self._words
 
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> Labels:
+        """Those of a table, which is read up to the first words."""
+        labels = cls()
+        for record in records:
+            labels.add(record)
+            if labels._words:
+                break
+        return labels
+
 
 class Ids:
     """Whether `id` tells images apart and not groups: no id has two images, or one has two prompts."""

@@ -38,6 +38,10 @@ PAGE = re.compile(r"<(?:!doctype\s|html\b|\?xml\b)|\{\\rtf\d", re.IGNORECASE)
 NUMBERS = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?(?:\s+|$)){5,}")
 OPTIONS = re.compile(r"\s--[a-z]{1,12}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
 
+COMMENT = re.compile(r"#\s")
+AROUND = (r"[-*•]\s+(\S.*)", r"[\"“]([^\"“”]+)[\"”],?")  # what may stand around every line of a list
+NAMED = re.compile(r"[^\W\d][\w ]{0,30}\s?[:=：].*")  # a setting by its name
+
 Captions = Literal["first", "random", "all"]
 
 
@@ -132,12 +136,12 @@ def answer_in_text(text: str, name: str) -> Answer:
         found = read_texts({"parameters": text}) or read_texts({"prompt": text})
         if found is None:
             return whole if listed else Answer(why=f"{name} holds JSON of no known program")
+    elif (found := parse_parameters(text)) is not None:
+        pass
     elif why := whole.why or _no_caption(text):
         return Answer(why=f"{name} {why}")
     elif listed:
         return whole
-    else:
-        found = parse_parameters(text)
     if found is not None:
         return Answer(
             (found.prompt,) if found.prompt else (), found.why or "its prompt is empty", syntax=True
@@ -148,8 +152,12 @@ def answer_in_text(text: str, name: str) -> Answer:
 def _no_caption(text: str) -> str:
     if PAGE.match(text):
         return "is a web page, XML or RTF, not text"
-    numbers = all(map(NUMBERS.fullmatch, lines(text)))
-    return "holds numbers and no words, as detectors write them" if numbers else ""
+    found = lines(text)
+    if all(map(NUMBERS.fullmatch, found)):
+        return "holds numbers and no words, as detectors write them"
+    if found[0] == "---" or (len(found) > 1 and all(map(NAMED.fullmatch, found))):
+        return "holds settings by their names, and it is not known which of them is the prompt"
+    return ""
 
 
 def lines(text: str) -> list[str]:
@@ -158,13 +166,17 @@ def lines(text: str) -> list[str]:
 
 
 def prompt_lines(text: str) -> list[str]:
-    """A prompt per line, without the options of kohya's sample prompts (``--n …``) and its comments, and
-    without the numbers of a list that counts its lines from 1.
+    """A prompt per line, without comments (``# …``), the options of kohya's sample prompts (``--n …``), and
+    what stands around every line of a list: numbers from 1, dashes, quotation marks.
     """
-    found = lines(text)
-    counted = [re.fullmatch(rf"{number}[.)]\s+(\S.*)", line) for number, line in enumerate(found, 1)]
-    if len(found) > 1 and all(counted):
-        found = [line[1] for line in counted if line]
+    found = [line for line in lines(text) if not COMMENT.match(line)]
+    for marks in (*(re.compile(each) for each in AROUND), None):
+        dressed = [
+            marks.fullmatch(line) if marks else re.fullmatch(rf"{number}[.)]\s+(\S.*)", line)
+            for number, line in enumerate(found, 1)
+        ]
+        if len(found) > 1 and all(dressed):
+            found = [line[1] for line in dressed if line]
     if any(OPTIONS.search(line) for line in found):
         found = [OPTIONS.sub("", line) for line in found if not line.startswith("#")]
     return found
