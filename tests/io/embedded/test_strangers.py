@@ -119,3 +119,15 @@ def test_a_node_of_several_texts_or_none_gives_no_prompt(made):
 def test_a_delimiter_that_is_named_is_not_put_in_as_a_word():
     made = node("Text Concatenate (JPS)", delimiter="space", text1="a red", text2="fox")
     assert prompt(graph(["20", 0], n20=made)) == "a red fox"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "一只可爱的猫坐在窗台上，阳光洒在它的毛皮上，背景是城市的天际线，油画风格",
+        "1girl,blue_sky,red_apple,wooden_table,masterpiece",
+    ],
+)
+def test_a_prompt_without_a_space_is_a_prompt(text):
+    found = read_texts({"parameters": text})
+    assert found and found.prompt == text

@@ -36,7 +36,8 @@ NAMED = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 NO_WORDS = re.compile(
-    r"https?://\S+|<(?:!doctype|html|\?xml)\b.*|\S{30,}|[\W\d_]*", re.IGNORECASE | re.DOTALL
+    r"(?:https?://|data:)\S+|<(?:!doctype|html|\?xml)\b.*|[A-Za-z0-9+/=]{30,}|[\W\d_]*",
+    re.IGNORECASE | re.DOTALL,
 )
 UNTOLD = re.compile(r"(?:Positive prompt:)?\s*(?:undefined|unknown|null|none|nan)[\s,.]*", re.IGNORECASE)
 PAIRS = re.compile(r"(?:(?:^|[,\n])[ \t]*[A-Z]|^[ \t]*\w)[\w ]{0,40}[:：]\s?", re.MULTILINE)
