@@ -179,7 +179,12 @@ def push(
     licence: Annotated[
         str, typer.Option(help="The base model's licence as the hub names it, where drpo does not know it.")
     ] = "",
-    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+    private: Annotated[
+        bool,
+        typer.Option(
+            "--private/--public", help="Whether a repository that does not exist yet is made private."
+        ),
+    ] = True,
 ) -> None:
     """Upload a trained LoRA with a model card, images before and after, and a script to paste."""
     from drpo.report.push import push as upload

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+from huggingface_hub import HfApi, get_token
+from huggingface_hub.errors import LocalTokenNotFoundError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,7 +20,9 @@ from drpo.report.script import base
 from drpo.run.files import LORA, trained_lora
 from drpo.run.sample import read_config
 from rankkit import RankkitError, UsageError
-from rankkit.plugin import line_chart
+from rankkit.plugin import line_chart, say
+
+FOLDER = "upload"  # of a run: what a failed upload leaves
 
 
 def write(run: Path, repository: str, out: Path, *, base_model: str = "", licence_id: str = "") -> Path:
@@ -51,21 +53,49 @@ def write(run: Path, repository: str, out: Path, *, base_model: str = "", licenc
     return out
 
 
-def push(run: Path, repository: str, *, private: bool = False, **told: str) -> str:
-    """Upload what `write` writes, and return the repository's address; `told` as there."""
-    with tempfile.TemporaryDirectory() as room:
-        folder = write(run, repository, Path(room) / "model", **told)
-        try:
-            api = HfApi()
-            api.create_repo(repository, private=private, exist_ok=True)
-            api.upload_folder(repo_id=repository, folder_path=folder, commit_message="A LoRA trained by drpo")
-        except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
-            reason = " ".join(str(error).split())[:300]
-            raise RankkitError(
-                f"{repository} could not be uploaded: {reason}; log in by `hf auth login` with a token that "
-                "may write, or take `--dry-run DIR` and upload that folder"
-            ) from None
-    return f"https://huggingface.co/{repository}"
+def push(run: Path, repository: str, *, private: bool = True, **told: str) -> str:
+    """Upload what `write` writes, and return the repository's address; `told` as there.
+
+    A repository that is made for it is private unless told otherwise, one that exists stays as it is; which
+    it is is said. Where the upload fails, the folder stays in the run: the `RankkitError` says how to go on.
+    """
+    folder = run / FOLDER
+    with tempfile.TemporaryDirectory(prefix=".upload-", dir=run if run.is_dir() else None) as room:
+        made = write(run, repository, Path(room) / "model", **told)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+    try:
+        place = _uploaded(folder, repository, private)
+    except Exception as error:  # of whatever HTTP library this version of huggingface_hub is built on
+        raise RankkitError(_failed(run, repository, folder, error)) from error
+    shutil.rmtree(folder)
+    return place
+
+
+def _uploaded(folder: Path, repository: str, private: bool) -> str:
+    """The address of a repository with the folder's files in it."""
+    api = HfApi()
+    place = api.create_repo(repository, private=private, exist_ok=True)
+    whom = (
+        "private: only you and your organization see it" if api.model_info(repository).private else "public"
+    )
+    say(f"{repository} is {whom}; its settings on the hub change that")
+    api.upload_folder(repo_id=repository, folder_path=folder, commit_message="A LoRA trained by drpo")
+    return str(place)
+
+
+def _failed(run: Path, repository: str, folder: Path, error: Exception) -> str:
+    """Why an upload failed, and how to go on, without the token."""
+    reason = " ".join((str(error) or type(error).__name__).split())
+    if token := get_token():
+        reason = reason.replace(token, "…")
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    denied = isinstance(error, LocalTokenNotFoundError) or status in (401, 403)
+    first = "log in by `hf auth login` with a token that may write there; then " if denied else ""
+    return (
+        f"{repository} could not be uploaded: {reason[:300]}; what was to be uploaded is kept in {folder}: "
+        f"{first}`drpo push {run} {repository}` tries again, or `hf upload {repository} {folder}` uploads it"
+    )
 
 
 def comfyui(path: Path) -> dict[str, Tensor]:

@@ -4,10 +4,8 @@ nothing of this machine is in it.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,43 +14,18 @@ import tiny_flows
 import tiny_pipelines
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
-from test_generators import PROMPT, shift
+from safetensors.torch import load_file
+from test_generators import PROMPT
+from trained_runs import REPO, trained
 from typer.testing import CliRunner
 
-from drpo import build
 from drpo.cli import app
 from drpo.config import Config
 from drpo.recipes import recipe
 from drpo.report.push import write
 from rankkit import RankkitError, UsageError
 
-REPO = "anna/model"
 UNET = "ByteDance/Hyper-SD/Hyper-SDXL-1step-Unet.safetensors"
-Made = tuple[Path, Any, Path]  # the run, its generator, the folder of its base
-
-
-def trained(tmp_path: Path, name: str, write_base: Callable[[Path], Path] | None, **changes: Any) -> Made:
-    """A run of a recipe as if it had been trained: its config, LoRA, rows and a grid."""
-    run, folder = tmp_path / "run", write_base(tmp_path / "base") if write_base else tmp_path
-    config = dataclasses.replace(recipe(name), precision="fp32", lora_rank=4, **changes)
-    local: dict[str, Any] = {"model": str(folder)} if write_base else {}
-    if config.unet:
-        unet = tiny_pipelines.sdxl_unet()
-        save_file(unet.state_dict(), tmp_path / "unet.safetensors")
-        local["unet"] = str(tmp_path / "unet.safetensors")
-    generator: Any = build.generator(dataclasses.replace(config, **local))
-    shift(generator)
-    generator.save(run)
-    (run / "config.json").write_text(json.dumps(dataclasses.asdict(config)))
-    (run / "log.jsonl").write_text('{"step": 1, "reward": 0.5}\n{"step": 2, "reward": 0.75}\n')
-    rows = [
-        {"step": step, "diversity": 0.5, "target/pickscore": value} for step, value in ((0, 20.0), (2, 21.5))
-    ]
-    (run / "evaluations.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (run / "sample_grids").mkdir()
-    Image.new("RGB", (8, 8)).save(run / "sample_grids" / "000002.png")
-    return run, generator, folder
 
 
 @pytest.mark.parametrize(
