@@ -136,7 +136,7 @@ def rankers() -> str:
         target = point.load()
         card = cards.describe(Installed(point.name, "rankkit-t2i", ""), verbose=True)["card"]
         options = [
-            f"{p.name}={p.default}"
+            f"{p.name} (needed)" if p.default is p.empty else f"{p.name}={p.default}"
             for p in inspect.signature(target).parameters.values()
             if p.kind is p.KEYWORD_ONLY
         ]

@@ -1,6 +1,7 @@
 """What the framework reads off a ranker: `kind`, `needs_prompt` and `version`; off a `Pairwise` `degree` and
 `prior`; off one in two stages `prepare`, `preparation` and `batch_size`; `embed` where there are embeddings;
-`metadata_images`, the keys of metadata that name images, and `folder`, where their paths start.
+`metadata_images`, the keys of metadata that name images, and `folder`, where their paths start; `of_rankers`,
+the options that are rankers themselves.
 
 A ranker may be a built one, or the class or function it is made of. No other module reads these attributes:
 each function here gives a value of the stated type, or raises a `BrokenRanker` that names the attribute, its
@@ -89,6 +90,12 @@ def metadata_images(target: object, folder: object = None) -> tuple[tuple[str, s
     """
     stated: tuple[str, ...] | None = _read(target, "metadata_images", _are_keys, 'keys, such as ("source",)')
     return tuple((key, folder if isinstance(folder, str) else "") for key in stated or ())
+
+
+def of_rankers(target: object) -> tuple[str, ...]:
+    """The options of a ranker that are rankers themselves: a text names one, and it is given built."""
+    stated = _read(target, "of_rankers", _are_keys, 'names of options, such as ("by",)')
+    return tuple(stated or ())
 
 
 def version_of(target: object, options: Mapping[str, Any] | None) -> str | None:

@@ -20,7 +20,14 @@ from rankkit.core.binding import describe
 from rankkit.core.build import build, check_target
 from rankkit.core.panel import mean_rank
 from rankkit.core.rankers import loaded_as
-from rankkit.core.stated import kind_of, metadata_images, needs_prompt, reads_metadata, version_of
+from rankkit.core.stated import (
+    kind_of,
+    metadata_images,
+    needs_prompt,
+    of_rankers,
+    reads_metadata,
+    version_of,
+)
 from rankkit.core.types import Identity, Kind, Ranker
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
 from rankkit.registry import diagnose
@@ -123,28 +130,49 @@ def _prepare_one(spec: Spec, options: Mapping[str, Any], local_only: bool) -> Pr
         target, version = _in_folder(spec.name)
     else:
         target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
-    return _prepare_target(spec, target, version, options)
+    return _prepare_target(spec, target, version, options, local_only)
 
 
-def _prepare_target(spec: Spec, target: Any, version: str, options: Mapping[str, Any]) -> Prepared:
+def _prepare_target(
+    spec: Spec, target: Any, version: str, options: Mapping[str, Any], local_only: bool
+) -> Prepared:
     check_target(target)
     given = {**coerced(spec, target), **options}
     check_options(spec.name, target, given)
     stated, kind = version_of(target, given), kind_of(target)
+    parts = {key: _part(spec, key, given[key], local_only) for key in of_rankers(target) if key in given}
 
     def build_it() -> Ranker:
+        built = {key: part.load() for key, part in parts.items()}
         try:
-            return loaded_as(build(target, **given), spec.name, given)
+            return loaded_as(build(target, **{**given, **built}), spec.name, given)
         except RankkitError:
             raise
         except (Exception, SystemExit) as error:
             raise BrokenRanker(f"{spec.text} cannot be built: {describe(error)}") from error
 
-    identity = Identity(spec.name, f"{version}+{stated}" if stated else version, given)
+    inner = ", ".join(f"{part.spec} {part.identity.version}" for part in parts.values())
+    version = "+".join(each for each in (version, stated, inner) if each)
     independent = kind == "pointwise"
     plain = independent and inspect.isfunction(target) and "device" not in given and not options
-    asks = needs_prompt(target), build_it, independent, plain, reads_metadata(target)
-    return Prepared(spec.text, identity, kind, *asks, metadata_images(target, given.get("folder")))
+    asks = needs_prompt(target) or any(part.needs_prompt for part in parts.values())
+    reads = any(part.reads_metadata for part in parts.values()) if parts else reads_metadata(target)
+    named = [metadata_images(target, given.get("folder")), *(part.metadata_images for part in parts.values())]
+    how = asks, build_it, independent, plain, reads, tuple(dict.fromkeys(sum(named, ())))
+    return Prepared(spec.text, Identity(spec.name, version, given), kind, *how)
+
+
+def _part(spec: Spec, key: str, named: object, local_only: bool) -> Prepared:
+    """The ranker that an option of another names."""
+    if not isinstance(named, str):
+        raise BadOption(
+            f"{spec.name}: {key} is written as a ranker, such as {key}=sharpness; "
+            "rankkit.veto takes built ones"
+        )
+    try:
+        return prepare(named, local_only=local_only)
+    except UnknownRanker as error:
+        raise UnknownRanker(f"{spec.text}: {key}={named}: {error}") from None
 
 
 def _in_folder(name: str) -> tuple[Any, str]:

@@ -1,4 +1,4 @@
-"""1 - P(nsfw) by an image classifier (Falconsai/nsfw_image_detection): a constraint, for `rankkit.veto`."""
+"""1 - P(nsfw) by an image classifier (Falconsai/nsfw_image_detection): a constraint, for `veto`."""
 
 from __future__ import annotations
 

@@ -14,13 +14,24 @@ from rankkit.errors import UsageError
 
 
 class Veto:
-    """Orders by `ranker`, with the images that `gate` scores below `below` last. Build it with `veto`."""
+    """The order of `ranker`, except that an image which `by` scores below `below` ranks last.
+
+    A constraint that no gain may buy off: ``veto:ranker=pickscore,by=nsfw,below=0.5``. Both are rankers as
+    they are written everywhere; a panel is quoted, ``veto:ranker="pickscore*2+hpsv3",by=nsfw``. In Python
+    `rankkit.veto` builds one.
+    """
 
     kind: ClassVar[Kind] = "listwise"
+    of_rankers: ClassVar[tuple[str, ...]] = ("ranker", "by")
 
-    def __init__(self, ranker: Ranker, gate: Ranker, below: float) -> None:
-        self.ranker, self.gate, self.below = ranker, gate, below
-        self.needs_prompt = needs_prompt(ranker) or needs_prompt(gate)
+    def __init__(self, *, ranker: Ranker, by: Ranker, below: float = 0.5) -> None:
+        self.ranker, self.gate, self.below = ranker, by, _checked(below)
+        self.needs_prompt = needs_prompt(ranker) or needs_prompt(by)
+
+    @classmethod
+    def version(cls, *, below: float = 0.5, **_: Any) -> None:
+        """None beside that of its rankers; a bound that is no number is refused before their weights load."""
+        _checked(below)
 
     def __repr__(self) -> str:
         return f"<{self.ranker!r}, after images that {self.gate!r} scores below {self.below:g}>"
@@ -68,9 +79,13 @@ def veto(ranker: Ranker, *, by: Ranker, below: float = 0.5) -> Veto:
     gate of 0 and 1 is read as failed or passed. Vetoed images tie with each other. Raises
     `UsageError` for a bound that is no finite number.
     """
+    return Veto(ranker=ranker, by=by, below=below)
+
+
+def _checked(below: float) -> float:
     if not math.isfinite(below):
         raise UsageError(f"below={below} is no finite number; give the least score that passes")
-    return Veto(ranker, by, below)
+    return below
 
 
 def _plain(score: float) -> float | None:
