@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from rankkit_torch import empty, full_float32, load_strict, memory, read, sent
 EMBEDDING = "model.language_model.embed_tokens.weight"
 TORCH_FILE = "model.pth"  # where a checkpoint's weights may be beside what transformers calls them
 HEADS = 2
+BASE = "XiaomiMiMo/MiMo-VL-7B-SFT-2508"
+FAMILY, QWEN3 = "qwen2_5_vl", "qwen3_vl"
 
 
 class Network(nn.Module):
@@ -57,6 +60,7 @@ def load(folder: Path, base: Path, device: torch.device, dtype: torch.dtype) -> 
         raise BrokenRanker(
             f"{base} holds no config.json; give base=FOLDER with the base's configuration and tokenizer"
         )
+    _check_base(base)
     config: Any = Qwen2_5_VLConfig.from_pretrained(base)
     place = folder / TORCH_FILE if (folder / TORCH_FILE).is_file() else folder
     state = {renamed(key): value for key, value in read(place).items() if not key.startswith("lm_head.")}
@@ -80,6 +84,22 @@ def renamed(key: str) -> str:
     if key.startswith("model.") and not key.startswith(("model.visual.", "model.language_model.")):
         return f"model.language_model.{key.removeprefix('model.')}"
     return key
+
+
+def _check_base(base: Path) -> None:
+    """Raise `BrokenRanker` where a base is of another family than the published checkpoints'."""
+    try:
+        kind = json.loads((base / "config.json").read_text("utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BrokenRanker(f"{base / 'config.json'} is no configuration of a model: {error}") from None
+    if kind != FAMILY:
+        new = (
+            "; its authors' code trains such ones too, and they have published none" if kind == QWEN3 else ""
+        )
+        raise BrokenRanker(
+            f"{base} is a {kind}, and EditReward is read on {FAMILY}{new}: give "
+            f"base=Qwen/Qwen2.5-VL-7B-Instruct or {BASE}, whichever the checkpoint was trained from"
+        )
 
 
 def _head(hidden: int) -> nn.Sequential:

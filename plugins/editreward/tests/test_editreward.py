@@ -123,6 +123,24 @@ def test_what_is_no_source_or_no_base_is_refused_before_weights_are_loaded(optio
         load(options, base=str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            '{"model_type": "qwen3_vl"}',
+            "is a qwen3_vl, and EditReward is read on qwen2_5_vl; its authors' code",
+        ),
+        ('{"model_type": "qwen2_vl"}', r"is a qwen2_vl, and .* on qwen2_5_vl: give base=Qwen/Qwen2\.5-VL"),
+        ("[]", "is no configuration of a model"),
+        ("{", "is no configuration of a model"),
+    ],
+)
+def test_a_base_of_another_family_is_refused_in_words(options, tmp_path, config, message):
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(BrokenRanker, match=message):
+        load(options, base=str(tmp_path))
+
+
 def test_the_version_names_weights_base_and_source(options):
     known = {name: options[name] for name in ("checkpoint", "base", "original")}
     whole = prepare("editreward", **known).identity.version
