@@ -1,13 +1,15 @@
 """Whether rankkit works with the lowest, or the newest, versions of what it needs.
 
-    python -m benchmarks.versions lowest|lowest-drpo|newest|resolve|freeze|frozen [3.10] [--keep FOLDER]
+    python -m benchmarks.versions WHAT [3.10] [--keep FOLDER] [--minutes M]
 
+WHAT is one of lowest, lowest-drpo, newest, resolve, freeze and frozen.
 `lowest` and `newest` make an environment without torch and run the core's quick tests in it; `lowest-drpo`
 has what drpo needs too, and runs its quick tests (6 GB; an hour on two busy cores). `resolve` asks pip
 whether drpo and each plugin have a set of versions at all when their own requirements are at the lowest.
 `freeze` writes constraints.txt: the newest versions of the core and its extras, if the tests pass with them;
 `frozen` tests those that stand there. With `--keep` the environment and the outcome of every test stay in
 FOLDER, and the same command later goes on: with the tree as it is then, and the tests that have not passed.
+`--minutes` bounds the tests of one command; the row says how many were not run.
 A row goes to ``results/versions.jsonl``; exit code 1: something failed. pip needs an index.
 """
 
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("what", choices=DEFAULT)
     parser.add_argument("version", nargs="?", help="of Python")
     parser.add_argument("--keep", type=Path, help="a folder for the environment and the outcomes")
+    parser.add_argument("--minutes", type=float, help="that the tests may take")
     given = parser.parse_args()
     what, version = given.what, given.version or DEFAULT[given.what]
     python = interpreter(version)
@@ -48,10 +51,12 @@ def main() -> None:
         sys.exit(f"Python {version} is not on this machine; name another")
     with _folder(given.keep) as folder:
         folder.chmod(0o755)  # some tests act as another user, who must reach the packages
-        measure = partial(_resolve if what == "resolve" else _tried, what, python, folder / "venv")
+        measure = partial(_tried, what, python, folder / "venv", given.minutes)
+        if what == "resolve":
+            measure = partial(_resolve, python, folder / "venv")
         row = record("versions", f"versions-{what}", f"python -m benchmarks.versions {what}", measure)
     print(json.dumps({key: value for key, value in row.items() if key != "machine"}))
-    sys.exit("error" in row)
+    sys.exit("error" in row or bool(row.get("not run")))
 
 
 @contextmanager
@@ -65,7 +70,7 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _tried(what: str, python: str, place: Path) -> dict[str, Any]:
+def _tried(what: str, python: str, place: Path, minutes: float | None) -> dict[str, Any]:
     drpo = what == "lowest-drpo"
     asked = requirements(ROOT, [*TESTED, "drpo"] if drpo else TESTED)
     wanted = [*(lowest(asked) if what.startswith("lowest") else asked), *TOOLS]
@@ -73,18 +78,18 @@ def _tried(what: str, python: str, place: Path) -> dict[str, Any]:
         wanted += ["-c", str(ROOT / "constraints.txt")]
     try:
         own = made(python, place, wanted)
-        row = {"interpreter": version_of(python), **tested(own, DRPO if drpo else TESTS)}
+        row = {"interpreter": version_of(python), **tested(own, DRPO if drpo else TESTS, minutes)}
     except AssertionError as error:
         return {"interpreter": version_of(python), "error": str(error)}
     frozen = run(own, "-m", "pip", "freeze", "--exclude", "rankkit-t2i").splitlines()
-    if what == "freeze" and "error" not in row:
+    if what == "freeze" and "error" not in row and not row["not run"]:
         passed = f"# Versions with which the tests passed on Python {row['interpreter']}"
         head = f"{passed}: pip install -c constraints.txt ."
         (ROOT / "constraints.txt").write_text("\n".join([head, *frozen]) + "\n", "utf-8")
     return {**row, "versions": frozen}
 
 
-def _resolve(_: str, python: str, place: Path) -> dict[str, Any]:
+def _resolve(python: str, place: Path) -> dict[str, Any]:
     run(python, "-I", "-m", "venv", place)
     sets = {"drpo": requirements(ROOT, ["drpo"])}
     sets |= {path.name: requirements(path) + requirements(ROOT / "plugins/torch") for path in plugins()}

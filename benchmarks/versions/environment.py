@@ -44,8 +44,8 @@ def made(python: str, place: Path, wanted: Sequence[str]) -> Path:
     return own
 
 
-def tested(python: Path, tests: Sequence[str] = TESTS) -> dict[str, object]:
-    """How many of the quick tests passed, which failed, and how many were not run.
+def tested(python: Path, tests: Sequence[str] = TESTS, minutes: float | None = None) -> dict[str, object]:
+    """How many of the quick tests passed, which failed, and how many were not run, as `minutes` were over.
 
     Outcomes are kept beside the environment; what passed there before is not run again.
     """
@@ -54,7 +54,11 @@ def tested(python: Path, tests: Sequence[str] = TESTS) -> dict[str, object]:
     command = [python, "-m", "pytest", "-q", "-m", "not slow", "-p", "no:cacheprovider", *tests, *left_out]
     command += ["-p", "benchmarks.versions.kept", "--kept", kept]
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=python.parents[1] / "source", env=own, capture_output=True, text=True)
+    source, seconds = python.parents[1] / "source", minutes * 60 if minutes else None
+    try:
+        done = subprocess.run(command, cwd=source, env=own, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return counts(kept)
     found = counts(kept)
     # 5: everything had passed before
     if done.returncode not in (0, 5) and "error" not in found:
