@@ -62,6 +62,7 @@ def section(rows: Sequence[Row]) -> str:
         row["steps"]: "gone on",
     }
     words[0] = "base, and best by held-out" if row["best_step"] == 0 else words[0]
+    base = " Nothing that was trained is better than the base, by these." if row["best_step"] == 0 else ""
     heads = [f"step {step}, {words[step]}" for step in columns]
     stopped = row["stopped_at"] < row["steps"]
     said = (
@@ -78,7 +79,7 @@ def section(rows: Sequence[Row]) -> str:
 Trained on `{row["target"]}` alone, a reward that an image with nothing on it wins (the recipe `shapes` else,
 fewer images, seed {row["seed"]}; `{row["command"]}`), the generator takes away what was asked for.
 {said}
-The checkpoint that the held-out rankers like best is that of step {row["best_step"]} (`best/`).{after}
+The checkpoint that the held-out rankers like best is that of step {row["best_step"]} (`best/`).{base}{after}
 
 {table(("", *heads), lines)}
 ![Every figure as a share of the base's, by step](hacking.svg)

@@ -36,7 +36,7 @@ def section(rows: Sequence[Row]) -> str:
     if not lines:
         return ""
     head = (
-        "", "try: recipe → change", "seeds", "right: recipe → change", "difference", "diversity / base",
+        "", "try: recipe → change (diversity)", "seeds", "right: recipe → change", "difference", "diversity / base",
         "position, attribution", "",
     )  # fmt: skip
     words = "".join(f"- *{VARIANTS[name].title}*: {VARIANTS[name].words}.\n" for name in found if found[name])
@@ -80,7 +80,7 @@ def figure(rows: Sequence[Row]) -> str:
 
 def _line(name: str, found: Pairs) -> tuple[str, ...]:
     tried, fresh = found.get(TUNING_SEED), list(_fresh(found).values())
-    glance = f"{_right(tried[0]):.3f} → {_right(tried[1]):.3f}" if tried else ""
+    glance = " → ".join(f"{_right(row):.3f} ({row['diversity']:.2f})" for row in tried or ())
     if not fresh:
         return VARIANTS[name].title, glance, "", "", "", "", "", "a try only"
     own, changed = ([_right(pair[side]) for pair in fresh] for side in (0, 1))

@@ -127,6 +127,33 @@ def test_the_whole_command_runs_on_tiny_pipelines_and_goes_on_where_it_was_inter
     assert renewed == {("sd_turbo", "geneval")}
 
 
+@pytest.mark.slow
+def test_the_other_recipes_run_too_each_with_what_is_its_own(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    pipes = tmp_path_factory.mktemp("pipes")
+    sd = tiny_pipelines.sd(pipes / "sd")
+    three = tiny_pipelines.sdxl(pipes / "sdxl", unet=tiny_pipelines.THREE_BLOCKS)
+    settings = ["steps=1", "prompts_per_step=1", "group_size=4", "anchors=1", "held_out="]
+    settings += [f"hpsv3.{one}" for one in (f"model={sd}", "features=latent", "ranker=contrast")]
+    settings += [
+        f"sd_turbo_geneval.{one}" for one in (f"model={sd}", "features=latent", "ranker=tossed:heads")
+    ]
+    settings += [f"sdxl_turbo_unet.{one}" for one in (f"model={three}", "ranker=contrast")]
+    names = ["hpsv3", "sd_turbo_geneval", "sdxl_turbo_unet"]
+    chosen = [word for one in settings for word in ("--set", one)]
+    given = ["--full", str(folder), *names, *chosen, "-r", "contrast", "--geneval", "tossed:heads"]
+    assert command.main(given) == 0
+    lines = [json.loads(line) for line in (folder / "tables.jsonl").read_text().splitlines()]
+    assert {line["of"] for line in lines} == {"base-sd_turbo", "base-sdxl_turbo", *names}
+    for name in names:
+        kept = json.loads((folder / name / stages.RUN / "config.json").read_text())
+        (row,) = [json.loads(line) for line in (folder / name / stages.RUN / "log.jsonl").open()]
+        assert row["skipped"] == 0 and row["loss"] > 0, name
+        assert kept["max_rounds"] == recipe(name).max_rounds
+    assert kept["features"] == "teacher_unet", "seen through the U-Net's own three blocks"
+
+
 def test_the_papers_numbers_stand_beside_what_they_were_measured_on(folder: Path) -> None:
     line = {"prompts": SETS[0].name, "generator": "sd_turbo", "of": "base-sd_turbo", "ranker": "pickscore"}
     assert page._paper(line) == str(PAPER["sd_turbo"]["pickscore"][0])

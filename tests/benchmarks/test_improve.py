@@ -171,5 +171,5 @@ def test_the_section_says_better_only_where_the_interval_of_three_seeds_does() -
         page.verdict([0.1, -0.1, 0.1]) == "cannot tell" and page.verdict([-0.1, -0.1, -0.12]) == "**worse**"
     )
     tried = [known(made_of("sinkhorn", TUNING_SEED), 0.7) for made_of in (plan.default_of, plan.run_of)]
-    assert "0.700 → 0.700 |  |" in page.section(tried) and page.figure(tried) == ""
+    assert "0.700 (0.90) → 0.700 (0.90) |  |" in page.section(tried) and page.figure(tried) == ""
     assert page.section([]) == ""

@@ -20,6 +20,11 @@ from diffusers import (
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 WORDS = ("a", "photo", "of", "cat", "dog")
+THREE_BLOCKS: dict[str, Any] = {  # of a U-Net, as SDXL's has
+    "block_out_channels": (8, 16, 16),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+}
 SCHEDULE: dict[str, Any] = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -115,14 +120,16 @@ def _vae(**options: Any) -> AutoencoderKL:
 
 
 def _unet(cross: int, **options: Any) -> UNet2DConditionModel:
+    settings: dict[str, Any] = {
+        "block_out_channels": (8, 16),
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+    }
     return UNet2DConditionModel(
         sample_size=8,
-        block_out_channels=(8, 16),
         layers_per_block=1,
         norm_num_groups=4,
         attention_head_dim=4,
         cross_attention_dim=cross,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        **options,
+        **settings | options,
     )
