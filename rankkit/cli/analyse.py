@@ -39,7 +39,8 @@ class Form(str, Enum):
 @program.command()
 def table(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Row files: .jsonl, .csv or .parquet.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Row files: .jsonl, .csv or .parquet, or folders of them."),
     ],
     by: Annotated[
         str,
@@ -161,7 +162,9 @@ def agree(
 
 @program.command()
 def gallery(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet, or a folder of them.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="report.html")] = Path("report.html"),
     extra: Annotated[
         list[Path] | None,

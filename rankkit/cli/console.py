@@ -6,10 +6,12 @@ import atexit
 import functools
 import io
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
 import typer
@@ -194,3 +196,18 @@ def _place(error: BaseException) -> str:
     """The file and line that raised an error."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.filename}:{frame.lineno}"
+
+
+def print_rows(rows: Path) -> None:
+    """Print the best images on a terminal, and every row where a program reads stdout."""
+    if results().isatty():
+        from rankkit.io.formats import read_rows
+
+        for line in best_images(read_rows(rows)):
+            print_result(line)
+        say("give -o scores.jsonl to keep every row, and to go on where a run stopped")
+        return
+    results().flush()
+    with open(rows, "rb") as file:
+        shutil.copyfileobj(file, results().buffer)  # bytes: rows are UTF-8 whatever the locale is
+    results().buffer.flush()

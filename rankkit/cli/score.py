@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from enum import Enum
 from functools import partial
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rankkit.cli.analyse import write_gallery
-from rankkit.cli.console import best_images, earlier_rows, print_result, results, say
+from rankkit.cli.console import earlier_rows, print_rows, say
 from rankkit.cli.program import (
     Caption,
     CaptionOption,
@@ -111,12 +110,11 @@ def score(
     specs = named(ranker)
     _check_place(output, engine)
     if output is not None and engine is Engine.ray and _is_folder(output):
-        if limit or prune or html:
-            raise UsageError(
-                "--limit, --prune and --html go with one file of rows: leave them out, or give -o FILE"
-            )
+        _check_folder(output, limit, html)
         settings = prompt, caption.value, raw_prompts, grid_of(grid)
-        outcome = _into_folder(paths, specs, output, prompts, settings, overwrite, workers)
+        outcome = _into_folder(paths, specs, output, prompts, settings, overwrite, prune, workers)
+        if html is not None:
+            write_gallery(Path(output), html, {"paths": " ".join(paths), "prompt": prompt})
         _summarise(outcome, output)
         _end(outcome, strict)
         return
@@ -142,7 +140,7 @@ def score(
             progress=progress,
         )
         if output is None:
-            _print_rows(rows)
+            print_rows(rows)
         if html is not None:
             write_gallery(rows, html, {"paths": " ".join(map(str, paths)), "prompt": prompt, "limit": limit})
     _summarise(outcome, output)
@@ -175,6 +173,26 @@ def _check_place(output: str | None, engine: Engine) -> None:
         )
 
 
+def _check_folder(output: str, limit: int | None, html: Path | None) -> None:
+    """Raises `UsageError` for what a folder of rows cannot have."""
+    from rankkit.io.formats import check_no_input
+    from rankkit.report.output import check_page_output
+
+    if limit:
+        raise UsageError(
+            f"--limit {limit}: workers read archives whole; to try some images give -o FILE, or name fewer "
+            "archives"
+        )
+    if html is None:
+        return
+    if "://" in output:
+        raise UsageError(
+            "--html: rows at a URL are not read back; copy the folder here and give rankkit gallery FOLDER"
+        )
+    check_no_input(html, [Path(output)], "the rows go there", "--html")
+    check_page_output(html)
+
+
 def _is_folder(output: str) -> bool:
     """Whether rows go into a folder, shard by shard."""
     return "://" in output or output.endswith(("/", os.sep)) or os.path.isdir(output)
@@ -187,6 +205,7 @@ def _into_folder(
     prompts: Path | None,
     settings: tuple[Any, ...],
     overwrite: bool,
+    prune: bool,
     workers: int | None,
 ) -> Outcome:
     """Score shards on Ray's workers. `settings` are those of `Reading`."""
@@ -205,24 +224,10 @@ def _into_folder(
         prompts=prompts,
         reading=Reading(*settings),
         overwrite=overwrite,
+        prune=prune,
         say=say,
         progress=partial(progress, what="shards"),
     )
-
-
-def _print_rows(rows: Path) -> None:
-    """Print the best images on a terminal, and every row where a program reads stdout."""
-    if results().isatty():
-        from rankkit.io.formats import read_rows
-
-        for line in best_images(read_rows(rows)):
-            print_result(line)
-        say("give -o scores.jsonl to keep every row, and to go on where a run stopped")
-        return
-    results().flush()
-    with open(rows, "rb") as file:
-        shutil.copyfileobj(file, results().buffer)  # bytes: rows are UTF-8 whatever the locale is
-    results().buffer.flush()
 
 
 def _summarise(outcome: Outcome, output: str | None) -> None:

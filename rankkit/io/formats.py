@@ -6,6 +6,7 @@ see half a file.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,7 +16,7 @@ from typing import Any, Protocol, TextIO, cast
 
 from rankkit.errors import BadRows, UsageError
 from rankkit.io.atomic import replacing_file, settle
-from rankkit.io.row_tables import FORMULA, Csv, Parquet, pyarrow_parquet
+from rankkit.io.row_tables import FORMULA, Csv, Parquet, files_of, pyarrow_parquet
 from rankkit.io.rows import FIELDS, NEEDED, TEXT_FIELDS, Row, Write, completed, how_to_go_on, why_stale
 
 __all__ = [
@@ -71,7 +72,8 @@ def format_of(path: str | os.PathLike[str]) -> Format:
 
 
 def read_rows(path: str | os.PathLike[str], left_out: Callable[[Row], object] | None = None) -> Iterator[Row]:
-    """The rows of a .jsonl, .csv or .parquet file that count, one by one; a torn last line is left out.
+    """The rows of a .jsonl, .csv or .parquet file, or of a folder of them, that count, one by one; a torn
+    last line is left out.
 
     Rows of images that are gone, or whose prompt has changed since (`rankkit.io.rows.why_stale`), are kept
     in the file but do not count: `left_out` is called with each of them. Raises `BadRows` for a file that is
@@ -89,11 +91,11 @@ def _counting(rows: Iterator[Row], left_out: Callable[[Row], object] | None) -> 
 
 
 def all_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
-    """Every row of a file, also those that no longer count; otherwise as `read_rows`."""
+    """Every row of a file or of a folder of them, also those that no longer count; else as `read_rows`."""
     path = Path(path)
-    kind = format_of(path)
     if path.is_dir():
-        raise BadRows(f"{path}: is a folder, not a file of rows")
+        return itertools.chain.from_iterable(map(all_rows, files_of(path)))
+    kind = format_of(path)
     if not path.is_file():
         unfinished = Path(f"{path}.journal").exists()
         raise BadRows(

@@ -1,4 +1,6 @@
-"""Rows in tables: .csv, whose cells are all text, and .parquet, whose columns have types."""
+"""Rows in tables: .csv, whose cells are all text, and .parquet, whose columns have types; and which files of
+a folder hold rows, where a run wrote them shard by shard.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,33 @@ from rankkit.io.rows import (
 )
 
 FORMULA = tuple("=+-@\t\r")  # a spreadsheet runs a cell that begins with one of these
+MANIFEST = "manifest.json"  # of a folder of rows: which files there are, and whether that is all
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of rows in a folder that a run over shards wrote, by its manifest.
+
+    Raises `BadRows` for any other folder, for one whose run has not finished, and where a file has changed.
+    """
+    try:
+        about = json.loads((folder / MANIFEST).read_bytes())
+        shards, done = int(about["shards"]), [(folder / one["rows"], one["bytes"]) for one in about["done"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise BadRows(
+            f"{folder}: is a folder without a {MANIFEST} of rows; give a file of rows, or a folder that "
+            "rankkit score --engine ray -o FOLDER/ wrote"
+        ) from None
+    if len(done) < shards:
+        raise BadRows(
+            f"{folder}: {len(done)} of {shards} shards are scored; run the same rankkit score command again "
+            "to go on, without shards that cannot be read"
+        )
+    for path, size in done:
+        if not path.is_file() or path.stat().st_size != size:
+            raise BadRows(
+                f"{path}: is not what {folder / MANIFEST} says; run the same rankkit score command again"
+            )
+    return [path for path, _ in done]
 
 
 class Csv:

@@ -64,7 +64,17 @@ def in_this_process(specs, taken=None):
 
 
 def score(
-    paths, specs, output, *, workers=None, taken=None, prompts=None, overwrite=False, said=None, **reading
+    paths,
+    specs,
+    output,
+    *,
+    workers=None,
+    taken=None,
+    prompts=None,
+    overwrite=False,
+    prune=False,
+    said=None,
+    **reading,
 ):
     """`rankkit score --engine ray -o FOLDER/`, by its one library call, in this process."""
     specs = [specs] if isinstance(specs, str) else specs
@@ -76,6 +86,7 @@ def score(
         prompts=prompts,
         reading=Reading(**reading),
         overwrite=overwrite,
+        prune=prune,
         say=(said if said is not None else []).append,
     )
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.atomic import replacing_file, try_lock
+from rankkit.io.row_tables import MANIFEST
 from rankkit.io.urls import file_system, is_url
 
 FORMAT = 1  # of manifest.json
@@ -135,7 +136,7 @@ class ShardFolder:
         """Write `manifest.json`: of which run, how many shards there are, and those that are scored."""
         entries = [asdict(done) for _, done in sorted(finished.items())]
         text = {"format": FORMAT, "run": run, "shards": shards, "scored": len(entries), "done": entries}
-        self._write("manifest.json", json.dumps(text, indent=1, ensure_ascii=False).encode())
+        self._write(MANIFEST, json.dumps(text, indent=1, ensure_ascii=False).encode())
 
     def _write(self, name: str, data: bytes) -> None:
         with self._writing():

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rankkit.core.images import fingerprint
 from rankkit.core.text import count, first_few, plain
 from rankkit.errors import RankkitError, RunStopped
-from rankkit.io.formats import all_rows
-from rankkit.io.rows import Row
+from rankkit.io.formats import all_rows, read_rows, replacing
+from rankkit.io.rows import Row, why_stale
+from rankkit.io.urls import is_url
 from rankkit.registry.load import Prepared
 from rankkit.scoring.lanes import Outcome, Progress
 from rankkit.scoring.ledger import ranker_key
@@ -39,13 +42,15 @@ def score_shards(
     prompts: Path | None,
     reading: Reading,
     overwrite: bool = False,
+    prune: bool = False,
     say: Say = lambda text: None,
     progress: Callable[[int], contextlib.AbstractContextManager[Progress]] | None = None,
 ) -> Outcome:
     """Score the shards at these paths and URLs, and leave rows for each, and a manifest, in the folder
     `output` (jsonl, or parquet where its name ends so).
 
-    A shard that is scored already, by these rankers with these settings, is left as it is. Raises
+    A shard that is scored already, by these rankers with these settings, is left as it is. With `prune` rows
+    that no longer count are dropped, and those of archives that are gone from their folder. Raises
     `RankkitError` when shards could not be scored: all others are, and the same command goes on.
     """
     about = _about(rankers, reading)
@@ -57,7 +62,9 @@ def score_shards(
             with progress(found.about) if progress else contextlib.nullcontext(lambda n: None) as advance:
                 run.score(found, workers, advance)
             run.fill_ranks(rankers)
-            run.drop_replaced()
+            run.drop_replaced(prune)
+            if prune:
+                run.drop_stale()
         finally:
             with contextlib.suppress(RankkitError):  # what ended the run is said, not what comes of it
                 folder.write_manifest(about, run.current(), found.about)
@@ -139,32 +146,51 @@ class _Run:
             self.say(f"filling in the ranks of groups that lie in {len(shared)} shards together")
             self.index.rank(row for key in shared for row in self._rows(key) if independent(row))
         for key in shared:
-            done = self.finished[key]
-            with self.folder.rows(done.rows) as path:
+            with self.folder.rows(self.finished[key].rows) as path:
                 reasons = rewrite(path, self.index, independent)
-                size, sha256 = path.stat().st_size, digest_of_file(path)
-            self.finished[key] = dataclasses.replace(
-                done, bytes=size, sha256=sha256, reasons=dict(reasons), abstained=reasons.total()
-            )
-            self.finished[key].merged = self.sources
-            self.folder.finish(key, self.finished[key], self.folder.groups(key))
+                self._keep(key, path, reasons=dict(reasons), abstained=reasons.total(), merged=self.sources)
         for done in self.current().values():
             self.outcome.abstained += done.abstained
             self.outcome.reasons += Counter(done.reasons)
 
-    def drop_replaced(self) -> None:
-        """Drop rows of listed images, which stand in other shards by now; of archives, say so."""
+    def drop_replaced(self, prune: bool) -> None:
+        """Drop rows of listed images, which stand in other shards by now, and to `prune` of archives that are
+        gone; say of others that they stay.
+        """
         others = self.finished.keys() - set(self.keys)
         kept = []
         for key in others:
             done = self.finished[key]
+            gone = not os.path.exists(done.shard) and os.path.isdir(os.path.dirname(done.shard) or ".")
             if done.shard.startswith("images/"):
                 self.folder.forget(key, done)
+            elif prune and gone and not is_url(done.shard):
+                self.folder.forget(key, done)
+                self.outcome.pruned += done.scores
             else:
                 kept.append(done.rows)
         if kept:
             names = first_few(sorted(kept)[:3], of=len(kept))
             self.say(f"{count(len(kept), 'file')} of rows of earlier runs over other shards stay: {names}")
+
+    def drop_stale(self) -> None:
+        """Write the files anew that hold rows which no longer count, without these."""
+        for key in self.keys:
+            stale = sum(why_stale(row) is not None for row in self._rows(key))
+            if not stale:
+                continue
+            with self.folder.rows(self.finished[key].rows) as path:
+                with replacing(path) as write:
+                    for row in read_rows(path):
+                        write(row)
+                self._keep(key, path)
+            self.outcome.pruned += stale
+
+    def _keep(self, key: str, path: Path, **changes: Any) -> None:
+        """Keep how a shard's file of rows is now."""
+        size, sha256 = path.stat().st_size, digest_of_file(path)
+        self.finished[key] = dataclasses.replace(self.finished[key], bytes=size, sha256=sha256, **changes)
+        self.folder.finish(key, self.finished[key], self.folder.groups(key))
 
     def _rows(self, key: str) -> Iterator[Row]:
         with self.folder.rows(self.finished[key].rows) as path:

@@ -8,8 +8,8 @@ from score_runs import LISTWISE, folder, run
 from score_runs import score as score_here
 from shard_files import archive, in_this_process, manifest, ordered, rows_in, score, table
 
-from rankkit.errors import BadSource, RankkitError, RunStopped, UsageError
-from rankkit.io.formats import read_rows
+from rankkit.errors import BadRows, BadSource, RankkitError, RunStopped, UsageError
+from rankkit.io.formats import all_rows, read_rows
 from rankkit.scoring.shards.across import APART
 
 RANKERS = ["contrast", "prompt-color", "contrast+saturation*2"]
@@ -241,6 +241,58 @@ def test_places_that_cannot_be_used_are_one_message(tmp_path):
         score(["in"], ["contrast"], tmp_path / "out")
 
 
+# --- a folder of rows, read ---
+
+
+def test_commands_that_read_rows_read_a_folder_of_them(tmp_path):
+    folder(tmp_path / "in" / "one", "abcd", "a red fox")
+    folder(tmp_path / "in" / "two", "abcd", "a blue fox")
+    score_here("in", "contrast", tmp_path / "all" / "rows.jsonl")
+    score(["in"], "contrast", tmp_path / "out")
+    for command in (["table", "FILE", "--format", "csv"], ["select", "FILE", "-r", "contrast", "--top", "1"]):
+        told = []
+        for name in ("all/rows.jsonl", "out"):
+            done = run(*[name if word == "FILE" else word for word in command], cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+            told.append(done.stdout.decode().replace(name, "FILE"))
+        assert told[0].replace("rows", "out") == told[1].replace("FILE", "out").replace("rows", "out"), (
+            command
+        )
+    done = run("gallery", "out", "-o", "page.html", cwd=tmp_path)
+    assert done.returncode == 0 and "in/one" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_a_folder_of_rows_that_is_not_whole_is_refused(tmp_path):
+    score([shards(tmp_path)], ["contrast"], tmp_path / "out")
+    assert len(list(read_rows(tmp_path / "out"))) == 18
+    path = tmp_path / "out" / "manifest.json"
+    found = manifest(tmp_path / "out")
+    path.write_text(json.dumps({**found, "done": found["done"][:3]}))
+    with pytest.raises(BadRows, match="3 of 4 shards are scored; run the same rankkit score command again"):
+        list(read_rows(tmp_path / "out"))
+    path.write_text(json.dumps(found))
+    (tmp_path / "out" / found["done"][0]["rows"]).write_text("")
+    with pytest.raises(BadRows, match=r"is not what .*manifest\.json says"):
+        list(read_rows(tmp_path / "out"))
+    with pytest.raises(BadRows, match=r"a folder without a manifest\.json of rows"):
+        list(read_rows(tmp_path / "in"))
+
+
+def test_prune_drops_rows_that_no_longer_count_and_those_of_archives_that_are_gone(tmp_path):
+    shards(tmp_path)
+    score(["in"], "contrast", tmp_path / "out")
+    archive(tmp_path / "in" / "1.tar", range(10, 15), "a green fox {}")
+    (tmp_path / "in" / "3.parquet").unlink()
+    (tmp_path / "in" / "0.tar").rename(tmp_path / "0.tar")  # gone as well
+    score(["in"], "contrast", tmp_path / "out")
+    assert len(list(all_rows(tmp_path / "out"))) == 14 and len(list(read_rows(tmp_path / "out"))) == 9
+    assert len(rows_in(tmp_path / "out")) == 18
+    assert score(["in"], "contrast", tmp_path / "out", prune=True).pruned == 5 + 4 + 5
+    assert len(rows_in(tmp_path / "out")) == len(list(all_rows(tmp_path / "out"))) == 9
+    taken = []
+    assert score(["in"], "contrast", tmp_path / "out", prune=True, taken=taken).pruned == 0 and not taken
+
+
 # --- at URLs ---
 
 
@@ -249,9 +301,10 @@ def test_places_that_cannot_be_used_are_one_message(tmp_path):
     [
         (["s3://bucket/in", "-o", "out.jsonl"], "shards at URLs are scored by rankkit score --engine ray"),
         (["in", "-o", "s3://bucket/out.jsonl"], "rows go to a URL with --engine ray only"),
+        (["in", "-o", "out/", "--engine", "ray", "--limit", "3"], "to try some images give -o FILE"),
         (
-            ["in", "-o", "out/", "--engine", "ray", "--limit", "3"],
-            "--limit, --prune and --html go with one file",
+            ["in", "-o", "memory://b/out", "--engine", "ray", "--html", "r.html"],
+            "copy the folder here and give rankkit gallery FOLDER",
         ),
     ],
 )
