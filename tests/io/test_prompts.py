@@ -843,7 +843,7 @@ def test_the_prompt_inside_an_image_file_is_its_own():
 LAYERS = [
     ("metadata files (imagefolder)", {"pics/metadata.jsonl": [{"file_name": "images/a.png", "text": "x"}]}),
     ("text files beside the images", {"pics/images/a.txt": "sidecar"}),
-    ("one prompt.txt per folder", {"pics/images/prompt.txt": "prompt.txt"}),
+    ("one prompt.txt per folder", {"pics/images/prompt.txt": "of the folder"}),
     ("a parallel folder of text files", {"pics/prompts/a.txt": "parallel"}),
     ("a JSON map of files to prompts", {"pics/prompts.json": {"images/a.png": "map"}}),
     ("the prompts inside the image files", {"pics/images/a.png": with_text(parameters="inside")}),

@@ -41,7 +41,6 @@ def test_a_cell_that_was_empty_is_no_prompt(cell):
     [
         ("https://example.com/a.png", "address"),
         ("prompts/a.txt", "text file"),
-        ("=CONCAT(A1,B1)", "formula"),
         ("{\\rtf1\\ansi a fox}", "RTF"),
     ],
 )

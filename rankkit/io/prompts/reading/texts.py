@@ -29,7 +29,6 @@ NOTHING = re.compile(  # what programs write into a cell that is empty, or that 
 NO_WORDS = (
     (re.compile(r"https?://\S+", re.IGNORECASE), "is an address, not a prompt"),
     (re.compile(r"\S+\.(?:txt|json|caption)", re.IGNORECASE), "is the name of a text file, not its text"),
-    (re.compile(r"=[A-Z]+\(.*\)", re.DOTALL), "is a formula, not what it gives"),
 )
 LONGEST = 2**20  # bytes of a text file
 BLANK = "\ufeff\u200b\u200c\u200d\u2060\u00ad"  # characters without width: alone they are no text
