@@ -36,8 +36,8 @@ def section(rows: Sequence[Row]) -> str:
     if not lines:
         return ""
     head = (
-        "", "try: recipe → change (diversity)", "seeds", "right: recipe → change", "difference", "diversity / base",
-        "position, attribution", "",
+        "", "try: recipe → change (diversity)", "seeds", "right: recipe → change", "difference",
+        "diversity / base", "position, attribution", "",
     )  # fmt: skip
     words = "".join(f"- *{VARIANTS[name].title}*: {VARIANTS[name].words}.\n" for name in found if found[name])
     lacking = [VARIANTS[name].title for name in found if not found[name]]
@@ -80,7 +80,7 @@ def figure(rows: Sequence[Row]) -> str:
 
 def _line(name: str, found: Pairs) -> tuple[str, ...]:
     tried, fresh = found.get(TUNING_SEED), list(_fresh(found).values())
-    glance = " → ".join(f"{_right(row):.3f} ({row['diversity']:.2f})" for row in tried or ())
+    glance = " → ".join(f"{_right(row):.3f} ({row.get('diversity', 0):.2f})" for row in tried or ())
     if not fresh:
         return VARIANTS[name].title, glance, "", "", "", "", "", "a try only"
     own, changed = ([_right(pair[side]) for pair in fresh] for side in (0, 1))

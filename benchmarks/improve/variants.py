@@ -88,8 +88,8 @@ VARIANTS: dict[str, Variant] = {
     ),
     "two_rankers": Variant(
         "two rankers, by rank",
-        "the graded detector and the one that says right or wrong, combined by mean rank",
-        settings=("ranker=shapes+shapes:mode=strict",),
+        "the detector and, at half its weight, the contrast of an image, combined by mean rank",
+        settings=("ranker=shapes*2+contrast",),
     ),
     "moving": Variant(
         "moving reference", "the averaged weights stand in for the base", _trainer(references.Moving)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from drpo.report import kept, report
 from drpo.report.evaluate import Evaluated, pairs
 from drpo.run.run import run
 from drpo.types import Prompt
+from rankkit import Group, Ranking
 from rankkit.plugin import Curve, line_chart
 from rankkit.report.extras import read_section
 
@@ -40,6 +42,25 @@ def test_the_page_shows_gains_curve_images_and_settings_and_loads_nothing(folder
     assert (
         "http:" not in page and "https:" not in page and page.count("<script") == 1 and " style=" not in page
     )
+
+
+class Falling:
+    """The opposite of the toy's score."""
+
+    def rank(self, groups: Sequence[Group]) -> list[Ranking]:
+        rankings = Scorer().rank(groups)
+        return [Ranking(tuple(-score for score in each.scores), "pointwise") for each in rankings]
+
+
+def test_the_page_says_that_nothing_was_better_than_the_base_and_what_the_last_evaluation_warns_of(
+    tmp_path: Path,
+) -> None:
+    config = dataclasses.replace(SETTINGS, steps=8, eval_every=2, on_alarm="warn")
+    trainer = ranked_trainer(config, ToyGenerator(), Latent(), Scorer(), ["a"])
+    ending = run(trainer, tmp_path, monitor=monitor(held=Falling()))
+    page = report.write(tmp_path).read_text("utf-8")
+    assert "No later evaluation was better than the base, by the held-out held" in page
+    assert ending.alarm and f"At the last evaluation: {ending.alarm}." in page
 
 
 def test_a_control_from_earlier_rows_is_drawn_beside_and_said_to_be_no_part_of_this_run(
