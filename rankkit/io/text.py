@@ -31,6 +31,10 @@ CENTRAL, WESTERN = (
     re.compile(rb"[\x8a\x8e\x9a\x9e]"),
     re.compile(rb"[\xc8\xcc\xd8\xd9\xd2\xe8\xec\xf8\xf9\xf2]"),
 )
+LOST = re.compile(
+    r"[?\s,.!]*\?{2}[?\s,.!]*"
+)  # what is left of words that were written in a coding without them
+WHY_LOST = "holds question marks alone: its letters were lost in a coding that lacks them"
 POINTER = b"version https://git-lfs.github.com/spec/"
 POINTED = "it is a pointer of Git LFS and not the file itself; run git lfs pull"
 CHUNK = 2**20

@@ -8,6 +8,7 @@ from comfy_graphs import graph, node, prompt, why
 from marked_images import IMAGE, SETTINGS, chunk, png, prompt_of, with_chunks, with_comment
 
 from rankkit.io.prompts.embedded.source import read_texts
+from rankkit.io.prompts.survey import survey
 from rankkit.io.prompts.syntax import plain_words
 
 FORM = "\nNegative prompt: blurry\n" + SETTINGS
@@ -72,6 +73,7 @@ def test_a_chunk_that_says_something_else_is_no_prompt(name, text):
 
 
 def test_a_chunk_named_prompt_is_read_as_words_or_in_the_usual_form():
+    assert read_texts({"prompt": "🍎"}).prompt == "🍎"
     for text in ("a fox", "a fox" + FORM, "Prompt: a fox" + FORM, "Positive prompt: a fox" + FORM):
         assert read_texts({"prompt": text}).prompt == "a fox"
 
@@ -131,3 +133,9 @@ def test_a_delimiter_that_is_named_is_not_put_in_as_a_word():
 def test_a_prompt_without_a_space_is_a_prompt(text):
     found = read_texts({"parameters": text})
     assert found and found.prompt == text
+
+
+def test_words_of_which_only_question_marks_are_left_are_no_prompt(tmp_path):
+    png(tmp_path / "a.png", parameters="??? ????" + FORM)
+    (found,) = survey([str(tmp_path)])
+    assert [(each.prompt, "lost" in each.why) for each in found.findings()] == [("", True)]

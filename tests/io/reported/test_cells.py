@@ -41,6 +41,7 @@ def test_a_cell_that_was_empty_is_no_prompt(cell):
     [
         ("https://example.com/a.png", "address"),
         ("prompts/a.txt", "text file"),
+        ("??? ?????, ??", "lost"),
         ("{\\rtf1\\ansi a fox}", "RTF"),
     ],
 )

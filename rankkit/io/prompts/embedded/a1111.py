@@ -36,7 +36,7 @@ NAMED = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 NO_WORDS = re.compile(
-    r"(?:https?://|data:)\S+|<(?:!doctype|html|\?xml)\b.*|[A-Za-z0-9+/=]{30,}|[\W\d_]*",
+    r"(?:https?://|data:)\S+|<(?:!doctype|html|\?xml)\b.*|[A-Za-z0-9+/=]{30,}|[\x00-@\[-`{-\x7f]*",
     re.IGNORECASE | re.DOTALL,
 )
 UNTOLD = re.compile(r"(?:Positive prompt:)?\s*(?:undefined|unknown|null|none|nan)[\s,.]*", re.IGNORECASE)

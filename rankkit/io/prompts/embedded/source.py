@@ -17,6 +17,7 @@ from rankkit.io.prompts.embedded import (
     swarmui,
 )
 from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
+from rankkit.io.text import LOST, WHY_LOST
 
 NAME = "the prompts inside the image files"
 SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion)
@@ -31,6 +32,8 @@ def find(root: Root) -> Source | None:
         found = embedded_prompt(root.locate(place))
         if found is None:
             return None
+        if LOST.fullmatch(found.prompt or ""):
+            return Answer(why=WHY_LOST)
         return Answer(
             (found.prompt,) if found.prompt else (), found.why or "its prompt is empty", syntax=True
         )

@@ -19,7 +19,7 @@ from rankkit.io.prompts.base import Answer
 from rankkit.io.prompts.embedded.a1111 import parse_parameters
 from rankkit.io.prompts.embedded.container import as_json
 from rankkit.io.prompts.embedded.source import read_texts
-from rankkit.io.text import decode_text
+from rankkit.io.text import LOST, WHY_LOST, decode_text
 
 PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw")
 NOTHING = re.compile(  # what programs write into a cell that is empty, or that they could not fill
@@ -27,6 +27,7 @@ NOTHING = re.compile(  # what programs write into a cell that is empty, or that 
     re.IGNORECASE,
 )
 NO_WORDS = (
+    (LOST, WHY_LOST),
     (re.compile(r"https?://\S+", re.IGNORECASE), "is an address, not a prompt"),
     (re.compile(r"\S+\.(?:txt|json|caption)", re.IGNORECASE), "is the name of a text file, not its text"),
 )
