@@ -73,6 +73,20 @@ def plain(value: Any) -> Any:
     return printable(str(value))
 
 
+def with_options(ranker: str, options: Mapping[str, Any]) -> str:
+    """A ranker as one would write it, ``name:key=value``; a value that holds the grammar's marks is quoted.
+
+    >>> with_options("veto", {"ranker": "a*2+b", "below": 0.5})
+    "veto:ranker='a*2+b',below=0.5"
+    """
+    written = []
+    for key, value in options.items():
+        text, quote = str(value), '"' if "'" in str(value) else "'"
+        marked = set(text) & set(",+*") or text.startswith(('"', "'"))
+        written.append(f"{key}={quote}{text}{quote}" if marked else f"{key}={text}")
+    return f"{ranker}:{','.join(written)}" if written else ranker
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """How many there are of something, for people: ``1 image``, ``12,000 images``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
-from rankkit.core.text import from_printable, plain, printable
+from rankkit.core.text import from_printable, plain, printable, with_options
 from rankkit.core.types import Group, Identity, Ranking
 
 FIELDS = (
@@ -171,8 +171,7 @@ def why_stale(row: Row) -> str | None:
 
 def label(row: Row) -> str:
     """A ranker with its options, as one would write it."""
-    options = ",".join(f"{key}={value}" for key, value in row["options"].items())
-    return f"{row['ranker']}:{options}" if options else row["ranker"]
+    return with_options(row["ranker"], row["options"])
 
 
 def locate(name: str, beside: str | os.PathLike[str]) -> str | None:

@@ -10,6 +10,7 @@ import rankkit
 from rankkit.cli.app import app
 from rankkit.errors import BadOption, UnknownRanker, UsageError
 from rankkit.io.formats import read_rows
+from rankkit.io.rows import label
 from rankkit.registry.load import prepare
 
 RANKERS = """
@@ -103,3 +104,16 @@ def test_a_mistake_is_one_sentence_before_any_weights_are_loaded(spec, error, me
 def test_built_rankers_are_for_the_function():
     with pytest.raises(BadOption, match=r"by is written as a ranker.*rankkit\.veto"):
         prepare("veto", ranker="sharpness", by=rankkit.load("contrast"))
+
+
+def test_rows_name_it_as_it_can_be_written_again(place):
+    spec = 'veto:ranker="gating:red*2+contrast",by=gating:safe,below=0.5'
+    assert (
+        CliRunner().invoke(app, ["score", "in", "-r", spec, "--prompt", "x", "-o", "r.jsonl"]).exit_code == 0
+    )
+    shown = label(next(iter(read_rows("r.jsonl"))))
+    assert shown == spec.replace('"', "'") and prepare(shown).identity == prepare(spec).identity
+    chosen = CliRunner().invoke(
+        app, ["select", "r.jsonl", "-r", shown, "--top", "1", "--per", "all", "--list"]
+    )
+    assert chosen.exit_code == 0 and chosen.stdout.strip().endswith("c.png")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rankkit.core.text import with_options
 from rankkit.errors import UsageError
 from rankkit.registry.spec import Spec, coerce, panel_name, parse
 
@@ -23,8 +24,7 @@ class Column:
     @property
     def label(self) -> str:
         """The ranker with its options, as one would write it."""
-        options = ",".join(f"{key}={value}" for key, value in self.options.items())
-        return f"{self.ranker}:{options}" if options else self.ranker
+        return with_options(self.ranker, self.options)
 
 
 Members = Sequence[tuple[Column, float]]
