@@ -189,3 +189,17 @@ def test_an_answer_that_an_error_broke_off_is_none():
 
 def test_parts_of_a_message_are_read_by_either_name():
     assert read(completion("stop", [{"type": "output_text", "text": "Answer: B"}])).text == "Answer: B"
+
+
+@pytest.mark.parametrize(
+    ("listed", "top"),
+    [
+        ([("A", -0.5), ("A", -0.5), ("B", -1.0)], (("A", -0.5), ("B", -1.0))),
+        ([("A", -0.1), ("B", -0.2)], ()),
+    ],
+)
+def test_probabilities_are_counted_once_and_never_come_to_more_than_one(listed, top):
+    answer = completion("stop", "A")
+    tokens = [{"token": token, "logprob": value} for token, value in listed]
+    answer["choices"][0]["logprobs"] = {"content": [{**tokens[0], "top_logprobs": tokens}]}
+    assert read(answer).top == top

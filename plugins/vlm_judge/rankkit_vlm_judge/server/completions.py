@@ -36,7 +36,7 @@ def read(answer: Any) -> Reply:
         content = _text(message.get("content"))
         text = spoken(content, thoughts) or str(message.get("refusal") or "")
         top = () if thoughts.strip() else _top(choice.get("logprobs"))  # else of the first thought
-        usable = all(value < 0.01 for _, value in top)
+        usable = all(value < 0.01 for _, value in top) and math.fsum(math.exp(each) for _, each in top) < 1.02
         thought = bool(thoughts.strip()) or spoken(content) != content
         tokens = (usage_of(answer) or Usage()).tokens
         error = "" if usable else f"its log-probabilities are none: {dict(top)}"[:200]
@@ -62,7 +62,8 @@ def _top(logprobs: Any) -> tuple[tuple[str, float], ...]:
     """(token, log-probability) of the likeliest first tokens that have one; NaN for what is no number."""
     first = ((logprobs or {}).get("content") or [{}])[0]
     listed = [each for each in first.get("top_logprobs") or () if each["logprob"] is not None]
-    return tuple((str(each["token"]), _number(each["logprob"])) for each in listed)
+    found = [(str(each["token"]), _number(each["logprob"])) for each in listed]
+    return tuple(dict.fromkeys(found))  # the token that was drawn is listed twice by some
 
 
 def _unlisted(top: tuple[tuple[str, float], ...]) -> float:
