@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from shard_files import archive, manifest, ordered, rows_in
 
 from benchmarks.faults.processes import below
 from rankkit.io.prompts.base import Item
+from rankkit.scoring.ray import said as ray_said
 from rankkit.scoring.ray.chunks import Scorer
 from rankkit.scoring.work import Work
 
@@ -137,9 +139,27 @@ def test_a_cluster_that_dies_is_one_message_and_what_was_scored_is_kept(tmp_path
     said = first.communicate(timeout=240)[1].decode()
     assert first.returncode == 1 and "Traceback" not in said
     assert "the Ray cluster is gone" in said and "give the same command again" in said
+    assert "(raylet)" not in said and "Last 20 lines" not in said
+    if part == "raylet/raylet":
+        log = re.search(r"what Ray says of it is in (\S+\.log)\)", said)
+        assert log and "raylet" in Path(log[1]).read_text("utf-8")
     again = run(*arguments, cwd=tmp_path)
     assert again.returncode == 0 and b"known already" in again.stderr, again.stderr.decode()
     assert len({row["image"] for row in rows(tmp_path / "out.jsonl")}) == 400
+
+
+def test_what_ray_says_of_its_nodes_goes_into_a_file(capsys, monkeypatch):
+    worker = pytest.importorskip("ray._private.worker")
+    monkeypatch.setattr(worker, "print_to_stdstream", worker.print_to_stdstream)
+    monkeypatch.setattr(ray_said, "_file", [])
+    ray_said.keep_apart(sys.modules["ray"])
+    assert ray_said.said() == ""
+    message = {"lines": ["The node has been marked dead."], "pid": "raylet", "is_err": False}
+    worker.print_to_stdstream(message, ignore_prefix=False)
+    (path,) = re.findall(r"is in (.*)\)", ray_said.said())
+    assert Path(path).read_text("utf-8") == "(raylet) The node has been marked dead.\n"
+    Path(path).unlink()
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_cluster_that_is_not_there_is_one_message_at_once(tmp_path):

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from rankkit.core.binding import describe
 from rankkit.errors import RankkitError, UsageError
+from rankkit.scoring.ray.said import keep_apart, said
 
 T = TypeVar("T")
 A = TypeVar("A", covariant=True)
@@ -129,7 +130,8 @@ def _first(ray: Any, pending: list[Any]) -> Any:
             return ready[0]
         if why := gone(ray):
             raise RankkitError(
-                f"the Ray cluster is gone: {why}; what was scored is kept: give the same command again"
+                f"the Ray cluster is gone: {why}{said()}; what was scored is kept: give the same command "
+                "again"
             )
 
 
@@ -193,6 +195,7 @@ def connected() -> Any:
         return ray
     address = os.environ.get("RAY_ADDRESS", "")
     _check_reachable(address)
+    keep_apart(ray)
     with _no_stderr():
         for last in (False, True):  # on a busy machine a start may take longer than Ray waits for it
             try:
