@@ -39,7 +39,11 @@ NUMBERS = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?(?:\s+|$)){5,}")
 OPTIONS = re.compile(r"\s--[a-z]{1,12}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
 
 COMMENT = re.compile(r"#\s")
-AROUND = (r"[-*•]\s+(\S.*)", r"[\"“]([^\"“”]+)[\"”],?")  # what may stand around every line of a list
+AROUND = (  # what may stand around every line of a list
+    re.compile(r"[-*•]\s+(?P<line>\S.*)"),
+    re.compile(r"[\"“](?P<line>[^\"“”]+)[\"”],?"),
+    re.compile(r"(?P<number>\d{1,7})[.)]\s+(?P<line>\S.*)"),
+)
 NAMED = re.compile(r"[^\W\d][\w ]{0,30}\s?[:=：].*")  # a setting by its name
 
 Captions = Literal["first", "random", "all"]
@@ -165,18 +169,21 @@ def lines(text: str) -> list[str]:
     return [line.strip() for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
 
 
+def _counts(line: re.Match[str] | None, number: int) -> bool:
+    """Whether a line bears this number, or none at all."""
+    said = line.groupdict().get("number") if line else None
+    return said is None or int(said) == number
+
+
 def prompt_lines(text: str) -> list[str]:
     """A prompt per line, without comments (``# …``), the options of kohya's sample prompts (``--n …``), and
     what stands around every line of a list: numbers from 1, dashes, quotation marks.
     """
     found = [line for line in lines(text) if not COMMENT.match(line)]
-    for marks in (*(re.compile(each) for each in AROUND), None):
-        dressed = [
-            marks.fullmatch(line) if marks else re.fullmatch(rf"{number}[.)]\s+(\S.*)", line)
-            for number, line in enumerate(found, 1)
-        ]
-        if len(found) > 1 and all(dressed):
-            found = [line[1] for line in dressed if line]
+    for marks in AROUND:
+        dressed = [marks.fullmatch(line) for line in found]
+        if len(found) > 1 and all(dressed) and all(_counts(each, n) for n, each in enumerate(dressed, 1)):
+            found = [each["line"] for each in dressed if each]
     if any(OPTIONS.search(line) for line in found):
         found = [OPTIONS.sub("", line) for line in found if not line.startswith("#")]
     return found
