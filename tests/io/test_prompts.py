@@ -732,6 +732,12 @@ def test_a_json_map_in_the_folder_gives_prompts(name):
     assert prompts(found) == {"pics/a.png": "a cat", "pics/b.png": ""}
 
 
+def test_the_prompts_of_a_part_of_diffusiondb_are_read():
+    record = {"p": "a cat", "se": 38, "c": 7.0, "st": 50, "sa": "k_lms"}
+    put({"part-000001/a.png": None, "part-000001/part-000001.json": {"a.png": record}})
+    assert prompts(look(".")) == {"part-000001/a.png": "a cat"}
+
+
 # --- webdataset ---
 
 

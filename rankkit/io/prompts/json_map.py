@@ -1,10 +1,11 @@
-"""JSON maps of files to prompts: ``prompts.json`` or ``captions.json`` with ``{"a.png": "a cat"}``, or COCO's
-``captions_val2014.json``, in the folder or below.
+"""JSON maps of files to prompts: ``prompts.json`` or ``captions.json`` with ``{"a.png": "a cat"}``, COCO's
+``captions_val2014.json`` or DiffusionDB's ``part-000001.json``, in the folder or below.
 """
 
 from __future__ import annotations
 
 import os
+import re
 
 from rankkit.io.prompts.base import Root, Source
 from rankkit.io.prompts.imagefolder import in_tables
@@ -19,4 +20,8 @@ def find(root: Root) -> Source | None:
 
 def _is_map(name: str) -> bool:
     stem, suffix = os.path.splitext(name.lower())
-    return suffix == ".json" and (stem in ("prompts", "metadata") or stem.startswith("captions"))
+    return suffix == ".json" and (
+        stem in ("prompts", "metadata")
+        or stem.startswith("captions")
+        or re.fullmatch(r"part-\d{6}", stem) is not None
+    )

@@ -14,6 +14,7 @@ from rankkit.io.tables import Record, Table
 IMAGE = ("image", "image_path", "file_name", "path", "filename", "file_path", "image_name")
 IMAGES = ("images", "file_names", "path1", "path2", "chosen", "rejected", *IMAGE)
 LABEL = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|true|false", re.IGNORECASE)
+DIFFUSIONDB = {"p", "se", "c", "st", "sa"}  # prompt, seed, CFG scale, steps, sampler of a part-000001.json
 GROUP = "group"
 ID = "id"
 
@@ -41,6 +42,8 @@ def roles(columns: tuple[str, ...]) -> Roles:
     images = [by_name[name] for name in IMAGES if name in by_name]
     images += [column for name, column in by_name.items() if name.endswith(("_file_name", "_file_names"))]
     prompts = tuple(by_name[name] for name in PROMPT if name in by_name)
+    if by_name.keys() >= DIFFUSIONDB:
+        prompts += (by_name["p"],)
     return Roles(prompts, tuple(images), by_name.get(GROUP), by_name.get(ID))
 
 
