@@ -44,7 +44,7 @@ miniature alone. Figures are the share of images that the detector passes (GenEv
 that nobody trained on, with 10 fixed noises each; ± is half of a 95 % interval over seeds (Student's t),
 differences are between runs of the same seed. **holds**: the whole interval is on the claimed side; **does
 not**: it is on the other; **cannot tell**: it is on both, or there is one seed. "About as good" means
-within .03.
+within .03, "next to no" loss at most .03.
 
 Every method trains on the same prompts and noises, a LoRA of the same rank, the same optimizer and {images}
 images in {steps} steps of {prompts} prompts. Each baseline had three tries of {tries} steps (learning rate

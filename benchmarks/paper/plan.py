@@ -33,7 +33,7 @@ class Arm:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One sentence of the paper as a difference: `left` less `factor` times `right` is above `margin`, or
-    within ±`margin` where the claim is that they are `alike`.
+    within ±`margin` where the claim is that they are `alike`. A margin below 0 is what may be lost.
 
     Differences are of gains over the base in `measure`. Several names in `right` mean the best of them.
     """
@@ -164,7 +164,7 @@ def tables() -> dict[str, Table]:
             ),
             {"none": "23.55 (25.88)", "l2": "23.42 (25.98), a perceptual loss", "drift": "23.49 (26.22)"},
             (
-                Claim("reference drift costs next to no reward", "drift", ("none",), margin=0.03, alike=True),
+                Claim("reference drift costs next to no reward", "drift", ("none",), margin=-0.03),
                 Claim("it keeps more diversity than none", "drift", ("none",), measure="diversity"),
                 Claim("it keeps more diversity than l2", "drift", ("l2",), measure="diversity"),
             ),
