@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import RankkitError
-from rankkit_geneval.detector.weights import quiet
 from rankkit_geneval.verdicts.judge import Detection
 from rankkit_geneval.vocabulary import COLORS
 from rankkit_torch import (
@@ -25,6 +24,7 @@ from rankkit_torch import (
     pick_device,
     pick_dtype,
     pixel_batch,
+    quiet,
 )
 
 CLIP = "openai/clip-vit-large-patch14"

@@ -22,7 +22,7 @@ from rankkit_torch.models import (
     received,
     sent,
 )
-from rankkit_torch.pretrained import check_loaded, load_pretrained, with_processor
+from rankkit_torch.pretrained import check_loaded, load_pretrained, quiet, with_processor
 from rankkit_torch.resizing import check_prepare, on_device, whole
 from rankkit_torch.towers import ImageTower, embeddings, image_tower
 from rankkit_torch.weights import draw
@@ -50,6 +50,8 @@ __all__ = [
     "pick_device",
     "pick_dtype",
     "pixel_batch",
+    "quiet",
+    "quiet",
     "read",
     "received",
     "resize_center_crop",

@@ -44,7 +44,7 @@ def load_pretrained(kind: Any, config: Any, state: Mapping[str, torch.Tensor], s
     transformers itself translates the keys of files that were written before it renamed its modules. Raises
     `BrokenRanker` as `load_strict` does.
     """
-    with _quiet():
+    with quiet():
         model, found = kind.from_pretrained(
             None,
             config=config,
@@ -69,7 +69,7 @@ def check_loaded(model: Any, found: Mapping[str, Any], source: object, *, unexpe
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Within it, transformers draws no bar and prints no table of keys: what is wrong is said by an error."""
     from transformers.utils import logging
 

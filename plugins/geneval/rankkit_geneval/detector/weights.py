@@ -6,13 +6,11 @@ They are converted once and checked always.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ import torch
 from rankkit.errors import RankkitError
 from rankkit_geneval.detector.convert import convert
 from rankkit_geneval.vocabulary import CLASSES
+from rankkit_torch import quiet
 
 OFFICIAL = "tsbpp/geneval_mask2former"  # on the model hub: a copy of the file below
 OFFICIAL_FILE = (
@@ -148,21 +147,6 @@ def load(name: str | Path, *, dtype: torch.dtype = torch.float32) -> Any:
             f"GenEval's knows COCO's {len(CLASSES)}"
         )
     return model.eval()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Transformers without progress bars and load reports: what matters of them is raised as an error."""
-    logging: Any = importlib.import_module("transformers.utils.logging")
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def resolve(checkpoint: str, *, cache: Path | None = None, config: Any = None) -> tuple[str, str]:
