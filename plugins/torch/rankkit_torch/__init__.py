@@ -51,7 +51,6 @@ __all__ = [
     "pick_dtype",
     "pixel_batch",
     "quiet",
-    "quiet",
     "read",
     "received",
     "resize_center_crop",
