@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_together import Crowded
 from torch import Tensor
-from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor, ranked_trainer
+from toy_generator import SETTINGS, Crowded, Scorer, ToyGenerator, monitor, ranked_trainer
 
 from drpo.features.latent import Latent
 from drpo.loss import drpo_loss, select_rows

@@ -16,7 +16,7 @@ import torch
 from test_real_updates import MAPS, SETTINGS, Red
 from torch import Tensor
 from toy_generator import SETTINGS as TOY
-from toy_generator import Scorer, ToyGenerator, ranked_trainer
+from toy_generator import Crowded, Scorer, ToyGenerator, ranked_trainer
 
 from drpo.features.latent import Latent
 from drpo.generators import sd_turbo, sdxl_turbo
@@ -93,15 +93,6 @@ def test_a_broken_group_spoils_no_other_groups_gradient(tmp_path: Path) -> None:
     row = trainer.step()
     assert row["broken"] == pytest.approx(1 / 3) and row["skipped"] == pytest.approx(1 / 3)
     assert row["gradient"] > 0
-
-
-class Crowded(ToyGenerator):
-    """Has room for two prompts."""
-
-    def sample_all(self, prompts: Sequence[str], noises: Sequence[Tensor]) -> list[Sample]:
-        if len(prompts) > 2:
-            raise torch.OutOfMemoryError
-        return super().sample_all(prompts, noises)
 
 
 def test_where_memory_does_not_suffice_fewer_prompts_are_held_and_nothing_else_changes(

@@ -125,3 +125,12 @@ def ranked_trainer(
     """A trainer whose anchors are its candidates, ordered by the ranker."""
     source = RankedAnchors(ranker, config, [Prompt(text) for text in prompts])
     return Trainer(config, generator, features, source)
+
+
+class Crowded(ToyGenerator):
+    """Has room for two prompts."""
+
+    def sample_all(self, prompts: Sequence[str], noises: Sequence[Tensor]) -> list[Sample]:
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError
+        return super().sample_all(prompts, noises)

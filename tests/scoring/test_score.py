@@ -15,9 +15,12 @@ from rankkit.io.rows import FIELDS
 from rankkit.registry.catalog import installed
 from rankkit.scoring.journal import Journal
 
+NEEDS_MORE = ("shapes", "veto")  # which judges its own world, and which needs rankers
 BUILTIN = [
-    offer.name for offer in installed() if offer.distribution == "rankkit-t2i" and offer.name != "shapes"
-]  # which judges its own world
+    offer.name
+    for offer in installed()
+    if offer.distribution == "rankkit-t2i" and offer.name not in NEEDS_MORE
+]
 
 
 def test_one_row_per_image_and_ranker_with_exactly_the_fields_of_the_contract(tmp_path):

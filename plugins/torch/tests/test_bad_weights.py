@@ -52,9 +52,8 @@ def test_the_checkpoint_of_another_ranker_is_refused_in_one_line_that_names_it(c
         checkpoint = cases[other]["checkpoint"]
         with pytest.raises(BrokenRanker) as caught:
             rankkit.load(named(name), **{**options, "checkpoint": checkpoint})
-        assert (
-            checkpoint in str(caught.value) and "\n" not in str(caught.value) and len(str(caught.value)) < 600
-        ), other
+        said = str(caught.value)
+        assert checkpoint in said and "\n" not in said and len(said.replace(checkpoint, "")) < 600, other
 
 
 @pytest.mark.parametrize("name", NAMES)
