@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -108,9 +107,7 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
                 f"{table.path}, {where}: names no image; its columns are "
                 f"{', '.join(map(str, record)) or 'none'}, expected one of {', '.join(IMAGES)}"
             )
-        answer = answer_of(record, numbers_images=ids.number_images())
-        if labels.alone():
-            answer = replace(answer, texts=(), why=labels.why)
+        answer = labels.without(answer_of(record, numbers_images=ids.number_images()))
         for each in found:
             place = names.find(each)
             if place is not None:
@@ -148,11 +145,9 @@ def in_order(
             f"{path} holds {len(prompts)} prompts and there are {len(places)} images; give one prompt per "
             f"image, in the order of their names, or a table that names the images"
         )
-    labels = Labels.of({"prompt": prompt} for prompt, _ in prompts).alone()
+    labels = Labels.of({"prompt": prompt} for prompt, _ in prompts)
     pairs = [
-        (place, Answer((), Labels.why if labels else "is empty", metadata))
-        if labels or not answer_in(prompt).texts
-        else (place, Answer((prompt,), metadata=metadata))
+        (place, labels.without(Answer((prompt,) if answer_in(prompt).texts else (), "is empty", metadata)))
         for place, (prompt, metadata) in zip(places, prompts, strict=True)
     ]
     said = f"{path}: its prompts go to the images in the order of their names"

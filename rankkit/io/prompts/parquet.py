@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import repeat
 from pathlib import Path
 
@@ -44,10 +43,9 @@ def in_files(root: Root, files: list[Path], notes: tuple[str, ...] = ()) -> Sour
             columns = image_cells(path)
             rows = cells_of(path, columns) if any("*" in column for column in columns) else repeat(columns)
             records = open_table(path).records()
-            labels = Labels.of(record for _, record in open_table(path).records()).alone()
+            labels = Labels.of(record for _, record in open_table(path).records())
             for number, ((_, record), cells) in enumerate(zip(records, rows, strict=False)):
-                answer = answer_of(record)
-                answer = replace(answer, texts=(), why=Labels.why) if labels else answer
+                answer = labels.without(answer_of(record))
                 for column in cells:
                     which = f"-{column.removesuffix('.bytes')}" if len(columns) > 1 or len(cells) > 1 else ""
                     name = f"{root.relative(path)}/{number:06}{which}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rankkit.io.prompts.base import Answer
 from rankkit.io.prompts.reading.texts import PROMPT, answer_in
@@ -125,9 +125,10 @@ class Labels:
             self._numbers |= (number := LABEL.fullmatch(text) is not None)
             self._words |= not number
 
-    def alone(self) -> bool:
-        """What the records that were taken in show."""
-        return self._numbers and not self._words
+    def without(self, answer: Answer) -> Answer:
+        """The answer; without its prompts where the records that were taken in hold numbers alone."""
+        alone = self._numbers and not self._words
+        return replace(answer, texts=(), why=self.why) if alone else answer
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> Labels:
