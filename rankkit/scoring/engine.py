@@ -65,9 +65,8 @@ def score(
     # each ranker once, however often and however it is written
     rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())
     with Ledger() as ledger, Journal(output) as journal:
-        if engine == "local" and (workers or 1) > 1 and all(ranker.plain for ranker in rankers):
-            _warm()
-        plan_surveys(ledger, surveys, prompt, limit, say)
+        parallel = engine == "local" and (workers or 1) > 1 and all(ranker.plain for ranker in rankers)
+        plan_surveys(ledger, surveys, prompt, limit, say, _warm if parallel else lambda: None)
         if not part:
             need_images(ledger)
             need_prompts(ledger, rankers, say)
@@ -95,7 +94,6 @@ def score(
 
 
 def _warm() -> None:
-    """Let processes start while images are planned, though these may turn out to be few."""
     from rankkit.scoring.workers import warm
 
     warm()

@@ -21,13 +21,11 @@ from rankkit.scoring.chunks import rank_works
 from rankkit.scoring.journal import Journal
 from rankkit.scoring.ledger import Ledger
 from rankkit.scoring.pending import unranked, unscored
-from rankkit.scoring.plan import Key, Say
+from rankkit.scoring.plan import WORTH_WORKERS, Key, Say
 from rankkit.scoring.work import Work
 from rankkit.testing.deaf import DeafWatch
 
 Run = Callable[[Iterator[Work], Sequence[Prepared], bool], Iterator[list[tuple[Key, Row]]]]
-WORTH_WORKERS = 256  # images for which it pays to score in several processes
-
 Progress = Callable[[int], None]  # called with the number of scores that are newly settled
 
 

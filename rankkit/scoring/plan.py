@@ -29,6 +29,8 @@ CREATE INDEX by_group ON items (grp, id);
 CREATE INDEX by_name ON items (name);
 """
 
+WORTH_WORKERS = 256  # images for which it pays to start processes
+
 Say = Callable[[str], None]
 Key = tuple[int, int]  # (group, item): the order in which everything is scored and written
 
@@ -185,14 +187,19 @@ def plan_surveys(
     prompt: str | None,
     limit: int | None,
     say: Say,
+    many: Callable[[], None],
 ) -> None:
-    """Plan what the surveys found, and say what that is."""
+    """Plan what the surveys found; `many` is called once there are enough images for processes to pay."""
+    planned = 0
     for found in surveys:
         counts = Counter[str]()
         several = 0
         for item in plan.plan(found.items(prompt), limit):
             counts[item.source] += 1
             several += item.captions > 1
+            planned += 1
+            if planned == WORTH_WORKERS:
+                many()
         say(f"{found.root.label or 'here'}: {count(sum(counts.values()), 'image')}; {_sources(counts)}")
         for note in found.notes:
             say(f"  {note}")
