@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 Kernel = Literal["laplacian", "rbf", "cosine"]
-Field = Literal["official", "masked"]
+Field = Literal["official", "self_excluding", "masked"]
 Scheduler = Literal["own", "euler", "lcm", "tcd"]
 Prediction = Literal["own", "epsilon", "sample", "v_prediction"]

@@ -100,7 +100,9 @@ class Config:
     file; empty for its own.
     """
     field: Field = "official"
-    """The authors' field, or the masked one: see `drpo.drift.drift_loss`."""
+    """The authors' field, theirs without an anchor's pull on its own copy, or the masked one: see
+    `drpo.drift.drift_loss`.
+    """
     kernel: Kernel = "laplacian"
     """How affinity falls with distance."""
     radii: tuple[float, ...] = (0.02, 0.05, 0.2)

@@ -1,5 +1,4 @@
-"""The drift: which way each feature should move, and the loss whose gradient moves it there. Pure tensors, no
-configuration.
+"""The drift: which way each feature should move, and the loss whose gradient moves it there. Tensors alone.
 
 Sources: Drifting Preference Optimization (Jiang, Wen, Liu; arXiv 2606.02521) and Generative Modeling via
 Drifting (Deng et al.; arXiv 2602.04770).
@@ -29,9 +28,7 @@ EXACT_UP_TO = 2**30  # multiplications N·T·D: up to here distances are exact, 
 SELF_LOGIT = -100.0  # added, over the radius, to a point's logit with itself: the official way of masking
 AFFINITY_FLOOR = 1e-6  # of a product of two softmaxes, in the official field
 SAME = 1e-4  # distances are floored here; at the floor two points are copies of each other
-ROUNDING = (
-    2e-3  # of the two points' norms: a matrix product cannot tell smaller distances from zero, so copies
-)
+ROUNDING = 2e-3  # of two points' norms: a matrix product cannot tell smaller distances from zero, so copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +104,14 @@ def drift_loss(
     The move is detached (arXiv 2606.02521, stop-gradient regression), so the gradient with respect to
     `generated` is minus the field, up to a factor. Weights are a number or one per anchor, (B,P) and (B,M);
     the other generated points repel with weight 1. `radii` are in units of the mean weighted distance (for
-    `cosine`: temperatures). `mask_negative_self` says that the negatives
-    *are* the generated points, row by row, as in the reference term.
+    `cosine`: temperatures). `mask_negative_self` says that the negatives *are* the generated points, row by
+    row, as in the reference term.
 
     `field="official"` is the authors' published computation: affinities floored at 1e-3, every radius
-    normalised to unit rms. `field="masked"` lets no point act on a copy of itself, nor (with
-    `mask_negative_self`) on its paired row of `positive`, and leaves the length of the move alone: it is the
-    difference of two mean shifts, zero when both sides hold the same points.
+    normalised to unit rms. `"self_excluding"` is that, but a point that is an anchor too does not see its own
+    copy among the anchors, which else takes nearly its side's whole weight. `"masked"` lets no point act on a
+    copy of itself, nor (with `mask_negative_self`) on its paired row of `positive`, and leaves the length of
+    the move alone: the difference of two mean shifts, zero when both sides hold the same points.
 
     Returns the loss per set, (B,), and info: `scale` (the mean distance), `rms` per radius (of the raw
     field), `field_rms` (B,) the rms of the whole field. Scale and rms are taken over the whole call, sets
@@ -121,9 +119,8 @@ def drift_loss(
     """
     _check(generated, positive, negative, kernel, field)
     with torch.autocast(generated.device.type, enabled=False):
-        problem = _problem(
-            generated, positive, negative, positive_weight, negative_weight, mask_negative_self, kernel
-        )
+        weights = (positive_weight, negative_weight)
+        problem = _problem(generated, positive, negative, *weights, mask_negative_self, kernel)
         with torch.no_grad():
             scale = _scale(problem)
             unit = (scale / math.sqrt(generated.shape[-1])).clamp_min(1e-3)
@@ -189,14 +186,14 @@ def _field(
 ) -> tuple[Tensor, Tensor]:
     """The field F_BND in units of `unit`, and the rms of each radius' raw field."""
     columns = _column_lse(problem, scale, radii, field)
-    pull = _official_rows if field == "official" else _masked_rows
+    pull = _masked_rows if field == "masked" else _official_rows
     raws = [torch.empty_like(problem.g_BND) for _ in radii]
     for rows, d_BRT in problem.tiles():
         for raw_BND, radius, column_BT in zip(raws, radii, columns, strict=True):
             logits_BRT = _masked_logits(problem, rows, d_BRT, scale, radius, field)
             raw_BND[:, rows] = pull(problem, logits_BRT, column_BT) / unit
     squares = torch.stack([raw_BND.square().mean() for raw_BND in raws])
-    norms = squares.clamp_min(1e-8).sqrt() if field == "official" else torch.ones_like(squares)
+    norms = torch.ones_like(squares) if field == "masked" else squares.clamp_min(1e-8).sqrt()
     field_BND = torch.zeros_like(problem.g_BND)
     for raw_BND, norm in zip(raws, norms, strict=True):
         field_BND += raw_BND / norm
@@ -207,10 +204,13 @@ def _masked_logits(
     problem: _Problem, rows: slice, d_BRT: Tensor, scale: Tensor, radius: float, field: Field
 ) -> Tensor:
     logits_BRT = problem.logits(rows, d_BRT, scale, radius)
-    if field == "official":
-        return logits_BRT + problem.is_self(rows) * (SELF_LOGIT / radius)
-    paired = problem.mask_negative_self and problem.positives == problem.g_BND.shape[1]
-    return logits_BRT.masked_fill(problem.is_self(rows, pairs=paired) | (d_BRT <= SAME), -math.inf)
+    if field == "masked":
+        paired = problem.mask_negative_self and problem.positives == problem.g_BND.shape[1]
+        return logits_BRT.masked_fill(problem.is_self(rows, pairs=paired) | (d_BRT <= SAME), -math.inf)
+    hidden = problem.is_self(rows)
+    if field == "self_excluding" and not problem.mask_negative_self:
+        hidden = hidden | (d_BRT <= SAME)
+    return logits_BRT + hidden * (SELF_LOGIT / radius)
 
 
 def _column_lse(problem: _Problem, scale: Tensor, radii: tuple[float, ...], field: Field) -> list[Tensor]:

@@ -10,11 +10,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from drpo.drift import AFFINITY_FLOOR, SAME, SELF_LOGIT
+from drpo.drift import SAME, drift_loss
 
 ROUNDS = 50  # of Sinkhorn's scaling
 
@@ -26,7 +27,6 @@ class Points:
     """
 
     d_NT: Tensor
-    copies_NT: Tensor  # where a target is the candidate itself, also as an anchor
     t_TD: Tensor
     w_T: Tensor
     repelling: int
@@ -44,24 +44,12 @@ def moved(
         d_NT = torch.cdist(g_ND, t_TD, compute_mode="donot_use_mm_for_euclid_dist").clamp_min(SAME)
         scale = ((d_NT * w_T).sum() / (len(g_ND) * w_T.sum())).clamp_min(1e-3)
         unit = (scale / math.sqrt(g_ND.shape[1])).clamp_min(1e-3)
-        points = Points(d_NT / scale, d_NT <= SAME, t_TD, w_T, len(g_ND) + len(m_MD))
+        points = Points(d_NT / scale, t_TD, w_T, len(g_ND) + len(m_MD))
         raws = torch.stack([pull(points, radius) / unit for radius in radii])
         rms = raws.square().mean((1, 2)).clamp_min(1e-8).sqrt()
         field_ND = (raws / rms[:, None, None]).sum(0)
     loss = ((generated[0].float() - g_ND) / unit - field_ND).square().mean()[None]
     return loss, {"scale": scale, "rms": rms, "field_rms": field_ND.square().mean().sqrt()[None]}
-
-
-def without_copies(points: Points, radius: float) -> Tensor:
-    """The authors' field, in which an anchor does not see its own copy either: METHOD of `drift_loss`, the
-    copy among the anchors masked as a candidate's distance to itself is.
-    """
-    logits_NT = -points.d_NT / radius + points.copies_NT * (SELF_LOGIT / radius)
-    product_NT = logits_NT.softmax(1) * logits_NT.softmax(0)
-    a_NT = product_NT.clamp_min(AFFINITY_FLOOR).sqrt() * points.w_T
-    minus, plus = a_NT[:, : points.repelling], a_NT[:, points.repelling :]
-    attract, repel = plus @ points.t_TD[points.repelling :], minus @ points.t_TD[: points.repelling]
-    return minus.sum(1, keepdim=True) * attract - plus.sum(1, keepdim=True) * repel
 
 
 def coupled(points: Points, radius: float) -> Tensor:
@@ -91,5 +79,9 @@ def plan(logits_NM: Tensor, rows_N: Tensor, columns_M: Tensor, rounds: int = ROU
     return (logits_NM + f_N[:, None] + g_M).exp()
 
 
-self_excluding = partial(moved, pull=without_copies)
+def self_excluding(*points: Tensor, **given: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    """The authors' field, in which an anchor does not see its own copy: a field of `drift_loss` itself."""
+    return drift_loss(*points, **{**given, "field": "self_excluding"})
+
+
 sinkhorn = partial(moved, pull=coupled)

@@ -9,7 +9,7 @@ import math
 import resource
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from drpo import drift
+from drpo.choices import Field
 from drpo.drift import drift_loss
 
 CASES = np.load(Path(__file__).parents[1] / "data" / "drift_loss_cases.npz")
@@ -67,9 +68,10 @@ def plain_official(
     radii: tuple[float, ...],
     masked: bool,
     kernel: str,
+    excluding: bool = False,
 ) -> Tensor:
     """The official force F written out with full tensors, in float64 (arXiv 2606.02521 as published); the
-    oracle for B > 1 and weights.
+    oracle for B > 1 and weights. `excluding` hides from a point its own copy among the anchors.
     """
     g, p, m = g.double(), p.double(), m.double()
     t = torch.cat([g, m, p], dim=1)
@@ -87,6 +89,8 @@ def plain_official(
         logits[:, range(n), range(n)] -= 100 / r
         if masked:
             logits[:, range(n), range(n, 2 * n)] -= 100 / r
+        if excluding:
+            logits[..., n:] -= (d[..., n:] <= 1e-4) * (100 / r)
         a = (logits.softmax(2) * logits.softmax(1)).clamp_min(1e-6).sqrt() * w
         minus, plus = a[..., :split], a[..., split:]
         c = torch.cat([-minus * plus.sum(2, keepdim=True), plus * minus.sum(2, keepdim=True)], dim=2)
@@ -118,7 +122,29 @@ def test_every_kernels_official_field_equals_the_formula_for_several_sets_and_we
     torch.testing.assert_close(gradient.double(), -2 * force / force[0].numel(), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("field", ["official", "masked"])
+@pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
+def test_the_self_excluding_field_is_the_official_one_in_which_no_anchor_sees_its_copy(kernel: str) -> None:
+    g, _, _ = sets(7, 1, 1, 5, b=2)
+    p, m = g[:, :3], g[:, 4:]
+    weights = torch.full((2, 3), 300.0)
+    _, gradient, _ = run(
+        g, p, m, positive_weight=weights, negative_weight=weights, kernel=kernel, field="self_excluding"
+    )
+    force = plain_official(g, p, m, weights, weights, RADII, False, kernel, excluding=True)
+    torch.testing.assert_close(gradient.double(), -2 * force / force[0].numel(), atol=1e-5, rtol=1e-4)
+    official = plain_official(g, p, m, weights, weights, RADII, False, kernel)
+    assert (force - official).norm() > 0.1 * official.norm()
+
+
+def test_without_copies_and_in_the_reference_term_the_self_excluding_field_is_the_official_one() -> None:
+    g, p, m = sets(9, 4, 3, 5)
+    reference = (g, g + 0.1, g.clone())
+    for points, masked in (((g, p, m), False), (reference, True)):
+        both = [run(*points, mask_negative_self=masked, field=field) for field in get_args(Field)[:2]]
+        assert torch.equal(both[0][0], both[1][0]) and torch.equal(both[0][1], both[1][1])
+
+
+@pytest.mark.parametrize("field", get_args(Field))
 @pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
 def test_tiles_do_not_change_the_result(kernel: str, field: str, monkeypatch: pytest.MonkeyPatch) -> None:
     g, p, m = sets(23, 7, 5, 4, b=2)
@@ -129,7 +155,7 @@ def test_tiles_do_not_change_the_result(kernel: str, field: str, monkeypatch: py
     torch.testing.assert_close(tiled[1], whole[1], atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.parametrize("field", ["official", "masked"])
+@pytest.mark.parametrize("field", get_args(Field))
 @pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
 @pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
 def test_loss_and_gradient_are_finite_at_every_scale(kernel: str, field: str, size: float) -> None:
@@ -144,7 +170,7 @@ def test_loss_and_gradient_are_finite_at_every_scale(kernel: str, field: str, si
         assert loss.isfinite().all() and gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("field", ["official", "masked"])
+@pytest.mark.parametrize("field", get_args(Field))
 @pytest.mark.parametrize("kernel", ["laplacian", "rbf", "cosine"])
 @pytest.mark.parametrize("size", [1e-4, 1.0, 1e4])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -177,7 +203,7 @@ def test_copies_are_known_as_such_also_where_distances_come_from_a_matrix_produc
         found.append(
             [
                 run(g + 5, g[:, :10] + 5, g[:, 30:] + 5, kernel=kernel, field=field)[1]
-                for field in ("official", "masked")
+                for field in get_args(Field)
             ]
         )
     for exact, product in zip(*found, strict=True):
@@ -202,7 +228,7 @@ def test_descent_moves_towards_the_preferred_and_away_from_the_rest(kernel: str)
     g, _, _ = sets(16, 1, 1, 32)
     score = g[0, :, 0]
     order = score.argsort(descending=True)
-    for field in ("official", "masked"):
+    for field in get_args(Field):
         _, gradient, _ = run(
             g, g[:, order[:6]], g[:, order[-6:]], kernel=kernel, field=field, radii=(0.2, 0.5)
         )

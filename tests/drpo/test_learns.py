@@ -7,13 +7,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor
 from toy_generator import SETTINGS, Detector, Judge, Scorer, ToyGenerator, ranked_trainer, redness
 
+from drpo.choices import Field
 from drpo.config import Config
 from drpo.features.latent import Latent
 from drpo.train import Trainer
@@ -48,7 +49,7 @@ class Renamed:
         return [Ranking(tuple(self.function(score) for score in redness(group))) for group in groups]
 
 
-@pytest.mark.parametrize("field", ["official", "masked"])
+@pytest.mark.parametrize("field", get_args(Field))
 @pytest.mark.parametrize("ranker", [Scorer(), Judge(), Detector()], ids=["scorer", "pairwise", "0/1"])
 def test_a_scorer_a_pairwise_judge_and_a_detector_all_teach_the_same(ranker: Ranker, field: str) -> None:
     before = mean_redness(trainer(ranker))
