@@ -35,6 +35,9 @@ LOST = re.compile(
     r"[?\s,.!]*\?{2}[?\s,.!]*"
 )  # what is left of words that were written in a coding without them
 WHY_LOST = "holds question marks alone: its letters were lost in a coding that lacks them"
+UNFILLED = re.compile(  # what programs write where nobody filled a text in; alone it says nothing
+    r"(?:undefined|unknown|null|none|nan)[\s,.]*", re.IGNORECASE
+)
 POINTER = b"version https://git-lfs.github.com/spec/"
 POINTED = "it is a pointer of Git LFS and not the file itself; run git lfs pull"
 CHUNK = 2**20

@@ -165,3 +165,28 @@ def test_where_a_graph_tells_nothing_what_its_saving_node_wrote_beside_it_counts
     assert with_parameters(f"a cat\nNegative prompt: x\n{SETTINGS}").prompt == "a cat"
     assert with_parameters(f"\nNegative prompt: x\n{SETTINGS}").prompt is None
     assert with_parameters(f"blurry\nNegative prompt: blurry\n{SETTINGS}").prompt is None, "both sides alike"
+
+
+XYZ = {
+    "Prompt S/R": f'{SETTINGS}, Script: X/Y/Z plot, X Type: Prompt S/R, X Values: "fox,dog"',
+    "Prompt order": f'{SETTINGS}, X Type: Prompt order, X Values: "fox, snow", Version: v1.10.1',
+    "behind another": f"{SETTINGS}, Script: X/Y/Z plot, X Type: Steps, X Values: 8, Z Type: Styles",
+    "SD.Next": f'{SETTINGS}, Script: XYZ Grid, Y Type: [Prompt] Search & replace, Y Values: "fox,dog"',
+}
+
+
+@pytest.mark.parametrize("name", XYZ)
+def test_a_grid_whose_images_have_prompts_of_their_own_has_none(name):
+    """xyz_grid.py of A1111 1.10, Forge and SD.Next writes the settings of the first image and the axes."""
+    found = read_texts({"parameters": f"a fox in snow\nNegative prompt: x\n{XYZ[name]}"})
+    assert found.prompt is None and "grid" in found.why
+
+
+def test_a_grid_of_one_prompt_has_it():
+    for more in (
+        "",
+        ', Script: X/Y/Z plot, X Type: Steps, X Values: "8,9", Y Type: Checkpoint name, Y Values: x',
+    ):
+        assert read_texts({"parameters": f"a fox, X Type: Prompt S/R\n{SETTINGS}{more}"}).prompt.startswith(
+            "a fox"
+        )

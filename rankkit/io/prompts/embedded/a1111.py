@@ -12,6 +12,7 @@ from collections import deque
 from itertools import islice
 
 from rankkit.io.prompts.embedded.container import Found, Texts, as_json, in_xmp
+from rankkit.io.text import UNFILLED
 
 PROGRAM = "A1111"
 PLACES = ("UserComment", "ImageDescription", "comment")
@@ -30,6 +31,8 @@ NEGATIVE_WITHIN, STEPS_WITHIN = (
 )
 NEAR = 300  # characters behind the steps, within which another setting stands
 KEYS = re.compile(r"\b(?:Sampler|Seed|CFG scale|Guidance|Size|Model): ?\S", re.IGNORECASE)
+# The axes of a grid (X/Y/Z plot) whose images differ in their prompts; it has the settings of the first.
+GRID = re.compile(r"\b[XYZ] Type: \"?[^,\n\"]*(?:prompt|styles?\b|wildcard)", re.IGNORECASE)
 STEPS_ALONE = re.compile(r"\s*Steps: ?\d+\s*")
 NAMED = re.compile(
     r"^[ \t]*(?:negative|seed|sampler|size|model|cfg(?: scale)?|width|height)[ \t]*[:：=]",
@@ -39,7 +42,6 @@ NO_WORDS = re.compile(
     r"(?:https?://|data:)\S+|<(?:!doctype|html|\?xml)\b.*|[A-Za-z0-9+/=]{30,}|[\x00-@\[-`{-\x7f]*",
     re.IGNORECASE | re.DOTALL,
 )
-UNTOLD = re.compile(r"(?:Positive prompt:)?\s*(?:undefined|unknown|null|none|nan)[\s,.]*", re.IGNORECASE)
 PAIRS = re.compile(r"(?:(?:^|[,\n])[ \t]*[A-Z]|^[ \t]*\w)[\w ]{0,40}[:：]\s?", re.MULTILINE)
 LABEL = re.compile(r"^\s*(?:positive[ _])?prompt:[ \t]*", re.IGNORECASE)
 
@@ -48,19 +50,12 @@ def read(texts: Texts) -> Found | None:
     """The prompt of `parameters`, or of a UserComment, an ImageDescription or XMP that has the form."""
     parameters = texts.get("parameters")
     if parameters is not None and not _is_data(parameters):
-        return _told(parse_parameters(parameters) or words_alone(parameters))
+        return parse_parameters(parameters) or words_alone(parameters)
     for text in (*(texts.get(name, "") for name in PLACES), *(in_xmp(texts, name) for name in IN_XMP)):
         found = parse_parameters(text)
         if found is not None:
-            return _told(found)
+            return found
     return None
-
-
-def _told(found: Found | None) -> Found | None:
-    """What was found, unless a saving node wrote it that did not know the prompt."""
-    if found is not None and found.prompt is not None and UNTOLD.fullmatch(found.prompt):
-        return Found(PROGRAM, None, f"the program that saved it wrote {found.prompt[:40]!r} for a prompt")
-    return found
 
 
 def parse_parameters(text: str) -> Found | None:
@@ -75,6 +70,10 @@ def parse_parameters(text: str) -> Found | None:
     own = NEGATIVE.search(text)
     if own is None and (end is None or not (KEYS.search(text, end) or STEPS_ALONE.fullmatch(text, end))):
         return None
+    if end is not None and GRID.search(text, end):
+        return Found(
+            PROGRAM, None, "is a grid of images that have different prompts, and tells that of the first"
+        )
     negative = own if own is not None else NEGATIVE_WITHIN.search(text)
     if negative is not None and (end is None or negative.start() < end):
         words = LABEL.sub("", _before(text, negative.start()), count=1)
@@ -114,15 +113,15 @@ def words_alone(text: str, program: str = PROGRAM) -> Found | None:
     """A text without the form, which other tools write; unless it is a line of settings, an address, a page,
     or no words at all.
     """
-    words = text.strip("\ufeff\0 \t\r\n")
+    words = LABEL.sub("", text.strip("\ufeff\0 \t\r\n"), count=1)
     plain = (
         words.lstrip('"')[:1] not in ("", "{", "[")
         and not NO_WORDS.fullmatch(words)
-        and not UNTOLD.fullmatch(words)
+        and not UNFILLED.fullmatch(words)
         and len(PAIRS.findall(words)) < 2
         and "negative prompt" not in words.lower()
     )
-    return Found(program, LABEL.sub("", words, count=1)) if plain else None
+    return Found(program, words) if plain else None
 
 
 def _is_data(text: str) -> bool:

@@ -4,12 +4,13 @@ decoded rightly or not at all.
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -18,7 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import iTXt
 
 from rankkit.core.images import read
-from rankkit.io.prompts.embedded.chunks import SIGNATURE, texts_alone
+from rankkit.io.prompts.embedded.chunks import JPEG, PNG, texts_of_jpeg, texts_of_png
 from rankkit.io.text import decode_text
 
 EDGE = 2**16  # bytes of either end of a file that are searched for a sign of a text
@@ -56,39 +57,45 @@ class Found:
     negative: str | None = None
 
 
-def texts_in(path: str) -> dict[str, str]:
-    """The texts of an image file; none where it cannot be opened: scoring it will say why."""
+def texts_in(path: str) -> list[dict[str, str]]:
+    """The texts of an image file; again with others of the same names, where it has several that differ.
+
+    None where it cannot be opened: scoring it will say why.
+    """
     try:
-        source = _with_texts(path)
-        if source is None:
-            return {}
-        with warnings.catch_warnings():
+        sources = _with_texts(path)
+    except OSError:
+        return []
+    found = []
+    for source in sources:
+        with contextlib.suppress(Exception), warnings.catch_warnings():  # decoders raise whatever they like
             warnings.simplefilter("ignore")
             with Image.open(source) as image:
-                found = dict(_texts(image))
-    except Exception:  # decoders raise whatever they like
-        return {}
-    return {name: text for name, text in found.items() if len(text) <= LONGEST}
+                texts = dict(_texts(image))
+            found.append({name: text for name, text in texts.items() if len(text) <= LONGEST})
+    return [texts for texts in found if texts]
 
 
-def _with_texts(path: str) -> str | BytesIO | None:
-    """What to open for the texts of a file: itself, of a PNG its texts alone; None without a sign of any."""
+def _with_texts(path: str) -> Sequence[str | BytesIO]:
+    """What to open for the texts of a file: itself, or its texts alone; nothing without a sign of any."""
     head = read(path, (0, EDGE))
     if not isinstance(head, bytes):
-        return None
-    if head.startswith(SIGNATURE):
-        alone = texts_alone(path)
-        return BytesIO(alone) if alone else None
+        return []
+    if head.startswith(PNG):
+        return [BytesIO(texts) for texts in texts_of_png(path)]
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
-        return path if head[20] & IN_WEBP else None
+        return [path] if int.from_bytes(head[20:21], "big") & IN_WEBP else []
     if head.startswith(SMALL):
-        return path
-    if head.startswith(b"\xff\xd8"):  # before the first scan
-        edges = [head.partition(b"\xff\xda")[0]]
-    else:
-        tail = read(path, (max(os.path.getsize(path) - EDGE, 0), EDGE))
-        edges = [head, tail if isinstance(tail, bytes) else b""]
-    return path if any(sign in edge for edge in edges for sign in SIGNS) else None
+        return [path]
+    if head.startswith(JPEG):  # before the first scan
+        if not any(sign in head.partition(b"\xff\xda")[0] for sign in SIGNS):
+            return []
+        whole = read(path, (0, LONGEST)) if len(head) == EDGE else head
+        several = texts_of_jpeg(whole) if isinstance(whole, bytes) else []
+        return [BytesIO(texts) for texts in several] or [path]
+    tail = read(path, (max(os.path.getsize(path) - EDGE, 0), EDGE))
+    edges = [head, tail if isinstance(tail, bytes) else b""]
+    return [path] if any(sign in edge for edge in edges for sign in SIGNS) else []
 
 
 def in_xmp(texts: Texts, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source
 from rankkit.io.prompts.embedded import (
@@ -17,10 +18,12 @@ from rankkit.io.prompts.embedded import (
     swarmui,
 )
 from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
-from rankkit.io.text import LOST, WHY_LOST
+from rankkit.io.prompts.syntax import plain_words
+from rankkit.io.text import LOST, UNFILLED, WHY_LOST
 
 NAME = "the prompts inside the image files"
 SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion)
+PLACES = ("UserComment", "ImageDescription", "comment", "xmp")  # of texts, beside the chunks of a PNG
 
 
 def find(root: Root) -> Source | None:
@@ -44,10 +47,30 @@ def find(root: Root) -> Source | None:
 def embedded_prompt(path: str) -> Found | None:
     """What the program that made an image file wrote of its prompt;
 
-    None where it carries nothing that is known.
+    None where it carries nothing that is known, and no prompt where it carries two that differ.
     """
-    texts = texts_in(path)
-    return read_texts(texts, os.path.basename(path)) if texts else None
+    file_name = os.path.basename(path)
+    whole, parts = list[Found](), list[Found]()
+    for texts in texts_in(path):
+        whole += filter(None, [read_texts(texts, file_name)])
+        parts += filter(None, (read_texts(part, file_name) for part in _parts(texts)))
+    untold = next((found for found in whole if found.prompt is None), None)
+    if untold is not None or not whole:
+        return untold
+    told = {plain_words(found.prompt): found.prompt for found in (*whole, *parts) if found.prompt is not None}
+    if len(told) > 1:
+        first, second, *_ = (repr(prompt[:60]) for prompt in told.values())
+        why = f"the file tells {first} and {second}, and it is not known which of them made the image"
+        return Found(whole[0].program, None, why)
+    return whole[0]
+
+
+def _parts(texts: Texts) -> Iterator[Texts]:
+    """The texts of a file that stand in different places, each place alone, where there are several."""
+    parts = [{name: texts[name]} for name in PLACES if name in texts]
+    rest = {name: text for name, text in texts.items() if name not in PLACES}
+    if len(parts) + bool(rest) > 1:
+        yield from filter(None, (rest, *parts))
 
 
 def read_texts(texts: Texts, file_name: str = "") -> Found | None:
@@ -55,16 +78,25 @@ def read_texts(texts: Texts, file_name: str = "") -> Found | None:
     for program in SURE:
         found: Found | None = program.read(texts)
         if found is not None:
-            return found
+            return _filled(found)
     graph = comfyui.read(texts, file_name)
     if graph is not None:
         return _stated(graph, texts)
-    return midjourney.read(texts) or a1111.read(texts) or _chunk(texts)
+    return _filled(midjourney.read(texts) or a1111.read(texts) or _chunk(texts))
+
+
+def _filled(found: Found | None) -> Found | None:
+    """What was found, unless a program wrote it that did not know the prompt."""
+    if found is not None and found.prompt is not None and UNFILLED.fullmatch(found.prompt):
+        return Found(
+            found.program, None, f"the program that saved it wrote {found.prompt[:40]!r} for a prompt"
+        )
+    return found
 
 
 def _stated(graph: Found, texts: Texts) -> Found:
     """The prompt of a graph; where it cannot be followed, the one that the saving node wrote beside it."""
-    stated = a1111.read(texts) if graph.prompt is None else None
+    stated = _filled(a1111.read(texts)) if graph.prompt is None else None
     wrong = stated is None or not stated.prompt or stated.prompt == stated.negative
     return graph if stated is None or wrong else stated
 

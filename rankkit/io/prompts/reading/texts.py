@@ -19,11 +19,11 @@ from rankkit.io.prompts.base import Answer
 from rankkit.io.prompts.embedded.a1111 import parse_parameters
 from rankkit.io.prompts.embedded.container import as_json
 from rankkit.io.prompts.embedded.source import read_texts
-from rankkit.io.text import LOST, WHY_LOST, decode_text
+from rankkit.io.text import LOST, UNFILLED, WHY_LOST, decode_text
 
 PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw")
-NOTHING = re.compile(  # what programs write into a cell that is empty, or that they could not fill
-    r"nan|none|null|<na>|n/a|undefined|\\n|#(?:n/a|name\?|value!|ref!|num!|null!|div/0!)|[-–—_.?]+",
+NOTHING = re.compile(  # what stands in a cell that is empty, or that a program could not fill
+    UNFILLED.pattern + r"|<na>|n/a|\\n|#(?:n/a|name\?|value!|ref!|num!|null!|div/0!)|[-–—_.?]+",
     re.IGNORECASE,
 )
 NO_WORDS = (

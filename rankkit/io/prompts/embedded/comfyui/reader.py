@@ -6,9 +6,9 @@ from rankkit.io.prompts.embedded.comfyui import words
 from rankkit.io.prompts.embedded.comfyui.graph import Graph, Lost, Node, nodes_of, shown_by
 from rankkit.io.prompts.embedded.comfyui.images import prompt_of
 from rankkit.io.prompts.embedded.container import Found, Texts, as_object
+from rankkit.io.text import UNFILLED
 
 PROGRAM = "ComfyUI"
-UNTOLD = ("undefined", "none", "null", "nan")
 PLACES = ("prompt", "Model", "Make", "ImageDescription", "UserComment", "comment")
 
 
@@ -23,7 +23,7 @@ def read(texts: Texts, file_name: str = "") -> Found | None:
     showing = any(words.SHOWN.search(node.kind) for node in nodes.values())
     try:
         prompt = prompt_of(Graph(nodes, shown_by(_canvas(texts)) if showing else {}), file_name)
-        if prompt.strip().lower() in UNTOLD:
+        if UNFILLED.fullmatch(prompt.strip()):
             raise Lost(f"a node gave the text {prompt.strip()!r}, which an input holds that was not filled")
         return Found(PROGRAM, prompt)
     except Lost as lost:
