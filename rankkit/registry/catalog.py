@@ -63,10 +63,14 @@ def _configured() -> list[Installed]:
     ]
 
 
-def entry_points_by_name() -> dict[str, list[EntryPoint]]:
-    """The entry points of each ranker name; more than one where several distributions offer it."""
+def entry_points_by_name(name: str | None = None) -> dict[str, list[EntryPoint]]:
+    """The entry points of each ranker name; more than one where several distributions offer it.
+
+    Of one `name` alone, where it is given: then the metadata of no other distribution is parsed.
+    """
+    found = entry_points(group=GROUP) if name is None else entry_points(group=GROUP, name=name)
     offers: dict[str, dict[tuple[str, str], EntryPoint]] = {}
-    for point in entry_points(group=GROUP):
+    for point in found:
         offers.setdefault(point.name, {}).setdefault((owner_of(point)[0], point.value), point)
     return {name: list(points.values()) for name, points in offers.items()}
 
@@ -75,7 +79,8 @@ def owner_of(point: EntryPoint) -> tuple[str, str]:
     """The name and version of the distribution that an entry point belongs to."""
     if point.dist is None:
         return "?", "?"
-    return str(point.dist.metadata["Name"] or "?"), str(point.dist.version)
+    stated = point.dist.metadata  # a file that is parsed anew each time
+    return str(stated["Name"] or "?"), str(stated["Version"])
 
 
 def names_of(owners: list[tuple[str, str]]) -> str:

@@ -183,18 +183,19 @@ def _in_folder(name: str) -> tuple[Any, str]:
 
 
 def _registered(name: str) -> tuple[Any, str]:
-    offers = entry_points_by_name()
-    if name not in offers:
+    points = entry_points_by_name(name).get(name, [])
+    if not points:
+        offers = entry_points_by_name()
         near = difflib.get_close_matches(name, offers, 3, 0.5)
         near = [f"./{name}"] if Path(name, TASTE).is_file() else near
         hint = f"did you mean {' or '.join(near)}? " if near else ""
         raise UnknownRanker(
             f"no ranker is named {name!r}; {hint}installed: {', '.join(sorted(offers)) or 'none'}"
         )
-    owners = sorted({owner_of(point) for point in offers[name]})
+    owners = sorted({owner_of(point) for point in points})
     if len(owners) > 1:
         raise BrokenRanker(f"{names_of(owners)} both offer a ranker named {name!r}; uninstall one of them")
-    point = offers[name][0]
+    point = points[0]
     distribution, version = owners[0]
     try:
         return point.load(), version
