@@ -1,5 +1,6 @@
 """Any sequence of edits, runs and kills ends with the rows of a fresh run, none lost and none doubled."""
 
+import gc
 import shutil
 import sys
 
@@ -35,7 +36,9 @@ def place(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "darker.py").write_text(LISTWISE)
     sys.modules.pop("darker", None)
-    return tmp_path
+    gc.freeze()  # a run collects garbage before it builds a ranker: that of the run, not of all tests before
+    yield tmp_path
+    gc.unfreeze()
 
 
 @settings(
