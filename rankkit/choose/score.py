@@ -154,8 +154,8 @@ def _prepare(name: str, ranker: object) -> Prepared:
         None if built is ranker else {}
     )  # those of one that came built are not known
     identity = Identity(name, version_of(ranker, options) or "")
-    asks = needs_prompt(ranker), lambda: built, kind == "pointwise", False, reads_metadata(ranker)
-    return Prepared(name, identity, kind, *asks, metadata_images(ranker, getattr(built, "folder", None)))
+    asks = needs_prompt(ranker), lambda: built, kind == "pointwise", False, reads_metadata(built)
+    return Prepared(name, identity, kind, *asks, metadata_images(built))
 
 
 def _own(

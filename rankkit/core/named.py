@@ -6,11 +6,23 @@ import os
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from PIL import Image
 
 from rankkit.core.images import Decoded, content_hash, decode, fingerprint, read, to_rgb
+
+
+class NamedImages(NamedTuple):
+    """The images that metadata names under a key, of every key where that is empty.
+
+    Relative paths start at `folder`, outside of which no file is opened; without one, at `start`, where a
+    ranker elsewhere runs, or else at the current folder.
+    """
+
+    key: str
+    folder: str = ""
+    start: str = ""
 
 
 def image_of(value: object, *, folder: str = "") -> Decoded:
@@ -24,7 +36,7 @@ def image_of(value: object, *, folder: str = "") -> Decoded:
             return Decoded(to_rgb(value))
         except (ValueError, OSError) as error:
             return Decoded(None, f"an image of mode {value.mode}: {error}")
-    path = _path_of(value, folder)
+    path = _path_of(value, folder, "")
     if isinstance(path, str):
         return Decoded(None, path)
     data = read(path)
@@ -32,16 +44,17 @@ def image_of(value: object, *, folder: str = "") -> Decoded:
     return found if found.image is not None else Decoded(None, f"{_written(value)!r}: {found.error}")
 
 
-def content_of(value: object, *, folder: str = "") -> Any:
+def content_of(value: object, *, folder: str = "", start: str = "") -> Any:
     """What `image_of` would see, as a hash: of a file's bytes or of an image's pixels; of a list, of each.
 
-    The value itself where there is no such file: a path that may be good again another day.
+    `start`: where relative paths start without a folder, and where a relative folder lies. The value itself
+    where there is no such file: a path that may be good again another day.
     """
     if isinstance(value, (list, tuple)):
-        return [content_of(each, folder=folder) for each in value]
+        return [content_of(each, folder=folder, start=start) for each in value]
     if isinstance(value, Image.Image):
         return content_hash(value)
-    path = _path_of(value, folder)
+    path = _path_of(value, folder, start)
     try:
         found = os.stat(path) if isinstance(path, Path) else None
     except (OSError, ValueError):
@@ -55,14 +68,15 @@ def _hash_of_file(path: str, size: int, changed: int) -> str:
     return "" if isinstance(data, str) else fingerprint(data)
 
 
-def _path_of(value: object, folder: str) -> Path | str:
+def _path_of(value: object, folder: str, start: str) -> Path | str:
     """The path that a value of metadata names, or why it names none."""
     if not isinstance(value, (str, os.PathLike)) or not str(value).strip():
         return f"{str(value)[:80]!r} is neither an image nor the path of one"
     name, folder = _written(value), os.path.expanduser(folder)
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/?/|data:", name):
         return f"{name[:80]!r} is an address; download it, and give the path of the file"
-    path = Path(folder, os.path.expanduser(name))
+    folder = os.path.join(start, folder) if folder else ""
+    path = Path(folder or start, os.path.expanduser(name))
     if folder and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         return f"{name!r} does not lie in the folder {folder!r}"
     return path

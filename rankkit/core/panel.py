@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from rankkit.core.calling import check_rankings
-from rankkit.core.stated import needs_prompt
+from rankkit.core.stated import metadata_of, needs_prompt
 from rankkit.core.types import Group, Kind, Ranker, Ranking, ranks
 from rankkit.errors import UsageError
 
@@ -23,6 +23,7 @@ class MeanRank:
     def __init__(self, members: Mapping[str, Ranker], weights: Mapping[str, float]) -> None:
         self.members, self.weights = dict(members), dict(weights)
         self.needs_prompt = any(map(needs_prompt, self.members.values()))
+        self.reads_metadata, self.metadata_images = metadata_of([*self.members.values()])
 
     def __repr__(self) -> str:
         weights = ((name, self.weights[name]) for name in self.members)
@@ -52,6 +53,7 @@ class Lexicographic:
     def __init__(self, *rankers: Ranker) -> None:
         self.rankers = rankers
         self.needs_prompt = any(map(needs_prompt, rankers))
+        self.reads_metadata, self.metadata_images = metadata_of(rankers)
 
     def __repr__(self) -> str:
         return f"<lexicographic order by {', then '.join(map(repr, self.rankers))}>"

@@ -1,7 +1,7 @@
 """What the framework reads off a ranker: `kind`, `needs_prompt` and `version`; off a `Pairwise` `degree` and
 `prior`; off one in two stages `prepare`, `preparation` and `batch_size`; `embed` where there are embeddings;
-`metadata_images`, the keys of metadata that name images, and `folder`, where their paths start; `of_rankers`,
-the options that are rankers themselves.
+`reads_metadata`; `metadata_images`, the keys of metadata that name images, and `folder`, where their paths
+start; `of_rankers`, the options that are rankers themselves.
 
 A ranker may be a built one, or the class or function it is made of. No other module reads these attributes:
 each function here gives a value of the stated type, or raises a `BrokenRanker` that names the attribute, its
@@ -14,11 +14,13 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, get_args
 
 from rankkit.core.binding import describe
+from rankkit.core.named import NamedImages
 from rankkit.core.types import Kind
 from rankkit.errors import BrokenRanker, RankkitError
 
@@ -32,6 +34,7 @@ def check_stated(target: object) -> None:
     """Raise `BrokenRanker` where `kind`, `needs_prompt` or `version` is not what it should be."""
     kind_of(target)
     needs_prompt(target)
+    reads_metadata(target)
     metadata_images(target)
     _version(target)
 
@@ -74,8 +77,12 @@ def needs_prompt(target: object) -> bool:
 def reads_metadata(target: object) -> bool:
     """Whether what a ranker, a class or a function says of an image may depend on the image's metadata.
 
-    The signature of its `score` or `compare` tells; one that only ranks groups may read what a group holds.
+    An attribute `reads_metadata` decides where there is one, else the signature of its `score` or `compare`;
+    one that only ranks groups may read what a group holds.
     """
+    stated = _read(target, "reads_metadata", lambda value: isinstance(value, bool), "True or False")
+    if stated is not None:
+        return bool(stated)
     asks = getattr(target, "score", None) or getattr(target, "compare", None) or target
     if not callable(asks) or (asks is target and hasattr(target, "rank")):
         return True
@@ -83,13 +90,21 @@ def reads_metadata(target: object) -> bool:
     return "metadata" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
-def metadata_images(target: object, folder: object = None) -> tuple[tuple[str, str], ...]:
+def metadata_images(target: object, folder: object = None) -> tuple[NamedImages, ...]:
     """The keys of metadata whose values are images or paths of such, each with the folder where paths start.
 
     An attribute `metadata_images` names them; the folder is the option `folder`, where a ranker has it.
     """
-    stated: tuple[str, ...] | None = _read(target, "metadata_images", _are_keys, 'keys, such as ("source",)')
-    return tuple((key, folder if isinstance(folder, str) else "") for key in stated or ())
+    stated = _read(target, "metadata_images", _are_named, 'keys, such as ("source",)')
+    folder = getattr(target, "folder", None) if folder is None else folder
+    start = os.fsdecode(folder) if isinstance(folder, (str, os.PathLike)) else ""
+    return tuple(NamedImages(key, start) if isinstance(key, str) else key for key in stated or ())
+
+
+def metadata_of(members: Sequence[object]) -> tuple[bool, tuple[NamedImages, ...]]:
+    """What several rankers read of metadata together: whether any of it, and which images it names."""
+    named = dict.fromkeys(each for member in members for each in metadata_images(member))
+    return any(map(reads_metadata, members)), tuple(named)
 
 
 def of_rankers(target: object) -> tuple[str, ...]:
@@ -216,6 +231,11 @@ def _is_prior(value: object) -> bool:
 
 def _are_keys(value: object) -> bool:
     return isinstance(value, (tuple, list)) and all(isinstance(key, str) and key for key in value)
+
+
+def _are_named(value: object) -> bool:
+    # a panel states what its members read
+    return _are_keys(value) or (isinstance(value, tuple) and all(isinstance(n, NamedImages) for n in value))
 
 
 def _is_count(value: object) -> bool:

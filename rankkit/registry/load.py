@@ -18,6 +18,7 @@ from typing import Any
 
 from rankkit.core.binding import describe
 from rankkit.core.build import build, check_target
+from rankkit.core.named import NamedImages
 from rankkit.core.panel import mean_rank
 from rankkit.core.rankers import loaded_as
 from rankkit.core.stated import (
@@ -46,7 +47,7 @@ class Prepared:
     that a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
     combined when the group is complete. `plain` says that it is a function of the image which is found by its
     spec in any process, without a device or a state of its own. `reads_metadata` says that its scores may
-    depend on the metadata of an image; so may those of any ranker elsewhere, which does not tell.
+    depend on the metadata of an image; so may those of a ranker elsewhere that does not tell.
     `metadata_images` are the keys of metadata whose values name images that it opens, with the folder where
     relative paths start: its scores stand only while these files hold what they held.
     """
@@ -59,7 +60,7 @@ class Prepared:
     independent: bool
     plain: bool = False
     reads_metadata: bool = True
-    metadata_images: tuple[tuple[str, str], ...] = ()
+    metadata_images: tuple[NamedImages, ...] = ()
 
 
 def load(spec: str, /, **options: Any) -> Ranker:
@@ -120,7 +121,8 @@ def _prepare_one(spec: Spec, options: Mapping[str, Any], local_only: bool) -> Pr
     if place is not None:
         ranker = config.connect(place, {**spec.options, **options})
         identity, kind = Identity(spec.name, ranker.version, ranker.options), ranker.kind
-        return Prepared(spec.text, identity, kind, ranker.needs_prompt, ranker.open, kind == "pointwise")
+        how = ranker.needs_prompt, ranker.open, kind == "pointwise", False
+        return Prepared(spec.text, identity, kind, *how, ranker.reads_metadata, ranker.metadata_images)
     if spec.name.startswith(("http://", "https://")):
         raise UsageError(
             f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is "
@@ -157,9 +159,16 @@ def _prepare_target(
     plain = independent and inspect.isfunction(target) and "device" not in given and not options
     asks = needs_prompt(target) or any(part.needs_prompt for part in parts.values())
     reads = any(part.reads_metadata for part in parts.values()) if parts else reads_metadata(target)
-    named = [metadata_images(target, given.get("folder")), *(part.metadata_images for part in parts.values())]
-    how = asks, build_it, independent, plain, reads, tuple(dict.fromkeys(sum(named, ())))
+    named = [*metadata_images(target, _folder(target, given))]
+    named += [each for part in parts.values() for each in part.metadata_images]
+    how = asks, build_it, independent, plain, reads, tuple(dict.fromkeys(named))
     return Prepared(spec.text, Identity(spec.name, version, given), kind, *how)
+
+
+def _folder(target: Any, given: Mapping[str, Any]) -> Any:
+    """The option `folder` as it is given, else its default; empty where there is none."""
+    asked = inspect.signature(target).parameters.get("folder")
+    return given.get("folder", "" if asked is None or asked.default is asked.empty else asked.default)
 
 
 def _part(spec: Spec, key: str, named: object, local_only: bool) -> Prepared:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from rankkit.core.named import NamedImages
 from rankkit.core.panel import Lexicographic, MeanRank
 from rankkit.core.rankers import shown
 from rankkit.core.types import Group, Kind, Ranking
@@ -25,12 +26,20 @@ class Remote:
 
     place = "elsewhere"  # where it runs, in words
 
-    def __init__(self, name: str, info: WorkerInfo) -> None:
+    def __init__(self, name: str, info: WorkerInfo, *, far: bool = False) -> None:
+        """`far`: whether it runs on another machine."""
         self.name, self.info = name, info
         if info.rankkit != installed_version():
             warnings.warn(
                 f"{name} runs rankkit {info.rankkit}, this is rankkit {installed_version()}; they agree on "
                 f"the wire",
+                stacklevel=3,
+            )
+        keys = ", ".join(each.key for each in self.metadata_images if each.key)
+        if keys and far:
+            warnings.warn(
+                f"{name} opens the images that metadata names ({keys}) on its own machine: an image is "
+                f"scored anew when the file at that path here changes, and not when only the one there does",
                 stacklevel=3,
             )
         self._lock = threading.Lock()
@@ -48,6 +57,19 @@ class Remote:
     def needs_prompt(self) -> bool:
         """Whether it cannot do without a prompt."""
         return self.info.needs_prompt
+
+    @property
+    def reads_metadata(self) -> bool:
+        """Whether its scores may depend on the metadata of an image; True where it does not say."""
+        return self.info.reads_metadata is not False
+
+    @property
+    def metadata_images(self) -> tuple[NamedImages, ...]:
+        """The images that metadata names and it opens; those of every key where it does not say."""
+        if self.info.metadata_images is not None:
+            return tuple(NamedImages(*each) for each in self.info.metadata_images)
+        folder = self.info.options.get("folder")
+        return (NamedImages("", folder if isinstance(folder, str) else ""),)
 
     @property
     def version(self) -> str:

@@ -30,6 +30,7 @@ _TYPES = {
     "kind": str,
     "needs_prompt": bool,
 }
+_LATER = ("reads_metadata", "metadata_images")  # what workers of 0.1 did not say at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,10 @@ class WorkerInfo:
 
     `protocol` is the version of the wire, `aggregation` that of how scores are combined, `rankkit` that of
     the package: only the first two must be those of this side. `limit`: bytes of groups that it takes at
-    once; None for no limit worth stating.
+    once; None for no limit worth stating. `reads_metadata`: whether scores may depend on a group's metadata.
+    `metadata_images`: the keys of it that name images, each as [key, folder, start]: relative paths start at
+    the folder, of which no other file is opened, or where that is empty at `start`. An earlier worker says
+    neither (None), and is taken to read every key.
     """
 
     name: str
@@ -50,11 +54,18 @@ class WorkerInfo:
     rankkit: str = field(default_factory=installed_version)
     aggregation: int = AGGREGATION
     limit: int | None = None
+    reads_metadata: bool | None = None
+    metadata_images: list[list[str]] | None = None
 
 
 def encode_handshake(info: WorkerInfo) -> bytes:
     """A handshake as one message."""
-    return _WORKER + to_json(asdict(info))
+    return _WORKER + to_json(handshake_fields(info))
+
+
+def handshake_fields(info: WorkerInfo) -> dict[str, Any]:
+    """A handshake as JSON can hold it; what it does not know of metadata is left out."""
+    return {key: value for key, value in asdict(info).items() if value is not None or key not in _LATER}
 
 
 def encode_error(error: BaseException, name: str) -> bytes:
@@ -104,11 +115,24 @@ def read_worker_info(text: bytes, who: str, renew: str = "") -> WorkerInfo:
             f"aggregation {AGGREGATION}); {renew or 'install versions that agree on both sides'}"
         )
     limit = fields.get("limit")
-    if any(type(fields.get(key)) is not kind for key, kind in _TYPES.items()) or fields[
-        "kind"
-    ] not in get_args(Kind):
+    later = {key: fields.get(key) for key in _LATER}
+    if (
+        any(type(fields.get(key)) is not kind for key, kind in _TYPES.items())
+        or fields["kind"] not in get_args(Kind)
+        or type(later["reads_metadata"]) not in (bool, type(None))
+        or not _are_named(later["metadata_images"])
+    ):
         raise BrokenRanker(f"{who} does not say what a worker says of itself: {str(fields)[:200]}")
-    return WorkerInfo(**{key: fields[key] for key in _TYPES}, limit=limit if type(limit) is int else None)
+    own = {key: fields[key] for key in _TYPES} | later
+    return WorkerInfo(**own, limit=limit if type(limit) is int else None)
+
+
+def _are_named(value: object) -> bool:
+    """Whether these are the images that metadata names, as a handshake writes them, or none."""
+    return value is None or (
+        isinstance(value, list)
+        and all(isinstance(n, list) and len(n) == 3 and all(isinstance(t, str) for t in n) for n in value)
+    )
 
 
 def decode_reply(data: bytes) -> list[Ranking]:

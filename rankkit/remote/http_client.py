@@ -20,6 +20,7 @@ from rankkit.remote.process import REPLY
 
 TRIES = 4  # attempts at one request
 PAUSE = 0.25  # seconds before the second attempt, on average; twice that before the third, and so on
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # this machine's names for itself
 CONNECT = 20.0  # seconds a connection may take
 
 _NEXT_STEP = {
@@ -58,6 +59,7 @@ class Client:
                 f"RANKKIT_TOKEN"
             )
         self.url, self.timeout, self._path = url.rstrip("/"), timeout, parts.path.rstrip("/")
+        self.far = host not in LOOPBACK  # whether it is (or may be) another machine
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(host, port, timeout=min(CONNECT, timeout))
         self._headers = {} if token is None else {"Authorization": bearer(token)}

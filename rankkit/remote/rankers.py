@@ -210,7 +210,8 @@ class Http(Remote):
             said = self._client.request("GET", "/")
         except RankkitError as error:
             raise type(error)(f"{name}: {error}" if name else str(error)) from None
-        super().__init__(name or url, read_worker_info(said, f"the server at {self.url}"))
+        info = read_worker_info(said, f"the server at {self.url}")
+        super().__init__(name or url, info, far=self._client.far)
 
     def open(self) -> Http:
         """The server has built its ranker already."""

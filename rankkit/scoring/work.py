@@ -98,8 +98,9 @@ def metadata_read(item: Item, ranker: Prepared) -> str:
     if not item.metadata or not ranker.reads_metadata:
         return ""
     seen = {
-        key: content_of(item.metadata[key], folder=folder)
-        for key, folder in ranker.metadata_images
+        key: content_of(item.metadata[key], folder=named.folder, start=named.start)
+        for named in ranker.metadata_images
+        for key in ([named.key] if named.key else item.metadata)
         if key in item.metadata
     }
     text = json.dumps(plain({**item.metadata, **seen}), sort_keys=True)

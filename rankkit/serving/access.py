@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+from rankkit.remote.http_client import LOOPBACK as LOOPBACK
 
 
 class Refused(Exception):

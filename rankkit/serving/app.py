@@ -23,7 +23,7 @@ from rankkit.core.calling import abstention
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError, RunStopped
 from rankkit.remote import wire
-from rankkit.remote.handshake import WorkerInfo, error_fields
+from rankkit.remote.handshake import WorkerInfo, error_fields, handshake_fields
 from rankkit.serving.access import Access, Refused
 from rankkit.serving.batches import Batches
 from rankkit.serving.middleware import AccessMiddleware
@@ -82,7 +82,7 @@ class Answers:
 
     async def handshake(self, request: Request) -> Response:
         """Who is served: name, version, options and kind."""
-        return json_answer(asdict(self.served.handshake(self.limit)))
+        return json_answer(handshake_fields(self.served.handshake(self.limit)))
 
     async def healthz(self, request: Request) -> Response:
         """Whether the server answers, and how many requests are under way."""

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from rankkit.core.calling import LazyRanker
+from rankkit.core.named import NamedImages
 from rankkit.core.text import plain
 from rankkit.core.types import Group, Ranking
 from rankkit.errors import RankkitError
@@ -43,8 +44,18 @@ class ServedRanker:
         about = self.prepared.identity
         options = {key: plain(value) for key, value in about.options.items()}
         return WorkerInfo(
-            about.ranker, about.version, options, self.prepared.kind, self.prepared.needs_prompt, limit=limit
+            *(about.ranker, about.version, options, self.prepared.kind, self.prepared.needs_prompt),
+            limit=limit,
+            reads_metadata=self.prepared.reads_metadata,
+            metadata_images=[self._from_here(each) for each in self.prepared.metadata_images],
         )
+
+    @staticmethod
+    def _from_here(named: NamedImages) -> list[str]:
+        """What metadata names, with paths that do not depend on the folder where they are read."""
+        start = os.path.abspath(named.start)
+        folder = os.path.join(start, os.path.expanduser(named.folder)) if named.folder else ""
+        return [named.key, folder, start]
 
     def rankings(self, groups: Sequence[Group]) -> list[Ranking]:
         """Rankings of groups; of none, once the ranker is built.

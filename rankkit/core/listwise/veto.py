@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from rankkit.core.calling import check_rankings
 from rankkit.core.panel import lexicographic
-from rankkit.core.stated import needs_prompt
+from rankkit.core.stated import metadata_of, needs_prompt
 from rankkit.core.types import Group, Kind, Ranker, Ranking
 from rankkit.errors import UsageError
 
@@ -27,6 +27,7 @@ class Veto:
     def __init__(self, *, ranker: Ranker, by: Ranker, below: float = 0.5) -> None:
         self.ranker, self.gate, self.below = ranker, by, _checked(below)
         self.needs_prompt = needs_prompt(ranker) or needs_prompt(by)
+        self.reads_metadata, self.metadata_images = metadata_of((ranker, by))
 
     @classmethod
     def version(cls, *, below: float = 0.5, **_: Any) -> None:
