@@ -18,6 +18,8 @@ from drpo.train import Trainer
 
 METHOD = "improve:"  # before a variant's name, in a row
 Change = Callable[[Trainer], Trainer]
+PLACE = ("features=latent_mae:std_2+latent", "field=self_excluding", "reference_weight=0.4")
+LONG = "steps=400"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,18 @@ VARIANTS: dict[str, Variant] = {
         "two rankers, by rank",
         "the detector and, at half its weight, the contrast of an image, combined by mean rank",
         settings=("ranker=shapes*2+contrast",),
+    ),
+    "place": Variant(
+        "features that tell places",
+        "of the latent MAE its `std_2` alone, the latents beside it, anchors that do not see their own copies, "
+        "and twice the weight of the reference",
+        settings=PLACE,
+    ),
+    "place_long": Variant(
+        "features that tell places, 400 steps",
+        "the same at two and a half times the images, beside the recipe at as many",
+        settings=(*PLACE, LONG),
+        beside=(LONG,),
     ),
     "moving": Variant(
         "moving reference", "the averaged weights stand in for the base", _trainer(references.Moving)

@@ -56,7 +56,7 @@ class Run:
             chosen += ["ranker=", f"preferences={WORK / 'preferences' / 'preferences.jsonl'}"]
         steps = QUICK_STEPS if self.quick else TUNING_STEPS if self.split == "tuning" else STEPS
         chosen += [f"prompts_per_step={QUICK_PROMPTS}"] * self.quick
-        return with_settings(recipe("shapes"), [*chosen, f"steps={steps}", f"seed={self.seed}", "held_out="])
+        return with_settings(recipe("shapes"), [f"steps={steps}", *chosen, f"seed={self.seed}", "held_out="])
 
     @property
     def measured_every(self) -> int:
