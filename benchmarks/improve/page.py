@@ -23,9 +23,9 @@ HEAD = f"""## Better than the paper?
 
 Changes of the method, each beside the recipe `shapes` as it stands, with the same seeds and as many generated
 images (`python -m benchmarks.improve run`, code in `benchmarks/improve/`). A try on the tuning prompts first
-({TUNING_STEPS} steps where none are named, seed {TUNING_SEED}: no more than a glance), then fresh seeds on the final prompts.
-A difference is between runs of one seed; **better** and **worse** say that its whole 95 % interval over three
-seeds or more is above or below 0. What is not better stays out of the recipes.
+({TUNING_STEPS} steps where none are named, seed {TUNING_SEED}: no more than a glance), then fresh seeds on
+the final prompts. A difference is between runs of one seed; **better** and **worse** say that its whole 95 %
+interval over three seeds or more is above or below 0. What is not better stays out of the recipes.
 """
 
 

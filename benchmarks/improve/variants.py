@@ -95,8 +95,8 @@ VARIANTS: dict[str, Variant] = {
     ),
     "place": Variant(
         "features that tell places",
-        "of the latent MAE its `std_2` alone, the latents beside it, anchors that do not see their own copies, "
-        "and twice the weight of the reference",
+        "of the latent MAE its `std_2` alone, the latents beside it, and anchors that do not see their own "
+        "copies",
         settings=PLACE,
     ),
     "place_long": Variant(
