@@ -18,6 +18,7 @@ from rankkit.io.prompts.embedded import (
     swarmui,
 )
 from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
+from rankkit.io.prompts.embedded.stealth import texts_hidden_in
 from rankkit.io.prompts.syntax import plain_words
 from rankkit.io.text import LOST, UNFILLED, WHY_LOST
 
@@ -56,7 +57,7 @@ def embedded_prompt(path: str) -> Found | None:
         parts += filter(None, (read_texts(part, file_name) for part in _parts(texts)))
     untold = next((found for found in whole if found.prompt is None), None)
     if untold is not None or not whole:
-        return untold
+        return untold or read_texts(texts_hidden_in(path))
     told = {plain_words(found.prompt): found.prompt for found in (*whole, *parts) if found.prompt is not None}
     if len(told) > 1:
         first, second, *_ = (repr(prompt[:60]) for prompt in told.values())
