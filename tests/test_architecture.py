@@ -258,6 +258,11 @@ def test_loading_a_ranker_without_weights_brings_no_torch():
     assert not modules_after("import rankkit; rankkit.load('sharpness')") & HEAVY
 
 
+def test_a_run_imports_what_it_uses():
+    loaded = modules_after("import rankkit.io.prompts, rankkit.scoring.engine")
+    assert not loaded & (HEAVY | {"numpy", "rankkit.testing", "rankkit.io.prompts.embedded.comfyui"})
+
+
 # --- sizes ---
 
 MOST_LINES = 250

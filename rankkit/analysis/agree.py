@@ -22,7 +22,7 @@ from rankkit.core.stated import needs_prompt
 from rankkit.core.types import Group, Ranker
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
-from rankkit.testing.deaf import DeafWatch
+from rankkit.registry.deaf import DeafWatch
 
 Progress = Callable[[int, int], None]
 

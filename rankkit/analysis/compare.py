@@ -15,7 +15,7 @@ from rankkit.core import images
 from rankkit.core.calling import rank_groups
 from rankkit.core.stated import needs_prompt
 from rankkit.core.types import Group, Ranker, Ranking
-from rankkit.testing.deaf import DeafWatch
+from rankkit.registry.deaf import DeafWatch
 
 PAIRS_AT_ONCE = 32
 # diagnostics of groups of more than two

@@ -12,6 +12,7 @@ from rankkit.cli import (  # noqa: F401  (they register)
     score,
     select,
 )
+from rankkit.cli.console import command_name
 from rankkit.cli.program import program
 
 ORDER = (
@@ -21,7 +22,7 @@ ORDER = (
 
 
 def _place(command: CommandInfo) -> int:
-    name = command.name or command.callback.__name__ if command.callback else ""
+    name = command_name(command)
     return ORDER.index(name) if name in ORDER else len(ORDER)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
 import typer
+from typer.models import CommandInfo
 
 from rankkit.core.text import count, one_line
 from rankkit.errors import RankkitError, UsageError
@@ -57,7 +58,8 @@ class Program(typer.Typer):
     def main(self) -> NoReturn:
         """Run the program on its arguments and exit; every error is one line on stderr."""
         try:
-            code = int(self(standalone_mode=False, prog_name=self.name) or 0)
+            with self._alone(*sys.argv[1:2]):
+                code = int(self(standalone_mode=False, prog_name=self.name) or 0)
             sys.stdout.flush()
         except SystemExit as exit:
             gone = isinstance(exit.__context__, BrokenPipeError)  # Typer met it first, and exits with 1
@@ -76,6 +78,23 @@ class Program(typer.Typer):
         if code == INTERRUPTED:
             say("stopped; give the same command again to go on")
         sys.exit(code)
+
+    @contextmanager
+    def _alone(self, asked: str = "") -> Iterator[None]:
+        """The command that is asked for without the others, which take long to make; all where it is none."""
+        every = self.registered_commands
+        alone = [command for command in every if command_name(command) == asked]
+        try:
+            if alone and self.registered_callback:  # without one, Typer takes one command for the program
+                self.registered_commands = alone
+            yield
+        finally:
+            self.registered_commands = every
+
+
+def command_name(command: CommandInfo) -> str:
+    """What a command is called on the command line."""
+    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
 
 
 def print_result(text: str) -> None:

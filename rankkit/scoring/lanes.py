@@ -15,6 +15,7 @@ from operator import itemgetter
 
 from rankkit.errors import DeviceFull
 from rankkit.io.rows import Row, label
+from rankkit.registry.deaf import DeafWatch
 from rankkit.registry.load import Prepared
 from rankkit.scoring.ahead import RunRanker
 from rankkit.scoring.chunks import rank_works
@@ -23,7 +24,6 @@ from rankkit.scoring.ledger import Ledger
 from rankkit.scoring.pending import unranked, unscored
 from rankkit.scoring.plan import WORTH_WORKERS, Key, Say
 from rankkit.scoring.work import Work
-from rankkit.testing.deaf import DeafWatch
 
 Run = Callable[[Iterator[Work], Sequence[Prepared], bool], Iterator[list[tuple[Key, Row]]]]
 Progress = Callable[[int], None]  # called with the number of scores that are newly settled

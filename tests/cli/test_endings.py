@@ -35,6 +35,17 @@ def test_a_program_without_arguments_shows_its_help(program):
     assert "Usage: " in done.stdout and "--help" in done.stdout
 
 
+def test_the_command_that_is_asked_for_is_made_alone_and_all_of_them_for_a_typo():
+    code = (
+        "import sys, typer.main\nfrom rankkit.cli.app import program\nmake = typer.main.get_command\n"
+        "def made(app):\n    print(len(app.registered_commands), file=sys.stderr)\n    return make(app)\n"
+        "typer.main.get_command = made\nprogram.main()"
+    )
+    assert run("-c", code, "list", env=ENVIRONMENT).stderr == "1\n"
+    done = run("-c", code, "scor", env=ENVIRONMENT)
+    assert done.stderr.startswith("15\n") and "Did you mean 'score'" in done.stderr
+
+
 def test_a_command_that_needs_torch_says_what_to_install(tmp_path):
     code = "import sys; sys.modules['torch'] = None; from drpo.cli import main; main()"
     done = run("-c", code, "train", "shapes", cwd=tmp_path, env=ENVIRONMENT)

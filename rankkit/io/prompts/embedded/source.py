@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from rankkit.io.prompts.base import Answer, Place, Root, Source
 from rankkit.io.prompts.embedded import (
     a1111,
-    comfyui,
     drawthings,
     easydiffusion,
     fooocus,
@@ -80,6 +79,8 @@ def read_texts(texts: Texts, file_name: str = "") -> Found | None:
         found: Found | None = program.read(texts)
         if found is not None:
             return _filled(found)
+    from rankkit.io.prompts.embedded import comfyui  # late: its patterns are many, and most runs need none
+
     graph = comfyui.read(texts, file_name)
     if graph is not None:
         return _stated(graph, texts)

@@ -12,7 +12,7 @@ from rankkit import Group, Ranking
 from rankkit.analysis.agree import agree
 from rankkit.analysis.compare import compare
 from rankkit.analysis.pairs import pair
-from rankkit.testing.deaf import DeafWatch
+from rankkit.registry.deaf import DeafWatch
 
 RANKERS = """
 import rankkit
