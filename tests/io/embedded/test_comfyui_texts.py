@@ -223,7 +223,7 @@ def test_a_node_that_makes_much_of_little_ends_in_a_reason():
 def test_texts_that_double_at_every_node_end_in_a_reason():
     for kind, names in (("JoinStrings", ("string1", "string2")), ("StringReplace", ("string", "replace"))):
         chain = {
-            f"n{i}": node(kind, find="a", **{name: [str(i + 1), 0] for name in names})
+            f"n{i}": node(kind, find="a", delimiter="", **{name: [str(i + 1), 0] for name in names})
             for i in range(100, 200)
         }
         assert "longer" in why(graph(["100", 0], n200=node("PrimitiveString", value="aa"), **chain))

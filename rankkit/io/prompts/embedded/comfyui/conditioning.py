@@ -107,6 +107,8 @@ class ConditioningWalk:
     def _joined(self, node: Node, side: Side, way: Way) -> str:
         """The prompts of the conditionings that a node joins or passes on, else the one text it encodes."""
         names = [name for name, _ in node.links() if kinds.CONDITIONING.match(name)]
+        if len(names) > 1 and kinds.TAKEN_AWAY.search(node.kind):
+            raise Lost(f"{node.name} takes one prompt away from another")
         strength = node.inputs.get("conditioning_to_strength")
         if strength in (0, 1) and {"conditioning_to", "conditioning_from"} <= set(names):
             names = ["conditioning_to" if strength == 1 else "conditioning_from"]

@@ -51,7 +51,9 @@ def _is_part(value: object) -> bool:
 def _delimiter(node: Node, names: list[str]) -> str:
     if not names and "tidy_tags" in node.inputs:
         return ", " if node.inputs["tidy_tags"] == "yes" else ""
-    delimiter = node.inputs[names[0]] if names else ""
+    if not names and node.kind not in words.JOINED_BY:
+        raise Lost(f"{node.name} joins its texts, and it is not known what it puts between them")
+    delimiter = node.inputs[names[0]] if names else words.JOINED_BY[node.kind]
     if not isinstance(delimiter, str):
         raise Lost(f"{node.name} takes its delimiter from another node")
     if delimiter in ("comma", "period", "semicolon", "tab"):

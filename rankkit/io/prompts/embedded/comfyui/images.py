@@ -16,12 +16,20 @@ Keys = frozenset[str]
 
 def prompt_of(graph: Graph, file_name: str) -> str:
     """The positive prompt of the image in a file of this name. Raises `Lost` where it cannot be told."""
+    plotted = next((node for node in graph.nodes.values() if _plots_prompts(node)), None)
+    if plotted:
+        raise Lost(f"{plotted.name} makes a plot of images that have different prompts")
     walk = ImageWalk(graph)
     saving = _saving(graph, file_name)
     if saving:
         return walk.one_prompt(((node, walk.origins_of(node)) for node in saving), "nodes that save an image")
     samplers = (node for node in graph.nodes.values() if samples(node))
     return walk.one_prompt(((node, walk.origins(node.key)) for node in samplers), "samplers")
+
+
+def _plots_prompts(node: Node) -> bool:
+    axes = (str(node.inputs.get(name, "")).lower() for name in kinds.AXES)
+    return kinds.PLOTTED.search(node.kind) is not None or any("prompt" in axis for axis in axes)
 
 
 def _saving(graph: Graph, file_name: str) -> list[Node]:

@@ -17,6 +17,9 @@ NOT_SAMPLERS = re.compile(
     r"sampler(?:select|custom_?noise)|^select|upscale|detailer|noise.?inject", re.IGNORECASE
 )
 SETTINGS = {"seed", "noise_seed", "steps", "cfg", "sampler_name", "scheduler", "denoise", "sigmas"}
+# Nodes that give the cells of a plot prompts of their own, and inputs that name such an axis.
+PLOTTED = re.compile(r"xy.?inputs?: ?(?:prompt|positive|negative|text|style|wildcard)", re.IGNORECASE)
+AXES = ("x_axis", "y_axis", "z_axis")
 POSITIVES = ("positive", "guider", "conditioning", "text_embeds", "hyvid_embeds")
 LOADED = re.compile(r"load.?image|image.?load|image.?from|clipboard|webcam|load.?video", re.IGNORECASE)
 # Nodes of services that make an image from a prompt in one step.
@@ -54,6 +57,7 @@ CONDITIONING = re.compile(
 )
 # What a node of several conditionings goes by, where the others are no part of the prompt.
 MAIN = {"DualCFGGuider": "cond1", "CLIPTextEncodeControlnet": "conditioning"}
+TAKEN_AWAY = re.compile(r"subtract|minus|differ|remov|exclud|negat|perp|orthogonal", re.IGNORECASE)
 ZERO = re.compile(r"zero.?out", re.IGNORECASE)
 ENCODERS = re.compile(
     r"text.?encode|clip.?encode|wildcard.?encode|prompt.?encode|encode.?prompt|conditioning.*prompt|power.?prompt",

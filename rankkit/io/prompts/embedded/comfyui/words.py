@@ -14,7 +14,7 @@ WRITERS = re.compile(
 # Inputs of nodes that ask a model for a text, or that make it of an image.
 ASKS = re.compile(
     r"^(?:system|instruct|persona|temperature|max_\w*(?:tokens|length)|max_length|top_[pk]|min_p|api_key|provider|"
-    r"sampling_mode|llm|vlm)|^(?:images?|pixels|video|clip|model|llm_model|vision_model)$",
+    r"sampling_mode|llm|vlm)|^(?:code|script|expression|formula|operation|images?|pixels|video|clip|model|llm_model|vision_model)$",
     re.IGNORECASE,
 )
 # Inputs that add to a text something that stands elsewhere.
@@ -29,7 +29,8 @@ LINES = re.compile(r"random.?(?:line|prompt|text)|(?:line|prompt|text).?random",
 STYLERS = re.compile(r"styler|styles?.?selector", re.IGNORECASE)
 NO_STYLE = ("", "base", "none", "no style", "no_style", "false", "[]")
 CHANGES = re.compile(
-    r"regex|extract|slice|split|truncat|format|pars|remov|filter|shuffl|sort|eval|express|json|length|count|dedup|prompt.?l(?:ine|ist)",
+    r"regex|extract|slice|split|truncat|format|pars|remov|filter|shuffl|sort|eval|express|json|length|count|dedup|"
+    r"prompt.?l(?:ine|ist)|to.?list|list$|cycle|iterat|sequenc",
     re.IGNORECASE,
 )
 
@@ -59,6 +60,13 @@ TEXT_FIELDS = (
 SHOWN = re.compile(r"show|display|preview", re.IGNORECASE)
 JOINS = re.compile(r"concat|join|combine|append|merge|string.?function|text.?multi", re.IGNORECASE)
 JOINED = re.compile(r"^(?:(?:string|text|str|prompt|input|s|part)_?(?:\d+|[a-h])|[a-h])$", re.IGNORECASE)
+# What nodes without an input for it put between the texts they join.
+JOINED_BY = {
+    "JWStringConcat": "",
+    "ConcatStringSingle": "",
+    "LayerUtility: TextJoin": ", ",
+    "PromptComposerMerge": ", ",
+}
 DELIMITERS = ("delimiter", "separator", "sep", "concat_str", "joiner")
 REPLACERS = re.compile(r"replace", re.IGNORECASE)
 
