@@ -1,90 +1,96 @@
-"""A published ranker beside the loop that its README shows: `pickscore | pickscore-full`.
+"""A published ranker beside its own loop: `pickscore | hpsv2`, and `-full`; `imagereward-full`.
 
-A folder of images, four to a prompt, and its rows: by `rankkit score`, and by the loop of PickScore's README,
-which prepares and scores prompt by prompt. Weights are drawn: of ViT-B/32's size, or with `-full` of the
-published ViT-H/14's (4 GiB). Both read the same files, models are loaded once, the two alternate. The loop's
-processor is today's default, by torchvision, and ours Pillow's: how far scores differ stands in the row.
+A folder of images, four to a prompt, and its rows: by `rankkit score`, and by the loop of PickScore's README
+in this process, or by the packages of HPSv2 and ImageReward, each in an environment of its own (`rankkit
+install hpsv2-official` makes it), in a process that has them loaded. Weights are drawn: of ViT-B/32's size,
+or with `-full` of the published one (ViT-H/14, 4 GiB; BLIP large, 2 GiB, the only one its package knows).
+Both read the same files, models are loaded once, torch has as many threads, the two alternate. Beside
+seconds by the clock stand those of the CPU, which other work on the machine disturbs less.
+
+As published, `hpsv2.score` reads its checkpoint again for every prompt, and the prompt again for every image.
+PickScore's processor is today's default, by torchvision, and ours Pillow's: how far scores differ stands in
+the row.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 import rankkit
 from benchmarks.record import spread
+from benchmarks.throughput import packages, readme
+from benchmarks.throughput.beside import Beside, Groups
 from benchmarks.throughput.images import alternating, soft_images
-from benchmarks.throughput.models import checkpoint
 from rankkit.io.prompts import survey
 from rankkit.plugin import prepare, read_rows
 from rankkit.scoring import engine
 
-WORK = ("pickscore", "pickscore-full")
+WORK = (*readme.WORK, *packages.WORK)
 EACH = 4  # images of a prompt
 
 
 def measure(work: str, count: int, rounds: int) -> dict[str, Any]:
     """Seconds for `count` images of 512 x 512, JPEG, and how many times as fast as the loop ours is."""
     import torch
-    from transformers import AutoProcessor, CLIPModel
 
-    with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
+    with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name, contextlib.ExitStack() as stack:
         place = Path(name)
         soft_images(place / "in", count, 512)
-        paths = sorted((place / "in").iterdir())
-        prompts = {path: f"a red fox number {i // EACH}" for i, path in enumerate(paths)}
-        for path, prompt in prompts.items():
-            path.with_suffix(".txt").write_text(prompt, "utf-8")
-        folder = str(checkpoint(place / "clip", "huge" if work.endswith("full") else "base"))
-        ranker = rankkit.load("pickscore", checkpoint=folder, device="cpu")
-        model: Any = CLIPModel.from_pretrained(folder).eval()
-        processor: Any = AutoProcessor.from_pretrained(folder)
-        scores: dict[str, dict[str, float]] = {}
+        groups = _groups(sorted((place / "in").iterdir()))
+        module = readme if work in readme.WORK else packages
+        beside: Beside = stack.enter_context(module.beside(work, place))
+        ranker = rankkit.load(beside.ranker, **beside.options)
+        scores: dict[str, list[float]] = {}
+        spent: dict[str, list[float]] = {"loop": [], "rankkit": []}
 
         def ours() -> None:
-            known = dataclasses.replace(prepare("pickscore", checkpoint=folder), load=lambda: ranker)
-            engine.score(survey([place / "in"]), [known], place / "rows.jsonl", overwrite=True)
-            rows = read_rows(place / "rows.jsonl")
-            scores["rankkit"] = {Path(row["image"]).name: float(row["score"] or 0) for row in rows}
+            start = time.process_time()
+            scores["rankkit"] = _rows(place, beside, ranker)
+            spent["rankkit"].append(time.process_time() - start)
 
         def loop() -> None:
-            scores["loop"] = {}
-            for start in range(0, count, EACH):
-                some = paths[start : start + EACH]
-                images = [Image.open(path) for path in some]
-                each = _by_readme(model, processor, prompts[some[0]], images)
-                scores["loop"] |= {path.name: score for path, score in zip(some, each, strict=True)}
+            scores["loop"], seconds = beside.loop(groups)
+            spent["loop"].append(seconds)
 
         runs: dict[str, Callable[[], object]] = {"loop": loop, "rankkit": ours}
         seconds = alternating(runs, rounds)
-        furthest = max(abs(scores["loop"][name] - score) for name, score in scores["rankkit"].items())
-        assert furthest < 0.05, furthest
-    faster = [a / b for a, b in zip(seconds["loop"], seconds["rankkit"], strict=True)]
+        furthest = max(abs(a - b) for a, b in zip(scores["loop"], scores["rankkit"], strict=True))
+        assert furthest < beside.near, furthest
+    spent = {name: each[1:] for name, each in spent.items()}  # the first round does not count
     return {
-        "model": work, "images": count, "prompts": len(set(prompts.values())),
+        "model": work, "images": count, "prompts": len(groups), **beside.about,
         "torch threads": torch.get_num_threads(), "largest difference": furthest,
         "seconds": {name: spread(each) for name, each in seconds.items()},
-        "times as fast": round(statistics.median(faster), 2),
+        "CPU seconds": {name: spread(each) for name, each in spent.items()},
+        "times as fast": _times(seconds), "times as fast, CPU": _times(spent),
     }  # fmt: skip
 
 
-def _by_readme(model: Any, processor: Any, prompt: str, images: list[Image.Image]) -> list[float]:
-    """Scores of the images of one prompt, in the steps that PickScore's README shows."""
-    import torch
+def _groups(paths: list[Path]) -> Groups:
+    """Images with their prompts, which are written beside them."""
+    groups: Groups = []
+    for start in range(0, len(paths), EACH):
+        groups.append((f"a red fox number {start // EACH}", paths[start : start + EACH]))
+        for path in groups[-1][1]:
+            path.with_suffix(".txt").write_text(groups[-1][0], "utf-8")
+    return groups
 
-    options = {"padding": True, "truncation": True, "max_length": 77, "return_tensors": "pt"}
-    seen = processor(images=images, return_tensors="pt")
-    read = processor(text=prompt, **options)
-    with torch.no_grad():
-        images_BD, text_1D = model.get_image_features(**seen), model.get_text_features(**read)
-        images_BD, text_1D = (getattr(each, "pooler_output", each) for each in (images_BD, text_1D))
-        images_BD = images_BD / torch.norm(images_BD, dim=-1, keepdim=True)
-        text_1D = text_1D / torch.norm(text_1D, dim=-1, keepdim=True)
-        found: list[float] = (model.logit_scale.exp() * (text_1D @ images_BD.T)[0]).tolist()
-        return found
+
+def _rows(place: Path, beside: Beside, ranker: rankkit.Ranker) -> list[float]:
+    """What `rankkit score` does, but for loading the weights; scores in the order of the images' names."""
+    known = dataclasses.replace(prepare(beside.ranker, **beside.options), load=lambda: ranker)
+    engine.score(survey([place / "in"]), [known], place / "rows.jsonl", overwrite=True)
+    rows = sorted(read_rows(place / "rows.jsonl"), key=lambda row: str(row["image"]))
+    return [float(row["score"] or 0) for row in rows]
+
+
+def _times(seconds: dict[str, list[float]]) -> float:
+    pairs = zip(seconds["loop"], seconds["rankkit"], strict=True)
+    return round(statistics.median(loop / ours for loop, ours in pairs), 2)

@@ -111,6 +111,17 @@ def test_scores_equal_the_plain_loop_of_open_clip(open_clip, file, name):
     assert ours[-1].details["prompt_truncated"] and not ours[0].details["prompt_truncated"]
 
 
+def test_open_clip_reads_prompts_up_to_the_longest_and_gives_the_features_of_the_limit(open_clip, file):
+    towers, read = Clip(model="tiny", checkpoint=file).towers, []
+    towers.model.transformer.register_forward_hook(lambda *given: read.append(given[2].shape[1]))
+    for prompts in (["", "a red fox", "a " * 20], [LONG, "a fox"]):
+        ours = towers.embed_texts(prompts)
+        with torch.inference_mode():
+            theirs = towers.model.encode_text(towers.tokenizer(prompts))
+        assert torch.allclose(ours, theirs, atol=1e-5 * float(theirs.std()))
+    assert read == [22, 77, 77, 77]
+
+
 def test_open_clip_passes_the_contract_check(open_clip, file):
     check_ranker(rankkit.load("clip:model=tiny", checkpoint=file, batch_size=3))
 

@@ -38,14 +38,14 @@ def original(folder, *, checkpoint, model):
     }
 
 
-def full(folder):
+def full(folder, model="ViT-H-14"):
     with torch.device("meta"):
         shapes = {
             key: tuple(value.shape)
-            for key, value in open_clip.create_model("ViT-H-14", device="meta").state_dict().items()
+            for key, value in open_clip.create_model(model, device="meta").state_dict().items()
         }
     torch.save({"state_dict": draw(shapes)}, folder / "HPS_v2.1_compressed.pt")
-    return {"checkpoint": str(folder / "HPS_v2.1_compressed.pt"), "model": "ViT-H-14"}
+    return {"checkpoint": str(folder / "HPS_v2.1_compressed.pt"), "model": model}
 
 
 @torch.no_grad()

@@ -146,9 +146,12 @@ def words(folder: Path) -> Any:
 @torch.inference_mode()
 @full_float32()
 def raw_scores(network: Network, tokenizer: Any, seen: Sequence[tuple[Pixels, str]]) -> torch.Tensor:
-    """Scores of images with their prompts before they are standardised, (B,) in float64, on the device."""
+    """Scores of images with their prompts before they are standardised, (B,) in float64, on the device.
+
+    Prompts are filled up to the longest of them, not to the limit: the mask hides what is filled in.
+    """
     prepared, prompts = [pixels for pixels, _ in seen], [prompt for _, prompt in seen]
-    tokens = tokenizer(prompts, padding="max_length", truncation=True, max_length=LIMIT, return_tensors="pt")
+    tokens = tokenizer(prompts, padding="longest", truncation=True, max_length=LIMIT, return_tensors="pt")
     first = next(network.vision.parameters())
     ids, mask = (sent(tokens[name], first.device) for name in ("input_ids", "attention_mask"))
     scores_B: torch.Tensor = network(on_device(prepared, first.device, first.dtype), ids, mask)

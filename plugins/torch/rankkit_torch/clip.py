@@ -167,12 +167,15 @@ class HuggingFaceClip:
     @torch.inference_mode()
     @full_float32()
     def embed_texts(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Projected features of one batch; a prompt over the limit is cut before its end mark."""
+        """Projected features of one batch; a prompt over the limit is cut before its end mark.
+
+        Prompts are filled up to the longest of them only: what stands behind an end mark counts for nothing.
+        """
         return torch.cat(self.fitting(self._texts, prompts, "prompts"))
 
     def _texts(self, prompts: Sequence[str]) -> torch.Tensor:
         tokens = self.tokenizer(
-            list(prompts), padding="max_length", truncation=True, max_length=self.limit, return_tensors="pt"
+            list(prompts), padding="longest", truncation=True, max_length=self.limit, return_tensors="pt"
         )
         given = {name: sent(tensor, self.device) for name, tensor in tokens.items()}
         return _projected(self.model.get_text_features(**given))

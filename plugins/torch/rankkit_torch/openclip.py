@@ -88,7 +88,10 @@ class OpenClip:
         return torch.cat(self.fitting(self._texts, prompts, "prompts"))
 
     def _texts(self, prompts: Sequence[str]) -> torch.Tensor:
-        features: torch.Tensor = self.model.encode_text(sent(self.tokenizer(list(prompts)), self.device))
+        ids_BL = self.tokenizer(list(prompts))
+        if getattr(self.model, "text_pool_type", "") == "argmax" and self.model.attn_mask is not None:
+            return _shortened(self.model, ids_BL, self.device)
+        features: torch.Tensor = self.model.encode_text(sent(ids_BL, self.device))
         return features
 
 
@@ -140,6 +143,24 @@ def _model(open_clip: Any, config: dict[str, Any]) -> Any:
         else open_clip.CLIP
     )
     return make(**config)
+
+
+def _shortened(model: Any, ids_BL: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """What `CLIP.encode_text` of open_clip gives, without what it computes behind the last end mark.
+
+    Its text tower looks back only, and its answer stands at the end mark, the greatest id of a prompt.
+    """
+    ends_B = ids_BL.argmax(-1)
+    length = int(ends_B.max()) + 1
+    ids_BL, ends_B = sent(ids_BL[:, :length], device), sent(ends_B, device)
+    words_BLD = model.token_embedding(ids_BL).to(model.transformer.get_cast_dtype())
+    words_BLD = words_BLD + model.positional_embedding[:length].to(words_BLD.dtype)
+    words_BLD = model.transformer(words_BLD, attn_mask=model.attn_mask[:length, :length])
+    last_BD = model.ln_final(words_BLD[torch.arange(len(ends_B), device=device), ends_B])
+    if model.text_projection is None:
+        return last_BD
+    projection = model.text_projection
+    return projection(last_BD) if isinstance(projection, torch.nn.Linear) else last_BD @ projection
 
 
 def _assert_activation(model: Any, quick_gelu: bool) -> None:

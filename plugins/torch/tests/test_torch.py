@@ -280,6 +280,19 @@ def test_a_long_prompt_keeps_its_end_mark(tmp_path):
         assert note == {"prompt_tokens": words + 2, "prompt_truncated": words > 75}
 
 
+def test_prompts_are_filled_up_to_the_longest_and_get_the_features_of_the_limit(tmp_path):
+    folder = str(testing.clip_folder(tmp_path, testing.tiny_clip_config()))
+    clip = HuggingFaceClip(folder, folder, device=torch.device("cpu"), dtype=torch.float32)
+    read = []
+    clip.model.text_model.embeddings.register_forward_hook(lambda *given: read.append(given[2].shape[1]))
+    prompts = ["", "a red fox", "a " * 20]
+    ours = clip.embed_texts(prompts)
+    padded = clip.tokenizer(prompts, padding="max_length", max_length=77, return_tensors="pt")
+    with torch.inference_mode():
+        theirs = clip.model.get_text_features(**padded).pooler_output
+    assert read == [22, 77] and torch.allclose(ours, theirs, atol=1e-5 * float(theirs.std()))
+
+
 def test_a_folder_without_a_tokenizer_names_the_option_to_give(tmp_path):
     folder = testing.clip_folder(tmp_path, testing.tiny_clip_config())
     (folder / "preprocessor_config.json").unlink()
