@@ -12,11 +12,18 @@ SCHEDULE = re.compile(r"\[([^\[\]:|]*):(?:([^\[\]:|]*):)?\s*\d*\.?\d+\s*\]")  # 
 LATER = re.compile(r"\[([^\[\]:|]*)::\s*\d*\.?\d+\s*\]")  # [from::when]
 IN_TURN = re.compile(r"\[([^\[\]|]*(?:\|[^\[\]|]*)+)\]")  # [one|other]
 STRESS = re.compile(r"(?<![\w.])(-?)\d*\.?\d+::(.*?)(?:::|$)", re.DOTALL)  # 1.5::rain, night::
-PLUSES = re.compile(r"(?<=\))[+-]+(?=[\s,.;)]|$)|(?<=[a-zA-Z]{3})\+{2,}(?=[\s,.;)]|$)")  # (word)++, word++
+PLUSES = re.compile(
+    r"(?<=\))(?:[+-]+|[012]\.\d+)(?=[\s,.;)]|$)|(?<=[a-zA-Z]{3})\+{2,}(?=[\s,.;)]|$)"
+)  # (word)++, (word)1.3, word++
 WEIGHT = re.compile(r":\s*[-+]?\d*\.?\d+\s*(?=[)\]])")
 BRACKETS = re.compile(r"(?<!\\)[()\[\]{}]")
 ESCAPED = re.compile(r"\\([()\[\]{}\\])")
-BREAK = re.compile(r"\bBREAK\b")
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+SEVERAL = re.compile(
+    rf"\(\s*({QUOTED}(?:\s*,\s*{QUOTED})*)\s*\)\.(?:and|blend)\([^()]*\)"
+)  # ("a", "b").and()
+SWAPPED = re.compile(r"(\w+|\([^()]*\))\.swap\(([^()]*)\)")  # one.swap(other)
+BREAK = re.compile(r"\b(?:BREAK|ADDCOMM|ADDBASE|ADDCOL|ADDROW)\b")
 AND = re.compile(r"\bAND(?:_(?:PERP|SALT|TOPK))?\b")  # several prompts at once, each with a weight behind it
 AND_WEIGHT = re.compile(r"\s*:\s*(-?)\d*\.?\d+\s*$")
 ENDS, BEGINS = re.compile(r"\b[A-Z]{2,}\W*$"), re.compile(r"\W*[A-Z]{2,}\b")
@@ -30,11 +37,12 @@ def plain_words(prompt: str) -> str:
     'a fox, fur in snow, soft (plush) and a dog'
     """
     if not any(
-        mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", ":", "+")
+        mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", "ADD", ":", "+")
     ):
         return " ".join(prompt.split())
     words = _repeated(TURNS, lambda found: re.sub(r"\|\||[|,]", " ", found[1]), prompt)
     words = _repeated(TAG, " ", words)
+    words = SWAPPED.sub(r"\1 \2", SEVERAL.sub(lambda found: found[1].replace('"', ""), words))
     words = _together(BREAK.sub(" ", STRESS.sub(lambda found: "" if found[1] else found[2], words)))
     words = _repeated(LATER, r"\1", words)
     words = _repeated(

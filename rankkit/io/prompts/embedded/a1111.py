@@ -66,7 +66,7 @@ def parse_parameters(text: str) -> Found | None:
     if _is_data(text):
         return None
     text = (html.unescape(text) if "&#10;" in text else text).replace("\r\n", "\n")
-    end = _settings(text)
+    end = settings_at(text)
     own = NEGATIVE.search(text)
     if own is None and (end is None or not (KEYS.search(text, end) or STEPS_ALONE.fullmatch(text, end))):
         return None
@@ -93,7 +93,7 @@ def _before(text: str, end: int | None, start: int = 0) -> str:
     return part.removesuffix(".").strip() if part and not part.endswith("\n") else part.strip()
 
 
-def _settings(text: str) -> int | None:
+def settings_at(text: str) -> int | None:
     """Where the settings begin: on the last line that is one of settings, else within the one line.
 
     A prompt for a detail, among the settings, may hold settings of its own.

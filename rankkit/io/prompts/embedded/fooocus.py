@@ -1,12 +1,16 @@
 """Fooocus, its fork MRE among them:
 
-JSON with the prompt as it was typed, in `parameters`, `Comment` or the UserComment.
+JSON with the prompt as it was typed, in `parameters`, `Comment` or the UserComment; or A1111's form, with
+the words of the styles for a prompt and the one that was typed among the settings.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
+from rankkit.io.prompts.embedded.a1111 import settings_at
 from rankkit.io.prompts.embedded.container import Found, Texts, as_object
 
 PROGRAM = "Fooocus"
@@ -19,6 +23,7 @@ MARKS = {
     "styles",
     "real_prompt",
 }
+RAW = re.compile(r'\bRaw prompt: (?:("(?:[^"\\]|\\[^\n])*")|([^,\n]*))(?=,|$)')
 
 
 def read(texts: Texts) -> Found | None:
@@ -29,7 +34,16 @@ def read(texts: Texts) -> Found | None:
             MARKS & set(fields) or "ooocus" in f"{fields.get('version')}{fields.get('software')}"
         ):
             return _found(fields)
-    return None
+    return _typed(texts.get("parameters", "")) or _typed(texts.get("UserComment", ""))
+
+
+def _typed(text: str) -> Found | None:
+    """The prompt that was typed, among the settings of A1111's form."""
+    start = settings_at(text) if "Version: Fooocus" in text else None
+    raw = RAW.search(text, start) if start is not None else None
+    if raw is None:
+        return None
+    return Found(PROGRAM, str(json.loads(raw[1]) if raw[1] else raw[2]).strip())
 
 
 def _key(name: str) -> str:

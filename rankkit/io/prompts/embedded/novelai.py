@@ -1,4 +1,7 @@
-"""NovelAI: a PNG's ``Comment`` (JSON) and ``Description``; in WebP both stand in the UserComment, as JSON."""
+"""NovelAI: a PNG's ``Comment`` (JSON) and ``Description``.
+
+In WebP both stand in the UserComment, as JSON, or the comment does, and the ImageDescription is the other.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,9 @@ def read(texts: Texts) -> Found | None:
     """The prompt of the comment; of version 4 and later the base caption and the characters' captions,
     joined.
     """
-    known = {**texts, **as_object(texts.get("UserComment"))}
-    inside = known.get("Comment")
+    beside = as_object(texts.get("UserComment"))
+    known = {**texts, **beside}
+    inside = known.get("Comment", beside)
     comment = inside if isinstance(inside, dict) else as_object(inside)
     if "NovelAI" not in str(known.get("Software", "")) and not (
         {"uc", "prompt"} <= comment.keys() or "v4_prompt" in comment
@@ -24,7 +28,7 @@ def read(texts: Texts) -> Found | None:
         return None
     negative = comment.get("uc")
     caption = _caption(comment.get("v4_prompt"))
-    for prompt in (caption, comment.get("prompt"), known.get("Description")):
+    for prompt in (caption, comment.get("prompt"), known.get("Description", texts.get("ImageDescription"))):
         if isinstance(prompt, str) and DRAWN.search(prompt):
             return Found(PROGRAM, None, "its prompt is a template, and what was drawn from it stands nowhere")
         if isinstance(prompt, str):

@@ -11,7 +11,11 @@ PROGRAM = "SwarmUI"
 PARTS = re.compile(
     r"<(segment|object|region|refiner|clear|extend|video|videoswap|base)\b[^<>]*>", re.IGNORECASE
 )
-DRAWN = re.compile(r"<(?:random|wildcard|wc)(?:\[[^\[\]]*\])?:", re.IGNORECASE)
+# What the program fills in before it generates: where such a tag is left, what it gave stands nowhere.
+DRAWN = re.compile(
+    r"<(?:random|wildcard|wc|var|setvar|macro|setmacro|repeat|preset|trigger)(?:\[[^\[\]]*\])?[:>]",
+    re.IGNORECASE,
+)
 
 
 def read(texts: Texts) -> Found | None:
