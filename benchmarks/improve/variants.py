@@ -18,8 +18,10 @@ from drpo.train import Trainer
 
 METHOD = "improve:"  # before a variant's name, in a row
 Change = Callable[[Trainer], Trainer]
-PLACE = ("features=latent_mae:std_2+latent", "field=self_excluding", "reference_weight=0.4")
-LONG = "steps=400"
+PLACE = (
+    "features=latent_mae:std_2+latent", "field=self_excluding", "anchors=8", "reference_weight=0.4",
+)  # fmt: skip
+LONG = "steps=240"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,13 @@ VARIANTS: dict[str, Variant] = {
     ),
     "place": Variant(
         "features that tell places",
-        "of the latent MAE its `std_2` alone, the latents beside it, and anchors that do not see their own "
-        "copies",
+        "of the latent MAE its `std_2` alone and the latents beside it, anchors that do not see their own "
+        "copies, 8 of them in place of 12, and twice the weight of the reference",
         settings=PLACE,
     ),
     "place_long": Variant(
-        "features that tell places, 400 steps",
-        "the same at two and a half times the images, beside the recipe at as many",
+        "features that tell places, 240 steps",
+        "the same with half as many images again, beside the recipe with as many",
         settings=(*PLACE, LONG),
         beside=(LONG,),
     ),
