@@ -28,6 +28,10 @@ class Work:
     item: Item
     wanted: tuple[int, ...]
 
+    def __reduce__(self) -> tuple[type[Work], tuple[Key, Item, tuple[int, ...]]]:
+        """For processes, as that of an item."""
+        return Work, (self.key, self.item, self.wanted)
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:

@@ -9,7 +9,8 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,10 @@ class Item:
     captions: int = 1
     tile: Tile | None = None
 
+    def __reduce__(self) -> tuple[type[Item], tuple[Any, ...]]:
+        """For processes: all values at once, quicker than field by field, as dataclasses with slots do it."""
+        return Item, _values(self)
+
     def read(self) -> bytes | str:
         """The bytes of the image file, or the reason why they cannot be had."""
         if self.error:
@@ -102,6 +107,9 @@ class Item:
         if self.column and self.span:
             return read_cell(self.path, self.column, self.span[0])
         return read(self.path, self.span)
+
+
+_values = attrgetter(*(each.name for each in fields(Item)))
 
 
 @dataclass(frozen=True)

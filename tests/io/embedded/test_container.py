@@ -67,7 +67,7 @@ def test_a_user_comment_is_found_in_every_format_also_behind_large_images(tmp_pa
 )
 def test_a_file_that_cannot_be_opened_carries_no_prompt(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
-    assert texts_in(str(tmp_path / "a.png")) == []
+    assert texts_in(str(tmp_path / "a.png"), content) == []
     assert prompt_of(str(tmp_path / "gone.png")) is None
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from typing import BinaryIO
 
+EDGE = 2**16  # bytes of either end of a file that are searched for a sign of a text
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"eXIf")
 MOST_CHUNKS, MOST_BYTES = 200_000, 2**24  # of a whole file
@@ -27,20 +29,26 @@ SCAN, ALONE = 0xDA, {0x01, *range(0xD0, 0xD9)}  # markers that have no length
 Named = dict[bytes, list[bytes]]
 
 
-def texts_of_png(path: str) -> list[bytes]:
-    """PNGs of one pixel with the text chunks of the one at `path`; none where that has none.
+def opened(path: str, head: bytes) -> BinaryIO:
+    """The file at `path`, from memory where its first `EDGE` bytes, which were read before, are all of it."""
+    return BytesIO(head) if 0 < len(head) < EDGE else open(path, "rb")
+
+
+def texts_of_png(file: BinaryIO) -> list[bytes]:
+    """PNGs of one pixel with the text chunks of the one in `file`; none where that has none.
 
     Where chunks of one name differ there is one PNG for the first of every name, one for the second, and so
     on; the last has the last ones. Chunks beyond 16 MiB in all are left out. Raises `OSError` where the file
     cannot be read.
     """
-    with open(path, "rb") as file:
-        if file.read(8) != PNG:
-            return []
-        named: Named = {}
-        for kind, body in _chunks(file):
-            name = kind if kind == b"eXIf" else body.partition(b"\0")[0]
-            _add(named, name, _chunk(kind, body))
+    if file.read(8) != PNG:
+        return []
+    named: Named = {}
+    for kind, body in _chunks(file):
+        name = kind if kind == b"eXIf" else body.partition(b"\0")[0]
+        _add(named, name, _chunk(kind, body))
+    if not named:
+        return []
     header = b"\0\0\0\x01\0\0\0\x01\x08\0\0\0\0"  # one pixel, 8 bit grey
     pixel = _chunk(b"IDAT", zlib.compress(b"\0\0")) + _chunk(b"IEND", b"")
     return [PNG + _chunk(b"IHDR", header) + texts + pixel for texts in _turns(named)]

@@ -19,10 +19,9 @@ from PIL import Image
 from PIL.PngImagePlugin import iTXt
 
 from rankkit.core.images import read
-from rankkit.io.prompts.embedded.chunks import JPEG, PNG, texts_of_jpeg, texts_of_png
+from rankkit.io.prompts.embedded.chunks import EDGE, JPEG, PNG, opened, texts_of_jpeg, texts_of_png
 from rankkit.io.text import decode_text
 
-EDGE = 2**16  # bytes of either end of a file that are searched for a sign of a text
 LONGEST = 2**22  # characters of one text
 SMALL = (b"GIF8", b"II*\0", b"MM\0*")  # files whose texts stand without a sign of them
 LABEL = re.compile(r"charset=\"?\w+\"? ", re.IGNORECASE)  # how exiv2 shows and takes a coding
@@ -57,13 +56,13 @@ class Found:
     negative: str | None = None
 
 
-def texts_in(path: str) -> list[dict[str, str]]:
+def texts_in(path: str, head: bytes) -> list[dict[str, str]]:
     """The texts of an image file; again with others of the same names, where it has several that differ.
 
-    None where it cannot be opened: scoring it will say why.
+    `head`: its first `EDGE` bytes. None where it cannot be opened: scoring it will say why.
     """
     try:
-        sources = _with_texts(path)
+        sources = _with_texts(path, head)
     except OSError:
         return []
     found = []
@@ -76,13 +75,11 @@ def texts_in(path: str) -> list[dict[str, str]]:
     return [texts for texts in found if texts]
 
 
-def _with_texts(path: str) -> Sequence[str | BytesIO]:
+def _with_texts(path: str, head: bytes) -> Sequence[str | BytesIO]:
     """What to open for the texts of a file: itself, or its texts alone; nothing without a sign of any."""
-    head = read(path, (0, EDGE))
-    if not isinstance(head, bytes):
-        return []
     if head.startswith(PNG):
-        return [BytesIO(texts) for texts in texts_of_png(path)]
+        with opened(path, head) as file:
+            return [BytesIO(texts) for texts in texts_of_png(file)]
     if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
         return [path] if int.from_bytes(head[20:21], "big") & IN_WEBP else []
     if head.startswith(SMALL):

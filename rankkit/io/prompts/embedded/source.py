@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from rankkit.core.images import read
 from rankkit.io.prompts.base import Answer, Place, Root, Source
 from rankkit.io.prompts.embedded import (
     a1111,
@@ -16,6 +17,7 @@ from rankkit.io.prompts.embedded import (
     novelai,
     swarmui,
 )
+from rankkit.io.prompts.embedded.chunks import EDGE, PNG
 from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
 from rankkit.io.prompts.embedded.stealth import texts_hidden_in
 from rankkit.io.prompts.syntax import plain_words
@@ -49,14 +51,17 @@ def embedded_prompt(path: str) -> Found | None:
 
     None where it carries nothing that is known, and no prompt where it carries two that differ.
     """
-    file_name = os.path.basename(path)
+    head, file_name = read(path, (0, EDGE)), os.path.basename(path)
+    if isinstance(head, str):  # scoring it will say why
+        return None
     whole, parts = list[Found](), list[Found]()
-    for texts in texts_in(path):
+    for texts in texts_in(path, head):
         whole += filter(None, [read_texts(texts, file_name)])
         parts += filter(None, (read_texts(part, file_name) for part in _parts(texts)))
     untold = next((found for found in whole if found.prompt is None), None)
     if untold is not None or not whole:
-        return untold or read_texts(texts_hidden_in(path))
+        hidden = texts_hidden_in(path, head) if untold is None and head.startswith(PNG) else {}
+        return read_texts(hidden) if hidden else untold
     told = {plain_words(found.prompt): found.prompt for found in (*whole, *parts) if found.prompt is not None}
     if len(told) > 1:
         first, second, *_ = (repr(prompt[:60]) for prompt in told.values())

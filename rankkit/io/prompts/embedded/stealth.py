@@ -7,15 +7,15 @@ from __future__ import annotations
 import contextlib
 import warnings
 import zlib
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
-import numpy as np
 from PIL import Image
 
-from rankkit.io.prompts.embedded.chunks import PNG
+from rankkit.io.prompts.embedded.chunks import PNG, opened
 from rankkit.io.prompts.embedded.container import LONGEST, Texts, as_json
 
-BEGIN = b"stealth_"
+BITS = [byte >> place & 1 for byte in b"stealth_" for place in range(7, -1, -1)]  # how every text begins
 SIGNATURES = {  # which pixels hold the text, and whether it is packed
     b"stealth_pnginfo": ("A", False),
     b"stealth_pngcomp": ("A", True),
@@ -24,78 +24,87 @@ SIGNATURES = {  # which pixels hold the text, and whether it is packed
 }
 LENGTH = 4  # bytes behind the signature
 MOST_PIXELS = 2**26
+PIECE = 2**12  # bytes of packed pixels that are read at once
 CHANNELS = {2: 3, 6: 4}  # of the kinds of colour that may hide a text: RGB and RGBA
 
 
-def texts_hidden_in(path: str) -> Texts:
-    """The hidden text of an image, called as what it is; nothing where there is none.
+def texts_hidden_in(path: str, head: bytes = b"") -> Texts:
+    """The hidden text of an image, called as what it is; nothing where there is none. `head` as in `opened`.
 
-    A file is decoded only if the first pixels begin so; else a few of its rows are unpacked.
+    A file is decoded only if the first pixels begin so; else a row or two of it are unpacked.
     """
     with contextlib.suppress(Exception), warnings.catch_warnings():  # decoders raise whatever they like
-        warnings.simplefilter("ignore")
-        with open(path, "rb") as file:
+        with opened(path, head) as file:
             if not _begins(file):
                 return {}
+        warnings.simplefilter("ignore")
         with Image.open(path) as image:
-            text = _text(image) if image.width * image.height <= MOST_PIXELS else ""
+            text = _text(image)
         return {"UserComment" if as_json(text) is not None else "parameters": text} if text else {}
     return {}
 
 
 def _begins(file: BinaryIO) -> bool:
-    """Whether the lowest bits of the first column begin as a hidden text does."""
+    """Whether the lowest bits of the first column are those at the beginning of a hidden text, as far as the
+    image is high.
+    """
     head = file.read(33)
+    if len(head) < 33 or not head.startswith(PNG):
+        return False
     width, height = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
     depth, colour, interlaced = head[24], head[25], head[28]
-    if (
-        not head.startswith(PNG)
-        or depth != 8
-        or colour not in CHANNELS
-        or interlaced
-        or not width
-        or not height
-    ):
+    if depth != 8 or colour not in CHANNELS or interlaced or not len(BITS) <= width * height <= MOST_PIXELS:
         return False
-    bits, channels = len(BEGIN) * 8, CHANNELS[colour]
-    if height < bits:
-        return width * height >= bits  # it is small, and read whole
-    row = 1 + width * channels
-    first = _first_column(_unpacked(file, bits * row), row, channels)
-    rows = first[:bits, channels - 1], first[: bits // 3 + 1, :3].reshape(-1)[:bits]
-    return any(np.packbits(each & 1).tobytes() == BEGIN for each in rows)
+    alpha, colours = colour == 6, True
+    rows = _rows(file, 1 + width * CHANNELS[colour])
+    for seen, pixel in enumerate(_first_column(rows, CHANNELS[colour])):
+        lowest = [value & 1 for value in pixel]
+        alpha = alpha and lowest[-1] == BITS[seen]
+        told = BITS[3 * seen : 3 * seen + 3]
+        colours = colours and lowest[: len(told)] == told
+        if not (alpha or colours) or seen + 1 == min(height, len(BITS)):
+            return alpha or colours
+    return False
 
 
-def _unpacked(file: BinaryIO, size: int) -> bytes:
-    """The first rows of the pixels, as they stand packed in the file."""
-    unpack, found = zlib.decompressobj(), b""
-    while len(found) < size:
-        head = file.read(8)
-        length, kind = int.from_bytes(head[:4], "big"), head[4:]
-        if len(head) < 8 or kind == b"IEND":
-            break
-        if kind != b"IDAT":
-            file.seek(length + 4, 1)
-            continue
-        end = file.tell() + length + 4
-        while len(found) < size and (piece := file.read(min(2**14, end - 4 - file.tell()))):
-            found += unpack.decompress(piece, size - len(found))
-        file.seek(end)
-    return found[:size]
+def _rows(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The rows of the pixels, each with the kind of its filter before it."""
+    unpack, pieces = zlib.decompressobj(), _packed(file)
+    row = piece = b""
+    while True:
+        row += unpack.decompress(piece, size - len(row))
+        piece = unpack.unconsumed_tail
+        if len(row) == size:
+            yield row
+            row = b""
+        elif not (piece := next(pieces, b"")):
+            return
 
 
-def _first_column(rows: bytes, row: int, channels: int) -> np.ndarray:
+def _packed(file: BinaryIO) -> Iterator[bytes]:
+    """The packed pixels, in pieces."""
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        left = int.from_bytes(head[:4], "big")
+        while head[4:] == b"IDAT" and left and (piece := file.read(min(left, PIECE))):
+            left -= len(piece)
+            yield piece
+        file.seek(left + 4, 1)
+
+
+def _first_column(rows: Iterable[bytes], channels: int) -> Iterator[list[int]]:
     """The pixels at the beginning of each row, whose filters there see nothing but the row above."""
-    packed = np.frombuffer(rows, np.uint8).reshape(-1, row)[:, : 1 + channels]
-    column = np.zeros((len(packed) + 1, channels), np.uint8)
-    for number, (kind, *_) in enumerate(packed):
-        above = column[number] // 2 if kind == 3 else column[number] if kind in (2, 4) else 0
-        column[number + 1] = packed[number, 1:] + above
-    return column[1:]
+    pixel = [0] * channels
+    for row in rows:
+        kind = row[0]
+        above = [value // 2 for value in pixel] if kind == 3 else pixel if kind in (2, 4) else [0] * channels
+        pixel = [(value + more) & 255 for value, more in zip(row[1:], above, strict=False)]
+        yield pixel
 
 
 def _text(image: Image.Image) -> str:
     """The hidden text of a decoded image; empty where it has none, or one that is damaged or too long."""
+    import numpy as np  # late: only these images need it
+
     for signature, (bands, packed) in SIGNATURES.items():
         if bands == "A" and image.mode != "RGBA":
             continue
