@@ -116,9 +116,9 @@ def weights(path: Path) -> dict[str, Tensor]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without diffusers' remarks."""
+    """Without diffusers' remarks, and without what it logs of an error that it raises as well."""
     level = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logging.set_verbosity(50)  # critical
     try:
         yield
     finally:

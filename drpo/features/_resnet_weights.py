@@ -18,7 +18,6 @@ al., arXiv 2606.02521: the same weights and names) and our own ``.safetensors``.
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,11 +49,18 @@ def read(path: Path) -> dict[str, Tensor]:
             case _:
                 found = torch.load(path, map_location="cpu", weights_only=True)
         weights = translated(dict(_flat(found.get("state_dict", found))))
-    except (OSError, ValueError, AttributeError, RuntimeError, pickle.UnpicklingError) as error:
-        raise RankkitError(f"{path} cannot be read as the weights of a ResNet MAE: {error}") from None
-    if "conv1.weight" not in weights:
+    except RankkitError:  # a package is missing
+        raise
+    except Exception as error:  # whatever a damaged file makes these libraries raise
+        reason = " ".join(str(error).split())[:300]
+        raise RankkitError(f"{path} cannot be read as the weights of a ResNet MAE: {reason}") from None
+    if (
+        "conv1.weight" not in weights
+        or weights["conv1.weight"].dim() != 4
+        or not weights["conv1.weight"].numel()
+    ):
         raise RankkitError(
-            f"{path} holds no ResNet MAE: it has no encoder.conv1.kernel; its first names "
+            f"{path} holds no ResNet MAE: it has no encoder.conv1.kernel of four dimensions; its first names "
             f"are {list(weights)[:3]}"
         )
     return weights

@@ -12,10 +12,11 @@ from typing import Any, cast
 
 import torch
 from peft import LoraConfig
-from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from peft.utils import get_peft_model_state_dict
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from drpo.generators import _lora
 from drpo.types import Sample
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # the layers that arXiv 2606.02521 adapts
@@ -191,11 +192,8 @@ class Adapted(ABC):
         self.pipe.save_lora_weights(str(folder), **layers)
 
     def load(self, folder: Path) -> None:
-        """Take the weights of a saved LoRA of the same rank."""
-        found, prefix = self.pipe.lora_state_dict(str(folder)), f"{self.part}."
-        saved = found[0] if isinstance(found, tuple) else found
-        ours = {name.removeprefix(prefix): saved[name] for name in saved if name.startswith(prefix)}
-        set_peft_model_state_dict(self.network, ours)
+        """Take the weights of a saved LoRA of the same rank; raises `RankkitError` for any other file."""
+        _lora.load(self.network, self.part, folder)
 
     def condition(self, prompt: str) -> Mapping[str, Any]:
         """The network's arguments for one prompt, encoded once and kept; of many prompts, those that came

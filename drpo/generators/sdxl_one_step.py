@@ -27,6 +27,7 @@ from torch import Tensor
 
 from drpo import hub
 from drpo.choices import Prediction, Scheduler
+from drpo.generators import _lora
 from drpo.generators.sdxl_turbo import SDXLTurbo
 from rankkit import RankkitError, UsageError
 
@@ -105,7 +106,7 @@ def load(
     parts = {"unet": _unet(model, unet, dtype)} if unet else {}
     pipe = hub.pipeline(StableDiffusionXLPipeline, model, device, dtype, **parts)
     if distillation_lora:
-        _merge(pipe, hub.file(distillation_lora, setting="distillation_lora"))
+        _lora.merge(pipe, hub.file(distillation_lora, setting="distillation_lora"))
     kind, options = SCHEDULERS.get(scheduler, (type(pipe.scheduler), {}))
     predicts = {} if prediction == "own" else {"prediction_type": prediction}
     pipe.scheduler = kind.from_config(pipe.scheduler.config, **options, **predicts)
@@ -158,17 +159,3 @@ def _what(weights: Mapping[str, Tensor]) -> str:
     widths = {weight.shape[1] for name, weight in weights.items() if name.endswith("attn2.to_k.weight")}
     old = widths & {768, 1024}
     return ", because it holds a U-Net of Stable Diffusion 1 or 2 (generator=sd_turbo)" if old else ""
-
-
-def _merge(pipe: Any, path: Path) -> None:
-    """Add the LoRA in a file to the frozen weights, as ``load_lora_weights`` and ``fuse_lora`` do."""
-    try:
-        with hub.quiet():  # diffusers remarks on text encoders without a LoRA
-            pipe.load_lora_weights(hub.weights(path))
-            pipe.fuse_lora()
-    except (ValueError, RuntimeError, KeyError) as error:
-        raise RankkitError(
-            f"{path} cannot be merged into {pipe.name_or_path!r}: {' '.join(str(error).split())[:300]}; "
-            "give a LoRA for Stable Diffusion XL"
-        ) from None
-    pipe.unload_lora_weights()

@@ -9,11 +9,12 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from drpo.config import Config
 from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG, LORA
@@ -72,6 +73,26 @@ def load(folder: Path) -> dict[str, Any]:
     if "looks" in state:  # what earlier versions called evaluations
         state["evaluations"] = state.pop("looks")
     return state
+
+
+def check_fits(folder: Path, state: Mapping[str, Any], weights: Sequence[Tensor]) -> None:
+    """Raise `RankkitError` where a checkpoint's state is not that of training these weights."""
+    lacking = sorted({"step", "weights", "average", "optimizer", "scaler"} - state.keys())
+    if lacking:
+        raise RankkitError(
+            f"the checkpoint {folder} lacks {', '.join(lacking)}; delete it to start from the one before"
+        )
+    ours = [tuple(weight.shape) for weight in weights]
+    for name in ("weights", "average"):
+        theirs = [tuple(weight.shape) for weight in state[name]]
+        if theirs != ours:
+            pairs = zip(theirs, ours, strict=False)
+            other = next((f", the first other one {a} in place of {b}" for a, b in pairs if a != b), "")
+            raise RankkitError(
+                f"the checkpoint {folder} is of another base: it holds {len(theirs)} weights, and "
+                f"{len(ours)} are trained here{other}; put the base back that the run began with, or give "
+                "another out="
+            )
 
 
 def claim(run: Path, config: Mapping[str, Any]) -> None:

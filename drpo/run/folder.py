@@ -56,10 +56,11 @@ class RunFolder:
         self.trainer.accelerator.wait_for_everyone()
         if found := checkpoint.latest(self.out):
             state = checkpoint.load(found)
+            checkpoint.check_fits(found, state, self.trainer.weights)
             self.trainer.restore(state)
             self.saved = self.trainer.steps_done
             if self.monitor:
-                self.monitor.restore(state["evaluations"])
+                self.monitor.restore(state.get("evaluations", []))
         if self.main:
             drop_rows_after(self.out / LOG, self.trainer.steps_done)
             drop_rows_after(self.out / EVALUATIONS, self._evaluated())

@@ -217,3 +217,18 @@ def test_weights_that_are_missing_or_do_not_fit_are_said(tmp_path: Path) -> None
     torch.save(weights, tmp_path / "partial.pth")
     with pytest.raises(RankkitError, match=r"does not fit .*gn1.bias"):
         load(None, model=str(tmp_path / "partial.pth"))
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.pth", "a.msgpack"])
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x05"])
+def test_a_damaged_file_of_any_kind_is_one_line(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(RankkitError, match=rf"{name} cannot be read as the weights of a ResNet MAE: \S"):
+        load(None, model=str(tmp_path / name))
+
+
+@pytest.mark.parametrize("kernel", [torch.zeros(3), torch.zeros(0, 4, 3, 3)])
+def test_a_first_layer_of_another_kind_is_no_resnet_mae(tmp_path: Path, kernel: torch.Tensor) -> None:
+    torch.save({"conv1.weight": kernel}, tmp_path / "mae.pth")
+    with pytest.raises(RankkitError, match="no encoder.conv1.kernel of four dimensions"):
+        load(None, model=str(tmp_path / "mae.pth"))

@@ -333,3 +333,18 @@ def test_a_tracker_that_is_not_installed_is_said_with_the_next_step(tmp_path: Pa
         RankkitError, match="tracker=comet_ml needs the package comet_ml: pip install comet_ml"
     ):
         run(trainer(steps=1), tmp_path, tracker="comet_ml")
+
+
+def test_a_checkpoint_of_another_base_is_refused_with_the_shapes(tmp_path: Path) -> None:
+    run(trainer(steps=2), tmp_path)
+    found = checkpoint.latest(tmp_path)
+    assert found is not None
+    state = checkpoint.load(found)
+    whole = state["weights"]
+    for other, said in ((whole[:-1], "weights, and"), ([w[..., :1] for w in whole], r"first other one \(")):
+        torch.save({**state, "weights": other}, found / checkpoint.STATE)
+        with pytest.raises(RankkitError, match=rf"000002 is of another base: it holds .*{said}"):
+            run(trainer(steps=3), tmp_path)
+    torch.save({"step": 2}, found / checkpoint.STATE)
+    with pytest.raises(RankkitError, match="000002 lacks average, optimizer, scaler, weights; delete it"):
+        run(trainer(steps=3), tmp_path)
