@@ -68,8 +68,16 @@ class Lanes:
         """Score all images with all rankers; their rows are in the ledger and the journal as they come."""
         for independent in (True, False):
             lane = tuple(i for i, ranker in enumerate(self.rankers) if ranker.independent is independent)
-            if lane:
-                self._score(lane, independent)
+            for pool in self._pools(lane) if lane else ():
+                self._score(pool, independent)
+
+    def _pools(self, lane: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Rankers that share workers, where workers differ."""
+        if self.engine != "ray":
+            return [lane]
+        from rankkit.scoring.ray.pools import pools
+
+        return pools(lane, self.rankers)
 
     def _score(self, lane: tuple[int, ...], independent: bool) -> None:
         scored, reused, failed = self.outcome.scored, self.outcome.reused, self._failed

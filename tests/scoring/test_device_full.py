@@ -11,6 +11,7 @@ from score_runs import folder, rows, score
 from rankkit import Pointwise
 from rankkit.errors import BrokenRanker, DeviceFull
 from rankkit.scoring import chunks
+from rankkit.scoring.ray import chunks as ray_chunks
 
 BOTH = ["full_rankers:First", "full_rankers:Second"]
 
@@ -114,6 +115,20 @@ def test_an_image_without_room_beside_other_rankers_is_scored_when_they_are_gone
     assert found == rows(tmp_path / "together.jsonl") and len(said) == 1
     assert (outcome.scored, outcome.reused) == (60, 0)
     assert not any(row["error"] and "memory" in row["error"] for row in found)
+
+
+def test_rankers_that_do_not_fit_into_the_device_of_a_worker_of_ray_score_one_after_the_other(
+    device, tmp_path, monkeypatch
+):
+    def in_this_process(worker, arguments, tasks, **options):
+        scorer = worker(*arguments)
+        yield from ((task, scorer.score(task)) for task in tasks)
+
+    monkeypatch.setattr(ray_chunks, "on_ray", in_this_process)
+    monkeypatch.setattr(device, "room", 1)
+    outcome, found, said = run(tmp_path, engine="ray")
+    assert found == rows(tmp_path / "together.jsonl") and len(said) == 1
+    assert (outcome.scored, outcome.reused) == (60, 0)
 
 
 def test_an_image_that_does_not_fit_by_itself_abstains_and_the_others_are_scored(

@@ -1,6 +1,7 @@
 """`--engine ray`: the same rows as without it, whatever dies."""
 
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -15,6 +16,8 @@ from shard_files import archive, manifest, ordered, rows_in
 
 from benchmarks.faults.processes import below
 from rankkit.io.prompts.base import Item
+from rankkit.plugin import prepare
+from rankkit.scoring.ray import pools as ray_pools
 from rankkit.scoring.ray import said as ray_said
 from rankkit.scoring.ray.chunks import Scorer
 from rankkit.scoring.work import Work
@@ -148,6 +151,59 @@ def test_a_cluster_that_dies_is_one_message_and_what_was_scored_is_kept(tmp_path
     assert len({row["image"] for row in rows(tmp_path / "out.jsonl")}) == 400
 
 
+SHARES = """
+import json, pathlib, ray, rankkit
+from rankkit.io.prompts import survey
+from rankkit.plugin import prepare
+from rankkit.scoring import engine
+from rankkit.scoring.ray.pool import on_ray
+
+class Share:
+    def score(self, task):
+        return ray.get_runtime_context().get_assigned_resources().get("GPU", 0)
+
+class Model(rankkit.Pointwise):
+    def score(self, images):
+        return [float(image.getpixel((0, 0))[0]) for image in images]
+
+if __name__ == "__main__":
+    import shares
+    ray.init(num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False)
+    options = {"workers": 2, "ahead": 1}
+    found = [[share for _, share in on_ray(shares.Share, (), range(4), gpus=gpus, **options)]
+             for gpus in (True, False)]
+    rankers = [prepare("sharpness"), prepare("shares:Model")]
+    for name in ("local", "ray"):
+        output = pathlib.Path(f"{name}.jsonl")
+        engine.score(survey([pathlib.Path("in")]), rankers, output, engine=name, workers=2)
+    print(json.dumps(found))
+"""
+
+
+@pytest.mark.slow
+def test_workers_share_a_gpu_and_those_that_need_none_take_no_part_of_it(tmp_path):
+    """Ray hands out GPUs by number, whether or not they are there."""
+    folder(tmp_path / "in", map(str, range(70)), "a fox")
+    (tmp_path / "shares.py").write_text(SHARES)
+    line, patient = [sys.executable, "shares.py"], {**ENVIRONMENT, "RAY_raylet_start_wait_time_s": "200"}
+    done = subprocess.run(line, cwd=tmp_path, env=patient, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [[0.5] * 4, [0] * 4]
+    assert rows(tmp_path / "ray.jsonl") == rows(tmp_path / "local.jsonl")
+
+
+def test_rankers_that_need_no_gpu_have_workers_of_their_own_where_there_are_gpus(tmp_path, monkeypatch):
+    (tmp_path / "some_rankers.py").write_text(SLOW + LISTWISE)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("sharpness", "some_rankers:slow", "some_rankers:Darker", "sharpness+contrast")
+    rankers = [prepare(name) for name in names]
+    monkeypatch.setattr(ray_pools, "has_gpus", lambda: True)
+    assert ray_pools.pools((0, 1, 2, 3), rankers) == [(1, 2), (0, 3)]
+    assert ray_pools.pools((0, 3), rankers) == [(0, 3)] and ray_pools.pools((1,), rankers) == [(1,)]
+    monkeypatch.setattr(ray_pools, "has_gpus", lambda: False)
+    assert ray_pools.pools((0, 1, 2, 3), rankers) == [(0, 1, 2, 3)]
+
+
 def test_what_ray_says_of_its_nodes_goes_into_a_file(capsys, monkeypatch):
     worker = pytest.importorskip("ray._private.worker")
     monkeypatch.setattr(worker, "print_to_stdstream", worker.print_to_stdstream)
@@ -197,7 +253,7 @@ def test_a_worker_says_which_ranker_it_cannot_build(tmp_path):
 
 def test_without_ray_the_engine_says_how_to_get_it(tmp_path, monkeypatch):
     from rankkit.errors import UsageError
-    from rankkit.scoring.ray.pool import connected
+    from rankkit.scoring.ray.cluster import connected
 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"needs Ray: pip install 'rankkit-t2i\[ray\]'"):

@@ -156,11 +156,11 @@ def _shortened(model: Any, ids_BL: torch.Tensor, device: torch.device) -> torch.
     words_BLD = model.token_embedding(ids_BL).to(model.transformer.get_cast_dtype())
     words_BLD = words_BLD + model.positional_embedding[:length].to(words_BLD.dtype)
     words_BLD = model.transformer(words_BLD, attn_mask=model.attn_mask[:length, :length])
-    last_BD = model.ln_final(words_BLD[torch.arange(len(ends_B), device=device), ends_B])
-    if model.text_projection is None:
-        return last_BD
-    projection = model.text_projection
-    return projection(last_BD) if isinstance(projection, torch.nn.Linear) else last_BD @ projection
+    last_BD: torch.Tensor = model.ln_final(words_BLD[torch.arange(len(ends_B), device=device), ends_B])
+    if model.text_projection is not None:
+        projection = model.text_projection
+        last_BD = projection(last_BD) if isinstance(projection, torch.nn.Linear) else last_BD @ projection
+    return last_BD
 
 
 def _assert_activation(model: Any, quick_gelu: bool) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rankkit.errors import RankkitError, RunStopped
+from rankkit.errors import DeviceFull, RankkitError, RunStopped
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.scoring.ahead import RunRanker
 from rankkit.scoring.chunks import abstentions, in_chunks, rank_works
 from rankkit.scoring.plan import Key
 from rankkit.scoring.ray.pool import Died, on_ray
+from rankkit.scoring.ray.pools import needs_gpu
 from rankkit.scoring.work import Work
 
 Rows = list[tuple[Key, Row]]
@@ -20,11 +21,20 @@ DIED = "the worker that scored it died, also when it was the only image there"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The rows of some works, and why a ranker could not go on: the run stops, or cannot begin."""
+    """The rows of some works, and why a ranker could not go on: the run stops, cannot begin, or `full`, the
+    device has no room for all of its rankers.
+    """
 
     rows: Rows
     stopped: str = ""
     failed: str = ""
+    full: str = ""
+
+    def raise_why(self) -> None:
+        """Raise what ended it, if anything did."""
+        for error, why in ((RunStopped, self.stopped), (DeviceFull, self.full), (RankkitError, self.failed)):
+            if why:
+                raise error(why)
 
 
 class Scorer:
@@ -43,6 +53,8 @@ class Scorer:
                 rows += part
         except RunStopped as stopped:
             return Chunk(rows, stopped=str(stopped))
+        except DeviceFull as full:
+            return Chunk(rows, full=str(full))
         except RankkitError as error:
             return Chunk(rows, failed=str(error))
         return Chunk(rows)
@@ -54,13 +66,15 @@ def run(
     """Score works on Ray's workers: unless told otherwise, one per GPU or, where there is none, per CPU.
 
     Rows come as chunks are done. A worker that dies costs its chunk a second try, by itself; a chunk that it
-    dies of is halved, and the image of which it dies again abstains.
+    dies of is halved, and the image of which it dies again abstains. Raises `DeviceFull` where the device of
+    a worker has no room for all rankers.
     """
     specs = [ranker.spec for ranker in rankers]
     chunks: Iterable[list[Work]] = in_chunks(works, whole)
     while chunks:
         again: list[list[Work]] = []
-        for chunk, answer in on_ray(Scorer, (specs, whole), chunks, workers=workers, ahead=2):
+        given = Scorer, (specs, whole), chunks
+        for chunk, answer in on_ray(*given, workers=workers, ahead=2, gpus=any(map(needs_gpu, rankers))):
             if isinstance(answer, Died):
                 halves = _halves(chunk, whole)
                 again += halves
@@ -68,8 +82,7 @@ def run(
                     yield [row for work in chunk for row in abstentions(work, rankers, DIED)]
                 continue
             yield answer.rows
-            if answer.stopped or answer.failed:
-                raise (RunStopped if answer.stopped else RankkitError)(answer.stopped or answer.failed)
+            answer.raise_why()
         chunks = again
 
 

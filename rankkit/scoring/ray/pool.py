@@ -4,37 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import logging
-import os
-import socket
-import sys
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from rankkit.core.binding import describe
-from rankkit.errors import RankkitError, UsageError
-from rankkit.scoring.ray.said import keep_apart, said
+from rankkit.errors import RankkitError
+from rankkit.scoring.ray.cluster import connected
+from rankkit.scoring.ray.said import said
 
 T = TypeVar("T")
 A = TypeVar("A", covariant=True)
 B = TypeVar("B", contravariant=True)
 
-CONNECT = 5.0  # seconds within which a cluster must answer
 LOOK = 10.0  # seconds without an answer after which one looks whether the cluster is still there
 ANSWER = 20.0  # seconds within which its head must say so
-QUIET = {  # what Ray says on its own account, on the terminal of others
-    **{
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
-        "RAY_BACKEND_LOG_LEVEL": "fatal",
-    },
-    **{"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DISABLE_IMPORT_WARNING": "1"},
-}
 
 
 class Died:
@@ -69,18 +55,21 @@ def on_ray(
     *,
     workers: int | None,
     ahead: int,
+    gpus: bool = True,
 ) -> Iterator[tuple[T, A | Died]]:
     """Each task with its answer, in the order in which they are done.
 
     Every one of the `workers` (by default one per GPU, or one per CPU) has at most `ahead` tasks at a time;
-    no more tasks are taken from `tasks` than that. A worker that dies is replaced, and its tasks are done
-    again, one by one. Raises `UsageError` without Ray, `RankkitError` for a cluster that is not there.
+    no more tasks are taken from `tasks` than that. Without `gpus` no worker takes a part of one. A worker
+    that dies is replaced, and its tasks are done again, one by one. Raises `UsageError` without Ray,
+    `RankkitError` for a cluster that is not there.
     """
+    tasks = iter(tasks)
     first = list(itertools.islice(tasks, 1))
     if not first:
         return
     ray = connected()
-    actors = _actors(ray, worker, arguments, workers)
+    actors = _actors(ray, worker, arguments, workers, gpus)
     try:
         yield from _answers(ray, actors, itertools.chain(first, tasks), ahead)
     finally:
@@ -171,75 +160,12 @@ def _give(
         pending[actor.handle.score.remote(task)] = (actor, actor.handle, task)
 
 
-def _actors(ray: Any, worker: type, arguments: Sequence[object], workers: int | None) -> list[Actor]:
+def _actors(
+    ray: Any, worker: type, arguments: Sequence[object], workers: int | None, gpus: bool
+) -> list[Actor]:
     resources = ray.cluster_resources()
-    gpus, cpus = int(resources.get("GPU", 0)), max(1, int(resources.get("CPU", 1)))
-    number = workers or gpus or cpus
-    options = {"num_cpus": min(1.0, cpus / number), "num_gpus": min(1.0, gpus / number)}
+    there, cpus = int(resources.get("GPU", 0)) if gpus else 0, max(1, int(resources.get("CPU", 1)))
+    number = workers or there or cpus
+    options = {"num_cpus": min(1.0, cpus / number), "num_gpus": min(1.0, there / number)}
     remote = ray.remote(worker).options(**options)
     return [Actor(lambda: remote.remote(*arguments)) for _ in range(number)]
-
-
-def connected() -> Any:
-    """Ray, connected to the cluster that RAY_ADDRESS names or to one that is started here; it says nothing.
-
-    Raises `UsageError` where it is not installed, `RankkitError` where there is no cluster at that address.
-    """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    try:
-        import ray
-    except ImportError:
-        raise UsageError("--engine ray needs Ray: pip install 'rankkit-t2i[ray]'") from None
-    if ray.is_initialized():
-        return ray
-    address = os.environ.get("RAY_ADDRESS", "")
-    _check_reachable(address)
-    keep_apart(ray)
-    with _no_stderr():
-        for last in (False, True):  # on a busy machine a start may take longer than Ray waits for it
-            try:
-                ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
-                break
-            except Exception as error:
-                ray.shutdown()
-                if last or address:
-                    where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
-                    why = describe(error).splitlines()[0]
-                    raise RankkitError(f"{where} cannot be used: {why}; {_WITHOUT}") from None
-    return ray
-
-
-_WITHOUT = "start it (ray start --head), unset RAY_ADDRESS to use this machine, or leave --engine ray out"
-
-
-def _check_reachable(address: str) -> None:
-    """Ray itself would try for minutes."""
-    parts = urlsplit(address if "://" in address else f"//{address}")
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise UsageError(f"RAY_ADDRESS={address!r} is no address: {error}; give HOST:PORT") from None
-    if not host or not port:  # "auto", "local" or nothing
-        return
-    try:
-        socket.create_connection((host, port), CONNECT).close()
-    except OSError as error:
-        reason = error.strerror or str(error) or type(error).__name__
-        raise RankkitError(
-            f"there is no Ray cluster at RAY_ADDRESS={address} ({reason}); {_WITHOUT}"
-        ) from None
-
-
-@contextlib.contextmanager
-def _no_stderr() -> Iterator[None]:
-    """Keep from the terminal what C++ writes to file descriptor 2."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rankkit.registry.load import Prepared
 from rankkit.scoring.ray.pool import Died, on_ray
+from rankkit.scoring.ray.pools import needs_gpu
 from rankkit.scoring.shards.one import Failed, Scored, ShardScorer, Task
 from rankkit.scoring.shards.run import Workers
 from rankkit.scoring.shards.shard import Shard
@@ -15,10 +16,11 @@ DIED = "the worker that scored it died, twice; is there enough memory for it?"
 
 def shard_workers(rankers: Sequence[Prepared], workers: int | None) -> Workers:
     """What scores shards on so many of Ray's workers, each one shard at a time."""
-    specs = [ranker.spec for ranker in rankers]
+    specs, gpus = [ranker.spec for ranker in rankers], any(map(needs_gpu, rankers))
 
     def score(task: Task, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Scored | Failed]]:
-        for shard, answer in on_ray(ShardScorer, (specs, task), shards, workers=workers, ahead=1):
+        given = ShardScorer, (specs, task), shards
+        for shard, answer in on_ray(*given, workers=workers, ahead=1, gpus=gpus):
             yield shard, Failed(DIED) if isinstance(answer, Died) else answer
 
     return score

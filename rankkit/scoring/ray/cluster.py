@@ -1,0 +1,97 @@
+"""Ray, connected to a cluster without a word of its own on the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from rankkit.core.binding import describe
+from rankkit.errors import RankkitError, UsageError
+from rankkit.scoring.ray.said import keep_apart
+
+CONNECT = 5.0  # seconds within which a cluster must answer
+QUIET = {  # what Ray says on its own account, on the terminal of others
+    **{
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
+        "RAY_BACKEND_LOG_LEVEL": "fatal",
+    },
+    **{"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DISABLE_IMPORT_WARNING": "1"},
+}
+
+
+def connected() -> Any:
+    """Ray, connected to the cluster that RAY_ADDRESS names or to one that is started here; it says nothing.
+
+    Raises `UsageError` where it is not installed, `RankkitError` where there is no cluster at that address.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError:
+        raise UsageError("--engine ray needs Ray: pip install 'rankkit-t2i[ray]'") from None
+    if ray.is_initialized():
+        return ray
+    address = os.environ.get("RAY_ADDRESS", "")
+    _check_reachable(address)
+    keep_apart(ray)
+    with _no_stderr():
+        for last in (False, True):  # on a busy machine a start may take longer than Ray waits for it
+            try:
+                ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+                break
+            except Exception as error:
+                ray.shutdown()
+                if last or address:
+                    where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
+                    why = describe(error).splitlines()[0]
+                    raise RankkitError(f"{where} cannot be used: {why}; {_WITHOUT}") from None
+    return ray
+
+
+def has_gpus() -> bool:
+    """Whether the cluster has GPUs. Raises as `connected` does."""
+    return bool(connected().cluster_resources().get("GPU", 0) >= 1)
+
+
+_WITHOUT = "start it (ray start --head), unset RAY_ADDRESS to use this machine, or leave --engine ray out"
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError(f"RAY_ADDRESS={address!r} is no address: {error}; give HOST:PORT") from None
+    if not host or not port:  # "auto", "local" or nothing
+        return
+    try:
+        socket.create_connection((host, port), CONNECT).close()
+    except OSError as error:
+        reason = error.strerror or str(error) or type(error).__name__
+        raise RankkitError(
+            f"there is no Ray cluster at RAY_ADDRESS={address} ({reason}); {_WITHOUT}"
+        ) from None
+
+
+@contextlib.contextmanager
+def _no_stderr() -> Iterator[None]:
+    """Keep from the terminal what C++ writes to file descriptor 2."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
