@@ -150,12 +150,17 @@ def _prepare(name: str, ranker: object) -> Prepared:
         return dataclasses.replace(found, identity=own)
     built = build(ranker)
     kind = kind_of(built)
-    options: dict[str, object] | None = (
-        None if built is ranker else {}
-    )  # those of one that came built are not known
-    identity = Identity(name, version_of(ranker, options) or "")
-    asks = needs_prompt(ranker), lambda: built, kind == "pointwise", False, reads_metadata(built)
-    return Prepared(name, identity, kind, *asks, metadata_images(built))
+    options: dict[str, object] | None = None if built is ranker else {}  # of a built one they are not known
+    return Prepared(
+        name,
+        Identity(name, version_of(ranker, options) or ""),
+        kind,
+        needs_prompt(ranker),
+        load=lambda: built,
+        independent=kind == "pointwise",
+        reads_metadata=reads_metadata(built),
+        metadata_images=metadata_images(built),
+    )
 
 
 def _own(

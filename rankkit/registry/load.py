@@ -5,15 +5,9 @@ Nothing is imported before it is loaded.
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import importlib
 import inspect
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rankkit.core.binding import describe
@@ -31,10 +25,9 @@ from rankkit.core.stated import (
 )
 from rankkit.core.types import Identity, Kind, Ranker
 from rankkit.errors import BadOption, BrokenRanker, RankkitError, UnknownRanker, UsageError
-from rankkit.registry import diagnose
-from rankkit.registry.catalog import entry_points_by_name, names_of, owner_of
+from rankkit.registry.find import find
 from rankkit.registry.options import check_options, coerced
-from rankkit.registry.spec import TASTE, Spec, is_folder, panel_name, parse
+from rankkit.registry.spec import Spec, is_folder, panel_name, parse
 from rankkit.remote import config
 
 
@@ -108,11 +101,11 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], local_on
         Identity(panel_name(weights), version, weights=weights),
         "listwise",
         any(part.needs_prompt for part in parts.values()),
-        lambda: mean_rank({name: part.load() for name, part in parts.items()}, weights),
-        all(part.independent for part in parts.values()),
-        all(part.plain for part in parts.values()),
-        any(part.reads_metadata for part in parts.values()),
-        tuple({named: None for part in parts.values() for named in part.metadata_images}),
+        load=lambda: mean_rank({name: part.load() for name, part in parts.items()}, weights),
+        independent=all(part.independent for part in parts.values()),
+        plain=all(part.plain for part in parts.values()),
+        reads_metadata=any(part.reads_metadata for part in parts.values()),
+        metadata_images=tuple({named: None for part in parts.values() for named in part.metadata_images}),
     )
 
 
@@ -120,18 +113,22 @@ def _prepare_one(spec: Spec, options: Mapping[str, Any], local_only: bool) -> Pr
     place = None if local_only or is_folder(spec.name) else config.find(spec.name)
     if place is not None:
         ranker = config.connect(place, {**spec.options, **options})
-        identity, kind = Identity(spec.name, ranker.version, ranker.options), ranker.kind
-        how = ranker.needs_prompt, ranker.open, kind == "pointwise", False
-        return Prepared(spec.text, identity, kind, *how, ranker.reads_metadata, ranker.metadata_images)
+        return Prepared(
+            spec.text,
+            Identity(spec.name, ranker.version, ranker.options),
+            ranker.kind,
+            ranker.needs_prompt,
+            load=ranker.open,
+            independent=ranker.kind == "pointwise",
+            reads_metadata=ranker.reads_metadata,
+            metadata_images=ranker.metadata_images,
+        )
     if spec.name.startswith(("http://", "https://")):
         raise UsageError(
             f"{spec.name}: a worker ranks by itself, and never asks another machine; name a ranker that is "
             f"installed here"
         )
-    if is_folder(spec.name):
-        target, version = _in_folder(spec.name)
-    else:
-        target, version = _dotted(spec.name) if ":" in spec.name else _registered(spec.name)
+    target, version = find(spec.name)
     return _prepare_target(spec, target, version, options, local_only)
 
 
@@ -156,18 +153,26 @@ def _prepare_target(
     inner = ", ".join(f"{part.spec} {part.identity.version}" for part in parts.values())
     version = "+".join(each for each in (version, stated, inner) if each)
     independent = kind == "pointwise"
-    plain = independent and inspect.isfunction(target) and "device" not in given and not options
-    asks = needs_prompt(target) or any(part.needs_prompt for part in parts.values())
-    reads = any(part.reads_metadata for part in parts.values()) if parts else reads_metadata(target)
     named = [*metadata_images(target, _folder(target, given))]
     named += [each for part in parts.values() for each in part.metadata_images]
-    how = asks, build_it, independent, plain, reads, tuple(dict.fromkeys(named))
-    return Prepared(spec.text, Identity(spec.name, version, given), kind, *how)
+    return Prepared(
+        spec.text,
+        Identity(spec.name, version, given),
+        kind,
+        needs_prompt(target) or any(part.needs_prompt for part in parts.values()),
+        load=build_it,
+        independent=independent,
+        plain=independent and inspect.isfunction(target) and "device" not in given and not options,
+        reads_metadata=any(part.reads_metadata for part in parts.values())
+        if parts
+        else reads_metadata(target),
+        metadata_images=tuple(dict.fromkeys(named)),
+    )
 
 
 def _folder(target: Any, given: Mapping[str, Any]) -> Any:
     """The option `folder` as it is given, else its default; empty where there is none."""
-    asked = inspect.signature(target).parameters.get("folder")
+    asked = inspect.signature(target).parameters.get("folder") if callable(target) else None
     return given.get("folder", "" if asked is None or asked.default is asked.empty else asked.default)
 
 
@@ -182,66 +187,3 @@ def _part(spec: Spec, key: str, named: object, local_only: bool) -> Prepared:
         return prepare(named, local_only=local_only)
     except UnknownRanker as error:
         raise UnknownRanker(f"{spec.text}: {key}={named}: {error}") from None
-
-
-def _in_folder(name: str) -> tuple[Any, str]:
-    """The ranker that `rankkit fit` wrote into a folder; its version does not depend on our release."""
-    # by its name, as a plugin: what reads such a folder stands on top of what loads rankers
-    module = importlib.import_module("rankkit.choose.fit.ranker")
-    return module.open_folder(os.path.expanduser(name)), "fit"
-
-
-def _registered(name: str) -> tuple[Any, str]:
-    points = entry_points_by_name(name).get(name, [])
-    if not points:
-        offers = entry_points_by_name()
-        near = difflib.get_close_matches(name, offers, 3, 0.5)
-        near = [f"./{name}"] if Path(name, TASTE).is_file() else near
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownRanker(
-            f"no ranker is named {name!r}; {hint}installed: {', '.join(sorted(offers)) or 'none'}"
-        )
-    owners = sorted({owner_of(point) for point in points})
-    if len(owners) > 1:
-        raise BrokenRanker(f"{names_of(owners)} both offer a ranker named {name!r}; uninstall one of them")
-    point = points[0]
-    distribution, version = owners[0]
-    try:
-        return point.load(), version
-    except (Exception, SystemExit) as error:  # a plugin can fail at import in any way
-        hint = f"; rankkit install {name} makes an environment for it" if name.endswith("-official") else ""
-        why = diagnose.of(point) or describe(error)
-        raise BrokenRanker(f"{name} ({distribution} {version}) cannot be imported: {why}{hint}") from error
-
-
-def _dotted(name: str) -> tuple[Any, str]:
-    """`module.path:function`; the current folder is searched too.
-
-    Its version is a hash of the module's source.
-    """
-    module_name, _, path = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        if error.name and module_name.split(".")[0] == error.name.split(".")[0]:
-            raise UnknownRanker(
-                f"{name}: no module {module_name!r} here or installed; run from the folder that holds it, or "
-                f"install it"
-            ) from None
-        raise BrokenRanker(f"{name}: {module_name} cannot be imported: {describe(error)}") from error
-    except (Exception, SystemExit) as error:
-        raise BrokenRanker(f"{name}: {module_name} cannot be imported: {describe(error)}") from error
-    target: Any = module
-    for part in path.split("."):
-        if not hasattr(target, part):
-            near = difflib.get_close_matches(part, dir(target), 3, 0.5)
-            raise UnknownRanker(
-                f"{name}: {module_name} has no {part!r}"
-                + (f"; did you mean {' or '.join(near)}?" if near else "")
-            )
-        target = getattr(target, part)
-    source = getattr(module, "__file__", None)
-    data = Path(source).read_bytes() if source else module_name.encode()
-    return target, f"source:{hashlib.sha256(data).hexdigest()[:12]}"
