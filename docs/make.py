@@ -15,6 +15,7 @@ import typer
 import drpo.cli
 from drpo.config import Config, field_docs
 from drpo.recipes import recipes
+from drpo.settings import written
 from rankkit.cli.app import app
 from rankkit.registry import cards
 from rankkit.registry.catalog import Installed
@@ -74,11 +75,9 @@ def commands() -> str:
 def _commands(program: str, group: Any) -> list[str]:
     lines = []
     for name, command in group.commands.items():
-        usage = [
-            f"{program} {name}",
-            *(p.metavar or p.name.upper() for p in command.params if p.param_type_name == "argument"),
-            "[OPTIONS]",
-        ]
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        options = ["[OPTIONS]"] if len(arguments) < len(command.params) else []
+        usage = [f"{program} {name}", *(p.metavar or p.name.upper() for p in arguments), *options]
         lines += [
             f"## {program} {name}",
             "",
@@ -86,14 +85,14 @@ def _commands(program: str, group: Any) -> list[str]:
             "",
             (command.help or "").split("\b")[0].strip(),
             "",
-            "| | |",
-            "|---|---|",
+            *(["| | |", "|---|---|"] if command.params else []),
         ]
         for parameter in command.params:
             option, shown = parameter.param_type_name == "option", parameter.metavar or parameter.name.upper()
-            shown = ", ".join(f"`{option}`" for option in parameter.opts) if option else f"`{shown}`"
+            names = [*parameter.opts, *parameter.secondary_opts]
+            shown = ", ".join(f"`{name}`" for name in names) if option else f"`{shown}`"
             lines.append(f"| {shown} | {(parameter.help or '').replace('|', '&#124;')} |")
-        lines.append("")
+        lines += [""] if command.params else []
     return lines
 
 
@@ -115,14 +114,15 @@ def training() -> str:
         *FEW_STEPS,
         "## Settings",
         "",
-        "`field=value` after the recipe; the defaults below are the authors' for SD-Turbo.",
+        "`field=value` after the recipe; the defaults below are the authors' for SD-Turbo. A recipe sets what its",
+        "own authors set, and what has no default here is empty, or given by the recipe.",
         "",
         "| | default | |",
         "|---|---|---|",
     ]
     defaults = {field.name: field.default for field in dataclasses.fields(Config)}
     for name, words in field_docs().items():
-        default = "" if defaults[name] is dataclasses.MISSING else f"`{defaults[name]!r}`"
+        default = "" if defaults[name] in (dataclasses.MISSING, "", ()) else f"`{written(defaults[name])}`"
         lines.append(f"| `{name}` | {default} | {words.replace('|', '&#124;')} |")
     return "\n".join(lines) + "\n"
 

@@ -100,13 +100,14 @@ def described() -> str:
     ]
     defaults = {field.name: field.default for field in dataclasses.fields(Config)}
     for name, words in field_docs().items():
-        default = "" if defaults[name] in (dataclasses.MISSING, "", ()) else f" = {_written(defaults[name])}"
+        default = "" if defaults[name] in (dataclasses.MISSING, "", ()) else f" = {written(defaults[name])}"
         lines.append(f"{name}{default} ({_kind(hints[name])})")
         lines += textwrap.wrap(words, 72, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines)
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """A value of a field as it stands after the ``=``."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
