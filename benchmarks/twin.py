@@ -30,9 +30,8 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a package prints goes to stderr
     options = json.loads(Path(sys.argv[2]).read_text("utf-8"))
-    with contextlib.suppress(
-        ImportError, AttributeError
-    ):  # a checkpoint that is read for every prompt need not fill the memory
+    # a checkpoint that is read for every prompt need not fill the memory
+    with contextlib.suppress(ImportError, AttributeError):
         importlib.import_module("torch.utils.serialization").config.load.mmap = True
     methods = options.pop("once", [])
     ranker: Any = load_here(sys.argv[1], **options)

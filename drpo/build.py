@@ -38,7 +38,7 @@ def generator(config: Config) -> Generator:
         config.precision if config.precision != "auto" else "bf16" if device.type == "cuda" else "fp32"
     )
     family = _family("generators", config.generator)
-    made: Generator = family.load(
+    return family.load(
         config.model,
         rank=config.lora_rank,
         device=str(device),
@@ -46,7 +46,6 @@ def generator(config: Config) -> Generator:
         checkpointing=config.checkpointing == "on",
         **_own_settings(config, family),
     )
-    return made
 
 
 def _own_settings(config: Config, family: ModuleType) -> dict[str, str | int]:

@@ -107,8 +107,7 @@ def weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        found: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-        return found
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes these libraries raise
         reason = " ".join(str(error).split())[:300]
         raise RankkitError(f"{path} cannot be read as weights: {reason}; download it again") from None

@@ -90,8 +90,7 @@ def _towards_preferred(
 def _towards_reference(z: Tensor, z_start: Tensor, scale: Tensor, config: Config) -> Tensor:
     if config.reference == "l2":
         unit = scale / z.shape[-1] ** 0.5
-        distance: Tensor = ((z - z_start.detach()) / unit).square().mean()
-        return distance
+        return ((z - z_start.detach()) / unit).square().mean()
     loss, _ = drift_loss(
         _one_set(z),
         _one_set(z_start.detach()),

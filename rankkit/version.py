@@ -12,10 +12,7 @@ AGGREGATION = 1
 
 @lru_cache
 def installed_version() -> str:
-    """The version of the installed distribution;
-
-    `unknown` where rankkit runs without having been installed.
-    """
+    """The version of the installed distribution, `unknown` where rankkit runs without being installed."""
     try:
         return version("rankkit-t2i")
     except PackageNotFoundError:

@@ -110,10 +110,7 @@ class StoredAnchors:
         return (select_rows(points, found) if found else None), ranking_row(ranking)
 
     def stored(self, entry: Preference) -> Mapping[str, Tensor] | None:
-        """Features of an entry's images, as of candidates;
-
-        None, and why, where one of them cannot be read.
-        """
+        """Features of an entry's images, as of candidates; None where one is unreadable, for the `reason`."""
         assert isinstance(self.generator, ImageGenerator)
         pixels = []
         for stored, name in zip(entry.images, entry.names, strict=True):

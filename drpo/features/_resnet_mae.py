@@ -60,8 +60,7 @@ class Decoder(nn.Module):
         x: Tensor = self.bridge(maps[-1])
         for up, skip in zip(self.ups, maps[-2::-1], strict=True):
             x = up(torch.cat([interpolate(x, skip.shape[2:], mode="bilinear"), skip], dim=1))
-        restored: Tensor = self.head(x)
-        return restored
+        return self.head(x)
 
 
 def masked_loss(encoder: Encoder, decoder: Decoder, x: Tensor, hide: Tensor) -> Tensor:
@@ -69,8 +68,7 @@ def masked_loss(encoder: Encoder, decoder: Decoder, x: Tensor, hide: Tensor) -> 
     there.
     """
     error = (decoder(encoder(x * (1 - hide))) - x).square().mean(dim=1, keepdim=True)
-    loss: Tensor = (error * hide).sum() / hide.sum().clamp_min(1)
-    return loss
+    return (error * hide).sum() / hide.sum().clamp_min(1)
 
 
 class _Block(nn.Module):

@@ -10,10 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-MEAN, STD = (
-    (0.485, 0.456, 0.406),
-    (0.229, 0.224, 0.225),
-)  # ImageNet's, which all these models were trained with
+# ImageNet's, which all these models were trained with
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def prepared(pixels: Tensor, size: int) -> Tensor:

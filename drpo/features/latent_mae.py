@@ -44,9 +44,8 @@ class LatentMae(nn.Module):
         found = {"mean": last.mean((2, 3)), "std": _spread(last.flatten(2))}
         for size in PATCHES:
             if all(side > size and side % size == 0 for side in last.shape[2:]):
-                patches = (
-                    last.unfold(2, size, size).unfold(3, size, size).flatten(4).flatten(2, 3)
-                )  # (K, D, tokens, size²)
+                # (K, D, tokens, size²)
+                patches = last.unfold(2, size, size).unfold(3, size, size).flatten(4).flatten(2, 3)
                 found[f"mean_{size}"], found[f"std_{size}"] = patches.mean(3).mT, _spread(patches).mT
         return found
 

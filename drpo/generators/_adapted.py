@@ -34,9 +34,7 @@ class Adapted(ABC):
     """
 
     part: str  # the network, by the pipeline's name: unet or transformer
-    layers: tuple[str, ...] | str = (
-        ATTENTION  # that the LoRA adapts: ends of names, or a pattern of whole ones
-    )
+    layers: tuple[str, ...] | str = ATTENTION  # that the LoRA adapts: ends of names, or a pattern of all
     prompts_kept = 2000  # of SDXL's in half precision, 630 MB
 
     def __init__(self, pipe: Any, *, rank: int = 16, checkpointing: bool = False) -> None:
@@ -68,14 +66,12 @@ class Adapted(ABC):
     @property
     def device(self) -> torch.device:
         """Where the network is."""
-        device: torch.device = self.network.device
-        return device
+        return self.network.device
 
     @property
     def dtype(self) -> torch.dtype:
         """What latents are in."""
-        dtype: torch.dtype = self.network.dtype
-        return dtype
+        return self.network.dtype
 
     @property
     def size(self) -> int:
@@ -135,8 +131,7 @@ class Adapted(ABC):
 
     def _decode(self, latents: Tensor) -> Tensor:
         vae = self.autoencoder()
-        decoded: Tensor = vae.decode(self.unscaled(latents.to(vae.dtype)), return_dict=False)[0]
-        return decoded
+        return vae.decode(self.unscaled(latents.to(vae.dtype)), return_dict=False)[0]
 
     def _decoded_at_once(self) -> int:
         """How many images are decoded in a batch that stores no activations."""

@@ -88,8 +88,7 @@ class OneStep(Adapted):
         """What the scheduler makes of the latents at timestep `t`."""
         scheduler = self.pipe.scheduler
         predicted = self.unet_on(prompts, scheduler.scale_model_input(latents, t), t)
-        made: Tensor = scheduler.step(predicted, t, latents, **extra, return_dict=False)[0]
-        return made
+        return scheduler.step(predicted, t, latents, **extra, return_dict=False)[0]
 
     def _timesteps(self) -> Tensor:
         """The timesteps of a trajectory, for which the scheduler is made ready."""
@@ -105,8 +104,7 @@ class OneStep(Adapted):
         """The U-Net's output on latents (K,C,h,w) that all belong to one prompt, or each to its own."""
         prompts = [prompt] * len(latents) if isinstance(prompt, str) else prompt
         conditions = _joined([self.condition(each) for each in prompts])
-        output: Tensor = self.pipe.unet(latents, timestep, return_dict=False, **conditions)[0]
-        return output
+        return self.pipe.unet(latents, timestep, return_dict=False, **conditions)[0]
 
     def encode(self, prompt: str) -> Mapping[str, Any]:
         """The U-Net's arguments for one prompt, each with a leading dimension of 1."""

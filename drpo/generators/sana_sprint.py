@@ -56,9 +56,8 @@ class SanaSprint(Adapted):
             noise,
             num_inference_steps=1,
             intermediate_timesteps=None,
-            generator=torch.Generator(self.device).manual_seed(
-                0
-            ),  # the scheduler draws noise for a second step
+            # the scheduler draws noise for a second step
+            generator=torch.Generator(self.device).manual_seed(0),
             use_resolution_binning=False,
         )
         return Sample(prompt, latents, self.decode)

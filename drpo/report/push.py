@@ -105,8 +105,7 @@ def comfyui(path: Path) -> dict[str, Tensor]:
     weights = load_file(path)
     if not all(name.startswith("unet.") for name in weights):
         return {}
-    made: dict[str, Tensor] = convert_state_dict_to_kohya(weights)
-    return made
+    return convert_state_dict_to_kohya(weights)
 
 
 def _check(repository: str) -> None:

@@ -143,8 +143,7 @@ def _defaults() -> dict[str, Any]:
         for field in dataclasses.fields(Config)
         if field.default is not dataclasses.MISSING
     }
-    plain: dict[str, Any] = json.loads(json.dumps(known))
-    return plain
+    return json.loads(json.dumps(known))
 
 
 def read(run: Path, *, say: bool = False) -> dict[str, Any]:

@@ -14,17 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from drpo.types import Sample
 
 SHOWN, COLUMNS = 8, 2  # prompts on a sheet, evenly taken from all, and blocks side by side
-SIDE, LARGEST = (
-    96,
-    256,
-)  # pixels of one image: small ones are enlarged to about the first, large ones shrunk to the second
-LABEL, CAPTION, GAP = (
-    48,
-    18,
-    12,
-)  # width of the words before a row, height of the line above two rows, pixels between blocks
-
-
+# pixels of one image: small ones are enlarged to about the first, large ones shrunk to the second
+SIDE, LARGEST = 96, 256
+# width of the words before a row, height of the line above two rows, pixels between blocks
+LABEL, CAPTION, GAP = 48, 18, 12
 SHARP = 128  # pixels of a side up to which images are kept without loss
 BASE, TITLES = "base", "prompts.json"  # in the folder of images: the base's, and the prompts' words
 
@@ -100,7 +93,5 @@ def _fitted(images: Sequence[Image.Image]) -> list[Image.Image]:
 
 
 def _write(sheet: Image.Image, at: tuple[int, int], words: str) -> None:
-    printable = words.encode("latin-1", "replace").decode(
-        "latin-1"
-    )  # what Pillow's own font can draw everywhere
+    printable = words.encode("latin-1", "replace").decode("latin-1")  # all that Pillow's own font can draw
     ImageDraw.Draw(sheet).text(at, printable, fill="black", font=ImageFont.load_default(12))

@@ -27,9 +27,8 @@ LOW, HIGH = 8.0, 24.0
 RING = ((LOW, LOW), (HIGH, LOW), (HIGH, HIGH), (LOW, HIGH))
 COMBINED = (("red", "blue"), ("green", "yellow"))  # colours of two objects where both are left open
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
-Draws = Sequence[
-    float
-]  # five numbers in (0, 1): mistake, which one, place, and two for the colours left open
+# five numbers in (0, 1): mistake, which one, place, and two for the colours left open
+Draws = Sequence[float]
 
 
 def draws(noise: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -37,8 +36,7 @@ def draws(noise: NDArray[np.float32]) -> NDArray[np.float64]:
     normal distribution.
     """
     z = noise[:, :5].astype(np.float64).mean(axis=(2, 3)) * math.sqrt(noise.shape[2] * noise.shape[3])
-    uniform: NDArray[np.float64] = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
-    return uniform
+    return 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
 
 
 def scene(request: Request, u: Draws, *, mistakes: float = MISTAKES) -> Scene:

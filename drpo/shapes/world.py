@@ -26,17 +26,15 @@ RELATIONS = ("left of", "right of", "above", "below")
 NUMBERS = {"two": 2, "three": 3, "four": 4}
 MEDIA = ("a photo of", "a picture of", "a drawing of", "a painting of", "a sketch of", "a print of")
 
-SIZES: dict[Split, int] = {
-    "final": 8,
-    "tuning": 6,
-    "train": 24,
-}  # prompts per task; train takes what there is up to this
+# prompts per task; train takes what there is up to this
+SIZES: dict[Split, int] = {"final": 8, "tuning": 6, "train": 24}
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """`count` objects of one `shape`, of `color` if that is asked;
-    ``relation`` places them against the prompt's first clause.
+    """`count` objects of one `shape`, of `color` if that is asked.
+
+    `relation` places them against the prompt's first clause.
     """
 
     shape: str

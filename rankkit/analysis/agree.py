@@ -143,14 +143,14 @@ def _load(entry: Preference, choices: PreferenceFile) -> RankedEntry:
     )
 
 
-def _batches(trials: Iterable[RankedEntry]) -> Iterator[list[RankedEntry]]:
-    """Trials of at most `BATCH` images together, so that the images held do not grow with the file."""
+def _batches(entries: Iterable[RankedEntry]) -> Iterator[list[RankedEntry]]:
+    """Entries of at most `BATCH` images together, so that the images held do not grow with the file."""
     batch: list[RankedEntry] = []
-    for trial in trials:
-        if batch and (len(batch) == BATCH or sum(held.size for held in batch) + trial.size > BATCH):
+    for ranked in entries:
+        if batch and (len(batch) == BATCH or sum(held.size for held in batch) + ranked.size > BATCH):
             yield batch
             batch = []
-        batch.append(trial)
+        batch.append(ranked)
     if batch:
         yield batch
 
@@ -164,15 +164,15 @@ def _rank_batch(
     """
     for name, ranker in rankers.items():
         asked = {
-            id(trial): trial.group
-            for trial in batch
-            if trial.group and (trial.prompt or not tally.needs_prompt[name])
+            id(ranked): ranked.group
+            for ranked in batch
+            if ranked.group and (ranked.prompt or not tally.needs_prompt[name])
         }
         groups = list(asked.values())
         rankings = dict(zip(asked, rank_groups(ranker, groups, name), strict=True))
         watch.groups(name, groups, rankings.values())
-        for trial in batch:
-            if id(trial) in rankings:
-                trial.verdicts[name] = rankings[id(trial)]
-    for trial in batch:
-        tally.add(trial)
+        for ranked in batch:
+            if id(ranked) in rankings:
+                ranked.verdicts[name] = rankings[id(ranked)]
+    for ranked in batch:
+        tally.add(ranked)

@@ -53,10 +53,9 @@ class Report:
 
 def to_dict(report: Report) -> dict[str, Any]:
     """The report as JSON can hold it; NaN becomes null."""
-    found: dict[str, Any] = plain(
+    return plain(
         {**asdict(report), "interval": "95 % Wilson at the effective sample size, clustered by prompt"}
     )
-    return found
 
 
 def lines(report: Report) -> list[str]:

@@ -120,30 +120,30 @@ class Tally:
         self.unreadable: list[Unreadable] = []
         self.unreadable_images = self.unreadable_pairs = 0
 
-    def add(self, trial: RankedEntry) -> None:
+    def add(self, ranked: RankedEntry) -> None:
         """Count one entry for every ranker."""
-        entry = trial.entry
+        entry = ranked.entry
         cluster = self.clusters.setdefault(cluster_of(entry), len(self.clusters))
-        for i, reason in trial.faults.items():
+        for i, reason in ranked.faults.items():
             self.unreadable_images += 1
             if len(self.unreadable) < SHOWN:
                 self.unreadable.append(Unreadable(entry.where, entry.names[i], reason))
         pairs = list(entry.decided())
-        seen = [(i, j) for i, j in pairs if i not in trial.faults and j not in trial.faults]
+        seen = [(i, j) for i, j in pairs if i not in ranked.faults and j not in ranked.faults]
         self.unreadable_pairs += len(pairs) - len(seen)
-        if trial.group is None:
+        if ranked.group is None:
             return
-        columns: dict[str, list[float]] = {HUMANS: [entry.human[i] for i in trial.places]}
+        columns: dict[str, list[float]] = {HUMANS: [entry.human[i] for i in ranked.places]}
         for name in self.scores:
-            columns[name] = self._score(name, trial, seen, cluster)
+            columns[name] = self._score(name, ranked, seen, cluster)
         self._correlate(columns, cluster)
 
     def _score(
-        self, name: str, trial: RankedEntry, pairs: list[tuple[int, int]], cluster: int
+        self, name: str, ranked: RankedEntry, pairs: list[tuple[int, int]], cluster: int
     ) -> list[float]:
-        kept, ranking = self.scores[name], trial.verdicts.get(name)
-        scores = list(ranking.scores) if ranking else [math.nan] * len(trial.places)
-        place = {i: k for k, i in enumerate(trial.places)}
+        kept, ranking = self.scores[name], ranked.verdicts.get(name)
+        scores = list(ranking.scores) if ranking else [math.nan] * len(ranked.places)
+        place = {i: k for k, i in enumerate(ranked.places)}
         for better, worse in pairs:
             won, lost = scores[place[better]], scores[place[worse]]
             if math.isnan(won) or math.isnan(lost):

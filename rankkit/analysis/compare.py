@@ -26,7 +26,8 @@ OF_MORE = ("connected", "degraded", "triads", "circular_triads", "zeta")
 class Comparison:
     """One ranker's verdict: A's win rate over decided pairs, a tie counting half to each.
 
-    A tie is two equal scores; of a pairwise ranker also a P(A is better) within `match.TIE_BAND` of one half.
+    A tie is two equal scores; of a pairwise ranker also a P(A is better) within `TIE_BAND` of one half
+    (`rankkit.core.pairing`).
     `judge` holds a pairwise ranker's diagnostics, one per pair it was asked about.
     """
 

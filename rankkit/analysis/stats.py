@@ -124,9 +124,9 @@ def effective_size(values: ArrayLike, clusters: ArrayLike | None = None) -> floa
 
 
 def wilson(rate: float, n: float, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval (JASA 1927) of a rate seen in n trials.
+    """Wilson's score interval (JASA 1927) of a rate seen in `n` trials, which may be a fraction.
 
-    N may be a fraction. [0, 1] without trials.
+    It is [0, 1] without trials.
     """
     if n <= 0:
         return 0.0, 1.0

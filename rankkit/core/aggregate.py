@@ -102,9 +102,8 @@ def bradley_terry(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
     variance = np.diag(covariance).copy()
     for part in parts(n, zip(*np.nonzero(games), strict=True)):
         if len(part) > 1:
-            variance[part] -= 1 / (
-                prior * len(part)
-            )  # constant vectors of a part are eigenvectors of the Hessian, with eigenvalue `prior`
+            # constant vectors of a part are eigenvectors of the Hessian, with eigenvalue `prior`
+            variance[part] -= 1 / (prior * len(part))
     return np.round(theta, 9) + 0.0, np.sqrt(np.maximum(variance, 0.0))
 
 
@@ -123,9 +122,8 @@ def posterior(W: Floats, *, prior: float = 0.1) -> tuple[Floats, Floats]:
         win = _sigmoid(theta[:, None] - theta[None, :])
         gradient = (games * win).sum(1) - W.sum(1) + prior * theta
         step = np.linalg.solve(_hessian(games, win, prior), gradient)
-        theta -= step * min(
-            1.0, 2.0 / max(np.abs(step).max(), 1e-300)
-        )  # at most 2 logits a step: far starts stay stable
+        # at most 2 logits a step: far starts stay stable
+        theta -= step * min(1.0, 2.0 / max(np.abs(step).max(), 1e-300))
         if np.abs(step).max() < 1e-13:
             break
     theta -= theta.mean()
@@ -206,11 +204,9 @@ def median(values: Sequence[float]) -> float:
 
 
 def _sigmoid(x: Floats) -> Floats:
-    result: Floats = 0.5 * (1 + np.tanh(0.5 * x))
-    return result
+    return 0.5 * (1 + np.tanh(0.5 * x))
 
 
 def _hessian(games: Floats, win: Floats, prior: float) -> Floats:
     curvature = games * win * (1 - win)
-    result: Floats = np.diag(curvature.sum(1) + prior) - curvature
-    return result
+    return np.diag(curvature.sum(1) + prior) - curvature

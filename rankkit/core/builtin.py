@@ -116,6 +116,7 @@ def prompt_color(image: Image.Image, prompt: str) -> Scored:
 
 
 COLORS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
+# up to how many degrees a hue has which name
 _HUES = (
     (15, "red"),
     (45, "orange"),
@@ -125,7 +126,7 @@ _HUES = (
     (300, "purple"),
     (345, "pink"),
     (361, "red"),
-)  # degrees
+)
 
 
 def extremes(rgb: NDArray[Number]) -> tuple[NDArray[Number], NDArray[Number]]:

@@ -20,9 +20,8 @@ from typing import Any
 
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-MAX_BYTES = (
-    512 * 2**20
-)  # no single image file is larger than this; a bound, so that one file cannot take the memory
+# no single image file is larger than this; a bound, so that one file cannot take the memory
+MAX_BYTES = 512 * 2**20
 MAX_PIXELS = 89_478_485  # Pillow's own default, for when a plugin has switched Pillow's limit off
 
 SUFFIXES = frozenset(
@@ -83,9 +82,8 @@ def decode(data: bytes) -> Decoded:
     try:
         with warnings.catch_warnings():
             _teach_pillow(data)
-            warnings.simplefilter(
-                "ignore"
-            )  # Pillow warns about sizes and odd metadata; the checks below decide
+            # Pillow warns about sizes and odd metadata; the checks below decide
+            warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data)) as image:
                 width, height = image.size
                 limit = Image.MAX_IMAGE_PIXELS or MAX_PIXELS
@@ -212,9 +210,8 @@ def _to_decoded(image: Image.Image) -> Decoded:
         notes["exif_orientation"] = orientation
         image = ImageOps.exif_transpose(image)
     rgb = to_rgb(image)
-    plain = Image.new(
-        "RGB", rgb.size
-    )  # a fresh image: no file handle, no metadata that would differ over a wire
+    # a fresh image: no file handle, no metadata that would differ over a wire
+    plain = Image.new("RGB", rgb.size)
     plain.paste(rgb)
     return Decoded(plain, None, notes)
 

@@ -44,9 +44,8 @@ class Comparisons:
         number = {key: k for k, key in enumerate(distinct)}
         self.group = group
         self.places = [number[key] for key in keys]  # image of the group -> distinct image
-        self.shown = {
-            k: i for i, k in reversed(list(enumerate(self.places)))
-        }  # and back, to the first of equals
+        # and back, to the first of equals
+        self.shown = {k: i for i, k in reversed(list(enumerate(self.places)))}
         self.calls = _both_orders(aggregate.schedule(len(distinct), seed=seed, degree=degree))
         self.answers: dict[OrderedPair, float] = {}  # P(first is better)
         self.failed: list[tuple[OrderedPair, str]] = []  # calls without an answer, and the kind of failure

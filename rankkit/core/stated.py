@@ -49,8 +49,7 @@ def kind_of(target: object) -> Kind:
     stated = _read(
         target, "kind", lambda value: value in get_args(Kind), f"one of {', '.join(get_args(Kind))}"
     )
-    kind: Kind = "listwise" if stated is None else stated
-    return kind
+    return "listwise" if stated is None else stated
 
 
 def needs_prompt(target: object) -> bool:
@@ -173,10 +172,7 @@ def preparation_of(target: object) -> str | None:
 
     None where it says nothing, and shares with nobody.
     """
-    stated: str | None = _read(
-        target, "preparation", lambda value: isinstance(value, str | None), "a string that says how"
-    )
-    return stated
+    return _read(target, "preparation", lambda value: isinstance(value, str | None), "a string that says how")
 
 
 def embed_of(ranker: object) -> Callable[[Any], Any] | None:
@@ -205,10 +201,7 @@ def function_kind(function: Callable[..., Any]) -> Kind | None:
 
 def _version(target: object) -> str | Callable[..., object] | None:
     expected = "a string, or a class method of the options that returns one"
-    stated: str | Callable[..., object] | None = _read(
-        target, "version", lambda value: isinstance(value, str | None) or callable(value), expected
-    )
-    return stated
+    return _read(target, "version", lambda value: isinstance(value, str | None) or callable(value), expected)
 
 
 def _read(target: object, attribute: str, fits: Callable[[Any], bool], expected: str) -> Any:

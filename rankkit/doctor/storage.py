@@ -13,11 +13,8 @@ from rankkit.doctor.network import offline
 from rankkit.environments.install import home
 
 GIB = 2**30
-ROOM = {
-    "weights": 20 * GIB,
-    "temporary files": GIB,
-    "environments": 10 * GIB,
-}  # what the largest of each takes
+# what the largest of each takes
+ROOM = {"weights": 20 * GIB, "temporary files": GIB, "environments": 10 * GIB}
 
 
 def findings() -> Iterator[Finding]:

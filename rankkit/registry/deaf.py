@@ -65,9 +65,8 @@ class DeafWatch:
         low, high = min(known.values()), max(known.values())
         seen.low, seen.high = min(seen.low, low), max(seen.high, high)
         seen.spread = seen.high - seen.low if kind == "pointwise" else max(seen.spread, high - low)
-        size = max(
-            abs(seen.low), abs(seen.high), 1.0 if kind == "pairwise" else 0.0
-        )  # utilities are in logits
+        # utilities are in logits
+        size = max(abs(seen.low), abs(seen.high), 1.0 if kind == "pairwise" else 0.0)
         seen.images.update(known)
         if seen.spread > SPREAD * size:
             seen.settled = True

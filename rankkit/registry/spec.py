@@ -164,9 +164,8 @@ def _parse_one(text: str, whole: str) -> Spec:
     head, *options = _split(text, ",")
     name, *rest = _split(head, ":")
     name = _folder(name)
-    if (
-        rest and "=" not in rest[0]
-    ):  # module.path:function, perhaps with options of its own after another colon
+    # module.path:function, perhaps with options of its own after another colon
+    if rest and "=" not in rest[0]:
         name, rest = f"{name}:{rest[0]}", rest[1:]
     options = ([":".join(rest)] if rest else []) + options
     found: dict[str, str] = {}

@@ -14,88 +14,17 @@ from rankkit.errors import UsageError
 from rankkit.report.html import VOID, Html, h, join, opening
 
 TAGS = frozenset(
-    [
-        "p",
-        "h2",
-        "h3",
-        "h4",
-        "div",
-        "span",
-        "b",
-        "i",
-        "em",
-        "strong",
-        "code",
-        "pre",
-        "ul",
-        "ol",
-        "li",
-        "dl",
-        "dt",
-        "dd",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "details",
-        "summary",
-        "figure",
-        "figcaption",
-        "img",
-        "svg",
-        "path",
-        "polyline",
-        "rect",
-        "circle",
-        "line",
-        "text",
-        "g",
-        "title",
-        "a",
-        "br",
-        "hr",
-    ]
+    """
+    p h2 h3 h4 div span b i em strong code pre ul ol li dl dt dd table thead tbody tr th td details
+    summary figure figcaption img svg path polyline rect circle line text g title a br hr
+    """.split()  # noqa: SIM905
 )
 ATTRIBUTES = frozenset(
-    [
-        "alt",
-        "aria-label",
-        "aria-hidden",
-        "class",
-        "colspan",
-        "cx",
-        "cy",
-        "d",
-        "fill",
-        "fill-opacity",
-        "font-size",
-        "height",
-        "href",
-        "open",
-        "points",
-        "r",
-        "role",
-        "rowspan",
-        "rx",
-        "scope",
-        "src",
-        "stroke",
-        "stroke-opacity",
-        "stroke-width",
-        "tabindex",
-        "text-anchor",
-        "title",
-        "viewbox",
-        "width",
-        "x",
-        "x1",
-        "x2",
-        "y",
-        "y1",
-        "y2",
-    ]
+    """
+    alt aria-label aria-hidden class colspan cx cy d fill fill-opacity font-size height href open
+    points r role rowspan rx scope src stroke stroke-opacity stroke-width tabindex text-anchor title
+    viewbox width x x1 x2 y y1 y2
+    """.split()  # noqa: SIM905
 )
 # left out with everything in them
 DROPPED = frozenset(("script", "style", "template", "iframe", "object", "noscript"))

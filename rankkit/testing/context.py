@@ -60,10 +60,7 @@ class CheckContext:
         }
 
     def ask(self, groups: Sequence[Group], given: str) -> list[Ranking]:
-        """Rank copies of these groups, and insist that abstentions come with reasons;
-
-        `given` says in words what they are.
-        """
+        """Rank copies of these groups, `given` in words, and insist that abstentions come with reasons."""
         rankings = self.rankings(groups, given)
         need_reasons(rankings, given)
         return rankings

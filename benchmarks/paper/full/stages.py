@@ -26,9 +26,8 @@ def go_on(plan: Plan, say: Callable[[str], None] = lambda words: print(words, fi
     """Do what is missing: train every recipe, sample it and its base, score all images."""
     plan.check()
     for name in plan.recipes:
-        checkpoint.check(
-            run_of(plan, name), dataclasses.asdict(plan.config(name))
-        )  # before anything is loaded
+        # before anything is loaded
+        checkpoint.check(run_of(plan, name), dataclasses.asdict(plan.config(name)))
     for name in plan.recipes:
         say(f"{name}: training")
         train(plan, name)

@@ -82,8 +82,7 @@ def try_out(
 def _right(margins_n: Floats, share_n: Floats) -> Floats:
     """Of each answer that chose: 1 where the margin says the same, ½ where it is 0, else 0."""
     said = np.where(np.abs(margins_n) < EXACT, 0, np.sign(margins_n))
-    found: Floats = (said * np.sign(share_n - 0.5) + 1) / 2
-    return found
+    return (said * np.sign(share_n - 0.5) + 1) / 2
 
 
 def _by_strength(compact: Floats, share_n: Floats, folds: Folds) -> tuple[Floats, float]:

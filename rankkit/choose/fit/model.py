@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from rankkit.choose.fit.basic import Floats
-from rankkit.errors import UsageError
 
 STRENGTHS = tuple(10.0**power for power in np.arange(-1.5, 2.26, 0.75))
 """Values of C that are tried: the weight of the answers against the penalty ``|w|²/2``."""
@@ -36,8 +35,7 @@ class Scale:
 
     def apply(self, features_md: Floats) -> Floats:
         """Standardised features, (…, d)."""
-        found: Floats = (np.clip(features_md, self.low, self.high) - self.mean) / self.scale
-        return found
+        return (np.clip(features_md, self.low, self.high) - self.mean) / self.scale
 
 
 def scale_of(matrices: Sequence[Floats]) -> Scale:
@@ -60,20 +58,15 @@ def compact(differences_nd: Floats) -> Floats:
     if d <= n:
         return differences_nd
     left, lengths, _ = np.linalg.svd(differences_nd, full_matrices=False)
-    found: Floats = left * lengths
-    return found
+    return left * lengths
 
 
 def weights(differences_nd: Floats, share_n: Floats, strengths: Sequence[float]) -> Floats:
-    """The fitted w for each strength, (strengths, d). Raises `UsageError` where scikit-learn is missing."""
-    try:
-        from sklearn import config_context
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-    except ImportError:
-        raise UsageError(
-            "rankkit fit needs scikit-learn and safetensors: pip install 'rankkit-t2i[fit]'"
-        ) from None
+    """The fitted w for each strength, (strengths, d)."""
+    from sklearn import config_context
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     # every other pair is turned round, which says the same: both classes are there
     n = len(share_n)
     turned = (np.arange(n) % 2 == 0) == (share_n < 0.5)
@@ -95,5 +88,4 @@ def weights(differences_nd: Floats, share_n: Floats, strengths: Sequence[float])
 
 def losses(margins: Floats, share_n: Floats) -> Floats:
     """Minus the log likelihood of each answer, in nats, for margins (…, n) in logits."""
-    found: Floats = share_n * np.logaddexp(0, -margins) + (1 - share_n) * np.logaddexp(0, margins)
-    return found
+    return share_n * np.logaddexp(0, -margins) + (1 - share_n) * np.logaddexp(0, margins)

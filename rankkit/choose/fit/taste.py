@@ -55,8 +55,7 @@ class Taste:
 
     def scores(self, features_md: Floats) -> Floats:
         """One score per image: differences are the log odds of being chosen. NaN where a feature is NaN."""
-        found: Floats = self.scale.apply(features_md) @ self.weights
-        return found
+        return self.scale.apply(features_md) @ self.weights
 
     @property
     def needs_prompt(self) -> bool:

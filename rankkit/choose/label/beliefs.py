@@ -76,5 +76,4 @@ def _information(theta: Floats, covariance: Floats) -> Floats:
     variance = np.diag(covariance)
     of_difference = np.maximum(variance[:, None] + variance[None, :] - 2 * covariance, 0)
     p = 0.5 * (1 + np.tanh(0.5 * (theta[:, None] - theta[None, :])))
-    found: Floats = 0.5 * np.log1p(of_difference * p * (1 - p))
-    return found
+    return 0.5 * np.log1p(of_difference * p * (1 - p))

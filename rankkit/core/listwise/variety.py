@@ -95,15 +95,12 @@ def _differing(some: NDArray[Any], every: NDArray[Any]) -> NDArray[np.float64]:
     """Share of bits that differ; products of 0 and 1 are exact."""
     both = some @ every.T
     counts: NDArray[np.float64] = some.sum(1)[:, None] + every.sum(1)[None] - 2 * both
-    share: NDArray[np.float64] = counts / every.shape[1]
-    return share
+    return counts / every.shape[1]
 
 
 def _mean(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    mean: NDArray[np.float64] = np.nanmean(distances, axis=1)
-    return mean
+    return np.nanmean(distances, axis=1)
 
 
 def _nearest(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    least: NDArray[np.float64] = np.nanmin(distances, axis=1)
-    return least
+    return np.nanmin(distances, axis=1)

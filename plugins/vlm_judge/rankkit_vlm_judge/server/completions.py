@@ -10,11 +10,8 @@ from rankkit_vlm_judge.budget import Usage
 from rankkit_vlm_judge.replies import Reply, spoken
 from rankkit_vlm_judge.server.failures import Failed
 
-REASONING = (
-    "reasoning_content",
-    "reasoning",
-    "thinking",
-)  # fields of a message in which servers put thoughts
+# fields of a message in which servers put thoughts
+REASONING = ("reasoning_content", "reasoning", "thinking")
 SPOKEN = ("text", "output_text")  # parts of a message that were said
 CUT = ("max_tokens", "max_output_tokens", "model_length")  # what others call "length"
 FILTERED = ("content_filter", "safety", "refusal")
