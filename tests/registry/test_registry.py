@@ -319,6 +319,20 @@ def test_a_ranker_that_cannot_be_built_says_why(site):
         load("number")
 
 
+def test_a_ranker_that_is_an_object_and_no_class_is_named_like_any(site):
+    site.module(
+        "built_plugin",
+        "from rankkit import Ranking\n"
+        "class Rising:\n"
+        "    def rank(self, groups):\n"
+        "        return [Ranking(tuple(map(float, range(len(group.images))))) for group in groups]\n"
+        "rising = Rising()\n",
+    )
+    site.distribution("rankkit-built", {"rising": "built_plugin:rising"})
+    (ranking,) = load("rising").rank([rankkit.Group("", (Image.new("RGB", (4, 4)),) * 2)])
+    assert ranking.scores == (0.0, 1.0)
+
+
 # --- options take the type of their annotation, else of their default ---
 
 
