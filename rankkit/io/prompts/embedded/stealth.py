@@ -33,13 +33,14 @@ def texts_hidden_in(path: str, head: bytes = b"") -> Texts:
 
     A file is decoded only if the first pixels begin so; else a row or two of it are unpacked.
     """
-    with contextlib.suppress(Exception), warnings.catch_warnings():  # decoders raise whatever they like
+    with contextlib.suppress(Exception):  # decoders raise whatever they like
         with opened(path, head) as file:
             if not _begins(file):
                 return {}
-        warnings.simplefilter("ignore")
-        with Image.open(path) as image:
-            text = _text(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                text = _text(image)
         return {"UserComment" if as_json(text) is not None else "parameters": text} if text else {}
     return {}
 
@@ -69,8 +70,8 @@ def _begins(file: BinaryIO) -> bool:
 
 def _rows(file: BinaryIO, size: int) -> Iterator[bytes]:
     """The rows of the pixels, each with the kind of its filter before it."""
-    unpack, pieces = zlib.decompressobj(), _packed(file)
-    row = piece = b""
+    unpack, pieces, row = zlib.decompressobj(), _packed(file), b""
+    piece = next(pieces, b"")
     while True:
         row += unpack.decompress(piece, size - len(row))
         piece = unpack.unconsumed_tail
