@@ -21,7 +21,7 @@ Change = Callable[[Trainer], Trainer]
 PLACE = (
     "features=latent_mae:std_2+latent", "field=self_excluding", "anchors=8", "reference_weight=0.4",
 )  # fmt: skip
-LONG = "steps=240"
+LONG = "steps=400"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ VARIANTS: dict[str, Variant] = {
         settings=PLACE,
     ),
     "place_long": Variant(
-        "features that tell places, 240 steps",
-        "the same with half as many images again, beside the recipe with as many",
+        "features that tell places, 400 steps",
+        "the same with two and a half times the images, beside the recipe with as many",
         settings=(*PLACE, LONG),
         beside=(LONG,),
     ),
