@@ -44,11 +44,19 @@ def _lines(row: Row) -> Iterator[tuple[str, ...]]:
             ours, other = found["seconds"]["together"], found["seconds"]["alone, added"]
             yield _line(name, ours, other, _times(found["share"]), aim, day)
     else:
-        ours, other, faster = row["seconds"]["rankkit"], row["seconds"]["loop"], row["times as fast"]
-        name = f"`{row['model']}`, {row['images']} images of {row['prompts']} prompts; the package's own loop"
-        least = 1.5 if row["model"].startswith("hpsv2") else 1.2
-        aim = f"{least:.1f}× as fast, {'met' if faster >= least else 'missed'}"
-        yield _line(name, ours, other, f"{faster:.2f}× as fast", aim, day)
+        yield _loop(row, day)
+
+
+def _loop(row: Row, day: str) -> tuple[str, ...]:
+    """A package's own loop: in seconds of the CPU where the row has them, by which the aim is judged then."""
+    name = f"`{row['model']}`, {row['images']} images, 4 to a prompt; the package's own loop"
+    seconds, faster, clock = row["seconds"], row["times as fast"], ""
+    if "CPU seconds" in row:
+        name, clock = f"{name}, CPU seconds", f" (by the clock {faster:.2f}×)"
+        seconds, faster = row["CPU seconds"], row["times as fast, CPU"]
+    least = 1.5 if row["model"].startswith("hpsv2") else 1.2
+    aim = f"{least:.1f}× as fast, {'met' if faster >= least else 'missed'}"
+    return _line(name, seconds["rankkit"], seconds["loop"], f"{faster:.2f}× as fast{clock}", aim, day)
 
 
 def _line(name: str, ours: Row, other: Row, ratio: str, aim: str, day: str) -> tuple[str, ...]:
