@@ -102,17 +102,11 @@ def pairs(generator: Generator, prompt: Prompt, each: int, seed: int) -> list[Gr
             return duels(after, generator.sample(prompt.text, noise), prompt.metadata)
 
 
-def compare_with_base(name: str, ranker: Ranker, groups: Sequence[Group]) -> BaseComparison:
-    """One ranker's comparison over groups of two, the trained image first; groups of one prompt are one
-    cluster.
-
-    A pair on which the ranker fails has abstained.
-    """
-    return compared(name, groups, rank_groups(ranker, groups, name))
-
-
 def compared(name: str, groups: Sequence[Group], rankings: Sequence[Ranking]) -> BaseComparison:
-    """As `compare_with_base`, from what the ranker said."""
+    """What a ranker said of groups of two, the trained image first; groups of one prompt are one cluster.
+
+    A pair with a candidate that got no score has abstained.
+    """
     outcomes = [outcome(ranking) for ranking in rankings]
     numbers = {
         prompt: number for number, prompt in enumerate(dict.fromkeys(group.prompt for group in groups))

@@ -46,14 +46,18 @@ def findings() -> Iterator[Finding]:
             "if you need them: pip install rankkit-torch with the plugin, or 'rankkit-t2i[drpo]'",
         )
         return
+    command = [sys.executable, "-c", PROBE]
     try:
-        run = subprocess.run(
-            [sys.executable, "-c", PROBE], cwd=sys.prefix, capture_output=True, text=True, timeout=PATIENCE
-        )
-        found = json.loads(run.stdout.splitlines()[-1])
+        run = subprocess.run(command, cwd=sys.prefix, capture_output=True, text=True, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         yield _broken(f"torch did not name its devices within {PATIENCE:g} seconds")
-    except (OSError, ValueError, IndexError):
+        return
+    except OSError as error:
+        yield _broken(f"torch could not be asked for its devices: {error.strerror or error}")
+        return
+    try:
+        found = json.loads(run.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
         why = (run.stderr.strip().splitlines() or [f"exit code {run.returncode}"])[-1]
         yield _broken(f"torch cannot be used: {why}")
     else:

@@ -69,11 +69,8 @@ def install(
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UsageError(f"{name!r} cannot name an environment; give the name of a ranker")
-    found, folder, tool = (
-        find_plugin(name, plugin),
-        home() / name,
-        tool or (Uv() if shutil.which("uv") else Pip()),
-    )
+    found, folder = find_plugin(name, plugin), home() / name
+    tool = tool or (Uv() if shutil.which("uv") else Pip())
     about = {
         "name": name,
         "rankkit": installed_version(),

@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 from toy_generator import Scorer, ToyGenerator
 
-from drpo.report.evaluate import compare_with_base, pairs
+from drpo.report.evaluate import BaseComparison, compared, pairs
 from drpo.types import Prompt
-from rankkit import Group, Ranking
+from rankkit import Group, Ranker, Ranking
 from rankkit.analysis.compare import Comparison
 from rankkit.analysis.stats import NOT_SIGNIFICANT
+from rankkit.plugin import rank_groups
 
 
 class Fixed:
@@ -33,8 +34,12 @@ def groups(count: int) -> list[Group]:
     return [Group("a", (Image.new("RGB", (4, 4)),) * 2)] * count
 
 
+def compare(name: str, ranker: Ranker, groups: Sequence[Group]) -> BaseComparison:
+    return compared(name, groups, rank_groups(ranker, groups, name))
+
+
 def test_wins_ties_and_abstentions_are_counted() -> None:
-    found = compare_with_base("r", Fixed((2, 1), (1, 1), (0, 1), (math.nan, 1)), groups(4))
+    found = compare("r", Fixed((2, 1), (1, 1), (0, 1), (math.nan, 1)), groups(4))
     assert (found.win_rate, found.pairs, found.abstained) == (0.5, 3, 1)
     assert str(found).endswith("not significant: this could be chance")
 
@@ -47,16 +52,16 @@ def test_a_ranker_that_fails_on_a_pair_abstains_on_it_and_one_that_loses_count_o
             return [Ranking((1, 0))]
 
     images = (Image.new("RGB", (4, 4)),) * 2
-    found = compare_with_base("r", Fails(), [Group("a", images, id=name) for name in ("good", "bad")])
+    found = compare("r", Fails(), [Group("a", images, id=name) for name in ("good", "bad")])
     assert (found.win_rate, found.pairs, found.abstained) == (1.0, 1, 1)
-    found = compare_with_base("r", Fixed(), groups(4))
+    found = compare("r", Fixed(), groups(4))
     assert (found.pairs, found.abstained) == (0, 4)
 
 
 def test_the_trained_image_comes_first_and_the_base_second() -> None:
     toy = ToyGenerator()
     toy.shift.data += torch.tensor([1.0, -1.0, -1.0])
-    found = compare_with_base(
+    found = compare(
         "red",
         Scorer(),
         [group for seed in range(8) for group in pairs(toy, Prompt(f"prompt {seed}"), 2, seed)],
@@ -75,7 +80,7 @@ def test_a_run_and_two_folders_get_the_same_interval_from_the_same_pairs(
     wins = [float(place < won) for _ in range(prompts) for place in range(each)]
     labels = [prompt for prompt in range(prompts) for _ in range(each)]
     drawn = [Group(f"prompt {label}", (Image.new("RGB", (4, 4)),) * 2) for label in labels]
-    run = compare_with_base("r", Fixed(*[(win, 1 - win) for win in wins]), drawn)
+    run = compare("r", Fixed(*[(win, 1 - win) for win in wins]), drawn)
     folders = Comparison("r", wins, labels)
     assert (run.low, run.high, run.p_value) == (folders.rate.low, folders.rate.high, folders.p_value)
     assert (run.low, run.high) == pytest.approx(interval, abs=2e-3)
