@@ -20,7 +20,7 @@ DISAGREEMENT = (
 )
 
 
-def disagreement(results: Results, look: Show, shown: set[int]) -> Iterator[Html]:
+def disagreement(results: Results, thumbnail: Show, shown: set[int]) -> Iterator[Html]:
     """The section on the prompts whose rankers differ most; nothing with fewer than two rankers."""
     if len(results.columns) < 2:
         return
@@ -30,7 +30,7 @@ def disagreement(results: Results, look: Show, shown: set[int]) -> Iterator[Html
         yield h("p", DISAGREEMENT, class_="note")
         yield Html('<div class="cards wide">')
         for prompt in disputed:
-            yield _dispute(results, prompt, look, shown)
+            yield _dispute(results, prompt, thumbnail, shown)
         yield Html("</div>")
     elif any(prompt.taus for prompt in results.prompts):
         yield h("p", "They do not: all rankers give every prompt the same order.", class_="note")
@@ -44,7 +44,7 @@ def disagreement(results: Results, look: Show, shown: set[int]) -> Iterator[Html
     yield Html("</section>")
 
 
-def _dispute(results: Results, prompt: Prompt, look: Show, shown: set[int]) -> Html:
+def _dispute(results: Results, prompt: Prompt, thumbnail: Show, shown: set[int]) -> Html:
     (i, j), value = min(prompt.taus.items(), key=lambda item: item[1])
     both = [c for c in prompt.ordered if all(at in c.cells and c.cells[at].rank is not None for at in (i, j))]
     moved = sorted(both, key=lambda c: -abs(_gap(c, i, j)))[:SLOPES]
@@ -82,18 +82,18 @@ def _dispute(results: Results, prompt: Prompt, look: Show, shown: set[int]) -> H
             class_="facts",
         ),
         sides,
-        slopes(_slopes(moved, i, j, look), f"d{prompt.number}", left, right),
+        slopes(_slopes(moved, i, j, thumbnail), f"d{prompt.number}", left, right),
         h("p", part, class_="note") if part else None,
         class_="card dispute",
     )
 
 
-def _slopes(candidates: Sequence[Candidate], i: int, j: int, look: Show) -> list[Slope]:
+def _slopes(candidates: Sequence[Candidate], i: int, j: int, thumbnail: Show) -> list[Slope]:
     left = sorted(candidates, key=lambda c: c.cells[i].rank or 0)
     right = sorted(candidates, key=lambda c: c.cells[j].rank or 0)
     return [
         Slope(
-            look(c.name, 112).uri,
+            thumbnail(c.name, 112).uri,
             at,
             right.index(c),
             rank(c.cells[i].rank or 0.0),

@@ -18,11 +18,11 @@ from rankkit.report.sections.parts import Show, diagnostics, dot
 ENDS = 4  # images shown as a ranker's highest and lowest
 
 
-def rankers(results: Results, look: Show, shown: set[int]) -> Iterator[Html]:
+def rankers(results: Results, thumbnail: Show, shown: set[int]) -> Iterator[Html]:
     """The section with one card per ranker."""
     yield Html('<section id="rankers"><h2>Rankers</h2><div class="cards">')
     for at, column in enumerate(results.columns):
-        yield _card(results, at, column, look, shown)
+        yield _card(results, at, column, thumbnail, shown)
     yield Html("</div>")
     if results.agreement:
         yield agreement_table(results)
@@ -32,7 +32,7 @@ def rankers(results: Results, look: Show, shown: set[int]) -> Iterator[Html]:
     yield Html("</section>")
 
 
-def _card(results: Results, at: int, column: Column, look: Show, shown: set[int]) -> Html:
+def _card(results: Results, at: int, column: Column, thumbnail: Show, shown: set[int]) -> Html:
     groups = [prompt.scores(at) for prompt in results.prompts]
     scores = [score for group in groups for score in group]
     cells = [c.cells[at] for prompt in results.prompts for c in prompt.candidates.values() if at in c.cells]
@@ -53,7 +53,7 @@ def _card(results: Results, at: int, column: Column, look: Show, shown: set[int]
         _options(column),
         h("p", f"version {column.version}", class_="version") if column.version else None,
     ]
-    ends = h("div", _ends(results, at, look, shown), class_="extremes") if comparable else None
+    ends = h("div", _ends(results, at, thumbnail, shown), class_="extremes") if comparable else None
     return h("article", h("div", told, class_="tells"), ends, class_="card")
 
 
@@ -84,14 +84,14 @@ def _mean(results: Results, at: int, groups: Sequence[Sequence[float]]) -> Html:
     )
 
 
-def _ends(results: Results, at: int, look: Show, shown: set[int]) -> list[Html]:
+def _ends(results: Results, at: int, thumbnail: Show, shown: set[int]) -> list[Html]:
     high, low = results.extremes(at, ENDS)
     pairs = [("Highest", high), ("Lowest", low)]
     return [
         h(
             "div",
             h("h4", title),
-            h("ol", [_end(results, at, p, c, look, shown) for p, c in found]),
+            h("ol", [_end(results, at, p, c, thumbnail, shown) for p, c in found]),
             class_="ends-of",
         )
         for title, found in pairs
@@ -100,9 +100,9 @@ def _ends(results: Results, at: int, look: Show, shown: set[int]) -> list[Html]:
 
 
 def _end(
-    results: Results, at: int, prompt: Prompt, candidate: Candidate, look: Show, shown: set[int]
+    results: Results, at: int, prompt: Prompt, candidate: Candidate, thumbnail: Show, shown: set[int]
 ) -> Html:
-    seen = look(candidate.name, 128)
+    seen = thumbnail(candidate.name, 128)
     score = number(candidate.cells[at].score or 0.0)
     about = clipped(f"{results.short(candidate.name)} — {prompt.text}".removesuffix(" — "), 160)
     image = (
