@@ -18,7 +18,7 @@ from rankkit.io.tables import READERS, Table, open_table
 
 NAME = "metadata files (imagefolder)"
 STEMS = ("metadata", "prompts", "captions")
-NEARLY = re.compile(r"(?:meta|prompt|caption|log\.).*\.(?:jsonl|csv|tsv)$", re.IGNORECASE)
+NEARLY = re.compile(r"(?:(?:meta|prompt|caption).*|log)\.(?:jsonl|csv|tsv)$", re.IGNORECASE)
 LOOKED_AT = 1000  # records that tell whether a .json file is about images
 
 

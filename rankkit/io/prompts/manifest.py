@@ -125,8 +125,9 @@ def _without_names(root: Root, table: Table) -> Source:
         return in_order(walked, table.path, list(_prompts(table)), table.notes)
 
     def items() -> Iterator[tuple[Place, Answer]]:
+        left = dict(places)  # DPG-Bench has a row for each question about an image
         for _, record in table.records():
-            place = places.get(stem_key(str(record.get(column, ""))))
+            place = left.pop(stem_key(str(record.get(column, ""))), None)
             if place is not None:
                 yield place, answer_of(record)
 

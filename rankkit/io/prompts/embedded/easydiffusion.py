@@ -1,6 +1,8 @@
-"""Easy Diffusion: a chunk per setting, or one JSON in the UserComment."""
+"""Easy Diffusion: a chunk per setting, or one JSON in the UserComment; or a text file of settings."""
 
 from __future__ import annotations
+
+import re
 
 from rankkit.io.prompts.embedded.container import Found, Texts, as_object
 
@@ -13,6 +15,10 @@ MARKS = {
     "sampler",
 }
 
+LINES = re.compile(
+    r"Prompt: ?(.*)\n(?s:.*^(?:Width|Negative Prompt): .*)^Stable Diffusion model: ", re.MULTILINE
+)
+
 
 def read(texts: Texts) -> Found | None:
     """The field ``prompt``, or ``Prompt``, among the program's other fields."""
@@ -22,3 +28,9 @@ def read(texts: Texts) -> Found | None:
         if isinstance(prompt, str) and MARKS & named.keys() and not as_object(prompt):
             return Found(PROGRAM, prompt.strip(), negative=negative if isinstance(negative, str) else None)
     return None
+
+
+def read_lines(text: str) -> Found | None:
+    """The prompt of the text file that it writes beside an image: ``Prompt: a fox``, and its settings."""
+    found = LINES.match(text.replace("\r\n", "\n"))
+    return Found(PROGRAM, found[1].strip()) if found else None

@@ -87,20 +87,19 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
 
 
 def column_of_stems(table: Table, stems: Iterable[str]) -> str | None:
-    """The column that holds all these names of images once, without suffix and leading zeros, if there is
-    one.
+    """The column that holds all these names of images, without suffix and leading zeros, each with one
+    prompt, if there is one.
     """
     wanted = set(map(stem_key, stems))
-    values: dict[str, set[str]] = {}
-    twice = set[str]()
+    values: dict[str, dict[str, tuple[str, ...]]] = {}
+    differ = set[str]()
     for _, record in table.records():
+        texts = answer_of(record).texts
         for column, value in record.items():
             key = stem_key(str(value)) if isinstance(value, (str, int)) else None
-            if key in wanted:
-                found = values.setdefault(column, set())
-                twice |= {column} if key in found else set()
-                found.add(key)
-    return next((name for name, found in values.items() if found == wanted and name not in twice), None)
+            if key in wanted and values.setdefault(column, {}).setdefault(key, texts) != texts:
+                differ.add(column)
+    return next((name for name, found in values.items() if set(found) == wanted and name not in differ), None)
 
 
 def stem_key(text: str) -> str:

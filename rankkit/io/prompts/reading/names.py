@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import chain, islice
+from urllib.parse import unquote
 
 from rankkit.io.prompts.base import Place, Root
 
+ABSOLUTE = re.compile(r"/|[A-Za-z]:/")  # of any system, with forward slashes
 LOOKED_AT = 1000  # names that decide which folder the paths of a table start from
 
 
@@ -18,7 +20,8 @@ class Names:
     """Names of images in a table, sought in folders, the likeliest first.
 
     A name is a path from one of `bases`; it is found as it stands, with backslashes, in another Unicode
-    normal form, in other case, without its suffix, or, where the table names no folders, without its folder.
+    normal form, percent-encoded, in other case, without its suffix, or, where the table names no folders,
+    without its folder. Absolute paths of another machine are paths from the folder that all of them share.
     What is found otherwise than as it stands is the only image of the root that is called so. With `named`
     the user gave the table, which then may name images anywhere by absolute paths.
     """
@@ -26,15 +29,21 @@ class Names:
     def __init__(self, root: Root, table: str, bases: Iterable[str], *, named: bool) -> None:
         self.root, self.table, self.named = root, table, named
         self.bases = list(dict.fromkeys(os.path.normpath(base) for base in bases))
-        self.flat = True
+        self.flat, self._shared = True, ""
         self._base = os.path.normpath(root.path)
         self._files = frozenset(map(os.path.normpath, root.files))
 
     def prefer(self, names: Iterable[str]) -> None:
         """Put that base first in which most of the names are images of the root; ties keep their order."""
-        names = iter(names)
-        some = list(islice(names, LOOKED_AT))
-        self.flat = not any("/" in name or "\\" in name for name in chain(some, names))
+        some, shared = list[str](), ""
+        for number, name in enumerate(names):
+            some += [name] if number < LOOKED_AT else []
+            path = name.replace("\\", "/")
+            self.flat = self.flat and "/" not in path
+            shared = shared if number else path[: path.rfind("/") + 1]
+            while not path.startswith(shared):
+                shared = shared[: shared.rfind("/", 0, -1) + 1]
+        self._shared = shared if ABSOLUTE.match(shared) else ""
         hits = {
             base: sum(_exists(path) and self._asked_for(path) for name in some for path in _paths(base, name))
             for base in self.bases
@@ -47,6 +56,8 @@ class Names:
             return _elsewhere(name)
         if not _possible(name):
             return Place(name, "cannot be the name of a file")
+        if self._shared and (moved := self._moved(name)):
+            return moved
         if os.path.isabs(name):
             path = os.path.normpath(name)
             return self._place(path) if self.named or _below(self._base, path) else self._outside(name)
@@ -61,6 +72,30 @@ class Names:
             return self._outside(name)
         elsewhere = next(filter(_exists, _paths(self.bases[0], name)), None)
         return self._place(elsewhere) if elsewhere else self._similar(name) or self._place(first)
+
+    def _moved(self, name: str) -> Place | None:
+        """The image that an absolute path of another machine means here, if there is one."""
+        path = name.replace("\\", "/")
+        if _exists(name) or not path.startswith(self._shared) or os.pardir in path.split("/"):
+            return None
+        *_, third, second, first, rest = [
+            "",
+            "",
+            "",
+            *self._shared[:-1].split("/"),
+            path[len(self._shared) :],
+        ]
+        for relative in (
+            rest,
+            f"{first}/{rest}",
+            f"{second}/{first}/{rest}",
+            f"{third}/{second}/{first}/{rest}",
+        ):
+            for base in self.bases:
+                for found in _paths(base, relative.lstrip("/")):
+                    if _below(base, found) and self._asked_for(found) and _exists(found):
+                        return self._place(found)
+        return None
 
     def _outside(self, name: str) -> Place:
         return Place(name, f"the manifest {self.table} names a file outside its folder: {name}")
@@ -139,9 +174,9 @@ def _key(path: str) -> str:
 
 def _paths(base: str, name: str) -> list[str]:
     """Where a name may lie below a base, as it is spelt and as other systems spell it."""
-    if name.isascii() and name == name.strip() and "\\" not in name:
+    if name.isascii() and name == name.strip() and "\\" not in name and "%" not in name:
         return [os.path.normpath(f"{base.rstrip(os.sep)}/{name}")]
-    spellings = [name, name.replace("\\", "/"), name.strip()]
+    spellings = [name, name.replace("\\", "/"), name.strip(), *([unquote(name)] if "%" in name else [])]
     spellings += [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
     return [os.path.normpath(os.path.join(base, spelt)) for spelt in dict.fromkeys(spellings)]
 

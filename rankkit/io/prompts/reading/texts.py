@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from rankkit.core.images import read
 from rankkit.io.prompts.base import Answer
+from rankkit.io.prompts.embedded import easydiffusion
 from rankkit.io.prompts.embedded.a1111 import parse_parameters
 from rankkit.io.prompts.embedded.container import as_json
 from rankkit.io.prompts.embedded.source import read_texts
@@ -29,6 +30,7 @@ NOTHING = re.compile(  # what stands in a cell that is empty, or that a program 
 NO_WORDS = (
     (LOST, WHY_LOST),
     (re.compile(r"https?://\S+", re.IGNORECASE), "is an address, not a prompt"),
+    (re.compile(r"<image>.*|.*<image>", re.DOTALL), "is a message to a model (<image>), not a prompt"),
     (re.compile(r"\S+\.(?:txt|json|caption)", re.IGNORECASE), "is the name of a text file, not its text"),
 )
 LONGEST = 2**20  # bytes of a text file
@@ -140,7 +142,7 @@ def answer_in_text(text: str, name: str) -> Answer:
         found = read_texts({"parameters": text}) or read_texts({"prompt": text})
         if found is None:
             return whole if listed else Answer(why=f"{name} holds JSON of no known program")
-    elif (found := parse_parameters(text)) is not None:
+    elif (found := easydiffusion.read_lines(text) or parse_parameters(text)) is not None:
         pass
     elif why := whole.why or _no_caption(text):
         return Answer(why=f"{name} {why}")
@@ -159,9 +161,16 @@ def _no_caption(text: str) -> str:
     found = lines(text)
     if all(map(NUMBERS.fullmatch, found)):
         return "holds numbers and no words, as detectors write them"
+    if len(found) > 2 and all(len(line.split()) <= 4 for line in found) and _are_tags(found):
+        return "holds a tag on each line, and no caption; write them in one line"
     if found[0] == "---" or (len(found) > 1 and all(map(NAMED.fullmatch, found))):
         return "holds settings by their names, and it is not known which of them is the prompt"
     return ""
+
+
+def _are_tags(found: list[str]) -> bool:
+    """Whether most lines are one word, or a name and a word: ``1girl``, ``rating:safe``."""
+    return sum(len(line.split()) == 1 for line in found) > len(found) / 2
 
 
 def lines(text: str) -> list[str]:
