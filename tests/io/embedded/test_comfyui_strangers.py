@@ -46,3 +46,46 @@ PLOTS = {
 def test_a_plot_over_prompts_has_none(name):
     assert "plot" in why(graph(n20=PLOTS[name]))
     assert prompt(graph(n20=node("XY Input: Steps", first_step=10))) == APPLE
+
+
+PARTS = {
+    "a line by its number": node("Load Text Line", text="a fox\na dog\na cat", index=1),
+    "the same under another name": node("PromptPicker", text="a fox\na dog", row=1),
+    "a choice by weights": node("WeightedChoice", text="fox::2\ndog::1", seed=1),
+    "an input put into the text": node("PromptBuilder", text="a {subject} in snow", subject="fox"),
+    "the same with a percent sign": node("PromptBuilder", text="a %subject fox", subject="red"),
+    "letters from behind": node("TextReverse", text="xof a"),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_node_that_gives_a_part_of_its_text_or_fills_it_gives_none(name):
+    assert "node 20" in why(graph(["20", 0], n20=PARTS[name]))
+    several = node("PrimitiveStringMultiline", value="a fox,\nin snow")
+    assert prompt(graph(["20", 0], n20=several)) == "a fox,\nin snow"
+
+
+@pytest.mark.parametrize("negative", ["negative", "negative_prompt", "text_neg"])
+def test_a_later_output_of_a_node_that_holds_both_prompts_may_be_the_negative_one(negative):
+    both = node("PromptBox", **{"prompt": APPLE, negative: "blurry"})
+    assert "negative" in why(graph(["20", 1], n20=both))
+    assert prompt(graph(["20", 0], n20=both)) == APPLE
+
+
+ENCODERS = {
+    "AlekPet's": node("GoogleTranslateCLIPTextEncodeNode", to_translate="en", text="лиса", clip=["4", 1]),
+    "enhanced": node("PromptEnhanceEncode", text="a fox", clip=["4", 1]),
+    "with a style": node("CLIPTextEncodeWithStyle", text="a fox", style="cinematic", clip=["4", 1]),
+    "with a prefix": node("PrefixCLIPTextEncode", text="a fox", prefix="masterpiece", clip=["4", 1]),
+    "with toggles": node("PonyCLIPTextEncode", text="a fox", add_score=True, clip=["4", 1]),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_that_makes_another_text_of_its_own_gives_none(name):
+    assert "node 6" in why(graph(n6=ENCODERS[name]))
+
+
+def test_an_encoder_whose_additions_are_off_gives_its_text():
+    plain = node("PonyCLIPTextEncode", text=APPLE, add_score=False, style="none", prefix="", clip=["4", 1])
+    assert prompt(graph(n6=plain)) == APPLE

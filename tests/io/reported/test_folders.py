@@ -40,9 +40,9 @@ def test_a_table_without_a_known_column_of_prompts_says_which_columns_it_has():
 
 
 def test_a_manifest_of_another_machine_that_names_none_of_the_images_is_said():
-    put({"d/a.png": None, "m.json": json.dumps({"/home/u/train/a.png": {"caption": "a cat"}})})
+    put({"d/a.png": None, "m.json": json.dumps({"/home/u/train/z.png": {"caption": "a cat"}})})
     (note,) = look(prompts="m.json").notes
-    assert note == "m.json: names no image of d; it names '/home/u/train/a.png', for example"
+    assert note == "m.json: names no image of d; it names '/home/u/train/z.png', for example"
     put({"m.jsonl": lines({"image": "/data/upload/1/8d1f-a.png", "caption": "a cat"}, {"image": "a.png"})})
     assert look(prompts="m.jsonl").notes == ()
 

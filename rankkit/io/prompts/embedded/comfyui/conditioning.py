@@ -71,6 +71,7 @@ class ConditioningWalk:
         if encodes:
             fields = [name for name in kinds.ENCODER_FIELDS if is_text(node.inputs.get(name))]
             if fields:
+                self.texts.refuse_additions(node)
                 return self.texts.of_encoder(node, fields)
         return self._joined(node, side, way)
 
@@ -120,6 +121,7 @@ class ConditioningWalk:
             texts = [name for name in words.TEXT_FIELDS if is_text(node.inputs.get(name))]
             others = [name for name in node.inputs if words.ADDS.match(name)]
             if len(texts) == 1 and not others:
+                self.texts.refuse_additions(node)
                 return self.texts.value(node.inputs[texts[0]], node)
         if len(links) == 1 and not links.keys() & {"clip", "model", "vae", "clip_vision"}:
             return self._link(next(iter(links.values())), side, way)

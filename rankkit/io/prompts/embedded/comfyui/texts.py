@@ -36,6 +36,14 @@ class TextWalk:
             return next((texts[name] for name in kinds.T5_FIELDS if name in texts), "")
         return ", ".join(dict.fromkeys(texts.values()))
 
+    def refuse_additions(self, node: Node) -> None:
+        """Raises `Lost` for an encoder that makes another text of its own."""
+        if words.REWRITES.search(node.kind):
+            raise Lost(f"{node.name} rewrites the prompt, and what it wrote stands nowhere")
+        puts_in = (name for name, value in node.inputs.items() if words.PUTS_IN.match(name) and _names(value))
+        if name := next(puts_in, None):
+            raise Lost(f"{node.name} adds its {name} to the text, and it is not known how")
+
     def value(self, value: Any, owner: Node, way: Way = frozenset()) -> str:
         """The text of an input's value. Raises `Lost` where it cannot be told."""
         if isinstance(value, str):
@@ -69,6 +77,10 @@ class TextWalk:
         return text
 
     def _of_node(self, node: Node, slot: int, way: Way) -> str:
+        if slot and any(kinds.side_of_name(name) == "negative" for name in node.inputs):
+            known = words.field_of_output(node.kind, slot)
+            if known is None:
+                raise Lost(f"output {slot} of {node.name} may be its negative prompt")
         field = words.field_of_output(node.kind, slot)
         if field is not None and self._adds(node) is None:
             return self.value(node.inputs.get(field, ""), node, way)
@@ -151,6 +163,7 @@ class TextWalk:
             names = [name for name in names if node.link(name) or name in words.TEXT_FIELDS]
         told = [name for name in names if node.link(name) or node.inputs[name].strip()]
         if len(told) == 1:
+            self._refuse_a_part(node, told[0])
             return self.value(node.inputs[told[0]], node, way)
         if not told and names:
             return ""
@@ -160,6 +173,22 @@ class TextWalk:
         raise Lost(
             f"{node.name} has more than one text ({several}), and it is not known what it makes of them"
         )
+
+    def _refuse_a_part(self, node: Node, name: str) -> None:
+        """Raises `Lost` where a node gives a line of its text, or puts other inputs in it."""
+        text = node.inputs[name]
+        if not isinstance(text, str):
+            return
+        number = next((each for each in node.inputs if words.NUMBERS.match(each)), None)
+        if number and "\n" in text.strip():
+            raise Lost(f"{node.name} may give one line of its text, by its {number}")
+        if set(words.PLACES.findall(text)) & node.inputs.keys():
+            raise Lost(f"{node.name} puts other inputs into its text, and it is not known how")
+
+
+def _names(value: Any) -> bool:
+    """Whether an input is set to something that adds words."""
+    return _is_set(value) and str(value).strip().lower() not in words.NO_STYLE
 
 
 def _after_the_system(text: str) -> str:

@@ -21,16 +21,28 @@ ASKS = re.compile(
 ADDS = re.compile(
     r"^(?:prefix|suffix|prepend|append|pre_text|app_text|template|preset|trigger)", re.IGNORECASE
 )
-TEMPLATES = re.compile(r"^DP[A-Z]|dynamic.?prompt|wildcard|random|noodle|\bnsp\b", re.IGNORECASE)
+TEMPLATES = re.compile(
+    r"^DP[A-Z]|dynamic.?prompt|wildcard|random|choice|noodle|\bnsp\b|(?<!multi)(?<!multi.)line", re.IGNORECASE
+)
 TEMPLATE_TEXT = re.compile(r"\{[^{}]*\|[^{}]*\}|__[\w/*.-]+__")
 LIST_TEXT = re.compile(r"\[(['\"]).*\1\]", re.DOTALL)  # how Python shows a list
 TEMPLATE_MARK = re.compile(r"[{}|$]|__|<(?:random|wildcard)", re.IGNORECASE)
-LINES = re.compile(r"random.?(?:line|prompt|text)|(?:line|prompt|text).?random", re.IGNORECASE)
+LINES = re.compile(r"random|choice|line", re.IGNORECASE)
+# Inputs that tell which line of a text is meant, and encoders that make another text of theirs.
+NUMBERS = re.compile(
+    r"^(?:(?:start|line|current|row|text|prompt)_)?(?:index|line|row|frame|number)(?:_\w+)?$", re.IGNORECASE
+)
+REWRITES = re.compile(r"translat|enhanc|rewrit|magic.?prompt", re.IGNORECASE)
+PUTS_IN = re.compile(
+    r"^(?:prefix|suffix|prepend|append|pre_text|app_text|trigger|style|score|quality|rating|artist|add_)",
+    re.IGNORECASE,
+)
+PLACES = re.compile(r"[{%$]([^\W\d]\w*)")
 STYLERS = re.compile(r"styler|styles?.?selector", re.IGNORECASE)
 NO_STYLE = ("", "base", "none", "no style", "no_style", "false", "[]")
 CHANGES = re.compile(
     r"regex|extract|slice|split|truncat|format|pars|remov|filter|shuffl|sort|eval|express|json|length|count|dedup|"
-    r"prompt.?l(?:ine|ist)|to.?list|list$|cycle|iterat|sequenc",
+    r"prompt.?l(?:ine|ist)|to.?list|list$|cycle|iterat|sequenc|revers|escape|insert|fill|template|substitut|inject",
     re.IGNORECASE,
 )
 
