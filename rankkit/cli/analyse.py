@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
@@ -39,8 +40,10 @@ class Form(str, Enum):
 @program.command()
 def table(
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="Row files: .jsonl, .csv or .parquet, or folders of them."),
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help="Row files: .jsonl, .csv or .parquet, or folders of them; also URLs."
+        ),
     ],
     by: Annotated[
         str,
@@ -61,8 +64,10 @@ def table(
     """A leaderboard from rows: mean ± standard error clustered by prompt, or win rate."""
     from rankkit.analysis.leaderboard import table as leaderboard
     from rankkit.analysis.leaderboard_text import render
+    from rankkit.io.urls import rows_here
 
-    found = leaderboard(files, by=by)
+    with ExitStack() as copies:
+        found = leaderboard([copies.enter_context(rows_here(file)) for file in files], by=by)
     print_result(render(found, form=form.value, win_rate=win_rate))
     say_left_out(found.left_out)
 
@@ -163,7 +168,10 @@ def agree(
 @program.command()
 def gallery(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Rows: .jsonl, .csv or .parquet, or a folder of them.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="Rows: .jsonl, .csv or .parquet, or a folder of them; also a URL."
+        ),
     ],
     output: Annotated[Path, typer.Option("-o", "--output", metavar="report.html")] = Path("report.html"),
     extra: Annotated[
@@ -174,19 +182,23 @@ def gallery(
     ] = None,
 ) -> None:
     """Write one self-contained HTML file: best and worst images per prompt, disagreements, abstentions."""
-    write_gallery(file, output, {"rows": str(file)}, extra or ())
+    write_gallery(file, output, {"rows": file}, extra or ())
 
 
-def write_gallery(file: Path, html: Path, parameters: dict[str, object], extra: Sequence[Path] = ()) -> None:
+def write_gallery(
+    file: str | Path, html: Path, parameters: dict[str, object], extra: Sequence[Path] = ()
+) -> None:
     """Write the gallery of a row file, and say where."""
     from rankkit.io.formats import check_no_input, read_rows
+    from rankkit.io.urls import rows_here
     from rankkit.report.extras import read_section
     from rankkit.report.gallery import gallery
 
     check_no_input(html, extra, "is also named by --extra, and would be replaced")
     sections = [read_section(page) for page in extra]
     left_out = Counter[str]()
-    rows = read_rows(file, lambda row: left_out.update(rows=1))
-    gallery(rows, html, beside=file, parameters=parameters, extras=sections)
+    with rows_here(str(file)) as here:
+        rows = read_rows(here, lambda row: left_out.update(rows=1))
+        gallery(rows, html, beside=here, parameters=parameters, extras=sections)
     say_left_out(left_out["rows"])
     say(f"report written to {html}")

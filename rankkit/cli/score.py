@@ -114,7 +114,7 @@ def score(
         settings = prompt, caption.value, raw_prompts, grid_of(grid)
         outcome = _into_folder(paths, specs, output, prompts, settings, overwrite, prune, workers)
         if html is not None:
-            write_gallery(Path(output), html, {"paths": " ".join(paths), "prompt": prompt})
+            write_gallery(output, html, {"paths": " ".join(paths), "prompt": prompt})
         _summarise(outcome, output)
         _end(outcome, strict)
         return
@@ -185,10 +185,6 @@ def _check_folder(output: str, limit: int | None, html: Path | None) -> None:
         )
     if html is None:
         return
-    if "://" in output:
-        raise UsageError(
-            "--html: rows at a URL are not read back; copy the folder here and give rankkit gallery FOLDER"
-        )
     check_no_input(html, [Path(output)], "the rows go there", "--html")
     check_page_output(html)
 

@@ -18,6 +18,7 @@ from rankkit.errors import BadRows, UsageError
 from rankkit.io.atomic import replacing_file, settle
 from rankkit.io.row_tables import FORMULA, Csv, Parquet, files_of, pyarrow_parquet
 from rankkit.io.rows import FIELDS, NEEDED, TEXT_FIELDS, Row, Write, completed, how_to_go_on, why_stale
+from rankkit.io.urls import check_here
 
 __all__ = [
     "FORMATS",
@@ -92,6 +93,7 @@ def _counting(rows: Iterator[Row], left_out: Callable[[Row], object] | None) -> 
 
 def all_rows(path: str | os.PathLike[str]) -> Iterator[Row]:
     """Every row of a file or of a folder of them, also those that no longer count; else as `read_rows`."""
+    check_here(path)
     path = Path(path)
     if path.is_dir():
         return itertools.chain.from_iterable(map(all_rows, files_of(path)))

@@ -25,9 +25,9 @@ from rankkit.io.rows import (
     completed,
     how_to_go_on,
 )
+from rankkit.io.urls import MANIFEST as MANIFEST
 
 FORMULA = tuple("=+-@\t\r")  # a spreadsheet runs a cell that begins with one of these
-MANIFEST = "manifest.json"  # of a folder of rows: which files there are, and whether that is all
 
 
 def files_of(folder: Path) -> list[Path]:

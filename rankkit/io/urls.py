@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from rankkit.errors import RankkitError, UsageError
+from rankkit.errors import BadRows, RankkitError, UsageError
 
 URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 PACKAGES = {  # what fsspec needs beside it
     **{"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "hf": "huggingface_hub"},
     **{"az": "adlfs", "abfs": "adlfs", "http": "aiohttp", "https": "aiohttp"},
 }
+MANIFEST = "manifest.json"  # of a folder of rows: which files there are, and whether that is all
 STAMPS = ("ETag", "etag", "oid", "md5Hash", "mtime", "LastModified", "updated", "created")
 
 
@@ -76,6 +83,62 @@ def files_below(url: str, suffixes: tuple[str, ...]) -> list[tuple[str, str]]:
         if path.lower().endswith(suffixes) and not hidden:
             found.append((relative, stamp_of(info)))
     return sorted(found)
+
+
+def check_here(path: str | os.PathLike[str]) -> None:
+    """Raise `UsageError` for rows at a URL, also one that was taken for a path, where they are not copied."""
+    written = re.sub(r":/+", "://", os.fspath(path), count=1)
+    if is_url(written) and not os.path.exists(path):
+        raise UsageError(
+            f"{written}: rows at a URL are read by rankkit table and gallery; copy them here, and give that"
+        )
+
+
+@contextmanager
+def rows_here(place: str) -> Iterator[Path]:
+    """The path of rows, a file or a folder of them: those at a URL are copied here until the block ends.
+
+    Raises `BadRows` where there are none; an error inside the block names the URL.
+    """
+    if not is_url(place):
+        yield Path(path_of(place))
+        return
+    fs, top = file_system(place)
+    with TemporaryDirectory(prefix="rankkit-rows-") as folder:
+        copy = Path(folder, top.rstrip("/").rpartition("/")[2] or "rows")
+        try:
+            _copy_rows(fs, top.rstrip("/"), copy)
+        except RankkitError as error:
+            raise type(error)(f"{place}: {error}") from None
+        except Exception as error:  # each file system has errors of its own
+            raise RankkitError(f"{place}: cannot be read: {error or type(error).__name__}") from None
+        try:
+            yield copy
+        except RankkitError as error:
+            raise type(error)(str(error).replace(str(copy), place.rstrip("/"))) from None
+
+
+def _copy_rows(fs: Any, top: str, copy: Path) -> None:
+    """Copy a file of rows, or the files that the manifest of a folder of rows names."""
+    if fs.isfile(top):
+        fs.get_file(top, str(copy))
+        return
+    if not fs.isfile(f"{top}/{MANIFEST}"):
+        raise BadRows(f"is no file of rows, and no folder of them with a {MANIFEST}")
+    copy.mkdir()
+    fs.get_file(f"{top}/{MANIFEST}", str(copy / MANIFEST))
+    for name in _named(copy / MANIFEST):
+        if fs.isfile(f"{top}/{name}"):
+            fs.get_file(f"{top}/{name}", str(copy / name))
+
+
+def _named(manifest: Path) -> list[str]:
+    """The files of rows that a manifest names, plain names only."""
+    try:
+        names = [str(one["rows"]) for one in json.loads(manifest.read_bytes())["done"]]
+    except (ValueError, KeyError, TypeError):
+        return []  # whoever reads the folder says what is wrong with it
+    return [name for name in names if name == Path(name).name]
 
 
 def stamp_of(info: dict[str, Any]) -> str:

@@ -29,7 +29,9 @@ class Done:
     """One shard that is scored.
 
     `run` and `stamp` say by which rankers and settings, and of which contents; `merged` among which shards
-    ranks were filled in, where some group lies in several. `bytes` and `sha256` are those of the file `rows`.
+    ranks were filled in, where some group lies in several. `stale`: how many rows of earlier images or
+    prompts, which no longer count, its file holds beside them. `bytes` and `sha256` are those of the file
+    `rows`.
     """
 
     shard: str
@@ -44,6 +46,7 @@ class Done:
     sha256: str
     reasons: dict[str, int] = field(default_factory=dict)
     merged: str = ""
+    stale: int = 0
 
 
 class ShardFolder:

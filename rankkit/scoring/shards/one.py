@@ -80,6 +80,7 @@ def score_shard(shard: Shard, rankers: Sequence[Prepared], task: Task) -> Scored
     done = Done(
         *(shard.name, name, shard.stamp, task.run, outcome.images, outcome.groups, scores),
         *(outcome.abstained, size, sha256, dict(outcome.reasons)),
+        stale=outcome.stale,
     )
     return Scored(done, groups, outcome.reused)
 

@@ -133,6 +133,7 @@ class _Run:
         self.keys.append(key)
         self.outcome.images += self.finished[key].images
         self.outcome.groups += self.finished[key].groups
+        self.outcome.stale += self.finished[key].stale
 
     def fill_ranks(self, rankers: Sequence[Prepared]) -> None:
         """Rank the groups that several shards hold, and count abstentions."""
@@ -183,8 +184,9 @@ class _Run:
                 with replacing(path) as write:
                     for row in read_rows(path):
                         write(row)
-                self._keep(key, path)
+                self._keep(key, path, stale=0)
             self.outcome.pruned += stale
+        self.outcome.stale = 0
 
     def _keep(self, key: str, path: Path, **changes: Any) -> None:
         """Keep how a shard's file of rows is now."""
