@@ -96,3 +96,15 @@ def test_a_message_to_a_model_is_no_prompt(text):
     """LLaVA's and InternVL's data have a place for the image in the text."""
     put({"d/a.png": None, "m.jsonl": table(("a.png", text))})
     assert prompts(prompts="m.jsonl") == {"a.png": ""}
+
+
+def test_a_group_holds_one_prompt_also_where_an_id_has_two_far_down_a_table_with_folders():
+    rows = [
+        {"image": f"x/{i}.png", "prompt": f"cat {i // 2}", "id": i // (2 if i < 1100 else 4)}
+        for i in range(1200)
+    ]
+    put({"d/a.png": None, "m.jsonl": "\n".join(map(json.dumps, rows))})
+    prompts_of = dict[str, set[str]]()
+    for item in look(prompts="m.jsonl").items():
+        prompts_of.setdefault(item.group, set()).add(item.prompt)
+    assert max(map(len, prompts_of.values())) == 1
