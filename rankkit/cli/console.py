@@ -94,7 +94,7 @@ class Program(typer.Typer):
 
 def command_name(command: CommandInfo) -> str:
     """What a command is called on the command line."""
-    return command.name or getattr(command.callback, "__name__", "").replace("_", "-")
+    return command.name or str(getattr(command.callback, "__name__", "")).replace("_", "-")
 
 
 def print_result(text: str) -> None:

@@ -31,7 +31,9 @@ Named = dict[bytes, list[bytes]]
 
 def opened(path: str, head: bytes) -> BinaryIO:
     """The file at `path`, from memory where its first `EDGE` bytes, which were read before, are all of it."""
-    return BytesIO(head) if 0 < len(head) < EDGE else open(path, "rb")
+    if 0 < len(head) < EDGE:
+        return BytesIO(head)
+    return open(path, "rb")
 
 
 def texts_of_png(file: BinaryIO) -> list[bytes]:
