@@ -159,13 +159,8 @@ def test_an_image_that_a_content_policy_refuses_is_a_refusal(load, fake, greys):
 
 def test_nobody_there_is_said_at_once(load):
     for model in ("brightness-1", None):
-        start = time.monotonic()
-        with pytest.raises(
-            RunStopped,
-            match=r"http://127\.0\.0\.1:1/v1.*refused",
-        ):
-            load(url="http://127.0.0.1:1/v1", model=model, backoff=5.0)
-        assert time.monotonic() - start < 4
+        with pytest.raises(RunStopped, match=r"http://127\.0\.0\.1:1/v1.*refused"):
+            load(url="http://127.0.0.1:1/v1", model=model, backoff=3600.0)  # that nobody waits for
 
 
 @pytest.mark.parametrize(
