@@ -20,7 +20,7 @@ ROOT = Path(rankkit.__file__).parents[1]
 # A folder (or a file beside them) imports only from floors below its own.
 FLOORS = {
     "rankkit": (
-        "errors version",
+        "errors version starting",
         "core",
         "io remote",
         "registry testing",

@@ -19,6 +19,7 @@ from typer.models import CommandInfo
 
 from rankkit.core.text import count, one_line
 from rankkit.errors import RankkitError, UsageError
+from rankkit.starting import ready
 
 INTERRUPTED = 130  # what a shell shows for Ctrl-C, and what Typer returns for it
 
@@ -58,6 +59,7 @@ class Program(typer.Typer):
     def main(self) -> NoReturn:
         """Run the program on its arguments and exit; every error is one line on stderr."""
         try:
+            ready()
             with self._alone(*sys.argv[1:2]):
                 code = int(self(standalone_mode=False, prog_name=self.name) or 0)
             sys.stdout.flush()

@@ -109,6 +109,28 @@ def test_ctrl_c_while_the_commands_are_imported_is_one_line():
     assert done.stderr == "stopped; give the same command again to go on\n"
 
 
+@pytest.mark.parametrize("module", ["rankkit.core.build", "PIL.Image", "typer", "rankkit.cli.app"])
+@pytest.mark.parametrize("started", [["-m", "rankkit"], ["rankkit"]])
+def test_ctrl_c_at_any_import_of_the_command_ends_it_quietly_with_130(tmp_path, module, started):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, *rest):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+    )
+    (tmp_path / "rankkit").write_text("from rankkit.cli import main\nmain()\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    command = started if started[0] == "-m" else [str(tmp_path / "rankkit")]
+    done = run(*command, "list", env={**ENVIRONMENT, "PYTHONPATH": path})
+    assert (done.returncode, done.stdout) == (130, "") and "Traceback" not in done.stderr
+
+
+def test_importing_rankkit_leaves_ctrl_c_to_the_program_that_imports_it():
+    code = "import signal, rankkit; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    assert run("-c", code, env=ENVIRONMENT).stdout == "True\n"
+
+
 @pytest.mark.parametrize("given", [["", "-o", "rows.jsonl"], ["in", "-o", ""]])
 def test_an_empty_path_is_refused(tmp_path, given):
     folder(tmp_path / "in")
