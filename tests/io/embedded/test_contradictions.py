@@ -1,10 +1,14 @@
 """A file that tells two prompts has none: which one a reader of it goes by is chance."""
 
+import json
+
 import pytest
+from comfy_graphs import graph
 from marked_images import IMAGE, SETTINGS, chunk, png, prompt_of, with_chunks, with_comment
 from PIL import Image
 
 from rankkit.io.prompts.embedded import embedded_prompt
+from rankkit.io.prompts.embedded.source import read_texts
 
 FOX, DOG = f"a fox\n{SETTINGS}", f"a dog\n{SETTINGS}"
 
@@ -102,3 +106,19 @@ def test_exif_twice_in_a_jpeg_is_read_both_times(tmp_path):
         both.append(data[at : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")])
     (tmp_path / "a.jpg").write_bytes(data.replace(both[1], both[0] + both[1]))
     assert prompt_of(tmp_path / "a.jpg") is None
+
+
+@pytest.mark.parametrize(
+    ("wrote", "prompt"),
+    [
+        ("a red apple", "a red apple"),
+        ("(a red apple:1.2), <lora:x:1>, 8k", "a red apple"),
+        ("A Red Apple on a table in the snow", "a red apple"),
+        ("undefined", "a red apple"),
+        ("blue birds over water", None),
+    ],
+)
+def test_what_a_saving_node_wrote_beside_a_graph_may_add_words_and_not_tell_another_prompt(wrote, prompt):
+    texts = {"prompt": json.dumps(graph()), "parameters": f"{wrote}\nNegative prompt: x\n{SETTINGS}"}
+    found = read_texts(texts, "ComfyUI_00001_.png")
+    assert found.prompt == prompt and (prompt or "wrote 'blue birds" in found.why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from rankkit.core.images import read
@@ -102,10 +103,22 @@ def _filled(found: Found | None) -> Found | None:
 
 
 def _stated(graph: Found, texts: Texts) -> Found:
-    """The prompt of a graph; where it cannot be followed, the one that the saving node wrote beside it."""
-    stated = _filled(a1111.read(texts)) if graph.prompt is None else None
-    wrong = stated is None or not stated.prompt or stated.prompt == stated.negative
-    return graph if stated is None or wrong else stated
+    """The prompt of a graph; where it cannot be followed, the one that the saving node wrote beside it.
+
+    None where the two have nothing in common.
+    """
+    stated = _filled(a1111.read(texts))
+    if stated is None or not stated.prompt or stated.prompt == stated.negative:
+        return graph
+    if graph.prompt is None:
+        return stated
+    words, beside = (
+        {*re.findall(r"[a-z0-9]+|\w", plain_words(each).lower())} for each in (graph.prompt, stated.prompt)
+    )
+    if len(words & beside) * 2 >= min(len(words), len(beside)):
+        return graph
+    why = f"its graph leads to {graph.prompt[:60]!r}, and the node that saved it wrote {stated.prompt[:60]!r}"
+    return Found(graph.program, None, why)
 
 
 def _chunk(texts: Texts) -> Found | None:
