@@ -66,7 +66,7 @@ class Network(nn.Module):
         super().__init__()
         self.vision: Any = BlipVisionModel(vision)
         for layer in self.vision.encoder.layers:
-            layer.self_attn = FusedAttention(vision)
+            layer.self_attn = FusedAttention(vision)  # type: ignore[no-untyped-call]
         self.text: Any = BlipTextModel(text, add_pooling_layer=False)
         self.head = LinearHead(text.hidden_size)
         size: Any = vision.image_size
