@@ -28,9 +28,9 @@ def speed(rows: Sequence[Row]) -> str:
 def _lines(row: Row) -> Iterator[tuple[str, ...]]:
     day = f"{row['date']}, {row['machine']['load before']}"
     if row["benchmark"] == "cheap":
-        name, aim = CHEAP[row["work"]]
+        name, most = CHEAP[row["work"]]
         ours, other, ratio = row["seconds"]["rankkit"], row["seconds"]["pool"], row["times the pool"]
-        yield _line(name.format(**row), ours, other, _times(ratio), _judged(ratio, aim), day)
+        yield _line(name.format(**row), ours, other, _times(ratio), _judged(ratio, most), day)
     elif row["benchmark"] == "throughput":
         ratio = row["times the bare forward"]["two stages"]
         ours, other = row["seconds"]["two stages"], row["seconds"]["bare forward"]
