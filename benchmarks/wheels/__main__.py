@@ -7,7 +7,8 @@ Builds the wheels of rankkit-t2i and of every plugin from copies of their folder
 core's wheel alone with what it needs, scores one image with `sharpness`, and asks `rankkit doctor`; then
 every plugin's wheel is put beside it without dependencies: `rankkit list` must show each with its card.
 `plugins` installs all wheels with all that they need, and scores one image with each ranker of each plugin
-on tiny random weights; rankers of an original package, which need an environment of their own, are left out.
+on tiny random weights; rankers with an environment of their own are left out, and judges that need replies in
+a published form.
 That takes 6 GB for each Python, or 1.5 where pip's own settings lead to a PyTorch without CUDA.
 
 A row per Python goes to ``results/wheels.jsonl``; exit code 1: one of them failed, or there was none. pip
