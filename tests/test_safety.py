@@ -39,10 +39,6 @@ UNSAFE_CALLS |= {"pd.read_pickle", "pandas.read_pickle", "subprocess.getoutput",
 # What is allowed nevertheless: file, what, and why.
 ALLOWED = {
     (
-        "drpo/features/_resnet_weights.py",
-        "import pickle",
-    ): "catches the error of torch.load(weights_only=True)",
-    (
         "plugins/torch/rankkit_torch/checkpoints.py",
         "import pickle",
     ): "catches the error of torch.load(weights_only=True)",

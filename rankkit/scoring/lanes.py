@@ -96,6 +96,7 @@ class Lanes:
         self.outcome.reused = reused - (new - again)  # found by what follows, and not of an earlier run
         advance = _silent(new + found, self.advance)
         for i in lane:
+            _forget([self.rankers[j] for j in lane])
             self._pass((i,), independent, True, advance)
 
     def _pass(self, lane: tuple[int, ...], independent: bool, earlier: bool, advance: Progress) -> None:
@@ -108,6 +109,13 @@ class Lanes:
             self.outcome.scored += len(found)
             self._failed += sum(row["error"] is not None for _, row in found)
             advance(len(found))
+
+
+def _forget(rankers: Sequence[Prepared]) -> None:
+    """Let go of rankers that a worker keeps from shard to shard."""
+    for ranker in rankers:
+        if callable(clear := getattr(ranker.load, "cache_clear", None)):
+            clear()
 
 
 def _silent(count: int, advance: Progress) -> Progress:

@@ -10,8 +10,11 @@ from score_runs import folder, rows, score
 
 from rankkit import Pointwise
 from rankkit.errors import BrokenRanker, DeviceFull
-from rankkit.scoring import chunks
+from rankkit.io.prompts import survey
+from rankkit.registry.load import prepare
+from rankkit.scoring import chunks, engine
 from rankkit.scoring.ray import chunks as ray_chunks
+from rankkit.scoring.shards import one
 
 BOTH = ["full_rankers:First", "full_rankers:Second"]
 
@@ -103,6 +106,13 @@ def test_weights_without_room_beside_others_are_loaded_when_the_others_are_gone(
     assert found == rows(tmp_path / "together.jsonl")
     assert (outcome.scored, outcome.reused) == (60, 0) and len(said) == 1
     assert "First and full_rankers:Second do not fit into the device together (no free memory on" in said[0]
+
+
+def test_rankers_that_are_kept_from_shard_to_shard_make_room_for_one_another(device, tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "room", 1)
+    kept = [one._kept(prepare(spec)) for spec in BOTH]
+    engine.score(survey([tmp_path / "in"]), kept, tmp_path / "apart.jsonl")
+    assert rows(tmp_path / "apart.jsonl") == rows(tmp_path / "together.jsonl")
 
 
 def test_an_image_without_room_beside_other_rankers_is_scored_when_they_are_gone(
