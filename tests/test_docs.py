@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -101,10 +102,12 @@ def test_the_generated_pages_are_up_to_date(pages):
 
 
 def test_every_program_and_every_source_of_prompts_has_a_page(pages):
-    from rankkit.io.prompts.embedded import source
+    from rankkit.io.prompts import embedded
     from rankkit.io.prompts.survey import SOURCES
 
-    readers = {name for name, each in vars(source).items() if hasattr(each, "PROGRAM")}
+    found = {each.name for each in pkgutil.iter_modules(embedded.__path__)}
+    modules = {name: importlib.import_module(f"{embedded.__name__}.{name}") for name in found}
+    readers = {name for name, module in modules.items() if hasattr(module, "PROGRAM")}
     assert {f"programs/{name}.md" for name in readers} == {name for name in pages if "programs/" in name}
     sources = {find.__module__.split(".")[-1] for find in SOURCES} - {"source"} | {"grid"}
     assert {f"layouts/{name}.md" for name in sources} == {name for name in pages if "layouts/" in name}
