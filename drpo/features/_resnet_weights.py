@@ -52,7 +52,7 @@ def read(path: Path) -> dict[str, Tensor]:
     except RankkitError:  # a package is missing
         raise
     except Exception as error:  # whatever a damaged file makes these libraries raise
-        reason = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise RankkitError(f"{path} cannot be read as the weights of a ResNet MAE: {reason}") from None
     if (
         "conv1.weight" not in weights

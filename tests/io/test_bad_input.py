@@ -34,7 +34,7 @@ PROMPTS = {
     "formula": '=HYPERLINK("http://x","y")',
     "minus": "-1+1|cmd",
     "long": "a red fox " * 1000,
-    "lines": "two\r\nlines\rof\ttext",  # alternative captions
+    "lines": "two\r\nlines of\ra\ttext",  # alternative captions
     "emoji": "🦊 in the snow — ça va",
     "nul": "nothing \0 here",
     "none": "",
