@@ -1,7 +1,7 @@
 """Ctrl-C while the program is still importing its packages ends it quietly, with exit code 130.
 
-Python would show where in which import it was. Only where this process is the command `rankkit`; whoever
-imports the package keeps their own way.
+Python would show where in which import it was. Only where this process is the command `rankkit` or `drpo`;
+whoever imports the package keeps their own way.
 """
 
 from __future__ import annotations
@@ -12,16 +12,19 @@ import sys
 import threading
 from types import FrameType
 
+COMMANDS = ("rankkit", "drpo")
+
 
 def _end(number: int, frame: FrameType | None) -> None:
     os._exit(130)
 
 
 def _is_command() -> bool:
-    """Whether this process is `rankkit` or `python -m rankkit`."""
+    """Whether this process is a command, or ``python -m`` of one."""
     name = os.path.basename((sys.argv or [""])[0]).removesuffix(".exe")
     words = getattr(sys, "orig_argv", [])
-    return name == "rankkit" or (name == "-m" and words[words.index("-m") + 1 :][:1] == ["rankkit"])
+    module = words[words.index("-m") + 1 :][:1] if name == "-m" else []
+    return name in COMMANDS or module in [[command] for command in COMMANDS]
 
 
 def watch() -> None:

@@ -109,9 +109,15 @@ def test_ctrl_c_while_the_commands_are_imported_is_one_line():
     assert done.stderr == "stopped; give the same command again to go on\n"
 
 
-@pytest.mark.parametrize("module", ["rankkit.core.build", "PIL.Image", "typer", "rankkit.cli.app"])
-@pytest.mark.parametrize("started", [["-m", "rankkit"], ["rankkit"]])
-def test_ctrl_c_at_any_import_of_the_command_ends_it_quietly_with_130(tmp_path, module, started):
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [
+        *(("rankkit", name) for name in ("rankkit.core.build", "PIL.Image", "typer", "rankkit.cli.app")),
+        *(("drpo", name) for name in ("PIL.Image", "typer", "drpo.settings")),
+    ],
+)
+@pytest.mark.parametrize("as_module", [True, False])
+def test_ctrl_c_at_any_import_of_a_command_ends_it_quietly_with_130(tmp_path, command, module, as_module):
     (tmp_path / "sitecustomize.py").write_text(
         "import os, signal, sys\n"
         "class Interrupting:\n"
@@ -119,10 +125,10 @@ def test_ctrl_c_at_any_import_of_the_command_ends_it_quietly_with_130(tmp_path, 
         f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.meta_path.insert(0, Interrupting())\n"
     )
-    (tmp_path / "rankkit").write_text("from rankkit.cli import main\nmain()\n")
+    (tmp_path / command).write_text(f"from {command}.cli import main\nmain()\n")
     path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-    command = started if started[0] == "-m" else [str(tmp_path / "rankkit")]
-    done = run(*command, "list", env={**ENVIRONMENT, "PYTHONPATH": path})
+    started = ["-m", command] if as_module else [str(tmp_path / command)]
+    done = run(*started, "--help", env={**ENVIRONMENT, "PYTHONPATH": path})
     assert (done.returncode, done.stdout) == (130, "") and "Traceback" not in done.stderr
 
 

@@ -64,6 +64,8 @@ def _means(one: BaseComparison) -> str:
     if one.gain_low is None or one.gain_high is None:
         return f"{words}."
     low, high = one.gain_low, one.gain_high
+    if low == high == 0:
+        return f"{words}: it changed nowhere."
     sure = "it rose" if low > 0 else "it fell" if high < 0 else "it may not have changed"
     between = f"between {parts.gained(low)} and {parts.gained(high)}"
     return f"{words}, by {parts.gained(one.after - one.before)} ({between}): {sure}."

@@ -85,6 +85,12 @@ def evaluated(prompts: list[Prompt], shift: float) -> Evaluated:
     return Evaluated(prompts, groups, {"toy": Scorer().rank(groups), "<judge>": Judge().rank(groups)})
 
 
+def test_an_evaluation_without_any_change_says_so(folder: Path) -> None:
+    kept.keep(folder, evaluated([Prompt(f"p{i}", {}) for i in range(4)], 0), "x.txt")
+    page = report.write(folder).read_text("utf-8")
+    assert re.search(r"The mean score went from (−?[\d.]+) to \1: it changed nowhere\.", page)
+
+
 def test_an_evaluation_says_what_was_gained_with_intervals_in_words(folder: Path) -> None:
     kept.keep(
         folder, evaluated([Prompt(f"p{i}", {"tag": "two" if i < 4 else "one"}) for i in range(8)], 1), "x.txt"
