@@ -105,7 +105,7 @@ def _filled(found: Found | None) -> Found | None:
 def _stated(graph: Found, texts: Texts) -> Found:
     """The prompt of a graph; where it cannot be followed, the one that the saving node wrote beside it.
 
-    None where the two have nothing in common.
+    None where the two share fewer than half of the shorter one's words.
     """
     stated = _filled(a1111.read(texts))
     if stated is None or not stated.prompt or stated.prompt == stated.negative:
