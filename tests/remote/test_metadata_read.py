@@ -6,6 +6,7 @@ import sys
 import warnings
 
 import pytest
+from compared import COMPARED
 from PIL import Image
 from score_runs import folder, score
 from web_server import serving
@@ -17,24 +18,14 @@ from rankkit.registry.load import prepare
 from rankkit.remote import handshake
 from rankkit.remote.base import Remote
 
-READING = """
-import rankkit
-from rankkit.plugin import image_of
-
+READING = (
+    COMPARED
+    + """
 @rankkit.pointwise
 def blind(image):
     return 1
-
-class Compared(rankkit.Pointwise):
-    metadata_images = ("source",)
-
-    def __init__(self, *, folder: str = ""):
-        self.folder = folder
-
-    def score(self, images, metadata):
-        sources = [image_of(each.get("source"), folder=self.folder) for each in metadata]
-        return [source.image.getpixel((0, 0))[0] if source.image else 0 for source in sources]
 """
+)
 
 
 @pytest.fixture

@@ -6,16 +6,16 @@ import signal
 import sys
 
 import pytest
+from compared import COMPARED
 from PIL import Image
 from score_runs import SLOW, folder, keyed, lines, rows, run, score, start, wait_for
 
 from rankkit.io.formats import to_json
 from rankkit.scoring.journal import Journal
 
-READS = """
-import rankkit
-from rankkit.plugin import image_of
-
+READS = (
+    COMPARED
+    + """
 @rankkit.pointwise
 def reads(image, metadata):
     return metadata.get("wanted", 0)
@@ -27,17 +27,8 @@ def compares(first, second, metadata):
 @rankkit.pointwise
 def blind(image):
     return 1
-
-class Compared(rankkit.Pointwise):
-    metadata_images = ("source",)
-
-    def __init__(self, *, folder: str = ""):
-        self.folder = folder
-
-    def score(self, images, metadata):
-        sources = [image_of(each.get("source"), folder=self.folder) for each in metadata]
-        return [source.image.getpixel((0, 0))[0] if source.image else 0 for source in sources]
 """
+)
 
 
 @pytest.fixture
