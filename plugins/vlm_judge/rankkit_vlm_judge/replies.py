@@ -159,12 +159,13 @@ def parse(text: str, labels: Labels) -> str | None:
     field = rf"[\"']{_NOUN}(?:[\s_]+(?:image|picture|option))?[\"']\s?:\s?[\"']{dressed}[\"']"
     boxed = rf"\\boxed\s?{{(?:\\\w{{1,9}}\s?{{)?{dressed}}}"
     tagged = rf"<answer>(?:{_DRESS}{led})?{dressed}</answer>"
-    retold = rf"\b{_NOUN}[ ](?:is|would be)[ ](?:the[ ])?(?:image[ ]|picture[ ])?({either})\b"
+    named = rf"(?:image[ ]|picture[ ])?({either})"
+    retold = rf"\b(?:{_NOUN}[ ](?:is|would be)[ ](?:the[ ])?{named}|{named}[ ]{wins})\b"
     for pattern in (rf"^{stated}$|^{whole}$|{field}|{boxed}|{tagged}", rf"^{dressed}$"):
         matches = list(re.finditer(pattern, text[-TAIL:], re.IGNORECASE | re.MULTILINE))
         if matches:
-            later = re.findall(retold, text[-TAIL:][matches[-1].end() :], re.IGNORECASE)
-            found = [group for match in matches for group in match.groups() if group] + later
+            later = re.finditer(retold, text[-TAIL:][matches[-1].end() :], re.IGNORECASE)
+            found = [group for match in (*matches, *later) for group in match.groups() if group]
             said = {label for each in found for label in labels if each.casefold() == label.casefold()}
             return said.pop() if len(said) == 1 else None
     return None

@@ -62,6 +62,9 @@ AB = ("A", "B")
         ("A?", None),
         ("Answer: A\n\nHowever, on reflection, the answer is B.", None),
         ("Answer: A\n\nSo the better image is A indeed.", "A"),
+        ("Answer: A\n\nWait, image B is the better one.", None),
+        ("Answer: A\n\nImage A wins by its colours.", "A"),
+        ("Answer: A\n\nIn a way this is the better of the two.", "A"),
         ("Ä", None),
     ],
 )
