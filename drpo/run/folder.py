@@ -163,10 +163,16 @@ class RunFolder:
         """What is to be said of the steps of the whole run in which no candidate got a score.
 
         Empty where they are at most the share `MANY` of it. Steps with candidates that are all equal count
-        as ranked.
+        as ranked, unless the run had no others.
         """
         rows = read_rows(self.out / LOG) if self.main else []
-        skipped = sum(row["skipped"] == 1 and row.get("reward") is None for row in rows)
+        nothing = [row for row in rows if row["skipped"] == 1]
+        skipped = sum(row.get("reward") is None for row in nothing)
+        if rows and not skipped and len(nothing) == len(rows):
+            return (
+                f"nothing was learned: in each of {len(rows)} steps the ranker found all candidates of a "
+                "prompt equal; give a ranker that tells them apart, a larger group_size, or max_rounds="
+            )
         if skipped <= MANY * len(rows):
             return ""
         reason = f": {self.trainer.source.reason}" if self.trainer.source.reason else ""

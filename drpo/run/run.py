@@ -30,8 +30,8 @@ from rankkit import RankkitError
 @dataclass(frozen=True, slots=True)
 class Ending:
     """How a run ended: the last alarm of its monitor, in words or empty, whether it was interrupted before
-    its last step, what is to be said of steps without any ranking, where they are more than a tenth, and that
-    no evaluation was better than the base, where none was.
+    its last step, what is to be said of steps without any ranking, where they are more than a tenth, or of a
+    run without any preference, and that no evaluation was better than the base, where none was.
     """
 
     alarm: str = ""

@@ -237,6 +237,17 @@ def test_a_run_that_mostly_has_no_ranking_says_so_and_exits_with_3(
     assert (tmp_path / "run" / "pytorch_lora_weights.safetensors").is_file()
 
 
+def test_a_run_in_which_all_candidates_were_equal_says_that_nothing_was_learned_and_exits_with_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "level.py").write_text("def level(image):\n    return 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    place = f"out={tmp_path / 'run'}"
+    result = CliRunner().invoke(app, ["train", "shapes", "ranker=level:level", "steps=2", place, *SMALL])
+    assert result.exit_code == 3, result.output
+    assert "nothing was learned: in each of 2 steps the ranker found all candidates" in result.stderr
+
+
 def test_a_tenth_of_skipped_steps_is_no_matter(tmp_path: Path) -> None:
     class Once:
         """Abstains on its first group."""
