@@ -4,7 +4,7 @@ Images are read and decoded while the ranker is busy with those before them.
 
 Threads and queues that are one C call each, not `threading` and `concurrent.futures`: there Ctrl-C can strike
 between the taking of a lock and the `with` that gives it back, and the program then waits for its own threads
-for ever. Nobody waits for these.
+for ever. Nobody waits for these, but for a moment at the end, in which they let go of what they work with.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from PIL import Image
@@ -36,6 +36,7 @@ def cores() -> int:
 THREADS = min(32, cores() + 4)
 AHEAD = min(32, 4 * cores())  # items under way at most, unless told otherwise
 PIXELS = 2**26  # and about as many pixels: 64 megapixels are 200 MB of RGB
+MOMENT = 1.0  # seconds for an item under way where the results are no longer wanted
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,17 +51,19 @@ def prefetch(
 ) -> Iterator[tuple[T, R]]:
     """Items with the function's results, in order.
 
-    At most `ahead` of them under way, fewer while the results have many pixels.
+    At most `ahead` of them under way, fewer while the results have many pixels. Where it ends, early too, no
+    thread holds the function any more, unless an item takes longer than `MOMENT`.
     """
     tasks: SimpleQueue[Any] = SimpleQueue()
+    ended: SimpleQueue[None] = SimpleQueue()
     waiting: deque[tuple[T, SimpleQueue[Any]]] = deque()
-    most = 1
+    most, started = 1, 0
     try:
-        for _ in range(THREADS):
-            start_new_thread(_work, (tasks, function))
+        for started in range(1, THREADS + 1):
+            start_new_thread(_work, (tasks, ended))
         for item in items:
             waiting.append((item, SimpleQueue()))
-            tasks.put(waiting[-1])
+            tasks.put((function, *waiting[-1]))
             while len(waiting) >= most:
                 first, result = _next(waiting)
                 most = max(1, min(2 * most, ahead, PIXELS // max(1, pixels(result))))
@@ -68,8 +71,14 @@ def prefetch(
         while waiting:
             yield _next(waiting)
     finally:
+        with contextlib.suppress(Empty):  # what nobody wants any more is not begun
+            while True:
+                tasks.get_nowait()
         for _ in range(THREADS):
             tasks.put(None)
+        with contextlib.suppress(Empty):
+            for _ in range(started):
+                ended.get(timeout=MOMENT)
 
 
 def map_images(function: Callable[[Image.Image], R], images: Sequence[Image.Image]) -> list[R]:
@@ -92,11 +101,12 @@ def _next(waiting: deque[tuple[T, SimpleQueue[Any]]]) -> tuple[T, Any]:
     return item, result
 
 
-def _work(tasks: SimpleQueue[Any], function: Callable[[Any], Any]) -> None:
+def _work(tasks: SimpleQueue[Any], ended: SimpleQueue[None]) -> None:
     while (task := tasks.get()) is not None:
-        item, answer = task
+        function, item, answer = task
         try:
             answer.put((function(item), None))
         except BaseException as error:  # it is raised where the result is wanted
             answer.put((None, error))
-        del task, item, answer  # nothing is held while there is nothing to do
+        del task, function, item, answer  # nothing is held while there is nothing to do
+    ended.put(None)

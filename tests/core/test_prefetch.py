@@ -1,8 +1,11 @@
 """Work ahead: in order, bounded, and never in the way of an interruption."""
 
+import itertools
 import os
 import subprocess
 import sys
+import time
+import weakref
 
 import pytest
 from score_runs import ENVIRONMENT
@@ -29,6 +32,22 @@ def test_an_error_is_raised_where_the_result_is_wanted():
     assert [result for _, result in (next(results) for _ in range(5))] == [0, 0, 0, 0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_no_thread_holds_the_function_where_the_results_are_no_longer_wanted():
+    class Slow:
+        """Takes long for the images behind the first ones."""
+
+        def __call__(self, i):
+            time.sleep(0.05 * (i > 2))
+            return i
+
+    slow = Slow()
+    gone, results = weakref.ref(slow), prefetch(range(1000), slow, ahead=64)
+    assert [result for _, result in itertools.islice(results, 8)] == list(range(8))
+    results.close()
+    del slow, results
+    assert gone() is None
 
 
 INTERRUPTED = """
