@@ -59,8 +59,9 @@ def prefetch(
     waiting: deque[tuple[T, SimpleQueue[Any]]] = deque()
     most, started = 1, 0
     try:
-        for started in range(1, THREADS + 1):
+        for _ in range(THREADS):
             start_new_thread(_work, (tasks, ended))
+            started += 1
         for item in items:
             waiting.append((item, SimpleQueue()))
             tasks.put((function, *waiting[-1]))
