@@ -19,7 +19,7 @@ from benchmarks.tables.faults import flood, fuzz, killed
 from benchmarks.tables.flops import flops, generators
 from benchmarks.tables.judge import cached, cost, equals, recall
 from benchmarks.tables.label import label
-from benchmarks.tables.plugins import detector, parity, precision, verdicts
+from benchmarks.tables.plugins import detector, parity, precision, verdicts, wheels
 from benchmarks.tables.score import memory, overhead, resume, startup
 from benchmarks.tables.taste import taste
 from benchmarks.tables.throughput import BENCHMARKS, speed
@@ -41,6 +41,7 @@ GATHERED: dict[str, Callable[[Sequence[Row]], str]] = {  # of many rows, not of 
         "taste": taste,
         "killed": killed,
         "fuzz": fuzz,
+        "wheels-plugins": wheels,
         "gpu-headline": gpu_headline,
         "gpu-score": gpu_score,
         "gpu-train": gpu_train,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.tables.cells import Row, table
 
 
@@ -92,3 +94,20 @@ def precision(row: Row) -> str:
         ]
         lines.append((f"`{name}`", found["tiny"]["default_dtype"], *cells))
     return table(("ranker", "default", "bfloat16: largest change (tau at least, mean)", "float16"), lines)
+
+
+def wheels(rows: Sequence[Row]) -> str:
+    """Of each interpreter the latest row, oldest interpreter first."""
+    latest = {row["interpreter"].rpartition(".")[0]: row for row in rows}
+    lines = [
+        (
+            row["interpreter"],
+            f"{row['rankers']}, {row['cards']} with a card",
+            str(len(row["scores"])),
+            ", ".join(each.replace("==", " ") for each in row["versions"]),
+            "none" if "error" not in row else row["error"].partition(":")[0],
+        )
+        for _, row in sorted(latest.items(), key=lambda item: int(item[0].partition(".")[2]))
+    ]
+    head = ("Python", "rankers found", "scored an image", "with", "error")
+    return f"{table(head, lines)}\n`python -m benchmarks.wheels plugins` · {rows[-1]['date']}.\n"
