@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,14 @@ def _check_complete(network: torch.nn.Module, missing: Iterable[str], place: str
     lacking = sorted(set(missing) - made)
     if not lacking:
         return
-    shown = ", ".join(lacking[:3]) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
     files = ", ".join(sorted(path.name for path in _weight_files(Path(place)))) or "its files"
     name = "diffusers" if isinstance(network, diffusers.ModelMixin) else "transformers"
     config: Any = network.config
     writer = getattr(config, "transformers_version" if name == "transformers" else "_diffusers_version", None)
     raise RankkitError(
-        f"{place} lacks {len(lacking)} of the weights of {type(network).__name__} ({shown} are not in "
-        f"{files}), and random ones in their place would spoil every image. It was written by {name} "
+        f"{place} lacks {len(lacking)} of the weights of {type(network).__name__} "
+        f"({listed(lacking)} are not in {files}), and random ones in their place would spoil every image. "
+        f"It was written by {name} "
         f"{writer or 'of an unknown version'}, and {LIBRARIES[name][0].__version__} is here: install that "
         f"version or a newer one; else download it again, or give {setting}= with a complete copy"
     )
@@ -109,15 +110,24 @@ def weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes these libraries raise
-        reason = " ".join(str(error).split())[:300]
-        raise RankkitError(f"{path} cannot be read as weights: {reason}; download it again") from None
+        raise RankkitError(f"{path} cannot be read as weights: {said(error)}; download it again") from None
+
+
+def said(error: BaseException) -> str:
+    """What a library said of a file, in one line; where it said nothing, the kind of its error."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first three names, and how many more there are; "nothing" where there are none."""
+    return (", ".join(names[:3]) or "nothing") + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without diffusers' remarks, and without what it logs of an error that it raises as well."""
     level = logging.get_verbosity()
-    logging.set_verbosity(50)  # critical
+    logging.set_verbosity(CRITICAL)
     try:
         yield
     finally:

@@ -27,6 +27,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from drpo import hub
 from rankkit import RankkitError
 
 Weights = Mapping[str, Tensor]
@@ -52,8 +53,8 @@ def read(path: Path) -> dict[str, Tensor]:
     except RankkitError:  # a package is missing
         raise
     except Exception as error:  # whatever a damaged file makes these libraries raise
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise RankkitError(f"{path} cannot be read as the weights of a ResNet MAE: {reason}") from None
+        why = hub.said(error)
+        raise RankkitError(f"{path} cannot be read as the weights of a ResNet MAE: {why}") from None
     if (
         "conv1.weight" not in weights
         or weights["conv1.weight"].dim() != 4

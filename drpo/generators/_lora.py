@@ -5,7 +5,7 @@ at random, with a warning at most.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,9 @@ def load(network: Any, part: str, folder: Path) -> None:
     found = hub.weights(path)
     wanted = {f"{part}.{name}": value for name, value in get_peft_model_state_dict(network).items()}
     kind = type(network).__name__
-    faults = _faults(found, wanted) if wanted.keys() & found.keys() else [f"it holds {_listed(found)}"]
+    faults = (
+        _faults(found, wanted) if wanted.keys() & found.keys() else [f"it holds {hub.listed(list(found))}"]
+    )
     if faults:
         fit = sum(name in wanted and value.shape == wanted[name].shape for name, value in found.items())
         raise RankkitError(
@@ -53,7 +55,7 @@ def merge(pipe: Any, path: Path) -> None:
             pipe.fuse_lora()
     except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, RankkitError) as error:
         raise RankkitError(
-            f"{path} cannot be merged into {pipe.name_or_path!r}: {' '.join(str(error).split())[:300]}; "
+            f"{path} cannot be merged into {pipe.name_or_path!r}: {hub.said(error)}; "
             "give a LoRA for Stable Diffusion XL"
         ) from None
     pipe.unload_lora_weights()
@@ -68,12 +70,12 @@ def _check_taken(pipe: Any, found: Mapping[str, Tensor]) -> None:
     halves = [{re.sub(which, "", name) for name in held if re.search(which, name)} for which in (DOWN, UP)]
     alone = sorted(halves[0] ^ halves[1])
     if alone:
-        raise RankkitError(f"one of the two matrices is missing of {_listed(alone)}")
+        raise RankkitError(f"one of the two matrices is missing of {hub.listed(alone)}")
     if not held or len(taken) != len(held):
         strange = [name for name in held if name.partition(".")[2] not in taken]
         raise RankkitError(
             f"{min(len(taken), len(held))} of its {len(held)} weights fit a layer there, and none of "
-            f"{_listed(strange)}"
+            f"{hub.listed(strange)}"
         )
 
 
@@ -87,20 +89,14 @@ def _faults(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[s
         if name in found and found[name].shape != wanted[name].shape
     ]
     said = [
-        f"{len(lacking)} of the {len(wanted)} it should hold are missing: {_listed(lacking)}"
+        f"{len(lacking)} of the {len(wanted)} it should hold are missing: {hub.listed(lacking)}"
         if lacking
         else "",
-        f"{len(strange)} belong to no layer: {_listed(strange)}" if strange else "",
-        f"{len(other)} have the shape of another rank or base: {_listed(other)}" if other else "",
+        f"{len(strange)} belong to no layer: {hub.listed(strange)}" if strange else "",
+        f"{len(other)} have the shape of another rank or base: {hub.listed(other)}" if other else "",
     ]
     return [words for words in said if words]
 
 
 def _shape(weight: Tensor) -> str:
     return "×".join(map(str, weight.shape))
-
-
-def _listed(names: Iterable[str]) -> str:
-    """The first few names, and how many more there are."""
-    names = list(names)
-    return (", ".join(names[:3]) or "nothing") + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -25,7 +25,7 @@ from rankkit.io.rows import (
     completed,
     how_to_go_on,
 )
-from rankkit.io.urls import MANIFEST as MANIFEST
+from rankkit.io.urls import MANIFEST
 
 FORMULA = tuple("=+-@\t\r")  # a spreadsheet runs a cell that begins with one of these
 

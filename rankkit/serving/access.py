@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from rankkit.remote.http_client import LOOPBACK as LOOPBACK
-
 
 class Refused(Exception):
     """A request that is answered with an HTTP status and one line that says why."""

@@ -18,7 +18,8 @@ from typing import Any
 from rankkit.errors import UsageError
 from rankkit.registry.load import Prepared, prepare
 from rankkit.remote.handshake import bearer
-from rankkit.serving.access import LOOPBACK, Access
+from rankkit.remote.http_client import LOOPBACK
+from rankkit.serving.access import Access
 from rankkit.serving.batches import Batches
 from rankkit.serving.local import WebServer, listen, until_stopped, web_missing
 from rankkit.serving.middleware import App

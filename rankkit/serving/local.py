@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from rankkit.errors import UsageError
-from rankkit.serving.access import LOOPBACK, Access
+from rankkit.remote.http_client import LOOPBACK
+from rankkit.serving.access import Access
 from rankkit.serving.middleware import AccessMiddleware, App
 
 HOST = "127.0.0.1"

@@ -1,9 +1,13 @@
-"""A ranker that opens the images which metadata names, as the text of a module."""
+"""A ranker that opens the images which metadata names and one that reads none, as the text of a module."""
 
 COMPARED = """
 import rankkit
 from rankkit.plugin import image_of
 
+
+@rankkit.pointwise
+def blind(image):
+    return 1
 
 class Compared(rankkit.Pointwise):
     metadata_images = ("source",)

@@ -18,15 +18,6 @@ from rankkit.registry.load import prepare
 from rankkit.remote import handshake
 from rankkit.remote.base import Remote
 
-READING = (
-    COMPARED
-    + """
-@rankkit.pointwise
-def blind(image):
-    return 1
-"""
-)
-
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
@@ -35,7 +26,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("RANKKIT_CONFIG", str(tmp_path / "rankkit.toml"))
     folder(tmp_path / "in", "ab")
-    (tmp_path / "reading.py").write_text(READING)
+    (tmp_path / "reading.py").write_text(COMPARED)
     sys.modules.pop("reading", None)
     return tmp_path
 

@@ -23,10 +23,6 @@ def reads(image, metadata):
 @rankkit.pairwise
 def compares(first, second, metadata):
     return 0.5
-
-@rankkit.pointwise
-def blind(image):
-    return 1
 """
 )
 

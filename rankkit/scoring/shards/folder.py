@@ -18,8 +18,7 @@ from typing import Any
 
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.atomic import replacing_file, try_lock
-from rankkit.io.row_tables import MANIFEST
-from rankkit.io.urls import file_system, is_url
+from rankkit.io.urls import MANIFEST, file_system, is_url
 
 FORMAT = 1  # of manifest.json
 

@@ -1,7 +1,6 @@
 """The text chunks of a PNG and the text segments of a JPEG, wherever they stand, without the pixels.
 
-Where those of one name differ, each is had:
-readers of such a file go by the first or by the last.
+Where those of one name differ, each is had: readers of such a file go by the first or by the last.
 """
 
 from __future__ import annotations
@@ -64,13 +63,9 @@ def texts_of_jpeg(data: bytes) -> list[bytes]:
     rest, at = [], 2
     while data[at : at + 1] == b"\xff" and len(data) >= at + 4:
         marker = data[at + 1]
-        size = (
-            1
-            if marker == 0xFF
-            else 2
-            if marker in ALONE
-            else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        )
+        size = 2 if marker in ALONE else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xFF:  # filling
+            size = 1
         segment = data[at : at + size]
         at += size
         kind = next(

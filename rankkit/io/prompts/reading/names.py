@@ -78,19 +78,9 @@ class Names:
         path = name.replace("\\", "/")
         if _exists(name) or not path.startswith(self._shared) or os.pardir in path.split("/"):
             return None
-        *_, third, second, first, rest = [
-            "",
-            "",
-            "",
-            *self._shared[:-1].split("/"),
-            path[len(self._shared) :],
-        ]
-        for relative in (
-            rest,
-            f"{first}/{rest}",
-            f"{second}/{first}/{rest}",
-            f"{third}/{second}/{first}/{rest}",
-        ):
+        above, rest = self._shared[:-1].split("/"), path[len(self._shared) :]
+        for kept in range(4):  # folders of the shared path that are here too, the last ones
+            relative = "/".join([*above[max(len(above) - kept, 0) :], rest])
             for base in self.bases:
                 for found in _paths(base, relative.lstrip("/")):
                     if _below(base, found) and self._asked_for(found) and _exists(found):

@@ -77,11 +77,9 @@ class TextWalk:
         return text
 
     def _of_node(self, node: Node, slot: int, way: Way) -> str:
-        if slot and any(kinds.side_of_name(name) == "negative" for name in node.inputs):
-            known = words.field_of_output(node.kind, slot)
-            if known is None:
-                raise Lost(f"output {slot} of {node.name} may be its negative prompt")
         field = words.field_of_output(node.kind, slot)
+        if slot and field is None and any(kinds.side_of_name(name) == "negative" for name in node.inputs):
+            raise Lost(f"output {slot} of {node.name} may be its negative prompt")
         if field is not None and self._adds(node) is None:
             return self.value(node.inputs.get(field, ""), node, way)
         if isinstance(node.inputs.get("populated_text"), str):
