@@ -13,9 +13,8 @@ from typing import Any
 import typer
 
 import drpo.cli
-from drpo.config import Config, field_docs
+from drpo.config import Config, field_docs, written
 from drpo.recipes import recipes
-from drpo.settings import written
 from rankkit.cli.app import app
 from rankkit.registry import cards
 from rankkit.registry.catalog import Installed

@@ -5,11 +5,36 @@ from __future__ import annotations
 import ast
 import inspect
 import itertools
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from drpo.choices import Field, Kernel, Prediction, Scheduler
 from rankkit.errors import UsageError
+
+LIMITS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("steps", "prompts_per_step", "group_size", "anchors", "max_rounds", "inference_steps", "graph_steps",
+         "lora_rank", "eval_every", "checkpoint_every"),
+        lambda value: value >= 1,
+        "at least 1",
+    ),
+    (
+        ("radii", "positive_weight", "learning_rate", "clip"),
+        lambda value: 0 < value < math.inf,
+        "greater than 0, and finite",
+    ),
+    (
+        ("negative_weight", "reference_weight", "reference_positive_weight", "reference_negative_weight",
+         "warmup", "timestep", "image_size"),
+        lambda value: 0 <= value < math.inf,
+        "0 or more, and finite",
+    ),
+    (("patience",), lambda value: value >= 0, "0 or more seconds"),
+    (("beta2", "ema"), lambda value: 0 <= value < 1, "0 or more, and less than 1"),
+    (("seed",), lambda value: abs(value) < 2**63, "of less than 64 bits"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,23 +187,16 @@ class Config:
     """Steps between full-state checkpoints."""
 
     def __post_init__(self) -> None:
+        for names, fits, wanted in LIMITS:
+            for name in names:
+                value = getattr(self, name)
+                if not all(map(fits, value if isinstance(value, tuple) else (value,))) or value == ():
+                    raise UsageError(f"{name}={written(value)} must be {wanted}")
         if self.anchors < 1 or self.group_size < 2 * self.anchors:
             raise UsageError(
                 f"group_size={self.group_size} is less than twice anchors={self.anchors}; best and worst "
                 f"would overlap"
             )
-        for name in (
-            "steps",
-            "prompts_per_step",
-            "checkpoint_every",
-            "eval_every",
-            "lora_rank",
-            "max_rounds",
-            "inference_steps",
-            "graph_steps",
-        ):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}={getattr(self, name)} must be at least 1")
         if self.overlap == "one_step" and (self.preferences or self.max_rounds > 1):
             raise UsageError(
                 "overlap=one_step: with preferences= nobody is asked, and with max_rounds= the answers "
@@ -189,6 +207,11 @@ class Config:
                 f"graph_steps={self.graph_steps}: candidates are made in inference_steps="
                 f"{self.inference_steps}, and the gradient goes through no more than all of them"
             )
+
+
+def written(value: Any) -> str:
+    """A value of a field as it stands after the ``=``."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def field_docs() -> dict[str, str]:

@@ -4,19 +4,53 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import sys
 import textwrap
 import types
 from collections.abc import Iterable
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from drpo.config import Config, field_docs
+from drpo.config import Config, field_docs, written
 from rankkit.errors import UsageError
 
 PLACES = ("out", "tracker")
 TRACKERS = ("none", "tensorboard", "wandb")
 EARLIER_FIELDS = {"look_every": "eval_every"}
 EARLIER_VALUES = {("offline", "pictures"): "images"}
+FILES = (
+    "model",
+    "unet",
+    "distillation_lora",
+    "features_model",
+    "prompts",
+    "validation",
+    "preferences",
+    "out",
+)
+ELSEWHERE = {  # what other trainers call a field
+    "lr": "learning_rate",
+    "batch_size": "prompts_per_step",
+    "train_batch_size": "prompts_per_step",
+    "gradient_accumulation_steps": "prompts_per_step",
+    "num_generations": "group_size",
+    "k": "group_size",
+    "m": "anchors",
+    "rank": "lora_rank",
+    "resolution": "image_size",
+    "max_train_steps": "steps",
+    "num_inference_steps": "inference_steps",
+    "max_grad_norm": "clip",
+    "mixed_precision": "precision",
+    "dtype": "precision",
+    "reward": "ranker",
+    "reward_fn": "ranker",
+    "base_model": "model",
+    "pretrained_model_name_or_path": "model",
+    "output_dir": "out",
+    "report_to": "tracker",
+    "beta": "reference_weight",
+}
 
 
 def with_settings(config: Config, settings: Iterable[str]) -> Config:
@@ -31,7 +65,7 @@ def with_settings(config: Config, settings: Iterable[str]) -> Config:
         name, value = up_to_date(name, value)
         if name not in hints:
             raise UsageError(
-                f"unknown field {name!r}{near(name, [*hints, *PLACES])}; the fields "
+                f"unknown field {name!r}{_meant(name, [*hints, *PLACES])}; the fields "
                 f"are {', '.join([*hints, *PLACES])}"
             )
         read = _read(name, value, hints[name])
@@ -40,6 +74,8 @@ def with_settings(config: Config, settings: Iterable[str]) -> Config:
 
 
 def _read(name: str, value: str, kind: Any) -> Any:
+    if name in FILES:
+        return os.path.expanduser(value)
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise UsageError(
@@ -77,12 +113,18 @@ def placed(settings: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     settings = list(settings)
     places = [setting for setting in settings if setting.partition("=")[0] in PLACES and "=" in setting]
     found = dict(setting.split("=", 1) for setting in places)
+    found |= {name: os.path.expanduser(value) for name, value in found.items() if name in FILES}
     tracker = found.get("tracker", "none")
     if tracker not in TRACKERS:
         raise UsageError(
             f"tracker={tracker}: tracker is one of {', '.join(TRACKERS)}{near(tracker, TRACKERS)}"
         )
     return found, [setting for setting in settings if setting not in places]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    plain = name.lstrip("-").replace("-", "_").lower()
+    return f" (did you mean {ELSEWHERE[plain]!r}?)" if plain in ELSEWHERE else near(plain, known)
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -104,11 +146,6 @@ def described() -> str:
         lines.append(f"{name}{default} ({_kind(hints[name])})")
         lines += textwrap.wrap(words, 72, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines)
-
-
-def written(value: Any) -> str:
-    """A value of a field as it stands after the ``=``."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _kind(hint: Any) -> str:

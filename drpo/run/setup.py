@@ -35,6 +35,8 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
             "there is nothing to learn from; give ranker=NAME, or preferences=FILE with chosen and rejected "
             "images"
         )
+    if not config.preferences and not config.prompts.strip():
+        raise RankkitError("there are no prompts to train on: prompts= is empty; give prompts=FILE")
     # files first: where one is wrong, nothing is loaded
     file = open_preferences(config.preferences) if config.preferences else None
     given = [] if file else prompts(config.prompts)

@@ -81,6 +81,11 @@ def test_nothing_to_learn_from_is_an_error() -> None:
         setup.trainer(with_settings(recipe("shapes"), ["ranker="]))
 
 
+def test_no_prompts_are_not_those_of_the_current_folder() -> None:
+    with pytest.raises(RankkitError, match="prompts= is empty; give prompts=FILE"):
+        setup.trainer(with_settings(recipe("shapes"), ["prompts="]))
+
+
 @pytest.mark.parametrize("field", ["prompts", "validation", "preferences"])
 def test_a_file_that_is_not_there_is_named_before_anything_is_loaded(field: str) -> None:
     config = with_settings(recipe("shapes"), [f"{field}=nowhere.txt", "model=/nowhere", "ranker=nobody"])
