@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from rankkit import RankkitError
+from rankkit.plugin import reason_of
 
 PIPELINES = {  # that generators are for; of those with the same, the first is advised
     "sd_turbo": "StableDiffusionPipeline",
@@ -110,12 +111,9 @@ def weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes these libraries raise
-        raise RankkitError(f"{path} cannot be read as weights: {said(error)}; download it again") from None
-
-
-def said(error: BaseException) -> str:
-    """What a library said of a file, in one line; where it said nothing, the kind of its error."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        raise RankkitError(
+            f"{path} cannot be read as weights: {reason_of(error)}; download it again"
+        ) from None
 
 
 def listed(names: Sequence[str]) -> str:

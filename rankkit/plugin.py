@@ -7,6 +7,7 @@
 | work done ahead in threads | `prefetch`, `map_images` |
 | a ranker before it is built | `prepare`, `Prepared` |
 | calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe`, `absence` |
+| what a library said, within a message | `reason_of` |
 | options that several rankers share | `Default`, `with_defaults` |
 | rows on disk | `read_rows`, `Row` |
 | files that are replaced whole or not at all | `replacing_file` |
@@ -29,6 +30,7 @@ from rankkit.core.calling import check_rankings, rank_groups
 from rankkit.core.images import Decoded, decode, to_rgb
 from rankkit.core.named import image_of
 from rankkit.core.prefetch import map_images, prefetch
+from rankkit.core.text import reason_of
 from rankkit.io.atomic import replacing_file
 from rankkit.io.formats import read_rows
 from rankkit.io.rows import Row
@@ -80,6 +82,7 @@ __all__ = [
     "rank_groups",
     "read_prompts",
     "read_rows",
+    "reason_of",
     "replacing_file",
     "say",
     "series",

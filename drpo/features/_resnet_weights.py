@@ -27,8 +27,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from drpo import hub
 from rankkit import RankkitError
+from rankkit.plugin import reason_of
 
 Weights = Mapping[str, Tensor]
 RENAMED = (
@@ -53,7 +53,7 @@ def read(path: Path) -> dict[str, Tensor]:
     except RankkitError:  # a package is missing
         raise
     except Exception as error:  # whatever a damaged file makes these libraries raise
-        why = hub.said(error)
+        why = reason_of(error)
         raise RankkitError(f"{path} cannot be read as the weights of a ResNet MAE: {why}") from None
     if (
         "conv1.weight" not in weights

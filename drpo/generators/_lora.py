@@ -14,6 +14,7 @@ from torch import Tensor
 
 from drpo import hub
 from rankkit import RankkitError
+from rankkit.plugin import reason_of
 
 LORA = "pytorch_lora_weights.safetensors"  # as diffusers names it
 MERGED = "merged"  # the name of a LoRA while it is merged
@@ -55,7 +56,7 @@ def merge(pipe: Any, path: Path) -> None:
             pipe.fuse_lora()
     except (ValueError, RuntimeError, KeyError, IndexError, AttributeError, RankkitError) as error:
         raise RankkitError(
-            f"{path} cannot be merged into {pipe.name_or_path!r}: {hub.said(error)}; "
+            f"{path} cannot be merged into {pipe.name_or_path!r}: {reason_of(error)}; "
             "give a LoRA for Stable Diffusion XL"
         ) from None
     pipe.unload_lora_weights()

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")  # what colors and bold are to a terminal
+
 
 def printable(text: str) -> str:
     r"""Text as valid Unicode: bytes of a file name that are not UTF-8 are shown as ``\xff``, and NUL, which
@@ -51,6 +53,15 @@ def one_line(text: str) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in printable(text)
     )
+
+
+def reason_of(error: BaseException) -> str:
+    """What a library said, for a message of ours: at most 200 characters of one line, without its colors.
+
+    Where it said nothing, the kind of its error.
+    """
+    words = " ".join(_STYLES.sub("", str(error)).split())
+    return one_line(words[:200]) or type(error).__name__
 
 
 def plain(value: Any) -> Any:

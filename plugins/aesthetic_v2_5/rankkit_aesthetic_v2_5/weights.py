@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from rankkit.errors import BrokenRanker
+from rankkit.plugin import reason_of
 from rankkit_torch import find, load_pretrained, read
 
 NAME = "aesthetic_predictor_v2_5.pth"
@@ -39,7 +40,7 @@ def _download(path: Path) -> None:
     try:
         torch.hub.download_url_to_file(URL, str(path), SHA256, progress=False)
     except Exception as error:  # of the network, of the disk, or another hash
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise BrokenRanker(f"{NAME} cannot be downloaded ({type(error).__name__}: {reason}); {how}") from None
 
 
@@ -50,7 +51,7 @@ def image_tower(folder: Path) -> Any:
     try:
         config = transformers.AutoConfig.from_pretrained(folder)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise BrokenRanker(
             f"{folder} holds no SigLIP of transformers ({reason}); give siglip=FOLDER"
         ) from None
@@ -71,7 +72,7 @@ def processor_of(folder: Path) -> Any:
     try:
         return images.from_pretrained(folder, backend="pil")
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise BrokenRanker(
             f"{folder} holds no preprocessor_config.json ({reason}); give siglip=FOLDER"
         ) from None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import BrokenRanker
+from rankkit.plugin import reason_of
 
 PIXELS = 256 * 28 * 28  # of an image as seen: 448 x 448, or as many in another shape
 REWARD, PLACEHOLDER = "<|Reward|>", "<|image_pad|>"
@@ -60,7 +61,7 @@ class Asker:
                 folder, backend="pil", size={"shortest_edge": PIXELS, "longest_edge": PIXELS}
             )
         except Exception as error:
-            reason = " ".join(str(error).split())[:150]
+            reason = reason_of(error)
             raise BrokenRanker(
                 f"{folder} holds no tokenizer or image processor ({reason}); give base=FOLDER"
             ) from None

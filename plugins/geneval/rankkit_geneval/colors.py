@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import RankkitError
+from rankkit.plugin import reason_of
 from rankkit_geneval.verdicts.judge import Detection
 from rankkit_geneval.vocabulary import COLORS
 from rankkit_torch import (
@@ -108,7 +109,7 @@ class Clip:
                 )
                 self.tokenizer: Any = CLIPTokenizer.from_pretrained(name)
         except Exception as error:  # the hub, its cache and safetensors each raise their own
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error)
             raise RankkitError(
                 f"CLIP {name}, which names colors, cannot be loaded ({type(error).__name__}: {reason}); "
                 f"download {CLIP} on a machine with network and name its folder: geneval:clip=FOLDER"

@@ -17,6 +17,7 @@ import torch
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from rankkit.errors import BrokenRanker
+from rankkit.plugin import reason_of
 
 SETS = ("builtins.set", "__builtin__.set")  # of names, which decide what a state dict leaves out
 
@@ -65,7 +66,7 @@ def tensors(path: Path) -> dict[str, torch.Tensor]:
             raise BrokenRanker(
                 f"{path} names {harmful[1]}, which no weights need, and is refused; nothing in it was run"
             ) from None
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = reason_of(error)
         raise BrokenRanker(f"{path} is truncated or damaged ({reason}); download it again") from None
     found = dict(_inside(content, "") if isinstance(content, StandIn) else _plain(content))
     if not found:

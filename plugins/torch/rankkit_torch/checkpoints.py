@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from rankkit.errors import BadOption, BrokenRanker
+from rankkit.plugin import reason_of
 
 MODEL_FILES = (
     "model.safetensors",
@@ -172,7 +173,7 @@ def _download(checkpoint: str, files: list[str], revision: str | None, option: s
         return Path(snapshot_download(checkpoint, revision=revision, allow_patterns=files))
     except Exception as error:
         # the hub client raises many kinds: no network, no such repository, gated, offline …
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise BrokenRanker(
             f"{checkpoint} cannot be downloaded ({type(error).__name__}: {reason}); {_offline(option)}"
         ) from None

@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 
 from rankkit import Scored
 from rankkit.errors import BadOption, BrokenRanker
+from rankkit.plugin import reason_of
 from rankkit_torch.checkpoints import find, read
 from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import Pixels, resize_details
@@ -206,7 +207,7 @@ def processors(folder: Path) -> tuple[Any, Any]:
             folder, backend="pil"
         )
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise BrokenRanker(
             f"{folder} holds no tokenizer and preprocessor_config.json ({reason}); give processor=FOLDER"
         ) from None

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from rankkit.errors import BrokenRanker
+from rankkit.plugin import reason_of
 from rankkit_torch.checkpoints import read
 from rankkit_torch.models import refuse
 
@@ -31,7 +32,7 @@ def with_processor(folder: Path, name: str, *, model_type: str, what: str, wante
         images: Any = transformers.AutoImageProcessor
         processor = images.from_pretrained(folder, backend="pil")
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise BrokenRanker(f"{folder} holds no {what} of transformers ({reason})") from None
     if config.model_type != model_type:
         raise BrokenRanker(f"{folder} holds a model of the type {config.model_type}, not {wanted}")

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from rankkit.errors import RankkitError
+from rankkit.plugin import reason_of
 from rankkit_geneval.detector.convert import convert
 from rankkit_geneval.vocabulary import CLASSES
 from rankkit_torch import quiet
@@ -100,7 +101,7 @@ def read_checkpoint(path: Path) -> Mapping[str, torch.Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # pickle, zip and torch each raise their own
-        first = " ".join(str(error).split())[:200]
+        first = reason_of(error)
         raise RankkitError(
             f"{path} cannot be read as weights alone ({type(error).__name__}: {first}); if you trust it, "
             "save its state_dict by itself, "
@@ -126,7 +127,7 @@ def load(name: str | Path, *, dtype: torch.dtype = torch.float32) -> Any:
         with quiet():
             model, seen = read(str(name), dtype=dtype, output_loading_info=True)
     except Exception as error:  # the hub, its cache and safetensors each raise their own
-        first = " ".join(str(error).split())[:200]
+        first = reason_of(error)
         raise RankkitError(
             f"the detector {name} cannot be loaded ({type(error).__name__}: {first}); {_how()}"
         ) from None

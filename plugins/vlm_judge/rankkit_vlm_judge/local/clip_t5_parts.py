@@ -13,6 +13,7 @@ from transformers import CLIPImageProcessorPil, CLIPVisionConfig, PretrainedConf
 
 from rankkit import RankkitError
 from rankkit.errors import BrokenRanker
+from rankkit.plugin import reason_of
 from rankkit_torch import find, read
 
 TOWER = "vision_tower.vision_tower."
@@ -90,7 +91,7 @@ def tokenizer_of(folder: Path, given: str | None, width: int) -> Any:
     try:
         return own.from_pretrained(str(find(place, files=("*.json", "*.model"), option="tokenizer")))
     except (OSError, ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = reason_of(error)
         raise RankkitError(
             f"tokenizer={place} cannot be loaded: {reason}; give tokenizer=FOLDER of a Flan-T5's own"
         ) from None

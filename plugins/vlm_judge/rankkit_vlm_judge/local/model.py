@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from rankkit import RankkitError, RunStopped
+from rankkit.plugin import reason_of
 from rankkit_torch import check_loaded
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.calls import Call
@@ -44,7 +45,7 @@ class Local(InProcess):
                 name, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
             )
         except (OSError, ValueError) as error:  # no such folder or hub name, no network, no model that sees
-            reason = " ".join(str(error).split())[:200]
+            reason = reason_of(error)
             raise RankkitError(
                 f"model={name} cannot be loaded: {reason}; give a folder or a hub name, or a server's url="
             ) from None
