@@ -64,7 +64,7 @@ def _files(folder: Path) -> list[Path]:
     below = sorted(
         each
         for each in folder.iterdir()
-        if each.is_dir() and not each.name.startswith(".") and each.name != JUNK
+        if each.is_dir() and not each.name.startswith(".") and each.name not in JUNK
     )
     for places in ([folder], below):
         for suffixes in (tuple(READERS), (".txt",)):

@@ -20,7 +20,8 @@ from rankkit.io.prompts.tiles import Tile
 
 FILLED = "--prompt"
 
-JUNK = "__MACOSX"  # a folder of what macOS keeps of files, called as they are
+# Folders of what systems keep of files, called as they are: macOS, Synology's and QNAP's previews, bins.
+JUNK = frozenset(("__MACOSX", "@eaDir", ".@__thumb", "#recycle", "@Recycle", "$RECYCLE.BIN"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ class Root:
         """The names of what stands beside the images, folder by folder: walked once for all sources."""
         found = []
         for folder, folders, names in [] if self.files else os.walk(self.path):
-            folders[:] = sorted(name for name in folders if not name.startswith(".") and name != JUNK)
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in JUNK)
             others = (name for name in names if not name.startswith(".") and not is_image(name))
             found.append((folder, sorted(others)))
         return found
@@ -218,7 +219,7 @@ def _walk(base: str, relative: str, seen: set[str]) -> Iterator[Place]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name == JUNK:
+                if entry.name.startswith(".") or entry.name in JUNK:
                     continue
                 if _is_folder(entry):
                     deeper.append(entry.name)

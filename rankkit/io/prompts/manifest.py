@@ -29,6 +29,7 @@ from rankkit.io.prompts.reading.columns import (
     stem_key,
 )
 from rankkit.io.prompts.reading.names import Names
+from rankkit.io.prompts.reading.order import why_not
 from rankkit.io.prompts.reading.texts import answer_in, prompt_lines, read_text
 from rankkit.io.tables import READERS, Table, open_table
 
@@ -138,13 +139,18 @@ def in_order(
     places: list[Place], path: Path, prompts: list[tuple[str, Mapping[str, Any]]], notes: tuple[str, ...] = ()
 ) -> Source:
     """Prompts of the file `path` by the natural order of the images' names. Raises `BadSource`, with both
-    counts, where there is not one for each image.
+    counts, where there is not one for each image, and where the names tell of several for each.
     """
     places = sorted(places, key=lambda place: natural(place.relative))
     if len(places) != len(prompts) or not places:
         raise BadSource(
             f"{path} holds {len(prompts)} prompts and there are {len(places)} images; give one prompt per "
             f"image, in the order of their names, or a table that names the images"
+        )
+    if why := why_not([place.relative for place in places]):
+        raise BadSource(
+            f"{path} holds as many prompts as there are images, but they are not in its order: {why}; give "
+            f"a table that names the images"
         )
     labels = Labels.of({"prompt": prompt} for prompt, _ in prompts)
     pairs = [

@@ -163,7 +163,7 @@ def _put(found: Archive, member: tarfile.TarInfo, size: int) -> None:
         )
     elif not member.isreg():
         return
-    if base.startswith(".") or JUNK in folders:
+    if base.startswith(".") or not JUNK.isdisjoint(folders):
         return
     if member.issparse():
         error = "is stored sparsely, which is not read; write the archive without --sparse"

@@ -7,11 +7,15 @@ import os
 import re
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image, natural
+from rankkit.io.prompts.reading.order import why_not, without_sheets
 from rankkit.io.prompts.reading.texts import answer_in_file, prompt_lines, read_text
 
 NAME = "one prompt.txt per folder"
 NAMES = ("prompt.txt", "prompts.txt")
-KOHYA = re.compile(r"_(?:e?\d{6})_(\d+)_\d{14}")  # epoch or step, number of the prompt, time
+NUMBERED = (  # the number of the prompt in the names of a trainer's samples
+    re.compile(r".*_(?:e?\d{6})_(\d+)_\d{14}.*"),  # kohya: epoch or step, number, time
+    re.compile(r"\d{13}__\d{9}_(\d+)\.\w+"),  # ai-toolkit: time, step, number
+)
 
 
 def find(root: Root) -> Source | None:
@@ -48,13 +52,17 @@ def _answers(folder: str) -> dict[str, Answer] | Answer | None:
 
 
 def _by_number(path: str, prompts: list[str]) -> dict[str, Answer] | Answer:
-    """The prompts of a list by the number in kohya's names, else one for each image in natural order."""
-    names = sorted(filter(is_image, os.listdir(os.path.dirname(path) or os.curdir)), key=natural)
-    numbers = [KOHYA.search(name) for name in names]
-    if names and all(numbers):
-        by_name = {name: int(found[1]) for name, found in zip(names, numbers, strict=True) if found}
-        return {name: Answer((prompts[i],)) for name, i in by_name.items() if i < len(prompts)}
-    if len(names) == len(prompts):
-        return {name: Answer((prompt,)) for name, prompt in zip(names, prompts, strict=True)}
-    said = f"{os.path.basename(path)} is a list of {len(prompts)} prompts, and there are {len(names)} images"
-    return Answer(why=said)
+    """The prompts of a list by the number in a trainer's names, else one for each image in natural order."""
+    listed = os.path.basename(path)
+    here = os.listdir(os.path.dirname(path) or os.curdir)
+    names = without_sheets(name for name in here if is_image(name) and not name.startswith("."))
+    for pattern in NUMBERED:
+        numbers = [pattern.fullmatch(name) for name in names]
+        if names and all(numbers):
+            by_name = {name: int(found[1]) for name, found in zip(names, numbers, strict=True) if found}
+            return {name: Answer((prompts[i],)) for name, i in by_name.items() if i < len(prompts)}
+    if len(names) != len(prompts):
+        return Answer(why=f"{listed} is a list of {len(prompts)} prompts, and there are {len(names)} images")
+    if why := why_not(names):
+        return Answer(why=f"{listed} is a list, and its order is not that of the images: {why}")
+    return {name: Answer((prompt,)) for name, prompt in zip(sorted(names, key=natural), prompts, strict=True)}

@@ -1,0 +1,45 @@
+"""Whether prompts without names go to images by the order of the images' names, a prompt each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+SHEET = re.compile(
+    r"(?:grid|contact[-_ ]?sheet)(?:[-_ ]?\d+)?", re.IGNORECASE
+)  # several samples in one image
+NUMBERED = re.compile(r"(.+)[-_](\d+)")  # whose sample it is, and which
+
+
+def is_sheet(name: str) -> bool:
+    """Whether an image is called as programs call a sheet of their samples: ``grid-0000.png``."""
+    return SHEET.fullmatch(_stem(name)) is not None
+
+
+def why_not(names: Collection[str]) -> str:
+    """Why the order of these names does not tell whose the prompts are; empty where it does."""
+    sheets = sum(map(is_sheet, names))
+    if sheets and sheets < len(names):
+        return "some are called as contact sheets are (grid.png)"
+    numbered = [found.groups() for found in map(NUMBERED.fullmatch, map(_stem, names)) if found]
+    for each in (numbered, [os.path.split(name) for name in names]):
+        samples = defaultdict[str, set[str]](set)
+        for owner, which in each:
+            samples[owner].add(which)
+        kinds = set(map(frozenset, samples.values()))
+        number = len(next(iter(kinds), ()))
+        if len(kinds) == 1 < number and len(samples) > 1 and len(samples) * number == len(names):
+            return f"their names count {number} samples of each of {len(samples)} things"
+    return ""
+
+
+def without_sheets(names: Iterable[str]) -> list[str]:
+    """The names without those of contact sheets, unless all are called so."""
+    found = list(names)
+    return [name for name in found if not is_sheet(name)] or found
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(os.path.basename(name))[0]
