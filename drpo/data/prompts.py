@@ -24,8 +24,14 @@ def prompts(name: str) -> list[Prompt]:
     if name in WORLD:
         return [Prompt(text) for text in world.prompts(WORLD[name])]
     read = read_prompts(name)
-    first = "; ".join(textwrap.shorten(text, 60, placeholder="…") for text, _ in read[:SHOWN])
-    more = "; …" if len(read) > SHOWN else ""
-    words = f"{name}: {len(read)} prompt{'s' * (len(read) > 1)}: {first}{more}"
+    first = "; ".join(_shown(text) for text, _ in read[:SHOWN])
+    more, different = "; …" if len(read) > SHOWN else "", len({text for text, _ in read})
+    again = f" ({different} different)" if different < len(read) else ""
+    words = f"{name}: {len(read)} prompt{'s' * (len(read) > 1)}{again}: {first}{more}"
     PartialState().print("\n".join([words, *(f"{name}: {note}" for note in read.notes)]), file=sys.stderr)
     return [Prompt(text, metadata) for text, metadata in read]
+
+
+def _shown(text: str) -> str:
+    """The beginning of a prompt on one line, without what a terminal would obey."""
+    return textwrap.shorten("".join(c if c.isprintable() else " " for c in text), 60, placeholder="…")

@@ -123,17 +123,17 @@ def test_a_json_file_may_hold_texts_or_a_map_or_one_object(
 
 
 def test_a_folder_holds_shards_or_texts_or_one_prompt_each(tmp_path: Path) -> None:
-    for name, text in {"b.jsonl": '{"prompt": "2"}', "a.jsonl": '{"prompt": "1"}'}.items():
+    for name, text in {"b.jsonl": '{"prompt": "two"}', "a.jsonl": '{"prompt": "one"}'}.items():
         (tmp_path / "shards" / "data").mkdir(parents=True, exist_ok=True)
         (tmp_path / "shards" / "data" / name).write_text(text)
-    for name in ("1", "2"):
+    for name in ("one", "two"):
         (tmp_path / "samples" / name).mkdir(parents=True)
         (tmp_path / "samples" / name / "prompt.txt").write_text(f"{name}\nand more\n")
     (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "colours.txt").write_text("1\n2\n")
-    assert [prompt for prompt, _ in read_prompts(tmp_path / "shards")] == ["1", "2"]
-    assert [prompt for prompt, _ in read_prompts(tmp_path / "samples")] == ["1\nand more", "2\nand more"]
-    assert [prompt for prompt, _ in read_prompts(tmp_path / "texts")] == ["1", "2"]
+    (tmp_path / "texts" / "colours.txt").write_text("one\ntwo\n")
+    assert [prompt for prompt, _ in read_prompts(tmp_path / "shards")] == ["one", "two"]
+    assert [prompt for prompt, _ in read_prompts(tmp_path / "samples")] == ["one\nand more", "two\nand more"]
+    assert [prompt for prompt, _ in read_prompts(tmp_path / "texts")] == ["one", "two"]
 
 
 def no_list(folder: Path, what: str) -> Path:

@@ -28,9 +28,10 @@ from rankkit.io.prompts.reading.columns import (
     prompt_column,
     stem_key,
 )
+from rankkit.io.prompts.reading.line_lists import prompt_lines, why_no_list
 from rankkit.io.prompts.reading.names import Names
 from rankkit.io.prompts.reading.order import why_not
-from rankkit.io.prompts.reading.texts import answer_in, prompt_lines, read_text
+from rankkit.io.prompts.reading.texts import answer_in, read_text
 from rankkit.io.tables import READERS, Table, open_table
 
 NAME = "the manifest"
@@ -54,6 +55,8 @@ def find(root: Root) -> Source | None:
                 f"{root.manifest}: its lines begin with names of images ({sorted(named)[0]}); write it as a "
                 f".csv or .tsv table with a header: image and prompt"
             )
+        if why := why_no_list(texts):
+            raise BadSource(f"{root.manifest}: {why}")
         return in_order(places, root.manifest, [(line, {}) for line in lines])
     if root.manifest.suffix.lower() not in READERS:
         raise BadSource(

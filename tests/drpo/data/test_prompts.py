@@ -87,6 +87,16 @@ def test_how_many_prompts_were_read_is_said_with_the_first_two(
     ]
 
 
+def test_prompts_that_stand_several_times_are_counted_and_terminals_obey_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "p.jsonl").write_text('{"prompt": "a\\u001b[2J cat"}\n' * 3)
+    assert len(prompts(str(tmp_path / "p.jsonl"))) == 3
+    assert (
+        capsys.readouterr().err == f"{tmp_path}/p.jsonl: 3 prompts (1 different): a [2J cat; a [2J cat; …\n"
+    )
+
+
 def test_a_table_without_a_column_of_prompts_names_its_columns(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("id,sentence\n1,a cat\n")
     with pytest.raises(RankkitError, match="its columns are id, sentence"):

@@ -7,8 +7,9 @@ import os
 import re
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image, natural
+from rankkit.io.prompts.reading.line_lists import prompt_lines
 from rankkit.io.prompts.reading.order import why_not, without_sheets
-from rankkit.io.prompts.reading.texts import answer_in_file, prompt_lines, read_text
+from rankkit.io.prompts.reading.texts import answer_in_file, read_text
 
 NAME = "one prompt.txt per folder"
 NAMES = ("prompt.txt", "prompts.txt")

@@ -38,14 +38,7 @@ BLANK = "\ufeff\u200b\u200c\u200d\u2060\u00ad"  # characters without width: alon
 BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
 PAGE = re.compile(r"<(?:!doctype\s|html\b|\?xml\b)|\{\\rtf\d", re.IGNORECASE)
 NUMBERS = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?(?:\s+|$)){5,}")
-OPTIONS = re.compile(r"\s--[a-z]{1,12}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
 
-COMMENT = re.compile(r"#\s")
-AROUND = (  # what may stand around every line of a list
-    re.compile(r"[-*•]\s+(?P<line>\S.*)"),
-    re.compile(r"[\"“](?P<line>[^\"“”]+)[\"”],?"),
-    re.compile(r"(?P<number>\d{1,7})[.)]\s+(?P<line>\S.*)"),
-)
 NAMED = re.compile(r"[^\W\d][\w ]{0,30}\s?[:=：].*")  # a setting by its name
 
 Captions = Literal["first", "random", "all"]
@@ -176,26 +169,6 @@ def _are_tags(found: list[str]) -> bool:
 def lines(text: str) -> list[str]:
     """The lines of a text that hold anything."""
     return [line.strip() for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
-
-
-def _counts(line: re.Match[str] | None, number: int) -> bool:
-    """Whether a line bears this number, or none at all."""
-    said = line.groupdict().get("number") if line else None
-    return said is None or int(said) == number
-
-
-def prompt_lines(text: str) -> list[str]:
-    """A prompt per line, without comments (``# …``), the options of kohya's sample prompts (``--n …``), and
-    what stands around every line of a list: numbers from 1, dashes, quotation marks.
-    """
-    found = [line for line in lines(text) if not COMMENT.match(line)]
-    for marks in AROUND:
-        dressed = [marks.fullmatch(line) for line in found]
-        if len(found) > 1 and all(dressed) and all(_counts(each, n) for n, each in enumerate(dressed, 1)):
-            found = [each["line"] for each in dressed if each]
-    if any(OPTIONS.search(line) for line in found):
-        found = [OPTIONS.sub("", line) for line in found if not line.startswith("#")]
-    return found
 
 
 def chosen(texts: Sequence[str], captions: Captions, name: str) -> Sequence[str]:
