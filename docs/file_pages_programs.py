@@ -242,4 +242,24 @@ PROGRAMS = {
             }
         },
     ),
+    "mochi": Page(
+        "Mochi Diffusion",
+        "embedded.mochi",
+        {
+            "robot.png": Texts(
+                {
+                    "XML:com.adobe.xmp": "<dc:description><rdf:li>Include in Image: a red robot on a hill; "
+                    "Exclude from Image: blurry; Model: sd; Steps: 20; Generator: Mochi Diffusion 5.1"
+                    "</rdf:li></dc:description>"
+                }
+            )
+        },
+        {
+            "A description that another program wrote": {
+                "photo.png": Texts(
+                    {"XML:com.adobe.xmp": "<dc:description>our garden in May</dc:description>"}
+                )
+            }
+        },
+    ),
 }

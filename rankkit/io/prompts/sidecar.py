@@ -1,5 +1,5 @@
-"""Text files beside the images: ``cat.txt``, ``cat.caption`` or ``cat.json`` for ``cat.png``, also
-``cat.png.txt``, in any case.
+"""Text files beside the images: ``cat.txt``, ``cat.caption``, ``cat.json``, SwarmUI's ``cat.swarm.json`` for
+``cat.png``, also ``cat.png.txt``, in any case.
 """
 
 from __future__ import annotations
@@ -9,16 +9,20 @@ import functools
 import os
 import unicodedata
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image
 from rankkit.io.prompts.reading.columns import answer_of, image_columns, prompt_column
-from rankkit.io.prompts.reading.texts import answer_in_file
+from rankkit.io.prompts.reading.texts import answer_in_file, answer_of_found, in_json, read_text
 from rankkit.io.tables import read_object, too_deep
 
 NAME = "text files beside the images"
-SUFFIXES = (".txt", ".caption", ".json")
+SUFFIXES = (".txt", ".caption", ".json", ".swarm.json")
+# JSON of services: the object that holds the prompt, what stands beside it, whether it is a generator's.
+SERVICES = (("meta", {"id", "url"}, True), ("input", {"id", "output"}, False))  # Civitai's, Replicate's
+POST = {"category", "subcategory"}  # what gallery-dl notes of a post on any site
 
 
 def find(root: Root) -> Source | None:
@@ -45,7 +49,7 @@ def find(root: Root) -> Source | None:
         found = texts.get(_key(stem + suffix), [])
         if stem + suffix in found:
             return stem + suffix
-        own = os.path.splitext(found[0])[0] if len(found) == 1 else None
+        own = found[0][: -len(suffix)] if len(found) == 1 else None
         return found[0] if own is not None and (own == stem or own not in images) else None
 
     def knows(place: Place) -> Answer | None:
@@ -76,8 +80,19 @@ def _answer(path: str) -> Answer | None:
         record = read_object(Path(path))
     except (BadSource, OSError):
         return None  # a list, or a file of some other use
+    name = os.path.basename(path)
     if too_deep(record):
-        return Answer(why=f"{os.path.basename(path)} is nested too deeply to be read")
-    if prompt_column(record) is None or image_columns(record):
+        return Answer(why=f"{name} is nested too deeply to be read")
+    if record.keys() >= POST:
+        return Answer(why=f"{name} tells of a post (gallery-dl), and its texts are no prompts")
+    for inside, beside, syntax in SERVICES:
+        if record.keys() >= beside and isinstance(own := record.get(inside), dict) and "prompt" in own:
+            return replace(answer_of(own), syntax=syntax)
+    known = prompt_column(record) is not None
+    if known and image_columns(record):
         return None
-    return answer_of(record)
+    answer = answer_of(record) if known else None
+    if answer is None or not answer.texts:
+        found = in_json(read_text(path)[0])
+        return answer_of_found(found) if found is not None else answer
+    return answer

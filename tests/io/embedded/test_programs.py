@@ -122,6 +122,28 @@ PROGRAMS = [
     ),
 ]
 
+MOCHI = "Include in Image: a fox; big, (soft); Exclude from Image: blurry; Model: sd; Steps: 20; Seed: 1; "
+MOCHI_2 = (
+    "Metadata Version: 2\nInclude in Image: a fox\\n; Seed: \\\\ 2\nExclude from Image: blurry\nModel: sd\n"
+    "Generator: Mochi Diffusion 6.1"
+)
+BY_MOCHI = [
+    (f"{MOCHI}Generator: Mochi Diffusion 5.1", "a fox; big, (soft)"),
+    ("Include in Image: ; Exclude from Image: ; Model: sd; Generator: Mochi Diffusion 3", ""),
+    (MOCHI_2, "a fox\n; Seed: \\ 2"),
+    (MOCHI_2.replace("n: 2", "n: 3"), None),
+    (f"{MOCHI}; Include in Image: two; Generator: Mochi Diffusion 5.1", None),
+]
+
+
+@pytest.mark.parametrize(("written", "prompt"), BY_MOCHI)
+def test_what_mochi_diffusion_writes_into_xmp_ends_at_the_next_label(tmp_path, written, prompt):
+    text = f"<dc:description><rdf:Alt><rdf:li>{written}</rdf:li></rdf:Alt></dc:description>"
+    assert (found := read_texts({"xmp": text})).prompt == prompt and found.program == "Mochi Diffusion"
+    assert found.why or found.negative in ("blurry", "")
+    assert prompt_of(png(tmp_path / "a.png", **{"XML:com.adobe.xmp": text})) == prompt
+    assert read_texts({"xmp": text.replace("Mochi Diffusion", "Another")}) is None or "Version" in written
+
 
 @pytest.mark.parametrize(("program", "texts", "prompt"), PROGRAMS)
 def test_a_program_is_known_by_what_it_writes_and_its_positive_prompt_is_taken(program, texts, prompt):

@@ -9,7 +9,7 @@ import pytest
 from marked_images import SETTINGS, png, prompt_of
 from PIL import Image
 
-from rankkit.io.prompts.embedded.stealth import texts_hidden_in
+from rankkit.io.prompts.embedded.places.stealth import texts_hidden_in
 
 FORM = f"a fox\nNegative prompt: x\n{SETTINGS}"
 NOVEL = json.dumps(

@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import iTXt
 
 from rankkit.core.images import read
-from rankkit.io.prompts.embedded.chunks import EDGE, JPEG, PNG, opened, texts_of_jpeg, texts_of_png
+from rankkit.io.prompts.embedded.places.chunks import EDGE, JPEG, PNG, opened, texts_of_jpeg, texts_of_png
 from rankkit.io.text import decode_text
 
 LONGEST = 2**22  # characters of one text

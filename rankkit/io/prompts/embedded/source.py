@@ -15,17 +15,18 @@ from rankkit.io.prompts.embedded import (
     fooocus,
     invokeai,
     midjourney,
+    mochi,
     novelai,
     swarmui,
 )
-from rankkit.io.prompts.embedded.chunks import EDGE, PNG
 from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
-from rankkit.io.prompts.embedded.stealth import texts_hidden_in
+from rankkit.io.prompts.embedded.places.chunks import EDGE, PNG
+from rankkit.io.prompts.embedded.places.stealth import texts_hidden_in
 from rankkit.io.prompts.syntax import plain_words
 from rankkit.io.text import LOST, UNFILLED, WHY_LOST
 
 NAME = "the prompts inside the image files"
-SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion)
+SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion, mochi)
 PLACES = ("UserComment", "ImageDescription", "comment", "xmp")  # of texts, beside the chunks of a PNG
 
 

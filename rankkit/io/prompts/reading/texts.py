@@ -18,7 +18,7 @@ from rankkit.core.images import read
 from rankkit.io.prompts.base import Answer
 from rankkit.io.prompts.embedded import easydiffusion
 from rankkit.io.prompts.embedded.a1111 import parse_parameters
-from rankkit.io.prompts.embedded.container import as_json
+from rankkit.io.prompts.embedded.container import Found, as_json
 from rankkit.io.prompts.embedded.source import read_texts
 from rankkit.io.text import LOST, UNFILLED, WHY_LOST, decode_text
 
@@ -132,7 +132,7 @@ def answer_in_text(text: str, name: str) -> Answer:
     whole = _of_text(text)
     listed = bool(whole.texts) and whole.texts != (text,) and not whole.syntax
     if as_json(text) is not None:
-        found = read_texts({"parameters": text}) or read_texts({"prompt": text})
+        found = in_json(text)
         if found is None:
             return whole if listed else Answer(why=f"{name} holds JSON of no known program")
     elif (found := easydiffusion.read_lines(text) or parse_parameters(text)) is not None:
@@ -141,11 +141,17 @@ def answer_in_text(text: str, name: str) -> Answer:
         return Answer(why=f"{name} {why}")
     elif listed:
         return whole
-    if found is not None:
-        return Answer(
-            (found.prompt,) if found.prompt else (), found.why or "its prompt is empty", syntax=True
-        )
-    return Answer(tuple(dict.fromkeys(lines(text))))
+    return answer_of_found(found) if found is not None else Answer(tuple(dict.fromkeys(lines(text))))
+
+
+def in_json(text: str) -> Found | None:
+    """What a program says whose JSON this is; None where it is that of none that is known."""
+    return read_texts({"parameters": text}) or read_texts({"prompt": text})
+
+
+def answer_of_found(found: Found) -> Answer:
+    """What a program's file says, as an answer."""
+    return Answer((found.prompt,) if found.prompt else (), found.why or "its prompt is empty", syntax=True)
 
 
 def _no_caption(text: str) -> str:

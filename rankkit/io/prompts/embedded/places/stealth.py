@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from rankkit.io.prompts.embedded.chunks import PNG, opened
 from rankkit.io.prompts.embedded.container import LONGEST, Texts, as_json
+from rankkit.io.prompts.embedded.places.chunks import PNG, opened
 
 BITS = [byte >> place & 1 for byte in b"stealth_" for place in range(7, -1, -1)]  # how every text begins
 SIGNATURES = {  # which pixels hold the text, and whether it is packed
