@@ -13,7 +13,8 @@ from rankkit import Ranking, RankkitError, RunStopped
 from rankkit_vlm_judge.cache import Cache, key
 from rankkit_vlm_judge.calls import Call, Transport
 from rankkit_vlm_judge.questions import FORCED, REASONED, TERSE, Asked, Question
-from rankkit_vlm_judge.replies import Judgement, Reply, from_text, from_top, spoken
+from rankkit_vlm_judge.replies import Judgement, Reply, from_text, from_top
+from rankkit_vlm_judge.verdicts import spoken
 
 Mode = Literal["auto", "logprob", "text"]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rankkit_vlm_judge.questions import Labels, variants
+from rankkit_vlm_judge.verdicts import BLIND, parse, spoken
 
 Outcome = Literal[
     "ok",
@@ -23,7 +24,6 @@ Outcome = Literal[
     "other_model",
 ]
 
-TAIL = 4000  # a verdict stands among the last characters of a text
 MORE = "allow more with max_answer_tokens="
 MASS = 0.5  # below it the labels are not what the model wanted to say
 
@@ -68,24 +68,6 @@ class Judgement:
     error: str = field(default="")
 
 
-def spoken(content: str, thoughts: str = "") -> str:
-    """What a model said once it had thought: what follows the last ``</think>``, opened or not.
-
-    `thoughts` is what a server set apart; where the end of thinking stands there, what follows it was said.
-
-    >>> spoken("Rather B.</think> A"), spoken("", "Rather B.</think>A"), spoken("A", "B?"), spoken("<think>B")
-    (' A', 'A', 'A', '')
-    """
-    said = content
-    if not _THOUGHT.search(content) and _THOUGHT.search(thoughts):
-        said = _THOUGHT.split(thoughts)[-1] + content
-    return _THINKS.split(_THOUGHT.split(said)[-1])[0]
-
-
-_THINKS = re.compile(r"<think(?:ing)?\s*>|◁think▷|\[THINK\]", re.IGNORECASE)
-_THOUGHT = re.compile(r"</think(?:ing)?\s*>|◁/think▷|\[/THINK\]", re.IGNORECASE)
-
-
 def from_top(reply: Reply, labels: Labels) -> Judgement:
     """P(first) = P(its tokens) / P(tokens of either), and that sum as the mass.
 
@@ -110,9 +92,15 @@ def from_top(reply: Reply, labels: Labels) -> Judgement:
 
 
 def from_text(reply: Reply, labels: Labels) -> Judgement:
-    """1 or 0 by the verdict that a text ends in; without one: refused, truncated or unparsed."""
+    """1 or 0 by the verdict that a text ends in; without one: refused, truncated or unparsed.
+
+    Rejected where the model says that no image came to it: what it says then is a guess.
+    """
     text = spoken(reply.text)
     label = parse(text, labels)
+    if blind := BLIND.search(text):
+        error = f"the model says that it sees no image: {' '.join(blind.group().split())!r}"
+        return Judgement("rejected", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
     cut = reply.finish == "length" and len(text.split()) > 4
     if label is not None and not reply.refusal and not cut:
         return Judgement("ok", float(label == labels[0]), 1.0, reply.text, reply.finish, reply.tokens)
@@ -139,48 +127,6 @@ def unread(reply: Reply, what: str, shown: int = 80) -> Judgement:
     return Judgement("unparsed", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
 
 
-def parse(text: str, labels: Labels) -> str | None:
-    r"""The label that a text gives as its verdict, or None where there is none or there are both.
-
-    A verdict is a line "Answer: B" (verdict, winner, choice …, in any dress), a JSON field of such a name, a
-    \boxed{} or <answer> label, or a line that holds nothing but the label. Letters within sentences are
-    ignored, unless a sentence behind the verdict takes it back.
-
-    >>> parse("**Answer:** Image B.", ("A", "B")), parse("A or B", ("A", "B"))
-    ('B', None)
-    """
-    text = _ENDS.sub("", _OPENED.sub("<answer>", _CLOSED.sub("</answer>", text)))
-    either = "|".join(map(re.escape, labels))
-    dressed = rf"{_DRESS}(?:image|picture|option)?{_DRESS}({either}){_DRESS}"
-    led = rf"{_NOUN}(?:[\s_]+(?:image|picture|option))?(?:{_DRESS}\bis\b|\s?[:=])?"
-    stated = rf"{_DRESS}{led}(?:{_DRESS}{led})?{dressed}"
-    wins = r"(?:wins|is(?:\s+the)?\s+(?:better|best|preferred|winner))"
-    whole = rf"{_DRESS}(?:{led}{_DRESS})?(?:image|picture)\s+({either})\s+{wins}{_DRESS}"
-    field = rf"[\"']{_NOUN}(?:[\s_]+(?:image|picture|option))?[\"']\s?:\s?[\"']{dressed}[\"']"
-    boxed = rf"\\boxed\s?{{(?:\\\w{{1,9}}\s?{{)?{dressed}}}"
-    tagged = rf"<answer>(?:{_DRESS}{led})?{dressed}</answer>"
-    named = rf"(?:image[ ]|picture[ ])?({either})"
-    retold = rf"\b(?:{_NOUN}[ ](?:is|would be)[ ](?:the[ ])?{named}|{named}[ ]{wins})\b"
-    for pattern in (rf"^{stated}$|^{whole}$|{field}|{boxed}|{tagged}", rf"^{dressed}$"):
-        matches = list(re.finditer(pattern, text[-TAIL:], re.IGNORECASE | re.MULTILINE))
-        if matches:
-            later = re.finditer(retold, text[-TAIL:][matches[-1].end() :], re.IGNORECASE)
-            found = [group for match in (*matches, *later) for group in match.groups() if group]
-            said = {label for each in found for label in labels if each.casefold() == label.casefold()}
-            return said.pop() if len(said) == 1 else None
-    return None
-
-
-# what models put around an answer (GLM's box), and what servers leave of their templates at its end
-_OPENED, _CLOSED = re.compile(r"<\|begin_of_box\|>"), re.compile(r"<\|end_of_box\|>")
-_ENDS = re.compile(
-    r"(?:<\|(?:im_end|endoftext|eot_id|end_of_text|eom_id|end)\|>|</s>|<end_of_turn>|<eos>|\s){1,20}\Z"
-)
-_DRESS = r"(?:[^\w?？]|_){0,9}"  # stars, quotes, spaces, and no doubt; bounded, so that no text takes long
-_NOUN = (
-    r"(?:(?:my|the|final|best|better|preferred)[\s_]+){0,3}"
-    r"(?:answer|verdict|winner|choice|decision|better|preferred|preference)"
-)
 _REFUSAL = re.compile(
     r"\b(?:sorry|apologi[sz]e|(?:can(?:no|')?t|can not|unable to|won't|not able to) (?:\w+ ){0,2}"
     r"(?:assist|help|comply|judge|compare|answer|process|evaluate|provide|view|see))\b",

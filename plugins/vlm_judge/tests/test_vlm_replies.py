@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rankkit_vlm_judge.replies import Reply, from_text, from_top, parse, spoken
+from rankkit_vlm_judge.replies import Reply, from_text, from_top
 from rankkit_vlm_judge.server.completions import read
 from rankkit_vlm_judge.server.failures import Failed
+from rankkit_vlm_judge.verdicts import parse, spoken
 
 AB = ("A", "B")
 
@@ -73,6 +74,73 @@ def test_a_verdict_is_read_only_where_it_is_stated_and_never_from_letters_in_a_s
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Answer: A\n\nCorrection: B",
+        "Answer: A\nActually, B.",
+        "Answer: A\nB",
+        "Answer: A\nI change my answer to B.",
+        "Answer: A\n\nWait, no. The other one.",
+        "Winner: A\nWinner: A\nOverall: B",
+        "Winner: A\nOverall winner: B",
+        '{"faithfulness": {"winner": "A"}, "overall": "B"}',
+        "If colour matters:\nImage A is better.\nOtherwise B.",
+        "Winner: neither\nA",
+        "Answer: tie\nA",
+    ],
+)
+def test_a_verdict_that_is_taken_back_or_stands_against_another_is_none(text):
+    assert parse(text, AB) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Image A:\nIt is sharp but dark.\nThe other one is blurred.",
+        "**Image A**\nSharp.\nImage B is blurred.",
+        "Answer:\nImage A:\nsharp\nImage B:\nblurred",
+        "Which is sharper?\nA\nWhich follows the caption?\nHard to tell.",
+        "Image A: ❌",
+        "Answer: ~A",
+        "Not my answer:\nA",
+        "For example:\nAnswer: A",
+    ],
+)
+def test_a_heading_a_part_an_example_and_what_is_denied_are_no_verdict(text):
+    assert parse(text, AB) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("B\n\nIt is sharper.", "B"),
+        ("Faithfulness winner: A\nOverall winner: B", "B"),
+        ("Winner: A\nLoser: B", "A"),
+        ("Choice: A\nSecond choice: B", "A"),
+        ('{"better": "A", "worse": "B",}', "A"),
+        ("Answer: A\nReason: B is dark", "A"),
+        ("[[B]]", "B"),
+    ],
+)
+def test_what_is_said_beside_a_verdict_leaves_it_as_it_is(text, label):
+    assert parse(text, AB) == label
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I cannot see any images.\nAnswer: A",
+        "No images were provided.\nA",
+        "Answer: A\n\nNote: I am unable to view images, so this is a guess.",
+    ],
+)
+def test_a_verdict_of_a_model_that_saw_no_image_is_a_guess(text):
+    verdict = from_text(Reply(text, finish="stop"), AB)
+    assert verdict.outcome == "rejected" and "sees no image" in verdict.error
+    assert from_text(Reply("I do not see any image of a dog in B.\nAnswer: A"), AB).outcome == "ok"
+
+
+@pytest.mark.parametrize(
     ("text", "label"),
     [("Yes.", "Yes"), ("no", "No"), ("Answer: No", "No"), ("Yes and no", None), ("Yesterday", None)],
 )
@@ -93,6 +161,13 @@ def test_words_are_read_as_letters_are(text, label):
         ("", "Answer: B", ""),
         ("<think>Answer: B", "", ""),
         ("◁think▷B◁/think▷A", "", "A"),
+        ("<reasoning>\nAnswer: A", "", ""),
+        ("<thought>Answer: A</thought>B", "", "B"),
+        ("Answer: A\n</reasoning>B", "", "B"),
+        ("B<analysis>A is dark</analysis>", "", "B"),
+        ("<seed:think>Answer: A</seed:think>B", "", "B"),
+        ("<|channel|>analysis<|message|>A", "", ""),
+        ("<|channel|>analysis<|message|>A<|end|><|start|>assistant<|channel|>final<|message|>B", "", "B"),
     ],
 )
 def test_only_what_follows_the_end_of_thinking_was_said(content, thoughts, said):
@@ -126,10 +201,14 @@ def test_which_label_comes_first_in_the_question_does_not_change_what_a_text_say
         "the final answer is " * 5_000,
         "\\boxed{" * 9_000,
         "'answer': " * 9_000,
+        "no, wait: B\n" * 9_000,
+        "<reasoning>" * 9_000,
+        "I cannot " * 9_000,
+        '"overall": "A", ' * 9_000,
     ],
 )
 def test_no_text_takes_long_to_read(text):
-    parse(text, AB)
+    from_text(Reply(text), AB)
 
 
 def top(*pairs):

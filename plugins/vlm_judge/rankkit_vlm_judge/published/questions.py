@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rankkit_vlm_judge.questions import Asked
-from rankkit_vlm_judge.replies import Judgement, Reply, spoken, unread
+from rankkit_vlm_judge.replies import Judgement, Reply, unread
+from rankkit_vlm_judge.verdicts import spoken
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rankkit_vlm_judge.budget import Usage
-from rankkit_vlm_judge.replies import Reply, spoken
+from rankkit_vlm_judge.replies import Reply
 from rankkit_vlm_judge.server.failures import Failed
+from rankkit_vlm_judge.verdicts import spoken
 
 # fields of a message in which servers put thoughts
 REASONING = ("reasoning_content", "reasoning", "thinking")
