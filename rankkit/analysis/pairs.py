@@ -108,11 +108,14 @@ def _pairing(matches: Matches, by: str, ours: Side, theirs: Side) -> Pairing:
 def _items(
     side: str | os.PathLike[str], prompts: str | os.PathLike[str] | None, prompt: str | None
 ) -> Iterator[_Found]:
-    """The items of a folder with their paths relative to it."""
+    """The items of a folder with their paths relative to it; one that stands twice with one prompt, once."""
+    seen: set[tuple[str, str]] = set()
     for found in survey([side], prompts=prompts):
         prefix = f"{found.root.label}/" if found.root.label else ""
         for item in found.items(prompt):
-            yield _Found(item.name.removeprefix(prefix), item)
+            if (item.name, item.prompt) not in seen:
+                seen.add((item.name, item.prompt))
+                yield _Found(item.name.removeprefix(prefix), item)
 
 
 def _by_key(a: Side, b: Side, key: Callable[[_Found], str]) -> tuple[Matches, str]:

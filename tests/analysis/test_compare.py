@@ -178,6 +178,14 @@ def test_an_image_with_several_prompts_is_compared_under_each():
         assert [each.prompt for each in pair("a", "b").pairs] == ["a cat", "an animal"]
 
 
+def test_an_image_that_a_table_names_twice_is_compared_once():
+    lines = "image,prompt\nx.png,a cat\nx.png,a cat\nx.png,a dog\n"
+    put({"a/x.png": 1, "a/list.csv": lines, "b/x.png": 2, "b/list.csv": lines})
+    found = pair("a/list.csv", "b/list.csv")
+    assert sorted(each.prompt for each in found.pairs) == ["a cat", "a dog"]
+    assert not found.only_a and not found.only_b
+
+
 def test_a_pair_of_two_prompts_is_judged_under_neither():
     put({"a/0.png": 9, "b/0.png": 1, "a/0.txt": "a cat"})
     (first,) = pair("a", "b").pairs

@@ -48,6 +48,7 @@ def files_of(target):
 
 
 ACTIONS = ["copy", "link", "move"]
+CHOSEN = ("cats/a.png", "cats/b.png", "dogs/c.png")  # the best three
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -122,6 +123,32 @@ def test_undo_keeps_what_was_changed_since_and_says_so(place):
     assert files_of("best") == ["cats/b.png", "notes.txt"]
     shutil.copy2("in/cats/b.png", "best/cats/b.png")
     assert not undo(Path("best")).kept and files_of("best") == ["notes.txt"]
+
+
+@pytest.mark.parametrize("action", ["copy", "link"])
+def test_copies_in_a_selection_below_are_not_scored_beside_their_originals(place, action):
+    do(action, "in/best")
+    found, _ = survey(["in", "in/best"])
+    assert {item.name for item in found.items()} == set(SCORES)
+    assert "in/best holds a selection: 3 images of it, whose originals are here too, left out" in found.notes
+    skipped = {each.image: each.why for each in found.findings() if "best" in each.image}
+    assert skipped["in/best/cats/a.png"] == "chosen from in/cats/a.png (earlier selections): it is not scored"
+
+
+def test_a_selection_that_is_named_itself_is_scored(place):
+    do("copy", "in/best")
+    (found,) = survey(["in/best"])
+    assert {item.name for item in found.items()} == {f"in/best/{name}" for name in CHOSEN}
+
+
+def test_what_was_moved_or_has_no_original_left_is_scored(place):
+    do("copy", "in/best")
+    (place / "in/cats/a.png").unlink()
+    do("move", "in/moved", top=1)
+    (found,) = survey(["in"])
+    named = {item.name for item in found.items()}
+    assert {"in/best/cats/a.png", "in/moved/cats/b.png"} < named
+    assert "in/best/dogs/c.png" not in named
 
 
 @pytest.mark.parametrize("action", ["copy", "link"])

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rankkit.choose.select.plan import MARKER, METADATA, Entry, Plan
+from rankkit.choose.select.plan import Entry, Plan
 from rankkit.choose.select.undo import copy, move, undo, undoing
 from rankkit.core.text import shell_word
 from rankkit.errors import RankkitError
 from rankkit.io.atomic import replacing_file, write_whole
+from rankkit.io.prompts.layouts.selections import MARKER, METADATA
 
 
 def carry_out(plan: Plan, advance: Callable[[int], object] = lambda count: None) -> None:

@@ -20,10 +20,9 @@ from rankkit.core.prefetch import prefetch
 from rankkit.core.text import first_few, plain, printable, shell_word
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.prompts.base import Item, is_image
+from rankkit.io.prompts.layouts.selections import MARKER, METADATA
 
 Action = Literal["copy", "link", "move"]
-MARKER = ".rankkit-selection.jsonl"  # in a folder that we filled: what was done, line by line
-METADATA = "metadata.jsonl"
 _Place = tuple[str, str]
 ROOM = 2**20  # bytes beyond the images: for the metadata, and so that the disk is not left without any
 

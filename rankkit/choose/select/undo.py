@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rankkit.choose.select.image_files import ImageFiles
-from rankkit.choose.select.plan import MARKER
 from rankkit.errors import RankkitError, UsageError
 from rankkit.io.atomic import replacing_file, write_whole
+from rankkit.io.prompts.layouts.selections import MARKER
 
 Step = Literal["remove", "return", "nothing"]
 

@@ -14,7 +14,7 @@ from rankkit.errors import UsageError
 from rankkit.io.prompts import geneval, imagefolder, json_map, manifest, parquet, sidecar, webdataset
 from rankkit.io.prompts.base import FILLED, Answer, Item, Place, Root, Source, is_image
 from rankkit.io.prompts.embedded import source as embedded
-from rankkit.io.prompts.layouts import compbench, hps, parallel_text, prompt_txt
+from rankkit.io.prompts.layouts import compbench, hps, parallel_text, prompt_txt, selections
 from rankkit.io.prompts.reading.texts import Captions, chosen
 from rankkit.io.prompts.syntax import plain_words
 from rankkit.io.prompts.tiles import tile_name
@@ -23,6 +23,7 @@ from rankkit.io.tables import READERS
 MANIFESTS = tuple(READERS)
 
 SOURCES: tuple[Callable[[Root], Source | None], ...] = (
+    selections.find,
     parquet.find,
     manifest.find,
     imagefolder.find,
