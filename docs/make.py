@@ -76,7 +76,7 @@ def _commands(program: str, group: Any) -> list[str]:
     for name, command in group.commands.items():
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         options = ["[OPTIONS]"] if len(arguments) < len(command.params) else []
-        usage = [f"{program} {name}", *(p.metavar or p.name.upper() for p in arguments), *options]
+        usage = [f"{program} {name}", *map(_shown, arguments), *options]
         lines += [
             f"## {program} {name}",
             "",
@@ -87,12 +87,25 @@ def _commands(program: str, group: Any) -> list[str]:
             *(["| | |", "|---|---|"] if command.params else []),
         ]
         for parameter in command.params:
-            option, shown = parameter.param_type_name == "option", parameter.metavar or parameter.name.upper()
             names = [*parameter.opts, *parameter.secondary_opts]
-            shown = ", ".join(f"`{name}`" for name in names) if option else f"`{shown}`"
-            lines.append(f"| {shown} | {(parameter.help or '').replace('|', '&#124;')} |")
+            option = parameter.param_type_name == "option"
+            shown = ", ".join(f"`{name}`" for name in names) if option else f"`{_shown(parameter)}`"
+            words = (parameter.help or "").replace("|", "&#124;")
+            lines.append(f"| {shown} | {' '.join(filter(None, [words, _default(parameter)]))} |")
         lines += [""] if command.params else []
     return lines
+
+
+def _shown(argument: Any) -> str:
+    """An argument as a usage line names it: `PATH...` may be given several times."""
+    return f"{argument.metavar or argument.name.upper()}{'...' if argument.nargs == -1 else ''}"
+
+
+def _default(parameter: Any) -> str:
+    """What holds where an option is not given, as help shows it; nothing for a flag."""
+    value = getattr(parameter.default, "value", parameter.default)
+    shown = getattr(parameter, "show_default", False) and not getattr(parameter, "is_flag", False)
+    return f"Default: `{value}`." if shown and value not in (None, "", [], ()) else ""
 
 
 def training() -> str:

@@ -42,7 +42,7 @@ def table(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="Row files: .jsonl, .csv or .parquet, or folders of them; also URLs."
+            metavar="FILE", help="Row files: .jsonl, .csv or .parquet, or folders of them; also URLs."
         ),
     ],
     by: Annotated[
@@ -74,8 +74,8 @@ def table(
 
 @program.command()
 def compare(
-    a: Annotated[Path, typer.Argument(metavar="DIR_A")],
-    b: Annotated[Path, typer.Argument(metavar="DIR_B")],
+    a: Annotated[Path, typer.Argument(metavar="DIR_A", help="One folder of images.")],
+    b: Annotated[Path, typer.Argument(metavar="DIR_B", help="The folder to compare it with.")],
     ranker: Specs = None,
     prompts: PromptsOption = None,
     prompt: PromptOption = None,
@@ -173,7 +173,9 @@ def gallery(
             metavar="FILE", help="Rows: .jsonl, .csv or .parquet, or a folder of them; also a URL."
         ),
     ],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="report.html")] = Path("report.html"),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="report.html", help="Where the page is written.")
+    ] = Path("report.html"),
     extra: Annotated[
         list[Path] | None,
         typer.Option(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
 from rankkit.core.text import count, one_line
@@ -28,6 +29,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 _results: list[TextIO] = []  # the real stdout, while a command runs
 
 
+def _flags_bare(kind: type[Any]) -> type[Any]:
+    """A class of commands whose help shows no value beside what takes none: `--json`, not `--json <bool>`."""
+
+    def get_params(self: Any, ctx: Any) -> list[Any]:
+        params: list[Any] = kind.get_params(self, ctx)
+        for each in params:
+            each.metavar = "" if getattr(each, "is_flag", False) else each.metavar
+        return params
+
+    return type(kind.__name__, (kind,), {"get_params": get_params})
+
+
 class Program(typer.Typer):
     """A program of commands. While one runs, all that plugins and libraries print goes to stderr.
 
@@ -39,6 +52,7 @@ class Program(typer.Typer):
 
     def __init__(self, name: str, help: str, *, install: str = "") -> None:
         super().__init__(
+            cls=_flags_bare(TyperGroup),
             no_args_is_help=True,
             pretty_exceptions_enable=False,
             help=help,
@@ -49,9 +63,10 @@ class Program(typer.Typer):
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:
         """Register a command, as Typer does."""
+        kind = _flags_bare(TyperCommand)
 
         def register(function: F) -> F:
-            super(Program, self).command(name, **settings)(_with_stdout_for_results(function))
+            super(Program, self).command(name, cls=kind, **settings)(_with_stdout_for_results(function))
             return function
 
         return register

@@ -24,7 +24,7 @@ def fit(
     labels: Annotated[
         list[Path],
         typer.Argument(
-            metavar="LABELS...", help="Choices: labels.jsonl of rankkit label, or any file that agree reads."
+            metavar="LABELS", help="Choices: labels.jsonl of rankkit label, or any file that agree reads."
         ),
     ],
     output: Annotated[
@@ -34,7 +34,7 @@ def fit(
         str,
         typer.Option(
             metavar="SPEC",
-            help="basic (statistics, no download), and rankers: their embeddings or scores. basic+clip",
+            help="basic (statistics, no download), and rankers by their embeddings or scores: basic+clip.",
         ),
     ] = "basic",
     folder: Annotated[

@@ -21,7 +21,7 @@ from rankkit.core.text import count
 
 @program.command()
 def label(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders of images, or images.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Folders of images, or images.")],
     output: Annotated[
         Path,
         typer.Option("-o", "--output", metavar="labels.jsonl", help="The file of answers; it is added to."),

@@ -40,7 +40,7 @@ Specs = Annotated[
     ),
 ]
 Paths = Annotated[
-    list[Path], typer.Argument(metavar="PATH...", help="Folders, images, .tar archives or manifests.")
+    list[Path], typer.Argument(metavar="PATH", help="Folders, images, .tar archives or manifests.")
 ]
 PromptsOption = Annotated[
     Path | None,

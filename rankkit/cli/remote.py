@@ -55,7 +55,12 @@ def install(
         Path | None, typer.Option(metavar="DIR", help="The plugin's folder, if it is not installed here.")
     ] = None,
     python: Annotated[
-        str, typer.Option(metavar="PYTHON", help="The interpreter of the environment; this one if not given.")
+        str,
+        typer.Option(
+            metavar="PYTHON",
+            show_default=False,
+            help="The interpreter of the environment; this one if not given.",
+        ),
     ] = sys.executable,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing environment.")] = False,
 ) -> None:

@@ -46,7 +46,7 @@ def score(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Folders, images, .tar archives or manifests; with --engine ray also URLs of .tar and "
             ".parquet files, or of folders that hold some.",
         ),

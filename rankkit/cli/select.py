@@ -36,7 +36,7 @@ class Per(str, Enum):
 def select(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="SCORES...", help="Row files: .jsonl, .csv or .parquet, or folders of them."),
+        typer.Argument(metavar="SCORES", help="Row files: .jsonl, .csv or .parquet, or folders of them."),
     ] = None,
     ranker: Specs = None,
     top: Annotated[int | None, typer.Option(min=1, help="The best N of each part.")] = None,

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+import typer
 from score_runs import ENVIRONMENT, folder
 
 import rankkit
@@ -100,3 +101,27 @@ def test_a_ranker_that_is_quick_says_nothing(monkeypatch, capsys):
     monkeypatch.setattr(progress, "SLOW", 60)
     progress.prepared("sharpness").load()
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("program", ["rankkit", "drpo"])
+def test_help_shows_no_value_beside_an_option_that_takes_none(program):
+    shown = [invoke(*words, "--help", program=program).stdout for words in ([], [COMMAND[program]])]
+    assert all("-h" in text and "<bool>" not in text for text in shown), shown
+
+
+COMMAND = {"rankkit": "score", "drpo": "sample"}
+
+
+@pytest.mark.parametrize("command", ["score", "select", "table", "fit"])
+def test_usage_says_once_at_most_that_an_argument_may_be_given_several_times(command):
+    usage = next(line for line in invoke(command, "-h").stdout.splitlines() if "Usage" in line)
+    assert usage.count("...") <= 1, usage
+
+
+def test_every_argument_and_option_is_explained():
+    from drpo.cli import app as drpo
+    from rankkit.cli.app import app as rankkit
+
+    for program in (rankkit, drpo):
+        for name, command in typer.main.get_command(program).commands.items():
+            assert [each.name for each in command.params if not each.help] == [], name
