@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -76,9 +77,10 @@ def _fields(options: Connection) -> Fields:
 
 def _checked(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
         raise BadOption(f"url={url!r} is not a web address; write url=http://host:8000/v1")
-    if parts.username or parts.password:
+    secret = re.search(r"(?:^|&)[^=&]*(?:key|token|secret|passw|sig|code)[^=&]*=", parts.query, re.IGNORECASE)
+    if parts.username or parts.password or secret:
         raise BadOption(
             "url= holds a password, which rows would repeat; "
             "name the environment variable that holds it: api_key_env=NAME"
@@ -92,6 +94,10 @@ def _key(variable: str | None) -> str | None:
     key = os.environ.get(variable, "").strip()
     if not key:
         raise RankkitError(f"api_key_env={variable}: there is no such environment variable, or it is empty")
+    if not (key.isascii() and key.isprintable()):
+        raise RankkitError(
+            f"api_key_env={variable} holds characters that no key has, such as a line break: set it anew"
+        )
     return key
 
 

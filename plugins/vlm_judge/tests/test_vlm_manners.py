@@ -1,5 +1,6 @@
 """What servers were seen to answer, and what comes of it."""
 
+import json
 import math
 
 import pytest
@@ -55,6 +56,35 @@ def test_a_caption_that_moderation_flags_costs_its_own_group_only(load, fake, gr
     fake.fault = lambda number, body: flagged if "battle" in str(body["messages"]) else None
     refused, judged = load().rank([greys(10, 60, 110, prompt="a battle"), greys(40, 200)])
     assert refused.details[0]["judge"]["failures"] == {"refused": 6} and judged.ranks == (2, 1)
+
+
+def test_a_body_in_the_encoding_that_it_names_is_read(load, fake, greys):
+    answer = fake.answer
+
+    def in_latin(number, body):
+        data = json.dumps({**answer(body), "note": "é"}, ensure_ascii=False).encode("latin-1")
+        return 200, data, {"Content-Type": "application/json; charset=iso-8859-1"}
+
+    fake.fault = in_latin
+    assert one(load(), greys(40, 200)).ranks == (2, 1)
+
+
+def test_what_no_terminal_shows_is_left_out_of_messages(load, fake):
+    fake.fault = lambda number, body: (400, b'{"error": {"message": "odd \\ud800 \\u001b[31m words"}}')
+    with pytest.raises(RunStopped) as caught:
+        load()
+    assert str(caught.value).isprintable() and "words" in str(caught.value)
+
+
+def test_a_name_of_a_model_that_no_file_can_hold_is_kept_as_it_can_be(load, fake, greys):
+    fake.served = "x\ud800"
+    assert one(load(), greys(40, 200)).details[0]["model"] == "brightness-1 (x?)"
+
+
+def test_a_stream_that_nobody_asked_for_is_said(load, fake):
+    fake.fault = lambda number, body: (200, b'data: {"choices": []}\n\ndata: [DONE]\n\n')
+    with pytest.raises(RunStopped, match="a stream of events, for which nobody asked"):
+        load(tries=1)
 
 
 # --- what no retry can mend ---

@@ -274,6 +274,57 @@ def test_parts_of_a_message_are_read_by_either_name():
 
 
 @pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (["Answer: A"], "Answer: A"),
+        ([{"type": "text", "text": None}], ""),
+        ([{"type": "text", "text": {"value": "A"}}], ""),
+        (
+            [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "B"}]},
+                {"type": "text", "text": "A"},
+            ],
+            "A",
+        ),
+    ],
+)
+def test_a_content_in_parts_says_what_its_texts_say(content, text):
+    assert read(completion("stop", content)).text == text
+
+
+def test_a_part_that_was_thought_is_known_to_be_one():
+    answer = completion("stop", [{"type": "thinking", "thinking": "B"}])
+    answer["choices"][0]["logprobs"] = {"content": [{"top_logprobs": [{"token": "A", "logprob": -0.1}]}]}
+    assert read(answer).thought and not read(answer).top
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        True,
+        ["A"],
+        {"content": [None]},
+        {"content": {"token": "A"}},
+        {"tokens": ["A"], "top_logprobs": [{"A": -0.1, "B": -2}]},
+        {"content": [{"top_logprobs": {"A": -0.1}}]},
+        {"content": [{"top_logprobs": [{"A": -0.1}]}]},
+        {"content": [{"top_logprobs": [{"token": "A", "logprob": 10**400}]}]},
+    ],
+)
+def test_log_probabilities_in_another_form_are_none_and_the_text_is_read(logprobs):
+    answer = completion("stop", "Answer: A")
+    answer["choices"][0]["logprobs"] = logprobs
+    assert read(answer).text == "Answer: A" and not read(answer).top
+
+
+@pytest.mark.parametrize(
+    ("told", "tokens"), [(10**400, 0), (2**70, 0), (90.0, 90), (-5, 0), (float("inf"), 0), (True, 1)]
+)
+def test_tokens_that_nobody_can_have_used_count_as_none(told, tokens):
+    assert read({**completion("stop", "A"), "usage": {"prompt_tokens": told}}).tokens == tokens
+
+
+@pytest.mark.parametrize(
     ("listed", "top"),
     [
         ([("A", -0.5), ("A", -0.5), ("B", -1.0)], (("A", -0.5), ("B", -1.0))),

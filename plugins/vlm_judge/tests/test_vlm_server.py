@@ -29,6 +29,7 @@ def one(judge, group):
         "die",
         "hang",
         "dribble",
+        "drip",
     ],
 )
 def test_what_passes_is_tried_again(load, fake, greys, fault):
@@ -63,9 +64,20 @@ def test_a_pause_that_the_server_asks_for_is_kept(load, fake, greys):
     assert time.monotonic() - start >= 1
 
 
+@pytest.mark.parametrize("pause", ["86400", "inf", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_pause_that_nobody_waits_for_is_said_at_once(load, fake, greys, pause):
+    fault = (429, {"error": {"message": "daily limit"}}, {"Retry-After": pause})
+    fake.fault = lambda number, body: fault if number else None
+    ranking = one(load(), greys(40, 200))
+    assert "rate_limited: " in ranking.details[0]["error"] and len(fake.requests) == 3
+    assert "which is not waited for" in ranking.details[0]["error"]
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
+        ((405, {"error": "no POST here"}), "usually ends in /v1"),
+        ((400, [{"error": {"code": 400, "message": "API key not valid."}}]), "400: API key not valid"),
         (
             (401, {"error": {"message": "no key"}}),
             "401: no key; name the environment variable that holds the key: api_key_env=",
@@ -194,6 +206,19 @@ def test_a_wrong_path_is_said_at_once(load, fake):
         load(url=fake.url.removesuffix("/v1"))
 
 
+def test_a_query_of_the_url_is_kept_behind_the_path(load, fake, greys):
+    assert one(load(url=f"{fake.url}?api-version=1"), greys(40, 200)).ranks == (2, 1)
+    assert fake.paths[-1] == "/v1/chat/completions?api-version=1"
+
+
+def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(load, monkeypatch):
+    for key in ("sk-\nsecret", "sk-secrét"):
+        monkeypatch.setenv("JUDGE_KEY", key)
+        with pytest.raises(RankkitError, match="api_key_env=JUDGE_KEY holds characters") as caught:
+            load(api_key_env="JUDGE_KEY")
+        assert "secr" not in str(caught.value)
+
+
 @pytest.mark.parametrize("tail", ["/", "/chat/completions", "/chat/completions/"])
 def test_the_url_may_be_written_in_full(load, fake, tail):
     load(url=fake.url + tail)
@@ -271,6 +296,8 @@ def test_a_server_that_refuses_log_probabilities_is_asked_for_texts(load, fake, 
     [
         ({"url": "host:8000"}, "not a web address"),
         ({"url": "http://me:pass@host/v1"}, "api_key_env"),
+        ({"url": "http://host/v1?key=AIza"}, "api_key_env"),
+        ({"url": "http://host/v1#chat"}, "not a web address"),
         ({"url": None, "model": None}, "whom to ask"),
         ({"max_calls": 0}, "max_calls=0"),
         ({"degree": 3}, "degree=3"),

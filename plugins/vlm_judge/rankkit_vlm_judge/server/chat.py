@@ -236,11 +236,13 @@ PROBE: Question = which_is_better(
 
 def _served_as(answer: Any) -> str:
     """The name of the model that an answer bears; empty where it bears none."""
-    return str(answer.get("model") or "")[:200] if isinstance(answer, dict) else ""
+    name = str(answer.get("model") or "")[:200] if isinstance(answer, dict) else ""
+    return name.encode("utf-8", "replace").decode()
 
 
 def _whole(reply: Reply) -> Reply:
     # a model that thinks first has no room to answer in one token
     if not reply.text and not reply.top and reply.finish != "length":
-        raise Failed("transport", "the answer to a first question is empty")
+        advice = "see that it answers in words: a parser of tool calls or of thoughts may take them"
+        raise Failed("transport", "the answer to a first question is empty", advice)
     return reply

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeGuard
 
 from rankkit_vlm_judge.budget import Usage
 from rankkit_vlm_judge.replies import Reply
@@ -13,7 +13,9 @@ from rankkit_vlm_judge.verdicts import spoken
 
 # fields of a message in which servers put thoughts
 REASONING = ("reasoning_content", "reasoning", "thinking")
-SPOKEN = ("text", "output_text")  # parts of a message that were said
+# parts of a message that were said, and that were thought
+SPOKEN, THOUGHT = ("text", "output_text"), ("thinking", "reasoning")
+LARGEST = 10**12  # tokens of an answer; a larger number is a mistake
 CUT = ("max_tokens", "max_output_tokens", "model_length")  # what others call "length"
 FILTERED = ("content_filter", "safety", "refusal")
 
@@ -31,6 +33,7 @@ def read(answer: Any) -> Reply:
         finish = "length" if finish in CUT else finish
         refusal = bool(message.get("refusal")) or finish in FILTERED
         thoughts = "".join(each for name in REASONING if isinstance(each := message.get(name), str))
+        thoughts += _text(message.get("content"), THOUGHT)
         content = _text(message.get("content"))
         text = spoken(content, thoughts) or str(message.get("refusal") or "")
         top = () if thoughts.strip() else _top(choice.get("logprobs"))  # else of the first thought
@@ -46,21 +49,33 @@ def read(answer: Any) -> Reply:
         ) from None
 
 
-def _text(content: object) -> str:
-    """A message's content: a text, or the text parts of a list, in which thoughts may be parts too."""
+def _text(content: object, kinds: Sequence[str] = SPOKEN) -> str:
+    """A message's content: a text, which was said, or the parts of these kinds in a list."""
     if isinstance(content, list):
-        parts = [part for part in content if isinstance(part, Mapping) and part.get("type", "text") in SPOKEN]
-        return "".join(str(part.get("text", "")) for part in parts)
+        parts = [part if isinstance(part, Mapping) else {"text": part} for part in content]
+        found = [part for part in parts if part.get("type", "text") in kinds]
+        texts = [part.get("text") or part.get(str(part.get("type"))) for part in found]
+        return "".join(_text(text) if isinstance(text, list) else text for text in texts if _is_text(text))
     if not isinstance(content, str | None):
         raise TypeError("its content is no text")
-    return content or ""
+    return (content or "") if kinds is SPOKEN else ""
+
+
+def _is_text(found: object) -> TypeGuard[str | list[object]]:
+    return isinstance(found, (str, list))
 
 
 def _top(logprobs: Any) -> tuple[tuple[str, float], ...]:
-    """(token, log-probability) of the likeliest first tokens that have one; NaN for what is no number."""
-    first = ((logprobs or {}).get("content") or [{}])[0]
-    listed = [each for each in first.get("top_logprobs") or () if each["logprob"] is not None]
-    found = [(str(each["token"]), _number(each["logprob"])) for each in listed]
+    """(token, log-probability) of the likeliest first tokens that have one; NaN for what is no number.
+
+    None where they come in another form than OpenAI's.
+    """
+    try:
+        first = logprobs["content"][0]
+        listed = [each for each in first["top_logprobs"] or () if each["logprob"] is not None]
+        found = [(str(each["token"]), _number(each["logprob"])) for each in listed]
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return ()  # in no form that is known
     return tuple(dict.fromkeys(found))  # the token that was drawn is listed twice by some
 
 
@@ -73,7 +88,7 @@ def _unlisted(top: tuple[tuple[str, float], ...]) -> float:
 def _number(value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan
 
 
@@ -83,7 +98,7 @@ def usage_of(answer: Any) -> Usage | None:
     if not isinstance(found, dict):
         return None
     read, written, both = (
-        value if isinstance(value := found.get(name), int) and value >= 0 else None
+        int(value) if isinstance(value := found.get(name), (int, float)) and 0 <= value < LARGEST else None
         for name in ("prompt_tokens", "completion_tokens", "total_tokens")
     )
     if read is None and written is None:

@@ -14,6 +14,7 @@ from typing import Any
 from rankkit import RunStopped
 from rankkit_vlm_judge.replies import Outcome
 
+LONGEST_ASKED_PAUSE = 120.0  # seconds that are waited where a server names a time
 LONGEST_PART = 300  # characters of each part of what a server says that are repeated
 KEPT = "What was judged is kept"
 UNWELL: tuple[Outcome, ...] = ("transport", "timeout", "rate_limited")
@@ -57,21 +58,28 @@ class HttpAnswer:
     @cached_property
     def json(self) -> Any:
         """The body as JSON; None where it is none."""
+        charset = re.search(r"charset=[\"']?([\w.:-]{1,40})", self.headers.get("Content-Type", ""))
         try:
-            return json.loads(self.data)
-        except (ValueError, RecursionError):
+            try:
+                return json.loads(self.data)
+            except UnicodeDecodeError:
+                return json.loads(self.data.decode(charset[1])) if charset else None
+        except (ValueError, LookupError, RecursionError):
             return None
 
     @cached_property
     def error(self) -> object:
         """The error that a JSON body holds, whatever its status: its own, or that of its only choice."""
-        if not isinstance(self.json, dict):
+        found = self.json
+        if isinstance(found, list) and found and isinstance(found[0], dict):  # as Gemini's
+            return found[0].get("error")
+        if not isinstance(found, dict):
             return None
-        choices = self.json.get("choices")
+        choices = found.get("choices")
         first = choices[0] if isinstance(choices, list) and choices else None
         if isinstance(first, dict) and (first.get("message") or first.get("error")):
             return first.get("error")
-        return self.json.get("error") or (self.json if self.json.get("object") == "error" else None)
+        return found.get("error") or (found if found.get("object") == "error" else None)
 
     @property
     def good(self) -> bool:
@@ -100,6 +108,7 @@ class HttpAnswer:
             found = words or [json.dumps(found)]
         texts = found if isinstance(found, list) else [found or self.data.decode("utf-8", "replace")]
         said = " ".join(" ".join(str(text).split())[:LONGEST_PART] for text in texts) or "nothing"
+        said = "".join(each if each.isprintable() else " " for each in said)
         return said.replace(self.key, "(the key)") if self.key else said
 
 
@@ -112,9 +121,11 @@ def exception_of(answer: HttpAnswer) -> Exception:
     if status == 403 and _FILTER.search(said):
         return Failed("refused", text)
     after = _seconds(answer.headers.get("Retry-After"))
+    if after is not None and after > LONGEST_ASKED_PAUSE:
+        text += f"; it says to come again after {after:.0f} seconds, which is not waited for"
     if (status == 402 and after is None) or (status == 429 and "insufficient_quota" in said):
         return RunStopped(f"{text}; the account has no credit left. {KEPT}")
-    if status in (401, 403):
+    if status in (401, 403) or (status == 400 and _KEY.search(said)):
         advice = (
             "see that its key is good for this server"
             if answer.key
@@ -123,7 +134,7 @@ def exception_of(answer: HttpAnswer) -> Exception:
         return RunStopped(f"{text}; {advice}: api_key_env=NAME. {KEPT}")
     if status == 407:
         return RunStopped(f"{text}; put the proxy's user and password into its URL, or use none. {KEPT}")
-    if status == 404 or 300 <= status < 400:
+    if status in (404, 405, 410, 421) or 300 <= status < 400:
         return RunStopped(
             f"{text}; give the base URL, which usually ends in /v1, and a model that it serves. {KEPT}"
         )
@@ -144,6 +155,8 @@ def _numbered(answer: HttpAnswer) -> str:
 
 
 def _what(data: bytes) -> str:
+    if re.match(rb"\s*(?:data|event):", data):
+        return "a stream of events, for which nobody asked,"
     return "a web page" if re.match(rb"\s*<(?:!doctype|html)", data, re.I) else "something"
 
 
@@ -179,6 +192,9 @@ _TOO_LARGE = re.compile(
     r"|\b(?:prompt|input|request|images?|payload|body|entity|dimensions?|resolution)\b.{0,60}"
     r"(?:(?<!took )too (?:long|large|big|high)|\bexceed|(?:longer|larger|bigger) than)",
     re.IGNORECASE,
+)
+_KEY = re.compile(
+    r"api[ _-]?key (?:is )?(?:not valid|invalid|expired)|(?:invalid|incorrect) api[ _-]?key", re.I
 )
 # of models that think first
 _CUT_OFF = re.compile(r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE)

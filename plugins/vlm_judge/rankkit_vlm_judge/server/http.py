@@ -13,19 +13,27 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
 from rankkit import RunStopped
 from rankkit_vlm_judge.budget import Budget, Usage
 from rankkit_vlm_judge.server.completions import usage_of
-from rankkit_vlm_judge.server.failures import UNWELL, Again, Failed, HttpAnswer, exception_of
+from rankkit_vlm_judge.server.deadline import within
+from rankkit_vlm_judge.server.failures import (
+    LONGEST_ASKED_PAUSE,
+    UNWELL,
+    Again,
+    Failed,
+    HttpAnswer,
+    exception_of,
+)
 from rankkit_vlm_judge.server.proxies import proxy_for, transport
 
 MAX_BODY = 2**24  # bytes of an answer
 DEADLINE = 300.0  # seconds after which a request is not tried again
-# seconds between tries: of our own, and where the server names a time
-LONGEST_PAUSE, LONGEST_ASKED_PAUSE = 30.0, 120.0
+LONGEST_PAUSE = 30.0  # seconds between tries, where the server names no time
 RETURNS = 5  # times that one request outlives a server that goes and comes back
 STRIKES = 5  # requests in a row that fail for good as if the server were unwell, until it is asked again
 PARDONS = 6  # times that it may answer its first question then, and fail all others
@@ -56,9 +64,12 @@ class Server:
     first: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        self.url, _, self._query = self.url.partition("?")  # as Azure's api-version=
         self.url = self.url.rstrip("/").removesuffix("/chat/completions")
         proxy = proxy_for(self.url)
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        if self.key and (urlsplit(self.url).hostname or "").endswith(".azure.com"):
+            headers["api-key"] = self.key
         self.client = httpx2.Client(
             headers=headers,
             timeout=httpx2.Timeout(self.timeout, connect=min(self.timeout, 10.0)),
@@ -164,11 +175,16 @@ class Server:
             except Again as failure:
                 pause = random.uniform(0, min(LONGEST_PAUSE, self.backoff * 2 ** (attempt - 1)))
                 if failure.after is not None:
-                    pause += min(failure.after, LONGEST_ASKED_PAUSE)
-                if attempt == self.tries or time.monotonic() + pause > until or self.halt.wait(pause):
-                    raise Failed(
-                        failure.outcome, f"{failure} (after {attempt} tries)", failure.advice
-                    ) from None
+                    pause += failure.after
+                asked = failure.after is not None and failure.after > LONGEST_ASKED_PAUSE
+                if (
+                    asked
+                    or attempt == self.tries
+                    or time.monotonic() + pause > until
+                    or self.halt.wait(pause)
+                ):
+                    tried = f" (after {attempt} tries)" if attempt > 1 else ""
+                    raise Failed(failure.outcome, f"{failure}{tried}", failure.advice) from None
         raise AssertionError("there is at least one try")
 
     def _once(self, method: str, path: str, content: bytes | None) -> Any:
@@ -200,16 +216,19 @@ class Server:
             if charged:
                 self.budget.settle(usage)
 
+    def _address(self, path: str) -> str:
+        return self.url + path + (f"?{self._query}" if self._query else "")
+
     def _exchange(self, method: str, path: str, content: bytes | None) -> HttpAnswer:
         """One request; `timeout` holds for the whole answer, not only for each piece of it."""
-        until = time.monotonic() + self.timeout
         data = bytearray()
         sent = {"Content-Type": "application/json"} if content else None
-        with self.client.stream(method, self.url + path, content=content, headers=sent) as response:
+        with (
+            within(self.timeout),
+            self.client.stream(method, self._address(path), content=content, headers=sent) as response,
+        ):
             for piece in response.iter_bytes():
                 data += piece
-                if time.monotonic() > until:
-                    raise httpx2.ReadTimeout("the answer comes too slowly")
                 if len(data) > MAX_BODY:
                     raise Failed("transport", f"{self.where} answered more than {MAX_BODY} bytes")
             return HttpAnswer(self.where, self.key, response.status_code, response.headers, bytes(data))

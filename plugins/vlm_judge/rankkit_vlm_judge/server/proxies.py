@@ -11,6 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from rankkit import RankkitError
+from rankkit_vlm_judge.server.deadline import keep_deadlines
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ def transport(proxy: Proxy | None, connections: int) -> httpx2.HTTPTransport:
     """Connections that go by way of a proxy, or straight. Raises `RankkitError` where it cannot be used."""
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=connections)
     if proxy is None:
-        return httpx2.HTTPTransport(limits=limits)
+        return keep_deadlines(httpx2.HTTPTransport(limits=limits))
     try:
-        return httpx2.HTTPTransport(limits=limits, proxy=httpx2.Proxy(proxy.url))
+        return keep_deadlines(httpx2.HTTPTransport(limits=limits, proxy=httpx2.Proxy(proxy.url)))
     except ImportError:
         raise RankkitError(
             f"{proxy} needs the package socksio: pip install 'httpx2[socks]'; or {proxy.advice}"

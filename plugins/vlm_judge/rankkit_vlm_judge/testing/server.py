@@ -35,6 +35,7 @@ class JudgeServer:
         self.requests: list[Body] = []
         self.seen: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.under_way = self.most_under_way = 0
         self.lock = threading.Lock()
         self.http = _Server(("127.0.0.1", 0), Handler)
@@ -140,6 +141,7 @@ class Handler(BaseHTTPRequestHandler):
             number = len(judge.requests)
             judge.requests.append(body)
             judge.headers.append(dict(self.headers))
+            judge.paths.append(self.path)
             judge.seen[json.dumps(body["messages"][-1]["content"])] += 1
             judge.under_way += 1
             judge.most_under_way = max(judge.most_under_way, judge.under_way)
@@ -147,7 +149,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(judge.latency)
             if judge.key and self.headers.get("Authorization") != f"Bearer {judge.key}":
                 return self.reply(401, {"error": {"message": f"bad key {self.headers.get('Authorization')}"}})
-            if not self.path.endswith("/v1/chat/completions"):
+            if not self.path.partition("?")[0].endswith("/v1/chat/completions"):
                 return self.reply(404, {"error": {"message": f"no such path: {self.path}"}})
             self.misbehave(judge.fault(number, body), body)
         finally:
@@ -170,6 +172,10 @@ class Handler(BaseHTTPRequestHandler):
             for _ in range(40):
                 self.wfile.write(b" ")
                 self.wfile.flush()
+                time.sleep(0.05)
+        if fault == "drip":
+            for piece in (b"HTTP/1.1 200 OK\r\nX: ", *[b"x"] * 40):
+                self.wfile.write(piece)
                 time.sleep(0.05)
         if fault == "truncate":
             self.announce(1000)
