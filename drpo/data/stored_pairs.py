@@ -8,21 +8,18 @@ shuffled by the seed, so that its size does not matter.
 
 from __future__ import annotations
 
-import math
 import random
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 import torch
-from accelerate import PartialState
 from PIL import Image
 from torch import Tensor
 
 from drpo.anchors import Drawn, Turn, ranking_row
 from drpo.config import Config
+from drpo.data.survey import Survey, survey
 from drpo.loss import AnchorFeatures, select_rows
 from drpo.preference import split
 from drpo.types import FeatureMap, Generator, ImageGenerator, LogRow, Prompt, Sample
@@ -30,7 +27,6 @@ from rankkit import Ranking, RankkitError
 from rankkit.plugin import Preference, PreferenceFile
 
 BUFFER = 256  # entries among which the stream is shuffled: so many images of a parquet file are in memory
-NAMED = 1000  # different prompts that are kept for the evaluations of a run
 
 
 class StoredAnchors:
@@ -42,7 +38,12 @@ class StoredAnchors:
     """
 
     def __init__(
-        self, file: PreferenceFile, config: Config, generator: Generator, features: FeatureMap
+        self,
+        file: PreferenceFile,
+        config: Config,
+        generator: Generator,
+        features: FeatureMap,
+        known: Survey | None = None,
     ) -> None:
         if not isinstance(generator, ImageGenerator):
             raise RankkitError(
@@ -51,7 +52,8 @@ class StoredAnchors:
             )
         self.file, self.config, self.generator, self.features = file, config, generator, features
         self.reason, self.elsewhere = "", False
-        self.count, self.prompts = _survey(file)
+        known = known or survey(file)
+        self.count, self.prompts = known.count, known.prompts
         self._entries: Iterator[Preference] = iter(())
         self._epoch = self._place = -1  # of the entry that the stream gives next
         self._latest: dict[int, Preference] = {}
@@ -140,32 +142,6 @@ def shuffled(entries: Iterator[Preference], seed: str) -> Iterator[Preference]:
 
 def _decided(file: PreferenceFile) -> Iterator[Preference]:
     return (entry for entry in file.entries() if any(True for _ in entry.decided()))
-
-
-def _survey(file: PreferenceFile) -> tuple[int, list[Prompt]]:
-    """How many entries decide something, and some of their prompts; says what is left out.
-
-    Raises `RankkitError` for none.
-    """
-    left_out: Counter[str] = Counter()
-    count, empty, prompts = 0, 0, dict[str, None]()
-    for entry in file.entries(images=False):
-        if not any(True for _ in entry.decided()):
-            left_out["without a choice" if all(map(math.isnan, entry.human)) else "tied"] += 1
-            continue
-        count, empty = count + 1, empty + (not entry.prompt.strip())
-        if len(prompts) < NAMED:
-            prompts[entry.prompt] = None
-    if not count:
-        raise RankkitError(
-            f"{file.path} holds no preference: of its {left_out.total()} entries none has a choice"
-        )
-    reasons = "".join(f"; {number} entries {why} are left out" for why, number in left_out.items())
-    if empty:
-        reasons += f"; {empty} have no prompt and teach what to make of an empty one"
-    words = f"{file.path}: {count} preferences ({file.format.name}){reasons}"
-    PartialState().print(words, file=sys.stderr)
-    return count, [Prompt(text) for text in prompts]
 
 
 def _distance(z: Tensor, others: Tensor) -> Tensor:

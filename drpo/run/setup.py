@@ -13,6 +13,7 @@ from drpo.anchors import RankedAnchors
 from drpo.config import Config
 from drpo.data.prompts import prompts
 from drpo.data.stored_pairs import StoredAnchors
+from drpo.data.survey import survey
 from drpo.run.memory import at_once
 from drpo.run.monitor import Monitor
 from drpo.train import Trainer
@@ -39,6 +40,7 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
         raise RankkitError("there are no prompts to train on: prompts= is empty; give prompts=FILE")
     # files first: where one is wrong, nothing is loaded
     file = open_preferences(config.preferences) if config.preferences else None
+    known = survey(file) if file else None
     given = [] if file else prompts(config.prompts)
     validation = prompts(config.validation) if config.validation else []
     judge = Patient(build.ranker(config.ranker), config.ranker, config.patience) if config.ranker else None
@@ -47,7 +49,7 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     features = build.features(config, made)
     source: StoredAnchors | RankedAnchors
     if file is not None:
-        source = StoredAnchors(file, config, made, features)
+        source = StoredAnchors(file, config, made, features, known)
     else:
         assert judge is not None
         source = RankedAnchors(judge, config, given)

@@ -34,7 +34,8 @@ def image_in(record: Record, name: str) -> StoredImage:
 def stored_image(name: str, value: Any) -> StoredImage:
     """A value as an image or the path of one; `name` is said where it is neither."""
     if isinstance(value, Mapping):  # how the datasets library stores an image: the bytes, a path, or both
-        value = value.get("bytes") or value.get("path")
+        known = value.keys() & {"bytes", "path"}
+        value = value.get("bytes") or value.get("path") if known else value
     if not isinstance(value, StoredImage):
         raise ValueError(f"{name} holds {shown(value)}, not an image or the path of one")
     return value

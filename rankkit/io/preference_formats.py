@@ -82,6 +82,9 @@ def _pickapic(record: Record) -> Choice:
         return images, (math.nan, math.nan)
     if isinstance(label, bool) or label not in (0, 0.5, 1):
         raise ValueError(f"label_0 is {shown(label)}, not 0, 0.5 or 1")
+    other = record.get("label_1")
+    if isinstance(other, int | float) and other == other and label + other != 1:
+        raise ValueError(f"label_0 is {shown(label)} and label_1 {shown(other)}, which together are not 1")
     return images, (float(label), 1 - float(label))
 
 
@@ -98,7 +101,7 @@ def _plain(record: Record) -> Choice:
     has chosen.
     """
     choice = record["choice"]
-    if choice is None:
+    if choice is None or choice != choice:
         return (image_in(record, "image_a"), image_in(record, "image_b")), (math.nan, math.nan)
     word = choice.strip().lower() if isinstance(choice, str) else choice
     if isinstance(word, bool) or word not in ("a", "b", "tie", 0, 0.5, 1):
@@ -123,9 +126,10 @@ def _chosen(record: Record) -> Choice:
 
     The images of one list are equally good, or equally bad.
     """
-    sides = [_one_or_more(record, names) for names in (CHOSEN, REJECTED)]
-    human = [1.0] * len(sides[0]) + [0.0] * len(sides[1])
-    return (*sides[0], *sides[1]), tuple(human)
+    chosen, rejected = (_one_or_more(record, names) for names in (CHOSEN, REJECTED))
+    if both := [image for image in chosen if image is not None and image in rejected]:
+        raise ValueError(f"{shown(both[0])} is chosen and rejected")
+    return (*chosen, *rejected), (1.0,) * len(chosen) + (0.0,) * len(rejected)
 
 
 def _one_or_more(record: Record, names: str) -> list[StoredImage]:

@@ -23,6 +23,7 @@ from rankkit.io.preference_formats import FIELDS, FORMATS, PreferenceFormat
 from rankkit.io.prompts.reading.texts import answer_in
 from rankkit.io.records import Record, Stream, stream
 
+LONGEST_PATH = 4096
 SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}")  # how the datasets library names the files of a split
 
 
@@ -116,6 +117,12 @@ class PreferenceFile:
             return stored
         return _fault(stored) or read(self.root / stored)
 
+    def fault(self, stored: StoredImage) -> str:
+        """Why an image that an entry names cannot be had, without reading it; empty where it may be."""
+        if not isinstance(stored, str):
+            return ""
+        return _fault(stored) or ("" if os.path.exists(self.root / stored) else "does not exist")
+
 
 def open_preferences(
     path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
@@ -178,6 +185,8 @@ def _fault(text: str) -> str | None:
     flavours = PurePosixPath(text), PureWindowsPath(text)
     if not text or text.endswith("/"):
         return "names no file"
+    if text.startswith("data:") or len(text) > LONGEST_PATH:
+        return "is no path (an image written as text is not read); save it as a file, and give its path"
     if "://" in text:
         return "is a web address, and nothing is downloaded; save the image beside the file"
     if any(p.is_absolute() or p.drive or p.root for p in flavours):

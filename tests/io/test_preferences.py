@@ -322,3 +322,23 @@ def test_an_object_of_pairs_that_is_cut_off_is_refused(tmp_path):
     path = written(tmp_path / "t2i.json", json.dumps({"pairs": [mmrb2_pair()]}).encode()[:-9])
     with pytest.raises(BadSource, match="t2i.json"):
         entries(path)
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (
+            {"caption": "a", "jpg_0": "a.png", "jpg_1": "b.png", "label_0": 1, "label_1": 1},
+            "label_0 is 1 and label_1 1, which together are not 1",
+        ),
+        ({"prompt": "a", "chosen": "a.png", "rejected": "a.png"}, "'a.png' is chosen and rejected"),
+        (
+            {"prompt": "a", "chosen": [{"role": "assistant", "content": "x"}], "rejected": "b.png"},
+            "chosen holds {role: 'assistant', content: 'x'}, not an image",
+        ),
+    ],
+)
+def test_a_choice_that_contradicts_itself_or_is_about_no_images_is_named(tmp_path, record, words):
+    (tmp_path / "p.jsonl").write_text(json.dumps(record))
+    with pytest.raises(BadSource, match=words):
+        list(open_preferences(tmp_path / "p.jsonl").entries())

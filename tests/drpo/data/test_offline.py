@@ -146,6 +146,32 @@ def test_an_image_that_cannot_be_read_costs_its_turn_and_is_counted(tmp_path: Pa
     assert made.source.reason
 
 
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"chosen": "nowhere.png"}, "line 1: nowhere.png does not exist"),
+        ({"chosen": "/home/anna/a.png"}, "is an absolute path"),
+        ({"chosen": "Why did the chicken cross the road?"}, r"cross the road\? does not exist"),
+        ({"rejected": "data:image/png;base64,iVBORw0KGgo="}, "an image written as text is not read"),
+    ],
+)
+def test_a_file_whose_images_are_all_missing_is_refused_before_anything_is_learned(
+    row: dict[str, Any], why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RankkitError, match=rf"no entry has both images: .*{why}"):
+        trainer(pairs(tmp_path, row, row))
+
+
+def test_missing_images_and_choices_that_oppose_each_other_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opposite = {"chosen": "blue.png", "rejected": "red.png"}
+    trainer(pairs(tmp_path, {}, opposite, {}, {"prompt": "b"}, {"chosen": "nowhere.png"}))
+    said = capsys.readouterr().err
+    assert "1 of the first 5 lack an image and will be skipped (line 5: nowhere.png does not exist)" in said
+    assert "1 say the opposite of an earlier one about the same two images" in said
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RankkitError, match=r"nowhere\.jsonl"):
         open_preferences(tmp_path / "nowhere.jsonl")
