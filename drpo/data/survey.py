@@ -1,4 +1,4 @@
-"""What a file of human preferences holds, seen before a run begins: how much teaches, and what is doubtful."""
+"""What a file of human preferences holds, seen before a run begins: what teaches, and what is doubtful."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ from rankkit.io.preference_formats import FIELDS, FORMATS, PreferenceFormat
 from rankkit.io.prompts.reading.texts import answer_in
 from rankkit.io.records import Record, Stream, stream
 
-LONGEST_PATH = 4096
 SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}")  # how the datasets library names the files of a split
 
 
@@ -185,7 +184,7 @@ def _fault(text: str) -> str | None:
     flavours = PurePosixPath(text), PureWindowsPath(text)
     if not text or text.endswith("/"):
         return "names no file"
-    if text.startswith("data:") or len(text) > LONGEST_PATH:
+    if text.startswith("data:"):
         return "is no path (an image written as text is not read); save it as a file, and give its path"
     if "://" in text:
         return "is a web address, and nothing is downloaded; save the image beside the file"
