@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, cast
 
@@ -133,6 +134,8 @@ def completed(record: Mapping[str, Any]) -> Row:
     for name, value in found.items():
         if wrong := _wrong(name, value):
             raise ValueError(f"{name} is {ascii(value)[:40]}, {wrong}")
+        if name in NUMBER_FIELDS and isinstance(value, int):
+            found[name] = float(value)
     return cast(Row, found)
 
 
@@ -154,7 +157,9 @@ def _wrong(name: str, value: object) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, int if name == "of" else (int, float)):
         return "not a number"
-    return "" if -math.inf < value < math.inf else "not finite"
+    if name == "of":
+        return "" if abs(value) < 2**63 else "too large"
+    return "" if abs(value) <= sys.float_info.max else "not finite"
 
 
 def how_to_go_on(fields: Iterable[object]) -> str:

@@ -20,7 +20,9 @@ DAMAGES = [
     ("score", float("inf"), "score is inf, not finite"),
     ("rank", float("nan"), "rank is nan, not finite"),
     ("of", 1.5, "of is 1.5, not a number"),
+    pytest.param("score", 10**400, "score is 10+, not finite", id="score-huge"),
     ("of", None, "of is None, not a number"),
+    ("of", 2**63, "of is 9223372036854775808, too large"),
     ("options", [], r"options is \[\], not an object"),
     ("details", 3, "details is 3, not an object"),
     ("details", {"x": float("nan")}, "which a row cannot hold"),
@@ -90,3 +92,17 @@ def test_a_panels_row_whose_members_are_damaged_is_not_combined_and_the_run_goes
     outcome = score("in", "sharpness+contrast", "out.jsonl")
     assert (outcome.images, outcome.reused) == (2, 2)
     assert rows("out.jsonl")[0]["score"] is None
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_a_whole_number_as_a_score_is_read_as_a_number_like_any_other_however_long_it_is(place, suffix):
+    score("in", "sharpness", "first.jsonl")
+    first, *rest = (place / "first.jsonl").read_text().splitlines()
+    changed = json.dumps({**json.loads(first), "score": 2**63 - 1, "rank": 10**30})
+    for name in ("out.jsonl", f"journal.{suffix}.journal"):
+        (place / name).write_text("\n".join([changed, *rest, ""]))
+    score("in", "sharpness", "out.jsonl")
+    score("in", "sharpness", f"journal.{suffix}")
+    for name in ("out.jsonl", f"journal.{suffix}"):
+        assert {type(row["score"]) for row in read_rows(name)} == {float}
+        assert max(row["score"] for row in read_rows(name)) == 2.0**63
