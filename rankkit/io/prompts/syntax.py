@@ -31,15 +31,21 @@ SYNTAX = re.compile(  # what is syntax beyond doubt, and wildcards
     r"<(?:lora|lyco|hypernet):[^<>]*>|\([^()]*:\d*\.?\d+\)|\bembedding:[\w./\\-]+|\bBREAK\b"
     r"|\{[^{}]*\|[^{}]*\}|__[\w/*-]+__"
 )
+# --ar 3:2 --no hats: what follows is no part of the prompt
+OPTIONS_OF_MIDJOURNEY = re.compile(
+    r"\s--(?:ar|aspect|v|version|niji|no|q|quality|s|style|stylize|c|chaos|seed|iw|sref|sw|cref|cw|tile|weird|w|raw"
+    r"|hd|h|test|testp|uplight|upbeta|creative|stop|repeat|profile|p|fast|relax|turbo)(?=\s|$)"
+)
 COMMAS = re.compile(r"\s*,(?:\s*,)+")
 
 
 def plain_words(prompt: str) -> str:
-    r"""A prompt without extra networks, emphasis, BREAK and AND, and without parts of negative weight.
+    r"""A prompt without extra networks, emphasis, BREAK and AND, options, and parts of negative weight.
 
     >>> plain_words("a fox, (fur:1.3) <lora:snow:0.8> BREAK [in snow], {{soft}} \\(plush\\) AND a dog :0.5")
     'a fox, fur in snow, soft (plush) and a dog'
     """
+    prompt = OPTIONS_OF_MIDJOURNEY.split(prompt, maxsplit=1)[0] if "--" in prompt else prompt
     if not any(
         mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", "ADD", ":", "+")
     ):

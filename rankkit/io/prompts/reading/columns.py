@@ -13,7 +13,17 @@ from rankkit.io.tables import Record, Table
 
 IMAGE = ("image", "image_path", "file_name", "path", "filename", "file_path", "image_name")
 IMAGES = ("images", "file_names", "path1", "path2", "chosen", "rejected", *IMAGE)
-LABEL = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|true|false", re.IGNORECASE)
+LABEL = re.compile(
+    r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|true|false"
+    r"|(?:p|prompt|id|idx|index|image|img|sample|item|case|test|q|t|s|no|row)[-_#]?\d+"
+    r"|[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{40,64}",
+    re.IGNORECASE,
+)
+# An image that came of the one in `image`, and what a prompt of both may be that is no caption.
+EDITED = re.compile(
+    r"edited|(?:edited|edit|target|output|result)_?(?:image|img|file|path|name)s?(?:_path|_name)?"
+)
+INSTRUCTIONS = ("prompt", "prompts", "text")
 DIFFUSIONDB = {"p", "se", "c", "st", "sa"}  # prompt, seed, CFG scale, steps, sampler of a part-000001.json
 GROUP = "group"
 ID = "id"
@@ -31,6 +41,7 @@ class Roles:
 
     prompts: tuple[str, ...]
     images: tuple[str, ...]
+    edited: str | None
     group: str | None
     id: str | None
 
@@ -44,7 +55,8 @@ def roles(columns: tuple[str, ...]) -> Roles:
     prompts = tuple(by_name[name] for name in PROMPT if name in by_name)
     if by_name.keys() >= DIFFUSIONDB:
         prompts += (by_name["p"],)
-    return Roles(prompts, tuple(images), by_name.get(GROUP), by_name.get(ID))
+    others = (column for name, column in by_name.items() if EDITED.fullmatch(name) and column not in images)
+    return Roles(prompts, tuple(images), next(others, None), by_name.get(GROUP), by_name.get(ID))
 
 
 def prompt_column(columns: Iterable[str]) -> str | None:
@@ -78,6 +90,10 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
             used, answer = column, found
         if found.texts:
             break
+    if answer.texts and known.images and known.edited and used.lower() in INSTRUCTIONS:
+        answer = Answer(
+            why=f"may be an instruction that led to {known.edited!r}, and not what the image shows"
+        )
     keys = (known.group, None if numbers_images else known.id)
     groups = [record[key] for key in keys if key is not None]
     group = next((str(value) for value in groups if value not in (None, "")), None)
@@ -109,11 +125,11 @@ def stem_key(text: str) -> str:
 
 
 class Labels:
-    """Whether the prompts of a table are numbers alone, as those of classes are: among words, as in
+    """Whether the prompts of a table are numbers or ids alone, as those of classes are: among words, as in
     PartiPrompts, a number is a prompt.
     """
 
-    why = "is a number, as all in its column are, and no words"
+    why = "is a number, as all in its column are, or an id, and no words"
 
     def __init__(self) -> None:
         self._words = self._numbers = False

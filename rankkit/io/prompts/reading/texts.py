@@ -20,9 +20,10 @@ from rankkit.io.prompts.embedded import easydiffusion
 from rankkit.io.prompts.embedded.a1111 import parse_parameters
 from rankkit.io.prompts.embedded.container import Found, as_json
 from rankkit.io.prompts.embedded.source import read_texts
+from rankkit.io.prompts.syntax import OPTIONS_OF_MIDJOURNEY
 from rankkit.io.text import LOST, UNFILLED, WHY_LOST, decode_text
 
-PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw")
+PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw", "positive_prompt")
 NOTHING = re.compile(  # what stands in a cell that is empty, or that a program could not fill
     UNFILLED.pattern + r"|<na>|n/a|\\n|#(?:n/a|name\?|value!|ref!|num!|null!|div/0!)|[-–—_.?]+",
     re.IGNORECASE,
@@ -32,7 +33,18 @@ NO_WORDS = (
     (re.compile(r"https?://\S+", re.IGNORECASE), "is an address, not a prompt"),
     (re.compile(r"<image>.*|.*<image>", re.DOTALL), "is a message to a model (<image>), not a prompt"),
     (re.compile(r"\S+\.(?:txt|json|caption)", re.IGNORECASE), "is the name of a text file, not its text"),
+    (
+        re.compile(
+            r"(?:please |(?:can|could) you )?(?:(?:describe|caption|explain)\b.{0,40}|"
+            r"(?:write|provide|generate|give|create)\b.{0,40}\b(?:caption|description)\b.{0,20}|"
+            r"what\b.{0,40}\bin) \b(?:this|the(?: given| following| provided| attached| above)?) "
+            r"(?:image|picture|photo(?:graph)?)\b.*",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        "is a question to a model about an image, not a prompt",
+    ),
 )
+MESSAGE = {"role", "from"}  # who speaks, in a message to a model
 LONGEST = 2**20  # bytes of a text file
 BLANK = "\ufeff\u200b\u200c\u200d\u2060\u00ad"  # characters without width: alone they are no text
 BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
@@ -51,6 +63,8 @@ def answer_in(value: Any) -> Answer:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return Answer(why="is empty")
     if isinstance(value, Mapping):
+        if MESSAGE & value.keys():
+            return Answer(why="is a message to a model, not text")
         texts = [text for key in PROMPT if key in value for text in answer_in(value[key]).texts]
         return Answer((texts[0],)) if len(texts) == 1 else Answer(why="is an object, not text")
     if isinstance(value, Sequence) and not isinstance(value, bytes):
@@ -76,7 +90,7 @@ def _of_text(text: str) -> Answer:
         if not found.prompt:
             return Answer(why=found.why or "is empty")
         return Answer((found.prompt,), syntax=True)
-    return Answer((text,))
+    return Answer((text,), syntax=OPTIONS_OF_MIDJOURNEY.search(text) is not None)
 
 
 def _literal(text: str) -> Any:
@@ -141,7 +155,9 @@ def answer_in_text(text: str, name: str) -> Answer:
         return Answer(why=f"{name} {why}")
     elif listed:
         return whole
-    return answer_of_found(found) if found is not None else Answer(tuple(dict.fromkeys(lines(text))))
+    if found is not None:
+        return answer_of_found(found)
+    return Answer(tuple(dict.fromkeys(lines(text))), syntax=whole.syntax)
 
 
 def in_json(text: str) -> Found | None:
