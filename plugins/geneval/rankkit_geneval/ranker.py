@@ -12,7 +12,7 @@ from PIL import Image
 
 import rankkit
 from rankkit_geneval import prompts
-from rankkit_geneval.verdicts.clauses import BadClause, parse
+from rankkit_geneval.verdicts.clauses import BadClause, parse, tag_of
 from rankkit_geneval.verdicts.judge import COUNTING_THRESHOLD, THRESHOLD, judge, keep
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Judged(rankkit.Pointwise):
         counting = metadata.get("tag") == "counting"
         counted = partial(keep, threshold=COUNTING_THRESHOLD if counting else THRESHOLD)
         details = {
-            "tag": str(metadata.get("tag", "")),
+            "tag": tag_of(metadata),
             "correct": verdict.correct,
             "strict": verdict.strict,
             "graded": verdict.graded,

@@ -258,11 +258,36 @@ def test_overlap_is_measured_with_one_more_pixel_each_way():
             {"include": [thing("cat", position=["left of", 0])]},
             r"left of include\[0\]; only an earlier clause",
         ),
+        ({"include": None}, "include is None, which asks for nothing"),
+        ({"include": [thing("dog")], "excludes": [thing("cat")]}, "'excludes', .*did you mean exclude"),
+        ({"include": [{**thing("dog"), "colour": "red"}]}, "'colour', .*did you mean color"),
+        ({"include": [{**thing("dog"), "Color": "red"}]}, "'Color', .*did you mean color"),
+        ({"include": [{**thing("dog"), "texture": "wooden"}]}, "'texture', which GenEval does not read"),
+        ({"include": [], "exclude": [thing("dog", color="red")]}, r"exclude\[0\] has a color"),
+        ({"include": [thing("dog")], "tag": "Counting"}, "'Counting', .*did you mean counting"),
+        ({"include": [thing("dog")], "tag": ["counting"]}, "no task of GenEval"),
+        ({"include": "[1"}, "which is no JSON"),
+        ({"include": [thing("dog", "two")]}, "asks for 'two' of dog"),
     ],
 )
 def test_metadata_that_is_not_genevals_is_refused_by_name(metadata, message):
     with pytest.raises(BadClause, match=message):
         judge(metadata, {})
+
+
+@pytest.mark.parametrize("count", [2, 2.0, "2", " 2"])
+def test_a_number_may_be_written_as_tables_write_it(count):
+    two = [Detection((0, 0, 9, 9), 0.95), Detection((20, 0, 29, 9), 0.95)]
+    metadata = {"include": [thing("dog", count), thing("cat", position=["right of", type(count)(0)])]}
+    verdict = judge(metadata, {"dog": two, "cat": [Detection((90, 0, 99, 9), 0.95)]})
+    assert verdict.correct and not judge(metadata, {"dog": two[:1]}).correct
+    assert judge({"include": json.dumps([thing("dog", 2)])}, {"dog": two}).correct
+
+
+def test_what_says_nothing_of_a_demand_may_stand_beside_it():
+    found = {"dog": [Detection((0, 0, 9, 9), 0.95)]}
+    metadata = {"include": [{**thing("dog"), "note": "x"}], "size": 512, "tags": ["a"], "tag": "spelling"}
+    assert judge(metadata, found).correct
 
 
 def test_the_scorer_works_without_torch():

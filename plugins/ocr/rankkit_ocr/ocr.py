@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
 from importlib.metadata import version
@@ -59,7 +60,9 @@ class Ocr(Pointwise):
         if not wanted:
             return Scored(
                 math.nan,
-                details={"error": 'the prompt quotes no text; put what the image is to say into "quotes"'},
+                details={
+                    "error": 'the prompt quotes no text; put what the image is to say into a pair of "quotes"'
+                },
             )
         strange = self.unknown(wanted)
         if strange:
@@ -76,8 +79,13 @@ class Ocr(Pointwise):
         )
 
     def unknown(self, wanted: Iterable[str]) -> str:
-        """The letters in texts that the reader can never read."""
-        letters = dict.fromkeys(letter for text in wanted for letter in plain(text) if letter.isalpha())
+        """The letters and symbols (emoji, say) in texts that the reader can never read."""
+        letters = dict.fromkeys(
+            letter
+            for text in wanted
+            for letter in plain(text)
+            if letter.isalpha() or unicodedata.category(letter) == "So"
+        )
         return "".join(letter for letter in letters if self.alphabet and letter not in self.alphabet)
 
     @cached_property

@@ -6,25 +6,41 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+VARIANTS = "\ufe0e\ufe0f"  # that make a sign a text or an emoji
 QUOTES = re.compile(
-    r'"([^"]*)"|“([^“”"]+)[”"]|„([^„“”"]+)[“”"]|«([^«»]+)»|「([^「」]+)」|『([^『』]+)』|‘(.+?)’(?!\w)|(?<!\w)\'(.+?)\'(?!\w)',
+    # a straight one behind a digit opens nothing: it is inches
+    r"""(?<![0-9])["＂]([^"＂]*)["＂]|``([^`']+)''|''([^']+)''"""
+    r"""|“([^“”"]+)[”"]|”([^“”]+)”|„([^„“”"]+)[“”"]|‚([^‚‘’]+)[‘’]|«([^«»]+)»|»([^«»]+)«|‹([^‹›]+)›|›([^‹›]+)‹"""
+    r"""|「([^「」]+)」|『([^『』]+)』|‘(.{1,300}?)’(?!\w)|(?<!\w)'(.{1,300}?)'(?!\w)""",
     re.DOTALL,
 )
+_ALONE = re.compile(r"""(?<![0-9])["＂]|[“”„«»‹›「」『』]""")
+_AND = re.compile(r"(?<=\w)\s+['’‘]n['’]\s+(?=\w)", re.IGNORECASE)  # rock 'n' roll
 
 
 def quoted(prompt: str) -> list[str]:
-    """The texts in quotes of any usual kind, in order; apostrophes within words are none.
+    """The texts in quotes of any usual kind, in order; apostrophes within words and inches are none.
+
+    None where a quote is left that belongs to no other: nobody knows then where a text ends.
 
     >>> quoted('a sign that says "Mind the gap" beside “Open”')
     ['Mind the gap', 'Open']
     """
+    prompt = _AND.sub(" n ", prompt.replace('\\"', '"'))
+    if _ALONE.search(QUOTES.sub("", prompt)):
+        return []
     found = ["".join(filter(None, match.groups())).strip() for match in QUOTES.finditer(prompt)]
     return [text for text in found if plain(text)]
 
 
 def plain(text: str) -> str:
-    """A text as it is compared: compatible characters unified, no case, no white space."""
-    return "".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """A text as it is compared: compatible characters unified, no case, nothing that cannot be seen."""
+    seen = (
+        each
+        for each in unicodedata.normalize("NFKC", text).casefold()
+        if unicodedata.category(each) != "Cf" and each not in VARIANTS
+    )
+    return "".join("".join(seen).split())
 
 
 def distance(wanted: str, read: str, *, anywhere: bool) -> int:

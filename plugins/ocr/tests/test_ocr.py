@@ -140,11 +140,37 @@ def test_a_confidence_that_cannot_be_is_refused():
         ("写着「你好」的招牌", ["你好"]),
         ("‘it’s’ on a wall", ["it’s"]),
         ('"" and " "', []),
+        ('a 6" ruler and a sign "OPEN"', ["OPEN"]),
+        ('a 5\'10" man with a sign "HI"', ["HI"]),
+        ('a 12" x 12" tile', []),
+        ("a sign ''OPEN'' beside ``CLOSED''", ["OPEN", "CLOSED"]),
+        (r"a sign \"OPEN\"", ["OPEN"]),
+        ("»OPEN« ‹or› ‚CLOSED‘ ”or” ＂not＂", ["OPEN", "or", "CLOSED", "or", "not"]),
+        ("a rock 'n' roll band", []),
         ("", []),
     ],
 )
 def test_what_is_quoted_is_found_in_quotes_of_any_usual_kind(prompt, texts):
     assert quoted(prompt) == texts
+
+
+@pytest.mark.parametrize("prompt", ['a "sign" says "OPEN', "“你好，“世界””", 'a sign "OPEN and “CLOSED”'])
+def test_where_a_quote_is_left_open_nobody_knows_what_is_quoted(prompt):
+    assert quoted(prompt) == []
+
+
+@pytest.mark.parametrize("prompt", ["‘a " * 30_000, "'a " * 30_000, '"' * 90_001, "“" * 90_000])
+def test_no_prompt_takes_long_to_read(prompt):
+    quoted(prompt)
+
+
+def test_signs_that_nobody_sees_are_not_wanted():
+    assert plain("\u200bOPEN\u00ad\ufe0f\u202e") == "open"
+
+
+def test_an_emoji_that_the_reader_does_not_know_is_abstained_on(ocr):
+    ranking = scores(ocr, 'a sign "🙂"', sign("smile"))
+    assert math.isnan(ranking.scores[0]) and "does not know the letters '🙂'" in ranking.details[0]["error"]
 
 
 def test_case_space_and_compatible_letters_do_not_matter():
