@@ -20,6 +20,8 @@ from rankkit.io.rows import Row, label
 
 FILE, FOLDER = "file", "folder"
 
+_Ranker = tuple[str, str]  # as one would write it, and its version
+
 
 @dataclass
 class Summary:
@@ -36,6 +38,17 @@ class Summary:
     prompts: list[int] = field(default_factory=list)
     wins: Rate | None = None
     best: tuple[float, str] = (-math.inf, "")
+
+    def add(self, row: Row, prompt: int) -> None:
+        """Take in a row, whose prompt has this number."""
+        self.pointwise &= row["kind"] == "pointwise"
+        if (score := row["score"]) is None:
+            self.abstained += 1
+            return
+        self.scores.append(score)
+        self.prompts.append(prompt)
+        if score > self.best[0]:
+            self.best = score, row["image"]
 
     @property
     def mean(self) -> Mean:
@@ -63,46 +76,60 @@ class Leaderboard:
 def table(files: Sequence[str | Path], *, by: str = FILE) -> Leaderboard:
     """Read row files into a leaderboard.
 
-    With ``by="folder"`` an entry is the folder an image lies in, not the file of its row; with any other word
+    A row that is there twice, in a file given twice or in two files for one entry, counts once. With
+    ``by="folder"`` an entry is the folder an image lies in, not the file of its row; with any other word
     it is the value of that field of the metadata that came with the prompt.
+    Versions of a ranker are columns of their own.
 
     Raises `BadRows` when the files hold no row, `UsageError` when none has that field.
     """
-    cells: dict[tuple[str, str], Summary] = {}
-    contests: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(
+    files = list(dict.fromkeys(files))
+    found: dict[tuple[str, _Ranker], Summary] = {}
+    contests: dict[_Ranker, dict[str, dict[str, list[float]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
     prompts: dict[str, int] = {}
-    names, left_out, fields = _labels(files), Counter[str](), dict[str, None]()
-    for file, name in zip(files, names, strict=True):
+    labels, left_out, fields = _labels(files), Counter[str](), dict[str, None]()
+    seen: set[int] = set()
+    for file, named in zip(files, labels, strict=True):
         for row in read_rows(file, lambda row: left_out.update(rows=1)):
             metadata = _metadata(row)
             fields |= dict.fromkeys(metadata)
-            entry = _entry(by, name, row["image"], metadata)
-            ranker = label(row)
-            cell = cells.setdefault((entry, ranker), Summary(entry, ranker))
-            cell.pointwise &= row["kind"] == "pointwise"
+            entry = _entry(by, named, row["image"], metadata)
+            ranker = label(row), row["version"]
             score = row["score"]
-            if score is None:
-                cell.abstained += 1
+            twin = hash((entry, ranker, row["group"], row["prompt"], row["image"], row["sha256"], score))
+            if twin in seen:
                 continue
-            cell.scores.append(score)
-            cell.prompts.append(prompts.setdefault(row["prompt"] or f"\0{row['image']}", len(prompts)))
-            cell.best = max(cell.best, (score, row["image"]), key=lambda found: found[0])
+            seen.add(twin)
+            cell = found.setdefault((entry, ranker), Summary(entry, ranker[0]))
+            cell.add(row, prompts.setdefault(row["prompt"] or f"\0{row['image']}", len(prompts)))
+            if score is None:
+                continue
             if row["kind"] == "pointwise" and row["prompt"]:
                 contests[ranker][row["prompt"]][entry].append(score)
             elif row["kind"] != "pointwise" and by != FILE:
                 contests[ranker][row["group"]][entry].append(score)
-    if not cells:
+    if not found:
         raise BadRows(f"{', '.join(map(str, files))}: no rows that count")
     if by not in (FILE, FOLDER, *fields):
         known = ", ".join([FILE, FOLDER, *fields])
         raise UsageError(f"{', '.join(map(str, files))}: no row has the field {by!r}; there are {known}")
-    entries, rankers = (tuple(dict.fromkeys(key[i] for key in cells)) for i in (0, 1))
-    if len(entries) > 1:
-        for cell in cells.values():
-            cell.wins = _wins(cell.entry, contests[cell.ranker].values())
-    return Leaderboard(entries, rankers, cells, left_out["rows"])
+    entries = tuple(dict.fromkeys(entry for entry, _ in found))
+    columns = _columns(ranker for _, ranker in found)
+    for (entry, ranker), cell in found.items():
+        cell.ranker = columns[ranker]
+        if len(entries) > 1:
+            cell.wins = _wins(entry, contests[ranker].values())
+    cells = {(cell.entry, cell.ranker): cell for cell in found.values()}
+    return Leaderboard(entries, tuple(columns.values()), cells, left_out["rows"])
+
+
+def _columns(rankers: Iterable[_Ranker]) -> dict[_Ranker, str]:
+    """What to call each ranker: with its version where there are several, whose scores do not compare."""
+    known = dict.fromkeys(rankers)
+    versions = Counter(name for name, _ in known)
+    return {each: "{} ({})".format(*each) if versions[each[0]] > 1 else each[0] for each in known}
 
 
 def _metadata(row: Row) -> Mapping[str, Any]:

@@ -52,6 +52,24 @@ def scores(write):
     return write("a.jsonl", [made(image, *each) for image, each in SCORES.items()])
 
 
+def test_rows_that_are_there_twice_count_once(scores, write):
+    once = table([scores])
+    assert table([scores, scores]).cells == once.cells
+    again = write("b.jsonl", [made(image, *each) for image, each in SCORES.items()])
+    (cell,) = table([scores, again], by="folder").cells.values()
+    assert (cell.mean, len(cell.scores)) == (next(iter(once.cells.values())).mean, 3)
+
+
+def test_versions_of_a_ranker_are_no_one_column(write):
+    old, new = (
+        [made(image, *each) | {"version": version} for image, each in SCORES.items()]
+        for version in ("1", "2")
+    )
+    found = table([write("old.jsonl", old), write("new.jsonl", new)])
+    assert found.rankers == ("mine (1)", "mine (2)")
+    assert [math.isnan(cell.wins.rate) for cell in found.cells.values()] == [True, True]
+
+
 def test_one_file_has_one_line_per_ranker_with_its_mean_clustered_by_prompt(scores):
     (cell,) = table([scores]).cells.values()
     expected = stats.clustered_mean([1.0, 2.0, 6.0], [0, 0, 1])
