@@ -179,4 +179,6 @@ def _as_json(cell: Summary) -> dict[str, Any]:
     found["stderr"] = mean.stderr if cell.pointwise and not math.isnan(mean.stderr) else None
     if cell.wins is not None and not math.isnan(cell.wins.rate):
         found |= {"win_rate": cell.wins.rate, "low": cell.wins.low, "high": cell.wins.high}
+    if cell.pointwise and cell.scores:
+        found["best"] = cell.best[1]
     return found

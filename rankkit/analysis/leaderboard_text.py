@@ -1,4 +1,4 @@
-"""A leaderboard as text, markdown, csv or JSON."""
+"""A leaderboard as text, markdown, LaTeX, csv or JSON."""
 
 from __future__ import annotations
 
@@ -11,22 +11,33 @@ from typing import Literal
 from rankkit.analysis.leaderboard import Leaderboard, Summary
 from rankkit.analysis.stats import Mean
 from rankkit.core.text import one_line
+from rankkit.io.row_tables import FORMULA
 
-Layout = Literal["text", "markdown", "csv", "json"]
+Layout = Literal["text", "markdown", "latex", "csv", "json"]
+LATEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+        **{"±": r"$\pm$", "–": "--", "<": "$<$", ">": "$>$", "\n": " ", "\r": " "},
+    }
+)
 
 
 def render(found: Leaderboard, *, form: Layout = "text", win_rate: bool = False) -> str:
-    """A leaderboard as text, markdown, csv or json.
+    """A leaderboard for people, as text, markdown or latex, or for programs, as csv or json.
 
-    Several entries: one line each, a column per ranker; one entry: a line per ranker.
+    Several entries: one line each, a column per ranker; one entry: a line per ranker. csv and json hold a
+    line or an object per entry and ranker, with every number.
     """
     if form == "json":
         return json.dumps(found.as_json(), indent=2, ensure_ascii=False)
+    if form == "csv":
+        return _csv(found)
     if len(found.entries) == 1:
         header, lines = _one_entry(found)
     else:
         header, lines = _many_entries(found, win_rate)
-    return {"text": _text, "markdown": _markdown, "csv": _csv}[form](header, lines)
+    return {"text": _text, "markdown": _markdown, "latex": _latex}[form](header, lines)
 
 
 def _one_entry(found: Leaderboard) -> tuple[list[str], list[list[str]]]:
@@ -109,7 +120,29 @@ def _markdown(header: list[str], lines: list[list[str]]) -> str:
     )
 
 
-def _csv(header: list[str], lines: list[list[str]]) -> str:
+def _latex(header: list[str], lines: list[list[str]]) -> str:
+    """A tabular without packages; what text marks with a star is bold."""
+
+    def row(cells: list[str]) -> str:
+        starred = [(cell.removesuffix(" *").translate(LATEX), cell.endswith(" *")) for cell in cells]
+        return " & ".join(f"\\textbf{{{text}}}" if best else text for text, best in starred) + r" \\"
+
+    columns = f"l{'r' * (len(header) - 1)}"
+    rows = [row(header), r"\hline", *map(row, lines)]
+    return "\n".join([f"\\begin{{tabular}}{{{columns}}}", r"\hline", *rows, r"\hline", r"\end{tabular}"])
+
+
+def _csv(found: Leaderboard) -> str:
+    """What JSON holds, a line per entry and ranker; text that a spreadsheet would run has an apostrophe."""
+    cells = found.as_json()
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([header, *lines])
+    table = csv.DictWriter(
+        out, list(dict.fromkeys(name for cell in cells for name in cell)), lineterminator="\n"
+    )
+    table.writeheader()
+    for cell in cells:
+        table.writerow({
+            name: f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+            for name, value in cell.items()
+        })  # fmt: skip
     return out.getvalue().rstrip("\n")

@@ -33,6 +33,7 @@ class Form(str, Enum):
 
     text = "text"
     markdown = "markdown"
+    latex = "latex"
     csv = "csv"
     json = "json"
 
@@ -59,7 +60,9 @@ def table(
             "--win-rate", help="How often an entry beats the others on the same prompt, not its mean."
         ),
     ] = False,
-    form: Annotated[Form, typer.Option("--format", help="How to print it.")] = Form.text,
+    form: Annotated[
+        Form, typer.Option("--format", help="How to print it: csv and json hold every number.")
+    ] = Form.text,
 ) -> None:
     """A leaderboard from rows: mean ± standard error clustered by prompt, or win rate."""
     from rankkit.analysis.leaderboard import table as leaderboard
@@ -68,7 +71,9 @@ def table(
 
     with ExitStack() as copies:
         found = leaderboard([copies.enter_context(rows_here(file)) for file in files], by=by)
-    print_result(render(found, form=form.value, win_rate=win_rate))
+    print_result(told := render(found, form=form.value, win_rate=win_rate))
+    if form in (Form.text, Form.markdown) and " *" in told and len(found.entries) > 1:
+        say("* is the best of its column; rankkit compare says whether a difference could be chance")
     say_left_out(found.left_out)
 
 

@@ -236,4 +236,6 @@ def _summarise(outcome: Outcome, output: str | None) -> None:
     if outcome.pruned:
         say(f"{earlier_rows(outcome.pruned)} {'is' if outcome.pruned == 1 else 'are'} dropped")
     for reason, number in outcome.reasons.most_common(5):
-        say(f"  {number} × {reason}")
+        example = outcome.examples.get(reason)
+        first = f" ({'first ' if number > 1 else ''}{example})" if example else ""
+        say(f"  {number} × {reason}{first}")

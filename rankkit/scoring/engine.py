@@ -126,7 +126,9 @@ def _write(ledger: Ledger, rankers: Sequence[Prepared], output: Path, outcome: O
             write(found)
             if planned and found["error"]:
                 outcome.abstained += 1
-                outcome.reasons[f"{found['ranker']}: {found['error']}"] += 1
+                reason = f"{found['ranker']}: {found['error']}"
+                outcome.reasons[reason] += 1
+                outcome.examples.setdefault(reason, found["image"])
         for found in ledger.untouched_rows(ranker.identity for ranker in rankers):
             write(found)
         for found in ledger.stale_rows(named):

@@ -33,7 +33,8 @@ Progress = Callable[[int], None]  # called with the number of scores that are ne
 class Outcome:
     """What a run did: images planned, scores made now and found settled already, and why images abstained.
 
-    `stale` rows of earlier runs are kept but no longer count; `pruned` ones were dropped.
+    `stale` rows of earlier runs are kept but no longer count; `pruned` ones were dropped. `examples`: the
+    first image of each of the `reasons`, where it is known.
     """
 
     images: int = 0
@@ -44,6 +45,7 @@ class Outcome:
     stale: int = 0
     pruned: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

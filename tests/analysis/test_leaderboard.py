@@ -150,10 +150,11 @@ def test_a_ranker_that_saw_only_one_entry_leaves_the_other_blank(write):
         write("one.jsonl", [made("x", "p", 1.0)]),
         write("two.jsonl", [made("x", "p", 2.0, ranker="other")]),
     )
-    assert [line.split() for line in render(table([a, b]), form="csv").splitlines()] == [
-        ["entry,mine,other,images,abstained"],
-        ["one,1", "*,–,1,0"],
-        ["two,–,2", "*,1,0"],
+    assert [line.split("|")[1:4] for line in render(table([a, b]), form="markdown").splitlines()] == [
+        [" entry ", " mine ", " other "],
+        [" --- ", " --- ", " --- "],
+        [" one ", " 1 * ", " – "],
+        [" two ", " – ", " 2 * "],
     ]
 
 
@@ -229,11 +230,38 @@ def test_json_holds_numbers_or_null_and_csv_and_markdown_are_well_formed(write):
     path = write("a.jsonl", [made("with|pipe\n.png", "p", 1.0)])
     (cell,) = json.loads(render(table([path]), form="json"))
     assert cell["mean"] == 1.0 and cell["stderr"] is None
-    header, line = csv.reader(io.StringIO(render(table([path]), form="csv")))
-    assert dict(zip(header, line, strict=True))["best"] == "with|pipe\n.png"
+    (line,) = csv.DictReader(io.StringIO(render(table([path]), form="csv")))
+    assert (line["mean"], line["stderr"], line["best"]) == ("1.0", "", "with|pipe\n.png")
     markdown = render(table([path]), form="markdown").splitlines()
     assert len(markdown) == 3 and markdown[1] == "| --- | --- | --- | --- | --- | --- |"
     assert "with\\|pipe .png" in markdown[2]
+
+
+def test_csv_holds_a_line_per_entry_and_ranker_with_every_number_of_json(write):
+    prompts = [("p", 1.0), ("q", 2.0), ("r", 4.0)]
+    a, b = (
+        write(f"{name}.jsonl", [made("x", prompt, sign * score) for prompt, score in prompts])
+        for name, sign in (("=one", 1), ("two", -1))
+    )
+    found = table([a, b])
+    lines = list(csv.DictReader(io.StringIO(render(found, form="csv", win_rate=True))))
+    assert [(line["entry"], line["ranker"]) for line in lines] == [("'=one", "mine"), ("two", "mine")]
+    for line, cell in zip(lines, found.as_json(), strict=True):
+        for name in ("images", "prompts", "abstained", "mean", "stderr", "win_rate", "low", "high"):
+            assert float(line[name]) == cell[name], name
+
+
+def test_latex_compiles_as_a_table_with_names_escaped_and_the_best_in_bold(write):
+    a, b = (
+        write(name, [made("x", "p", value)]) for name, value in (("a_1 & 50%.jsonl", 1.0), ("b.jsonl", 2))
+    )
+    lines = render(table([a, b]), form="latex").splitlines()
+    assert (lines[0], lines[-1]) == ("\\begin{tabular}{lrrr}", "\\end{tabular}")
+    assert "a\\_1 \\& 50\\% & 1 & 1 & 0 \\\\" in lines and "b & \\textbf{2} & 1 & 0 \\\\" in lines
+    assert all(line.count(" & ") == 3 for line in lines if line.endswith("\\\\"))
+    assert "$\\pm$" in render(
+        table([write("c.jsonl", [made("x", "p", 1.0), made("y", "q", 2.0)])]), form="latex"
+    )
 
 
 @pytest.mark.parametrize(

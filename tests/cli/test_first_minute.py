@@ -125,3 +125,12 @@ def test_every_argument_and_option_is_explained():
     for program in (rankkit, drpo):
         for name, command in typer.main.get_command(program).commands.items():
             assert [each.name for each in command.params if not each.help] == [], name
+
+
+def test_a_run_names_an_image_for_each_reason_why_some_abstained(tmp_path):
+    folder(tmp_path / "in", "abc")
+    (tmp_path / "in" / "b.png").write_bytes(b"torn")
+    (tmp_path / "in" / "c.png").write_bytes(b"torn")
+    done = invoke("score", "in", "-r", "sharpness", "-o", "o.jsonl", cwd=tmp_path)
+    assert done.returncode == 3 and "2 × sharpness: " in done.stderr
+    assert "(first in/b.png)" in done.stderr
