@@ -78,7 +78,7 @@ class Config:
     """Where the generator's weights are: a hub id or a local folder; empty for the family's own."""
     unet: str = ""
     """The U-Net in place of the model's: a file of weights (``.safetensors``, ``.bin``) or a folder, here or
-    on the hub (``owner/repository/file``, ``owner/repository``).
+    on the hub (``owner/repository/file``, ``owner/repository``); of an all-in-one checkpoint its U-Net alone.
 
     This one and the four below are for ``generator=sdxl_one_step``.
     """

@@ -109,7 +109,11 @@ def weights(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = found["state_dict"] if isinstance(found, dict) and "state_dict" in found else found
+        if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
+            raise ValueError("it holds other things than weights by name")
+        return found
     except Exception as error:  # whatever a damaged file makes these libraries raise
         raise RankkitError(
             f"{path} cannot be read as weights: {reason_of(error)}; download it again"
@@ -169,6 +173,12 @@ def pipeline(kind: Any, model: str, device: str, dtype: torch.dtype, **options: 
 
     `options` are parts that are not loaded from `model`, by name.
     """
+    if Path(model).is_file() or Path(model).suffix in (".safetensors", ".ckpt"):
+        raise RankkitError(
+            f"model={model} is a single file, and a model is a folder here; make one of it, once: "
+            f"diffusers.{kind.__name__}.from_single_file({model!r}).save_pretrained(FOLDER), then give "
+            "model=FOLDER. Of SDXL's, generator=sdxl_one_step takes the U-Net alone: unet=FILE"
+        )
     index = _check_family(kind, model)
     for part in sorted(set(inspect.signature(kind.__init__).parameters) & set(index) - set(options)):
         network = _network(index[part])

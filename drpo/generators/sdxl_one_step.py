@@ -23,6 +23,7 @@ from diffusers import (
     TCDScheduler,
     UNet2DConditionModel,
 )
+from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint
 from torch import Tensor
 
 from drpo import hub
@@ -30,15 +31,21 @@ from drpo.choices import Prediction, Scheduler
 from drpo.generators import _lora
 from drpo.generators.sdxl_turbo import SDXLTurbo
 from rankkit import RankkitError, UsageError
+from rankkit.plugin import reason_of, say
 
 MODEL = "stabilityai/stable-diffusion-xl-base-1.0"
 FILES = (".safetensors", ".bin", ".pt", ".pth")
+REFUSED = (".ckpt", ".gguf", ".onnx", ".sft")  # pickles that may run code, and what diffusers reads otherwise
+ORIGINAL = "model.diffusion_model."  # before the names of a U-Net's weights in all-in-one checkpoints
 MARKS = {  # in the names of weights, and what has such
     "lora": "a LoRA (give it as distillation_lora=)",
-    "model.diffusion_model.": "an all-in-one checkpoint",
     "double_blocks.": "a transformer of the FLUX family",
     "joint_blocks.": "a transformer of Stable Diffusion 3",
     "noise_refiner.": "a transformer of the Z-Image family",
+    "scale_weight": "fp8 weights beside their scales (take the fp16 file)",
+    "weight_scale": "fp8 weights beside their scales (take the fp16 file)",
+    "scaled_fp8": "fp8 weights beside their scales (take the fp16 file)",
+    "absmax": "quantized weights (take the fp16 file)",
 }
 TIMESTEPS = {"dmd2_sdxl_1step_unet": 399, "Hyper-SDXL-1step-Unet": 800}  # of files, by their model cards
 SCHEDULERS: dict[str, tuple[Any, dict[str, str]]] = {
@@ -133,6 +140,10 @@ def _check_timestep(unet: str, timestep: int) -> None:
 
 def _unet(model: str, unet: str, dtype: torch.dtype) -> Any:
     """The U-Net `unet`; a single file has the shape that the config of `model` says."""
+    if Path(unet).suffix in REFUSED:
+        raise UsageError(
+            f"unet={unet}: {Path(unet).suffix} is not read; give the .safetensors file of the same"
+        )
     if Path(unet).suffix not in FILES:
         return hub.pretrained(UNet2DConditionModel, unet, setting="unet", dtype=dtype)
     config, path = hub.config(UNet2DConditionModel, model, "unet"), hub.file(unet, setting="unet")
@@ -140,15 +151,36 @@ def _unet(model: str, unet: str, dtype: torch.dtype) -> Any:
         made = UNet2DConditionModel.from_config(config)
     found = hub.weights(path)
     try:
-        made.load_state_dict(found, assign=True)
-    except RuntimeError as error:
+        made.load_state_dict(_renamed(found, config), assign=True)
+    except (RuntimeError, KeyError) as error:
         raise RankkitError(
-            f"{path} does not fit the U-Net of {model}{_what(found)}: "
-            f"{' '.join(str(error).split())[:300]}; give the "
-            "weights of a U-Net alone, as diffusers names them (no all-in-one checkpoint), and model=BASE "
-            "that it was distilled from"
+            f"{path} does not fit the U-Net of {model}{_what(found)}: {reason_of(error)}; give the weights "
+            "of an SDXL U-Net, under diffusers' names or the original ones, and model=BASE that it was "
+            "distilled from"
         ) from None
+    if any(name.startswith(("conditioner.", "first_stage_model.")) for name in found):
+        say(f"{path}: its U-Net alone is taken; text encoders and autoencoder are those of {model}")
     return torch.nn.Module.to(made, dtype).eval()
+
+
+def _renamed(found: Mapping[str, Tensor], config: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    """The weights of a U-Net under diffusers' names, where a file has the original ones, as all-in-one
+    checkpoints and ComfyUI's files of a U-Net do.
+    """
+    starts = (ORIGINAL, "diffusion_model.", "")
+    start = next((start for start in starts if f"{start}input_blocks.0.0.weight" in found), None)
+    if start is None:
+        return found
+    named = {
+        ORIGINAL + name.removeprefix(start): weight
+        for name, weight in found.items()
+        if name.startswith(start) and "model_ema." not in name
+    }
+    with hub.quiet():
+        renamed: dict[str, Tensor] = convert_ldm_unet_checkpoint(named, config)
+    if len(renamed) != len(named):
+        raise RuntimeError(f"{len(renamed)} of its {len(named)} weights belong to a layer there")
+    return renamed
 
 
 def _what(weights: Mapping[str, Tensor]) -> str:
@@ -157,5 +189,6 @@ def _what(weights: Mapping[str, Tensor]) -> str:
         if any(mark in name for name in weights):
             return f", because it holds {words}"
     widths = {weight.shape[1] for name, weight in weights.items() if name.endswith("attn2.to_k.weight")}
-    old = widths & {768, 1024}
-    return ", because it holds a U-Net of Stable Diffusion 1 or 2 (generator=sd_turbo)" if old else ""
+    if widths & {768, 1024}:
+        return ", because it holds a U-Net of Stable Diffusion 1 or 2 (generator=sd_turbo)"
+    return ", because it holds an all-in-one checkpoint" if any(ORIGINAL in name for name in weights) else ""

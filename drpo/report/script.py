@@ -77,11 +77,11 @@ def _one_step(config: Config, model: str) -> tuple[list[str], str, list[str]]:
     if config.unet and Path(config.unet).suffix in FILES:
         head = [
             "from diffusers import UNet2DConditionModel",
-            *_download(config.unet),
+            "from huggingface_hub import hf_hub_download",
             "",
-            f'shape = UNet2DConditionModel.load_config("{model}", subfolder="unet")',
-            "unet = UNet2DConditionModel.from_config(shape).to(torch.bfloat16)",
-            f"unet.load_state_dict({_read(config.unet)})",
+            "unet = UNet2DConditionModel.from_single_file(",
+            f'    {_path(config.unet)}, config="{model}", subfolder="unet",',
+            "    torch_dtype=torch.bfloat16)",
         ]
     elif config.unet:
         head = [
@@ -112,13 +112,17 @@ def _download(name: str) -> list[str]:
 
 def _read(name: str) -> str:
     """The expression that gives the weights of a file on the hub."""
+    if name.endswith(".safetensors"):
+        return f"load_file({_path(name)})"
+    return f'torch.load({_path(name)}, map_location="cpu", weights_only=True)'
+
+
+def _path(name: str) -> str:
+    """The expression that downloads a file of the hub."""
     *repository, inside = name.split("/", 2)
     if len(repository) < 2 or Path(name).exists():
         raise UsageError(
             f"{name} is a file here, which nobody else has; upload it to the hub, and train with it as "
             "owner/repository/file"
         )
-    path = f'hf_hub_download("{"/".join(repository)}", "{inside}")'
-    if name.endswith(".safetensors"):
-        return f"load_file({path})"
-    return f'torch.load({path}, map_location="cpu", weights_only=True)'
+    return f'hf_hub_download("{"/".join(repository)}", "{inside}")'

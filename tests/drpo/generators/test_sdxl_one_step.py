@@ -19,6 +19,7 @@ from diffusers import (
     TCDScheduler,
     UNet2DConditionModel,
 )
+from original_names import original
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
@@ -216,6 +217,81 @@ def test_a_u_net_comes_as_a_file_of_either_kind_or_as_a_folder(tmp_path: Path) -
     assert not made[0].pipe.unet.training
     half = sdxl_one_step.load(str(model), unet=str(file), rank=4, dtype=torch.bfloat16).pipe.unet
     assert half.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("start", ["model.diffusion_model.", "diffusion_model.", ""])
+def test_a_file_under_the_original_names_is_read_as_diffusers_reads_it(
+    start: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, ours = tiny_pipelines.sdxl(tmp_path / "model"), distilled(tmp_path)
+    theirs, weights = tmp_path / "original.safetensors", original(load_file(ours), start)
+    if start == "model.diffusion_model.":  # an all-in-one checkpoint
+        weights |= {"conditioner.embedders.0.x": torch.zeros(1), "first_stage_model.y": torch.zeros(1)}
+    save_file(weights, theirs)
+    one, two = (sdxl_one_step.load(str(model), unet=str(file), rank=4) for file in (ours, theirs))
+    said = capsys.readouterr().err
+    assert ("its U-Net alone is taken; text encoders and autoencoder are those of" in said) == (
+        len(start) > 16
+    )
+    noise = one.noise(2, 0)
+    with torch.no_grad():
+        assert torch.equal(one.sample(PROMPT, noise).latents, two.sample(PROMPT, noise).latents)
+    if start != "model.diffusion_model.":
+        return  # diffusers does not read these
+    read = UNet2DConditionModel.from_single_file(str(theirs), config=str(model), subfolder="unet")
+    found = two.pipe.unet.state_dict()
+    names = {name.replace(".base_layer", ""): name for name in found if "lora_" not in name}
+    assert all(torch.equal(weight, found[names[name]]) for name, weight in read.state_dict().items())
+
+
+def test_a_file_under_the_original_names_fits_whole_or_is_refused(tmp_path: Path) -> None:
+    model, weights = tiny_pipelines.sdxl(tmp_path / "model"), original(load_file(distilled(tmp_path)))
+    names, file = list(weights), tmp_path / "original.safetensors"
+    for changed, message in (
+        ({name: weights[name] for name in names[:-1]}, r"Missing key"),
+        ({name: weight for name, weight in weights.items() if "label_emb" not in name}, r"label_emb"),
+        (
+            weights | {"model.diffusion_model.input_blocks.3.7.odd": torch.zeros(1)},
+            r"of its \d+ weights belong",
+        ),
+        (
+            weights | {"model.diffusion_model.out.2.scale_weight": torch.zeros(1)},
+            r"fp8 weights beside their scales",
+        ),
+    ):
+        save_file(changed, file)
+        with pytest.raises(RankkitError, match=rf"does not fit the U-Net of .*{message}"):
+            sdxl_one_step.load(str(model), unet=str(file))
+
+
+def test_a_file_in_eight_bit_floats_is_read_in_the_precision_that_is_asked_for(tmp_path: Path) -> None:
+    model, file = tiny_pipelines.sdxl(tmp_path / "model"), distilled(tmp_path)
+    small = {name: weight.to(torch.float8_e4m3fn) for name, weight in load_file(file).items()}
+    save_file(small, tmp_path / "fp8.safetensors")
+    save_file({name: weight.float() for name, weight in small.items()}, tmp_path / "fp32.safetensors")
+    one, two = (
+        sdxl_one_step.load(str(model), unet=str(tmp_path / f"{name}.safetensors"), rank=4)
+        for name in ("fp8", "fp32")
+    )
+    noise = one.noise(1, 0)
+    with torch.no_grad():
+        assert torch.equal(one.sample(PROMPT, noise).latents, two.sample(PROMPT, noise).latents)
+
+
+def test_files_that_are_not_read_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    model, nested = tiny_pipelines.sdxl(tmp_path / "model"), tmp_path / "nested.bin"
+    torch.save({"state_dict": load_file(distilled(tmp_path))}, nested)
+    assert sdxl_one_step.load(str(model), unet=str(nested), rank=4)
+    torch.save({"epoch": 3, "x": torch.zeros(1)}, nested)
+    with pytest.raises(RankkitError, match="nested.bin cannot be read as weights: it holds other things"):
+        sdxl_one_step.load(str(model), unet=str(nested))
+    for suffix in (".ckpt", ".gguf"):
+        with pytest.raises(UsageError, match=rf"\{suffix} is not read; give the \.safetensors file"):
+            sdxl_one_step.load(str(model), unet=f"model{suffix}")
+    for name in ("juggernaut.safetensors", "old.ckpt"):
+        (tmp_path / name).write_bytes(b"")
+        with pytest.raises(RankkitError, match=r"is a single file.*from_single_file\(.*save_pretrained"):
+            sdxl_one_step.load(str(tmp_path / name))
 
 
 def test_a_u_net_without_a_middle_block_is_one_as_any_other(tmp_path: Path) -> None:
