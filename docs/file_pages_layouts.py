@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from file_pages import Archive, Page, Parquet
 
+FOOOCUS_LOG = (
+    "<html><title>Fooocus Log 2024-05-01</title>\n"
+    '<div id="a_png" class="image-container"><hr><table><tr>\n'
+    """<td><a href="a.png"><img src='a.png'/></a></td><td>"""
+    "<button onclick=\"to_clipboard('%7B%22prompt%22%3A%20%22a%20red%20robot%20on%20a%20hill%22%2C%20"
+    "%22performance%22%3A%20%22Speed%22%7D')\">Copy to Clipboard</button></td></tr></table></div>\n"
+)
+
 LAYOUTS = {
     "manifest": Page(
         "A table of your own",
@@ -124,6 +132,18 @@ LAYOUTS = {
                 "b.txt": "<!DOCTYPE html><html><body>404</body></html>\n",
                 "c.png": None,
                 "c.json": '{"width": 512, "height": 512}',
+            }
+        },
+        reads="find",
+    ),
+    "fooocus_log": Page(
+        "Fooocus's log.html",
+        "layouts.fooocus_log",
+        {"a.png": None, "log.html": FOOOCUS_LOG},
+        {
+            "A log of a version that did not write its settings as JSON": {
+                "a.png": None,
+                "log.html": FOOOCUS_LOG.partition("<button")[0],
             }
         },
         reads="find",

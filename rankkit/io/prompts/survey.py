@@ -14,7 +14,7 @@ from rankkit.errors import UsageError
 from rankkit.io.prompts import geneval, imagefolder, json_map, manifest, parquet, sidecar, webdataset
 from rankkit.io.prompts.base import FILLED, Answer, Item, Place, Root, Source, is_image
 from rankkit.io.prompts.embedded import source as embedded
-from rankkit.io.prompts.layouts import compbench, hps, parallel_text, prompt_txt, selections
+from rankkit.io.prompts.layouts import compbench, fooocus_log, hps, parallel_text, prompt_txt, selections
 from rankkit.io.prompts.reading.texts import Captions, chosen
 from rankkit.io.prompts.syntax import plain_words
 from rankkit.io.prompts.tiles import tile_name
@@ -31,6 +31,7 @@ SOURCES: tuple[Callable[[Root], Source | None], ...] = (
     hps.find,
     compbench.find,
     sidecar.find,
+    fooocus_log.find,
     prompt_txt.find,
     webdataset.find,
     parallel_text.find,
