@@ -21,6 +21,8 @@ from rankkit.remote import wire
 from rankkit.version import AGGREGATION, installed_version
 
 _WORKER, _ERROR = b"RKhi", b"RKer"
+WORD = 10_000  # characters of a name or a version; those of panels are long
+LINE = 4_000  # characters of an error
 _TYPES = {
     "protocol": int,
     "rankkit": str,
@@ -109,8 +111,9 @@ def read_worker_info(text: bytes, who: str, renew: str = "") -> WorkerInfo:
         raise BrokenRanker(f"{who} is no rankkit worker: it says {text[:40]!r}")
     theirs = fields["protocol"], fields.get("aggregation", 1)
     if theirs != (wire.VERSION, AGGREGATION):
+        other, protocol, aggregation = (one_line(str(each), 40) for each in (fields["rankkit"], *theirs))
         raise BrokenRanker(
-            f"{who} runs rankkit {fields['rankkit']} (wire version {theirs[0]}, aggregation {theirs[1]}), "
+            f"{who} runs rankkit {other} (wire version {protocol}, aggregation {aggregation}), "
             f"this is rankkit {installed_version()} (wire version {wire.VERSION}, "
             f"aggregation {AGGREGATION}); {renew or 'install versions that agree on both sides'}"
         )
@@ -119,12 +122,24 @@ def read_worker_info(text: bytes, who: str, renew: str = "") -> WorkerInfo:
     if (
         any(type(fields.get(key)) is not kind for key, kind in _TYPES.items())
         or fields["kind"] not in get_args(Kind)
+        or not all(_is_word(fields[key]) for key in ("name", "version", "rankkit"))
         or type(later["reads_metadata"]) not in (bool, type(None))
         or not _are_named(later["metadata_images"])
     ):
         raise BrokenRanker(f"{who} does not say what a worker says of itself: {str(fields)[:200]}")
     own = {key: fields[key] for key in _TYPES} | later
     return WorkerInfo(**own, limit=limit if type(limit) is int else None)
+
+
+def _is_word(text: str) -> bool:
+    """Whether a text can stand in a row and in a message."""
+    return text.isprintable() and len(text) <= WORD
+
+
+def one_line(text: str, most: int) -> str:
+    """What somebody else said, as one line of characters that a terminal shows, `most` of them at most."""
+    line = " ".join(text[: 4 * most].split())
+    return "".join(each if each.isprintable() else " " for each in line)[:most]
 
 
 def _are_named(value: object) -> bool:
@@ -154,7 +169,7 @@ def as_error(text: bytes) -> RankkitError:
     """The error in a piece of JSON, or a description of what is there instead."""
     try:
         fields = json.loads(text)
-        line, kind = str(fields["error"]), str(fields.get("type"))
+        line, kind = one_line(str(fields["error"]), LINE), str(fields.get("type"))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return BrokenRanker(f"an error that cannot be read: {text[:80]!r}")
     found = getattr(errors, kind, None)

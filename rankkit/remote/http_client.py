@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
-from rankkit.remote.handshake import as_error, bearer
+from rankkit.remote.handshake import as_error, bearer, one_line
 from rankkit.remote.process import REPLY
 
 TRIES = 4  # attempts at one request
 PAUSE = 0.25  # seconds before the second attempt, on average; twice that before the third, and so on
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # this machine's names for itself
 CONNECT = 20.0  # seconds a connection may take
+GREETING = 60.0  # seconds that a server may take to say who it is, however long it may rank
 
 _NEXT_STEP = {
     401: "give the server's token in RANKKIT_TOKEN, or name its variable as token_env in rankkit.toml",
@@ -64,20 +65,27 @@ class Client:
         self._connection = kind(host, port, timeout=min(CONNECT, timeout))
         self._headers = {} if token is None else {"Authorization": bearer(token)}
 
-    def request(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """The body of a good answer.
+    def greeting(self) -> bytes:
+        """What a server says of itself. Raises as `request`."""
+        return self.request("GET", "/", timeout=min(self.timeout, GREETING))
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, *, timeout: float | None = None
+    ) -> bytes:
+        """The body of a good answer, which may take `timeout` seconds; as long as a ranking if None.
 
         Raises `Unreachable`, and `BrokenRanker` for an answer that would not get better by asking again.
         """
-        reason, end = "", time.monotonic() + self.timeout
+        timeout = self.timeout if timeout is None else timeout
+        reason, end = "", time.monotonic() + timeout
         for attempt in range(TRIES):
             if attempt:
                 time.sleep(PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
             try:
-                status, answer = self._when_free(method, path, body, end)
+                status, answer = self._when_free(method, path, body, end, timeout)
             except TimeoutError:
                 self.close()
-                raise Unreachable(f"{self.url} did not answer within {self.timeout:g} s") from None
+                raise Unreachable(f"{self.url} did not answer within {timeout:g} s") from None
             except (OSError, http.client.HTTPException, UnicodeError) as error:
                 self.close()
                 reason = (
@@ -89,6 +97,7 @@ class Client:
                 return answer
             if status not in (408, 429) and status < 500:
                 raise self._error(status, answer)
+            self.close()  # for many servers do so after an error, and do not say so
             reason = f"{self.url} answered {status}: {_said(answer)}"
         raise Unreachable(f"{reason}, {TRIES} times; is rankkit serve running there?")
 
@@ -96,33 +105,37 @@ class Client:
         """Hang up. The next request connects anew."""
         self._connection.close()
 
-    def _when_free(self, method: str, path: str, body: bytes | None, end: float) -> tuple[int, bytes]:
+    def _when_free(
+        self, method: str, path: str, body: bytes | None, end: float, timeout: float
+    ) -> tuple[int, bytes]:
         """The answer of a server. One that is busy and says when to come again is asked then, until `end`."""
         while True:
-            status, answer, pause = self._once(method, path, body)
+            status, answer, pause = self._once(method, path, body, timeout)
             if status != 429 or pause is None or time.monotonic() + pause > end:
                 return status, answer
             time.sleep(pause * random.uniform(1, 1.5))
 
-    def _once(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes, float | None]:
+    def _once(
+        self, method: str, path: str, body: bytes | None, timeout: float
+    ) -> tuple[int, bytes, float | None]:
         """Status and body of an answer, and after how many seconds it says to come again."""
         connection = self._connection
         if connection.sock is None:
             self._connect()
-        with self._in_time():
+        with self._in_time(timeout):
             connection.request(
                 method, self._path + path, body, {"Content-Type": "application/x-rankkit", **self._headers}
             )
             response = connection.getresponse()
             answer = self._body(response)
         after = response.getheader("Retry-After", "")
-        pause = min(float(after), 60.0) if after.isascii() and after.isdigit() else None
+        pause = min(max(float(after), PAUSE), 60.0) if after.isascii() and after.isdigit() else None
         return response.status, answer, pause
 
     @contextlib.contextmanager
-    def _in_time(self) -> Iterator[None]:
-        """Cut the connection, and raise TimeoutError, where the block takes longer than `timeout`, whatever
-        the server sends meanwhile: a head that drips, or one "100 Continue" after the other.
+    def _in_time(self, timeout: float) -> Iterator[None]:
+        """Cut the connection, and raise TimeoutError, where the block takes longer than that, whatever the
+        server sends meanwhile: a head that drips, or one "100 Continue" after the other.
         """
         late, connected = threading.Event(), self._connection.sock
 
@@ -131,7 +144,7 @@ class Client:
             with contextlib.suppress(OSError):
                 connected.shutdown(socket.SHUT_RDWR)
 
-        timer = threading.Timer(self.timeout, cut)
+        timer = threading.Timer(timeout, cut)
         timer.daemon = True
         timer.start()
         try:
@@ -173,4 +186,4 @@ class Client:
 
 def _said(answer: bytes) -> str:
     text = str(as_error(answer)) if answer.startswith(b"{") else answer.decode("utf-8", "replace")
-    return " ".join(text.split())[:300] or "nothing"
+    return one_line(text, 300) or "nothing"

@@ -207,7 +207,7 @@ class Http(Remote):
         self.url = self._client.url
         self.place = f"at {self.url}"
         try:
-            said = self._client.request("GET", "/")
+            said = self._client.greeting()
         except RankkitError as error:
             raise type(error)(f"{name}: {error}" if name else str(error)) from None
         info = read_worker_info(said, f"the server at {self.url}")
@@ -243,7 +243,7 @@ class Http(Remote):
 
     def _absence(self) -> str:
         try:
-            said = self._client.request("GET", "/")
+            said = self._client.greeting()
         except Unreachable as error:
             return str(error)
         self._check_same(read_worker_info(said, f"the server at {self.url}"))

@@ -514,7 +514,7 @@ def test_what_may_get_better_is_tried_again(quick, bad):
 BUSY = b"HTTP/1.1 429 X\r\nConnection: close\r\nRetry-After: %d\r\nContent-Length: 2\r\n\r\n{}"
 
 
-def test_a_busy_server_that_says_when_to_come_again_is_asked_as_often_as_it_takes():
+def test_a_busy_server_that_says_when_to_come_again_is_asked_as_often_as_it_takes(quick):
     with answering(GREETING, *[BUSY % 0] * 12, RANKED) as (url, asked):
         assert Http(url).rank([group()])[0].scores == (1.0, 2.0)
         assert len(asked) == 14
@@ -573,6 +573,29 @@ def test_an_answer_over_http_is_not_waited_for_without_end():
         pytest.raises(BrokenRanker, match=r"did not answer within 0\.3 s"),
     ):
         Http(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.3)
+
+
+def test_a_server_is_not_waited_for_as_long_as_a_ranking_to_say_who_it_is(monkeypatch):
+    monkeypatch.setattr(http_client, "GREETING", 0.3)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(BrokenRanker, match=r"did not answer within 0\.3 s"),
+    ):
+        Http(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=3600)
+
+
+def test_a_server_that_hangs_up_after_an_error_without_a_word_is_told_of_by_that_error(quick):
+    silent = answer(503, b"warming up").replace(b"Connection: close\r\n", b"")
+    with answering(GREETING, silent) as (url, asked):
+        assert "answered 503: warming up" in reasons(Http(url).rank([group()])[0]).pop()
+        assert len(asked) == 1 + http_client.TRIES
+
+
+def test_what_a_server_says_is_one_line_that_a_terminal_shows(quick):
+    odd = b'{"error": "odd \\u001b[31m \\ud800\\n words", "type": "RunStopped"}'
+    with answering(GREETING, answer(422, odd)) as (url, _), pytest.raises(RankkitError) as caught:
+        Http(url).rank([group()])
+    assert str(caught.value).isprintable() and "words" in str(caught.value)
 
 
 def test_groups_over_the_limit_of_the_server_go_one_by_one_and_a_single_one_is_refused():

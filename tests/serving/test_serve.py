@@ -214,11 +214,16 @@ SAID = {"name": "clip", "version": "1", "options": {}, "kind": "pointwise", "nee
         {**SAID, "protocol": 2},
         {**SAID, "aggregation": 9},
         {**SAID, "name": None},
+        {**SAID, "name": "\x1b[31mclip"},
+        {**SAID, "version": "\ud800"},
+        {**SAID, "version": "x" * 10**6},
+        {**SAID, "protocol": 3, "rankkit": "x\n" * 10**6},
     ],
 )
 def test_a_handshake_that_is_none_is_one_clear_error(fields):
-    with pytest.raises(BrokenRanker, match=r"^the worker "):
+    with pytest.raises(BrokenRanker, match=r"^the worker ") as caught:
         handshake.read_worker_info(json.dumps(fields).encode(), "the worker")
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 500
 
 
 def test_a_worker_that_combines_scores_otherwise_is_refused_with_both_versions():
