@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from rankkit.errors import RankkitError, UsageError
+from rankkit.registry.catalog import installed
 
 PYPROJECT = """\
 [build-system]
@@ -71,6 +72,11 @@ def write(name: str, folder: Path) -> Path:
         raise UsageError(
             f"{name!r} cannot name a ranker; use small letters, digits and single dashes, such as my-reward "
             f"(and no word of Python)"
+        )
+    if taken := [each.distribution for each in installed() if each.name == name]:
+        raise UsageError(
+            f"a ranker named {name} is there already ({taken[0]}), and of two with one name neither can be "
+            "used; give another name"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RankkitError(f"{folder} is there already and is not empty; give another --folder")

@@ -83,3 +83,9 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     assert before == {path: path.read_bytes() for path in (tmp_path / "x").rglob("*") if path.is_file()}
     with pytest.raises(RankkitError, match="is there already"):
         write("mine", tmp_path / "x" / "README.md")
+
+
+def test_a_name_that_a_ranker_has_already_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(UsageError, match=r"named sharpness is there already \(rankkit-t2i\)"):
+        write("sharpness", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
