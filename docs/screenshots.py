@@ -93,7 +93,7 @@ def label(folder: Path, use: Callable[[str], None]) -> None:
     words = [sys.executable, "-m", "rankkit", "label", "out", "--no-browser", "--who", "ada"]
     with subprocess.Popen(words, cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        line = next(line for line in process.stderr if "labels at" in line)
+        line = next(line for line in process.stderr if "the page for" in line)
         use(line.split(" at ")[1].split(" ;")[0])
         process.terminate()
 

@@ -25,7 +25,7 @@ def label(times: int, seed: int) -> dict[str, Any]:
         jpegs(place / "in", 24, side=32)
         command = [*RANKKIT, "label", "in", "--prompt", "a fox", "--no-browser", "--who", "ada"]
         while counts["kills"] < times:
-            with served(command, place, " labels at ") as (process, url):
+            with served(command, place, " is at ") as (process, url):
                 timer = threading.Timer(rng.uniform(0, 0.8), process.kill)
                 timer.start()
                 answered = _answer_until_it_dies(url, rng)

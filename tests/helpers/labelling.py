@@ -25,7 +25,7 @@ class Labelling(Running):
         )  # fmt: skip
         self.said: list[str] = []
         assert self.process.stderr is not None
-        while "labels at" not in (line := self.process.stderr.readline()):
+        while "the page for" not in (line := self.process.stderr.readline()):
             assert line, "".join(self.said)
             self.said.append(line)
         self.url = line.split(" at ")[1].split(" ;")[0]

@@ -43,8 +43,8 @@ def candidates(
     sets: dict[tuple[str, str], dict[str, Item]] = {}
     unread: list[str] = []
     for item in (item for survey in surveys for item in survey.items(prompt)):
-        if item.error:
-            unread.append(f"{item.name}: {item.error}")
+        if why := item.error or ("" if os.path.exists(item.path) else "does not exist"):
+            unread.append(f"{item.name}: {why}")
             continue
         key = (printable(item.prompt), "" if item.prompt else item.group)
         sets.setdefault(key, {}).setdefault(_name(item, folder, output), item)

@@ -55,7 +55,7 @@ def serve(
             )
         with until_stopped(), LocalServer(page.application(), "label", port) as server:
             address = f"{server.url}/{token}/"
-            say(f"{who} labels at {address} ; Ctrl-C ends it, and the same command goes on")
+            say(f"the page for {who} is at {address} ; Ctrl-C ends it, and the same command goes on")
             if browser and _has_windows():
                 once = f"{server.url}/{page.once}"
                 threading.Thread(target=webbrowser.open, args=(once,), daemon=True).start()

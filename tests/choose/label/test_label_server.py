@@ -16,8 +16,10 @@ from PIL.PngImagePlugin import PngInfo
 from score_runs import ENVIRONMENT, folder, save_image
 
 from rankkit.choose.label.answers import AnswerFile
+from rankkit.choose.label.candidates import candidates
 from rankkit.cli.app import app
 from rankkit.errors import BadSource, UsageError
+from rankkit.io.prompts import survey
 
 
 def label(place, *arguments, **environment):
@@ -129,7 +131,7 @@ def test_a_folder_of_which_no_two_images_can_be_read_is_refused_before_a_page_is
     for name in "bcd":
         (pics / "pics" / f"{name}.png").write_bytes(b"no image")
     done = label(pics, "pics")
-    assert done.returncode == 2 and "labels at" not in done.stderr
+    assert done.returncode == 2 and "the page for" not in done.stderr
     assert "no two images of a prompt can be read" in done.stderr and "pics/b.png not an image" in done.stderr
 
 
@@ -213,3 +215,14 @@ def test_names_with_line_breaks_and_odd_bytes_are_kept_and_found_again(tmp_path)
         cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0 and json.loads(done.stdout)["unreadable_pairs"] == 0, done.stderr
+
+
+def test_images_of_a_manifest_that_are_gone_are_left_out_and_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [f'{{"file_name": "{name}.png", "text": "a cat"}}' for name in "abc"]
+    folder(tmp_path / "pics", "ab")
+    (tmp_path / "pics" / "metadata.jsonl").write_text("\n".join(lines))
+    said: list[str] = []
+    (found,) = candidates(survey(["pics"]), "labels.jsonl", say=said.append)
+    assert found.names == ("pics/a.png", "pics/b.png")
+    assert said == ["1 left out, which cannot be read: pics/c.png: does not exist"]
