@@ -134,7 +134,7 @@ class Root:
         elif self.path.is_dir():
             yield from _walk(str(self.path), "", set())
 
-    def files_below(self, wanted: Callable[[str], bool]) -> list[Path]:
+    def files_below(self, wanted: Callable[[str], object]) -> list[Path]:
         """The files below, images apart, whose names are wanted, folder by folder; hidden ones are left out,
         and what macOS puts beside them into archives.
         """

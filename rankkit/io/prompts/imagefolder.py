@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -19,6 +20,20 @@ from rankkit.io.tables import READERS, Table, open_table
 NAME = "metadata files (imagefolder)"
 STEMS = ("metadata", "prompts", "captions")
 NEARLY = re.compile(r"(?:(?:meta|prompt|caption).*|log)\.(?:jsonl|csv|tsv)$", re.IGNORECASE)
+UNREAD = (  # kinds of tables that are not read, and how to have them read
+    (
+        re.compile(r"(?:meta|prompt|caption).*\.(?:xlsx?|xlsm|ods|numbers)$", re.IGNORECASE),
+        "is not read: it is a spreadsheet; save it as .csv",
+    ),
+    (
+        re.compile(r"(?:meta|prompt|caption).*\.(?:ya?ml|xml|sqlite3?|db|feather|pkl|npy)$", re.IGNORECASE),
+        f"is not read; write it as a table ({', '.join(READERS)})",
+    ),
+    (
+        re.compile(r".+\.arrow$"),
+        "is not read: Dataset.save_to_disk wrote it; datasets.load_from_disk(FOLDER).to_parquet(FILE)",
+    ),
+)
 LOOKED_AT = 1000  # records that tell whether a .json file is about images
 
 
@@ -70,6 +85,9 @@ def _unread(root: Root) -> list[str]:
         except BadSource:
             meant = False
         notes += [f"{path} is not read; --prompts {path} reads it"] if meant and path != root.manifest else []
+    for pattern, said in UNREAD:
+        others = root.files_below(functools.partial(re.match, pattern))
+        notes += [f"{path} {said}" for path in others[:3]]
     return notes
 
 

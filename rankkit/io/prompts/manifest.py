@@ -61,7 +61,7 @@ def find(root: Root) -> Source | None:
     if root.manifest.suffix.lower() not in READERS:
         raise BadSource(
             f"{root.manifest}: a manifest is a file in {', '.join(READERS)}, a .txt file with a prompt per "
-            f"line, or a folder of .txt files"
+            f"line, or a folder of .txt files; save a spreadsheet as .csv, and a dataset as .parquet"
         )
     table = open_table(root.manifest)
     if not root.manifest_only and not names_images(table) and prompt_column(table.columns()):

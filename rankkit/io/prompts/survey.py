@@ -230,6 +230,7 @@ def _roots(paths: Sequence[str | os.PathLike[str]], prompts: Path | None) -> Ite
         else:
             raise UsageError(
                 f"{typed}: not a folder, an image, a .tar or a manifest ({', '.join(MANIFESTS)})"
+                f"{'; unpack it' if typed.lower().endswith(webdataset.PACKED) else ''}"
             )
     if singles:
         yield Root(Path("."), files=tuple(dict.fromkeys(singles)), manifest=prompts)

@@ -47,6 +47,20 @@ def test_an_image_made_of_two_with_different_prompts_has_none(name):
     assert prompt(nodes | {"36": encoder(APPLE)}) == APPLE, "with one prompt there is no doubt"
 
 
+@pytest.mark.parametrize(
+    "together",
+    [
+        node("ImageBatch", image1=["8", 0], image2=["40", 0]),
+        node("ImageBatchMulti", image_1=["40", 0], image_2=["8", 0], inputcount=2),
+        node("ImageStitch", image1=["40", 0], image2=["8", 0], direction="right"),
+    ],
+)
+def test_an_image_with_a_loaded_one_beside_it_has_none(together):
+    loaded = graph(n40=node("LoadImage", image="a.png"), n20=together, n9=saved(["20", 0]))
+    assert "puts an image that was loaded beside" in why(loaded)
+    assert prompt(loaded | {"40": node("VAEDecode", samples=["3", 0], vae=["4", 2])}) == APPLE
+
+
 PASSED = {
     "a switch takes the first that is linked": node(
         "Any Switch (rgthree)", any_01=["8", 0], any_02=["38", 0]

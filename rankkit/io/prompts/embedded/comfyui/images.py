@@ -148,7 +148,10 @@ class ImageWalk:
             return frozenset()
         if kinds.SERVICES.search(node.kind):
             return frozenset({node.key})
-        before = frozenset[str]().union(*(self.origins(link.key) for link in self._before(node)))
+        each = [self.origins(link.key) for link in self._before(node)]
+        if kinds.PUT_TOGETHER.search(node.kind) and any(each) and not all(each):
+            raise Lost(f"{node.name} puts an image that was loaded beside the generated one")
+        before = frozenset[str]().union(*each)
         if samples(node):
             return before or frozenset({node.key})
         if not before and kinds.LOADED.search(node.kind):

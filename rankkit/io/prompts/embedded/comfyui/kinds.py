@@ -47,6 +47,8 @@ BLENDED = re.compile(
     r"^(?:image|images|samples|latent|latents)_?(?:\d+|[a-h]|to|from)$|^(?:destination|source)$",
     re.IGNORECASE,
 )
+# Nodes that put images side by side, or into one batch of which each is saved.
+PUT_TOGETHER = re.compile(r"batch|concat|concanat|stitch|image.?grid|comparer", re.IGNORECASE)
 
 # --- from the sampler to the text ---
 
