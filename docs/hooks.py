@@ -23,7 +23,7 @@ OUTSIDE = {
     },
 }
 SOURCES = {page: source for source, page in OUTSIDE.items()}
-LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)]*)?\)")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#\s]+)(#[^)]*)?\)")
 
 
 def on_config(config: Any) -> Any:
@@ -47,14 +47,14 @@ def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> st
 
 
 def _linked(found: re.Match[str], here: str, source: str) -> str:
-    words, target, anchor = found[1], found[2], found[3] or ""
+    image, words, target, anchor = found[1], found[2], found[3], found[4] or ""
     if "://" in target or target.startswith("mailto:"):
         return found[0]
     path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
     page = OUTSIDE.get(path, path.removeprefix("docs/") if path.startswith("docs/") else None)
     if page is not None:
-        return f"[{words}]({posixpath.relpath(page, posixpath.dirname(here) or '.')}{anchor})"
-    if not (ROOT / path).exists():
+        return f"{image}[{words}]({posixpath.relpath(page, posixpath.dirname(here) or '.')}{anchor})"
+    if image or not (ROOT / path).exists():
         return found[0]  # mkdocs says that it leads nowhere
     return words if path in words else f"{words} (`{path}`)"
 
