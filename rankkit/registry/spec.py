@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,6 +162,10 @@ def _parse_one(text: str, whole: str) -> Spec:
         )
     if text.startswith(("http://", "https://")):
         return Spec(text, text)
+    if other := re.match(r"([A-Za-z][A-Za-z0-9+.-]+)://", text):  # what follows may hold a password
+        raise UsageError(f"no ranker can be asked by {other[1]}://; write the address as http://HOST:PORT")
+    if re.fullmatch(r"[\w.-]+:[0-9]{1,5}", text):
+        raise UsageError(f"{text!r} is no ranker; write the address of a server as http://{text}")
     head, *options = _split(text, ",")
     name, *rest = _split(head, ":")
     name = _folder(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import random
+import re
 import socket
 import threading
 import time
@@ -43,22 +44,21 @@ class Client:
     """
 
     def __init__(self, url: str, token: str | None, timeout: float) -> None:
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
-            host = port = None
+            raise UsageError(_no_address(url)) from None
         if (
             parts.scheme not in ("http", "https")
             or not host
-            or parts.username
+            or not host.isprintable()
+            or set(host) & set(" \\")
+            or parts.username is not None
             or parts.query
             or parts.fragment
         ):
-            raise UsageError(
-                f"{url!r} is no address of a server; write http://HOST:PORT, and put its token in "
-                f"RANKKIT_TOKEN"
-            )
+            raise UsageError(_no_address(url))
         self.url, self.timeout, self._path = url.rstrip("/"), timeout, parts.path.rstrip("/")
         self.far = host not in LOOPBACK  # whether it is (or may be) another machine
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -182,6 +182,17 @@ class Client:
             return as_error(answer)
         hint = _NEXT_STEP.get(status)
         return BrokenRanker(f"{self.url} answered {status}: {_said(answer)}" + (f"; {hint}" if hint else ""))
+
+
+def _no_address(url: str) -> str:
+    """Why an address is none, without what may be a password in it."""
+    scheme, _, rest = url.partition("://")
+    shown = re.split(r"[?#]", rest.rpartition("@")[2])[0]
+    less = "" if shown == rest else " and nothing else"
+    return (
+        f"{f'{scheme}://{shown}'!r} {'with more around it ' if less else ''}is no address of a server; write "
+        f"http://HOST:PORT{less}, and put its token in RANKKIT_TOKEN"
+    )
 
 
 def _said(answer: bytes) -> str:

@@ -117,6 +117,8 @@ def test_any_panel_is_read_back(members):
         ("a+", "a ranker's name is missing"),
         ("*2", "a ranker's name is missing"),
         ("a:x=1,y", r"'y' is not key=value"),
+        ("localhost:8085", "is no ranker; write the address of a server as http://localhost:8085"),
+        ("10.0.0.7:80", "as http://10.0.0.7:80"),
         ("a:x=1,,y=2", r"'' is not key=value"),
         ("a:x=1,2y=3", r"'2y=3' is not key=value"),
         ("a:x=1,x=2", "gives x twice"),
@@ -129,6 +131,17 @@ def test_bad_grammar_is_shown_with_the_whole_text(text, message):
     with pytest.raises(UsageError, match=message) as caught:
         parse(text)
     assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["ftp://me:secret@gpu7", "file:///etc/secret", "HTTP://gpu7:1", "ws://gpu7,a=1"]
+)
+def test_an_address_of_another_kind_is_refused_without_what_may_be_a_password(text):
+    with pytest.raises(
+        UsageError, match="^no ranker can be asked by .*; write the address as http://HOST"
+    ) as caught:
+        parse(text)
+    assert text.partition("://")[0] in str(caught.value) and "secret" not in str(caught.value)
 
 
 @given(st.text(max_size=30))

@@ -633,11 +633,24 @@ def test_a_server_of_another_kind_or_version_is_one_clear_message(body, says):
 
 @pytest.mark.parametrize(
     "url",
-    ["gpu7:8085", "ftp://gpu7", "http://", "http://gpu7:port", "http://user:secret@gpu7", "http://gpu7?x=1"],
+    [
+        "gpu7:8085",
+        "ftp://gpu7",
+        "http://",
+        "http://gpu7:port",
+        "http://gpu7:99999",
+        "http://[::1",
+        "http://gpu 7",
+        "http://user:secret@gpu7",
+        "http://secret@gpu7",
+        "http://gpu7?x=secret",
+        "http://gpu7#secret",
+    ],
 )
-def test_an_address_that_is_none_is_refused(url):
-    with pytest.raises(UsageError, match="is no address of a server; write http://HOST:PORT"):
+def test_an_address_that_is_none_is_refused_and_no_password_in_it_is_shown(url):
+    with pytest.raises(UsageError, match="is no address of a server; write http://HOST:PORT") as caught:
         Http(url)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_closed_connection_ranks_no_more():

@@ -76,9 +76,13 @@ def _fields(options: Connection) -> Fields:
 
 
 def _checked(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that do not close
+        raise BadOption("url= is not a web address; write url=http://host:8000/v1") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.fragment:
-        raise BadOption(f"url={url!r} is not a web address; write url=http://host:8000/v1")
+        shown = "" if set(url) & set("@?#") else repr(url)  # there may be a password in it
+        raise BadOption(f"url={shown} is not a web address; write url=http://host:8000/v1")
     secret = re.search(r"(?:^|&)[^=&]*(?:key|token|secret|passw|sig|code)[^=&]*=", parts.query, re.IGNORECASE)
     if parts.username or parts.password or secret:
         raise BadOption(
