@@ -16,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from rankkit import Pointwise
+from rankkit.errors import RankkitError
 
 PACKAGE = "aesthetic-predictor-v2-5"
 
@@ -38,7 +39,13 @@ class Official(Pointwise):
         self.torch = importlib.import_module("torch")
         with contextlib.redirect_stdout(sys.stderr):
             package = importlib.import_module("aesthetic_predictor_v2_5")
-            model, self.processor = package.convert_v2_5_from_siglip(checkpoint or None, siglip)
+            try:
+                model, self.processor = package.convert_v2_5_from_siglip(checkpoint or None, siglip)
+            except OSError as error:
+                raise RankkitError(
+                    f"{siglip} or the head is not here and cannot be downloaded ({error}); without a network "
+                    "give siglip=FOLDER,checkpoint=FILE"
+                ) from error
         self.device, self.dtype = device, getattr(self.torch, dtype)
         self.model = model.to(self.device, self.dtype)
 

@@ -1,6 +1,8 @@
 """aesthetic-v2.5 passes the contract check, equals the author's package, and needs no prompt."""
 
 import shutil
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,10 @@ import tiny_aesthetic_v2_5 as tiny
 import torch
 
 import rankkit
-from rankkit.errors import BrokenRanker
+from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.plugin import prepare
 from rankkit.testing import check_ranker
+from rankkit_aesthetic_v2_5.official import Official
 from rankkit_aesthetic_v2_5.ranker import AestheticV25
 from rankkit_torch import golden
 from rankkit_torch.testing import clip_folder, damage, sample_images, score_each, tiny_clip_config
@@ -87,3 +90,13 @@ def test_without_a_checkpoint_the_published_head_is_taken_from_torchs_cache(opti
 def test_embeddings_are_unit_vectors(options):
     vectors = AestheticV25(**options).embed(sample_images()[:3])
     assert vectors.shape == (3, 32) and (vectors**2).sum(1) == pytest.approx(1)
+
+
+def test_the_authors_package_without_weights_and_network_says_which_options_name_files(monkeypatch):
+    def gone(*_):
+        raise OSError("We couldn't connect to the hub")
+
+    package = types.SimpleNamespace(convert_v2_5_from_siglip=gone)
+    monkeypatch.setitem(sys.modules, "aesthetic_predictor_v2_5", package)
+    with pytest.raises(RankkitError, match="couldn't connect.*siglip=FOLDER,checkpoint=FILE"):
+        Official()
