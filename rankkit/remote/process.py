@@ -15,7 +15,7 @@ from typing import IO, BinaryIO
 
 from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.remote import frames
-from rankkit.remote.handshake import WorkerInfo, decode_handshake
+from rankkit.remote.handshake import WorkerInfo, decode_handshake, one_line
 from rankkit.remote.wire import MAX_HEADER, OtherVersion
 
 REPLY = 2 * MAX_HEADER  # bytes of one reply: its JSON, and the scores of four million images
@@ -65,6 +65,8 @@ class Worker:
         self._tail = b""
         self._listener = threading.Thread(target=self._listen, args=(self.process.stderr,), daemon=True)
         self._listener.start()
+        if hasattr(os, "waitid"):
+            threading.Thread(target=self._follow, daemon=True).start()
 
     @property
     def pid(self) -> int:
@@ -117,7 +119,7 @@ class Worker:
     def stderr_tail(self) -> str:
         """The last lines it printed to stderr, as one."""
         lines = self._tail.decode("utf-8", "replace").replace("\r", "\n").split("\n")
-        said = [" ".join(line.split())[:300] for line in lines if line.strip()][-4:]
+        said = [one_line(line, 300) for line in lines if line.strip()][-4:]
         return f"; it last said: {' | '.join(said)}" if said else "; it said nothing"
 
     @contextlib.contextmanager
@@ -165,6 +167,14 @@ class Worker:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return self.process.wait(patience)
         return None
+
+    def _follow(self) -> None:
+        """End what the process has started once it has ended: a child that holds its stdout open, of a data
+        loader say, would keep us waiting for an answer.
+        """
+        with contextlib.suppress(OSError):
+            os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT)  # its id stays its own
+            self.kill()
 
     def _listen(self, stream: IO[bytes]) -> None:
         with contextlib.suppress(OSError, ValueError):

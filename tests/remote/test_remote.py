@@ -381,6 +381,27 @@ def test_a_command_is_a_list_of_words(command):
         Pipe(command, name="x")
 
 
+def test_what_a_worker_printed_is_shown_as_a_terminal_can_show_it():
+    code = "import sys; sys.stderr.write('\\x1b[31mno memory\\x07 left'); sys.exit(2)"
+    with pytest.raises(BrokenRanker, match="no memory") as caught:
+        Pipe(fake(code), name="x")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="children are not followed here")
+def test_a_worker_that_ends_is_noticed_though_what_it_started_holds_its_pipe():
+    code = f"""
+    import os, subprocess, sys
+    subprocess.Popen(["sleep", "60"])
+    sys.stdout.buffer.write({frame(said())!r}); sys.stdout.flush()
+    sys.stdin.buffer.read(1)
+    os._exit(3)
+    """
+    pipe = Pipe(fake(code), name="x", timeout=30)
+    with pytest.raises(BrokenRanker, match="^x: its worker ended with exit code 3"):
+        pipe.open()
+
+
 def test_a_worker_that_prints_without_end_does_not_block_and_little_of_it_is_kept():
     code = f"""
     import sys
