@@ -12,9 +12,16 @@ from drpo.settings import PLACES, described
 from rankkit import UsageError
 from rankkit.plugin import Program, print_result, say
 
+BEGIN = """Finetune one-step text-to-image generators from rankings alone. To begin:
+
+\b
+drpo train shapes ranker=shapes out=first-run   train a tiny built-in generator: minutes on a CPU
+drpo evaluate first-run --prompts shapes-final -r shapes:mode=strict   compare it with its base
+drpo recipes   see what else can be trained
+"""
 app = Program(
     "drpo",
-    "Finetune one-step text-to-image generators from rankings alone.",
+    BEGIN,
     install="pip install 'rankkit-t2i[drpo]'",
 )
 

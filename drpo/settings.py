@@ -144,7 +144,7 @@ def described() -> str:
     for name, words in field_docs().items():
         default = "" if defaults[name] in (dataclasses.MISSING, "", ()) else f" = {written(defaults[name])}"
         lines.append(f"{name}{default} ({_kind(hints[name])})")
-        lines += textwrap.wrap(words, 72, initial_indent="    ", subsequent_indent="    ")
+        lines += textwrap.wrap(words.replace("``", "`"), 72, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines)
 
 

@@ -26,6 +26,14 @@ def test_the_program_alone_shows_three_things_to_begin_with():
         assert start in done.stdout
 
 
+def test_drpo_alone_shows_how_to_train_compare_and_see_the_recipes():
+    done = invoke(program="drpo")
+    assert done.returncode == 2
+    for start in ("drpo train shapes ranker=shapes ", "drpo evaluate first-run ", "drpo recipes "):
+        assert start in done.stdout
+    assert "``" not in invoke("train", "-h", program="drpo").stdout
+
+
 def test_score_without_a_ranker_names_those_that_work_here_those_without_weights_first(tmp_path):
     folder(tmp_path / "pics", "ab")
     done = invoke("score", "pics", cwd=tmp_path)
