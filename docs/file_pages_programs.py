@@ -262,4 +262,20 @@ PROGRAMS = {
             }
         },
     ),
+    "tensorart": Page(
+        "Tensor.Art",
+        "embedded.tensorart",
+        {
+            "robot.png": Texts(
+                {
+                    "generation_data": {
+                        "prompt": "a red robot on a hill",
+                        "negativePrompt": "blurry",
+                        "baseModel": {"label": "model"},
+                    }
+                }
+            )
+        },
+        {"JSON of another site": {"photo.png": Texts({"generation_data": {"prompt": "our garden"}})}},
+    ),
 }

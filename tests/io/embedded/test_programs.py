@@ -121,6 +121,27 @@ PROGRAMS = [
         "a fox snow",
     ),
 ]
+TENSOR = {"prompt": "a fox", "negativePrompt": "blurry", "baseModel": {"label": "x"}, "seed": "1"}
+PROGRAMS += [
+    ("Tensor.Art", {"generation_data": json.dumps(TENSOR) + "\0", "prompt": '{"1": {}}'}, "a fox"),
+    (
+        "Midjourney",
+        {"Description": "a fox {running} --ar 3:2 Job ID: 01234567-89ab"},
+        "a fox {running}",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"generation_data": json.dumps({**TENSOR, "prompt": ["a fox"]})},
+        {"Description": "a {red, blue} fox --ar 3:2 Job ID: 01234567-89ab"},
+    ],
+)
+def test_a_site_that_tells_no_prompt_or_several_says_why(texts):
+    assert (found := read_texts(texts)).prompt is None and found.why
+
 
 MOCHI = "Include in Image: a fox; big, (soft); Exclude from Image: blurry; Model: sd; Steps: 20; Seed: 1; "
 MOCHI_2 = (

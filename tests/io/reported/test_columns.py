@@ -96,3 +96,22 @@ def test_a_column_called_positive_prompt_holds_prompts():
     row = {"file_name": "a.png", "positive_prompt": "a fox", "negative_prompt": "blurry"}
     put({"d/a.png": None, "d/metadata.jsonl": lines(row)})
     assert prompts() == {"a.png": "a fox"}
+
+
+@pytest.mark.parametrize("name", ["b.png", "images/a.JPG", "x.webp"])
+def test_the_name_of_an_image_is_no_prompt(name):
+    put({"d/a.png": None, "d/metadata.jsonl": lines({"file_name": "a.png", "text": name})})
+    assert prompts() == {"a.png": ""} and "name of an image" in why()["a.png"]
+    put({"p.json": json.dumps({"a fox": ["a.png"]})})
+    assert set(prompts(prompts="p.json").values()) == {""}
+
+
+@pytest.mark.parametrize("listed", [["a.png", "b.png"], [["a cat", "red"], ["a dog"]], ["a b", 3]])
+def test_a_list_beside_a_folder_that_holds_no_prompts_gives_none(listed):
+    put({"d/train.json": json.dumps(listed), "d/train/0.png": None, "d/train/1.png": None})
+    assert set(prompts().values()) == {""}
+
+
+def test_a_date_behind_words_is_no_number_of_a_sample():
+    put({"d/samples/my cat at home_202401.png": None, "d/samples/my cat_202402.png": None})
+    assert set(prompts().values()) == {""}

@@ -10,6 +10,7 @@ PROGRAM = "Midjourney"
 JOB = re.compile(r"\bJob ID:\s*[0-9a-fA-F-]{8,}")
 PARAMETERS = re.compile(r"(?:^|\s)(?:--|—)[a-zA-Z]\w*\b")
 URLS = re.compile(r"^(?:<?https?://\S+>?(?:\s+|$))+")
+TEMPLATE = re.compile(r"\{[^{}]*,[^{}]*\}")  # {red, blue}: a job for each, and not which this is
 WEIGHT = re.compile(r"::(-?\d*\.?\d*)")  # of the part before it
 
 
@@ -24,6 +25,10 @@ def read(texts: Texts) -> Found | None:
     ):
         if JOB.search(text):
             words = PARAMETERS.split(JOB.split(text)[0])[0]
+            if TEMPLATE.search(words):
+                return Found(
+                    PROGRAM, None, "its prompt is a template of several, and not which of them was used"
+                )
             parts = WEIGHT.split(URLS.sub("", words))
             told = [
                 part for part, weight in zip(parts[::2], [*parts[1::2], ""], strict=True) if "-" not in weight

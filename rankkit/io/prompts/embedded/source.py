@@ -18,6 +18,7 @@ from rankkit.io.prompts.embedded import (
     mochi,
     novelai,
     swarmui,
+    tensorart,
 )
 from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
 from rankkit.io.prompts.embedded.places.chunks import EDGE, PNG
@@ -26,7 +27,7 @@ from rankkit.io.prompts.syntax import plain_words
 from rankkit.io.text import LOST, UNFILLED, WHY_LOST
 
 NAME = "the prompts inside the image files"
-SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion, mochi)
+SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion, mochi, tensorart)
 PLACES = ("UserComment", "ImageDescription", "comment", "xmp")  # of texts, beside the chunks of a PNG
 
 

@@ -10,7 +10,7 @@ from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image
 
 NAME = "file names in samples/ (T2I-CompBench)"
 FOLDER = "samples"
-PROMPT = re.compile(r"(\S.*\s.*\S)_\d{6}\.\w+")
+PROMPT = re.compile(r"(\S.*\s.*\S)_0\d{5}\.\w+")  # a number, which a date (202401) is not
 
 
 def find(root: Root) -> Source | None:

@@ -34,7 +34,8 @@ def find(root: Root) -> Source | None:
             value = json.loads(text) if text.startswith("[") else []
         except (ValueError, RecursionError):
             return ()
-        return tuple(answer_in(each) for each in value)
+        answers = tuple(answer_in(each) for each in value if isinstance(each, (str, dict)))
+        return answers if len(answers) == len(value) else ()
 
     @functools.lru_cache(maxsize=64)
     def counted_from_one(style: str) -> bool:

@@ -34,6 +34,10 @@ NO_WORDS = (
     (re.compile(r"<image>.*|.*<image>", re.DOTALL), "is a message to a model (<image>), not a prompt"),
     (re.compile(r"\S+\.(?:txt|json|caption)", re.IGNORECASE), "is the name of a text file, not its text"),
     (
+        re.compile(r"\S+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic|jxl)", re.IGNORECASE),
+        "is the name of an image, not a text",
+    ),
+    (
         re.compile(
             r"(?:please |(?:can|could) you )?(?:(?:describe|caption|explain)\b.{0,40}|"
             r"(?:write|provide|generate|give|create)\b.{0,40}\b(?:caption|description)\b.{0,20}|"
