@@ -64,10 +64,11 @@ async def refused(request: Request, error: Exception) -> Response:
 async def no_such_place(request: Request, error: Exception) -> Response:
     """Say what there is instead of the path or method that was asked for."""
     assert isinstance(error, HTTPException)
+    path = request.url.path[:80]
     why = (
-        f"{request.url.path} does not take {request.method}"
+        f"{path} does not take {request.method[:80]}"
         if error.status_code == 405
-        else f"there is no {request.url.path} here; GET / says who is served, /openapi.json what there is"
+        else f"there is no {path} here; GET / says who is served, /openapi.json what there is"
     )
     return await refused(request, Refused(error.status_code, why, error.headers))
 

@@ -142,7 +142,17 @@ def test_a_question_that_is_wrong_is_refused_in_one_line(question, says):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"\xff", b"[" * 100_000, b'{"images": ["x"], "metadata": {"a": NaN}}', b"9" * 5000]
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"images": ["x"], "metadata": {"a": NaN}}',
+        b'{"images": ["x"], "metadata": {"a": 1e999}}',
+        b'{"images": ["x"], "images": ["y"]}',
+        b"9" * 5000,
+    ],
 )
 def test_a_body_that_is_no_json_is_refused(body):
     with serving() as server:
