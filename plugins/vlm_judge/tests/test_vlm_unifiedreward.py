@@ -209,6 +209,36 @@ def test_numbers_are_read_in_the_dress_that_models_give_them():
     assert numbers.final_score("**Final Score:** 4") == {"score": 4.0}
     assert numbers.final_score("Final Score: **4**") == {"score": 4.0}
     assert numbers.final_score("Final Score: 4/5.") == {"score": 4.0}
+    assert numbers.final_score("Final Score: 4.0/5.0") == {"score": 4.0}
+    assert numbers.final_score("Final Score: 4 out of 5") == {"score": 4.0}
     assert numbers.final_score("Final Score: 4/10") is None
     assert numbers.final_score("Final Score: 4.") == {"score": 4.0}
     assert numbers.axis_scores("Alignment Score (1-5): 2.694700002670288") is None
+
+
+@pytest.mark.parametrize(
+    "told", ["4%", "4 %", "4 out of 10", "**4**/10", "3-4", "3 – 4", "3,5", "3 or 4", "1e1", "5/50", "80%"]
+)
+def test_a_number_of_another_scale_and_a_range_are_no_score(told):
+    assert numbers.final_score(f"Final Score: {told}") is None
+    axes = f"Alignment Score (1-5): {told}\nCoherence Score (1-5): 3\nStyle Score (1-5): 2"
+    assert numbers.axis_scores(axes) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("I do not think that Image 1 is better.", None),
+        ("It isn't true that Image 2 is better.", None),
+        ("If colour matters, Image 1 is better.", None),
+        ("Image 1 is better in colour.", None),
+        ("Image 1 is better, but only just.", None),
+        ("Image 1 is better aligned with the caption. Image 2 is better.", 0.0),
+        ("Therefore, **Image 1 is better.**", 1.0),
+        ("Image 1 is better because it shows the cat.", 1.0),
+        ("Image 1 is better than Image 2", 1.0),
+        ("Both images are equally good.", 0.5),
+    ],
+)
+def test_a_conclusion_that_is_denied_doubted_or_of_one_thing_only_is_none(text, first):
+    assert numbers.conclusion(text) == (None if first is None else {"first": first})

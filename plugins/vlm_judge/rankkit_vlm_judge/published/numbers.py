@@ -7,7 +7,21 @@ import re
 AXES = ("alignment", "coherence", "style")
 FIRST, SECOND, EQUAL = "Image 1 is better", "Image 2 is better", "Both images are equally good"
 
-_NUMBER = r"[\s*]{0,5}(-?\d+(?:\.\d+)?)(?!\d|\.\d)"
+_NUMBER = r"[\s*]{0,5}(-?\d+(?:\.\d+)?)(?!\w|\.\d)"
+# of five, if of anything; no percentage, no range, no alternative
+_OF_FIVE = (
+    r"(?:\s?(?:/|out of)\s?5(?:\.0)?(?!\.?\d))?"
+    r"(?![*_]{0,3}\s?(?:/|%|percent|out of|[-–—~±]\s?\d|,\d|(?:or|to|and)\s\d))"
+)
+_SAID = re.compile(f"{FIRST}|{SECOND}|{EQUAL}")
+_CONCLUDED = re.compile(
+    r"(?: overall)?(?: than Image [12])?[*\"'”’)\]]{0,4}"
+    r"(?:[.!;]|\s*\Z|[ \t]*\n|,?\s(?:because|since|as|due to)\b"
+    r"|,\s(?!but|while|whereas|though|although|yet|if)\w)"
+)
+_DOUBTED = re.compile(
+    r"\b(?:not|never|neither|nor|whether|if|unless|hardly|cannot|would)\b|n['’]t\b", re.IGNORECASE
+)
 
 
 def final_score(text: str) -> dict[str, float] | None:
@@ -16,7 +30,7 @@ def final_score(text: str) -> dict[str, float] | None:
     >>> final_score("cat (object): 1\nFinal Score: 3.5"), final_score("Final Score: 7"), final_score("4")
     ({'score': 3.5}, None, None)
     """
-    told = re.findall(rf"Final Score:{_NUMBER}(?:\s?/\s?5)?(?!\s?/)", text)
+    told = re.findall(rf"Final Score:{_NUMBER}{_OF_FIVE}", text)
     if not told or len(told) != text.count("Final Score:") or len(set(map(float, told))) > 1:
         return None
     return _within({"score": float(told[0])}, 1, 5)
@@ -30,7 +44,7 @@ def axis_scores(text: str) -> dict[str, float] | None:
     """
     found = {}
     for axis in AXES:
-        told = re.findall(rf"{axis.title()} Score(?: \(1-5\))?:{_NUMBER}", text)
+        told = re.findall(rf"{axis.title()} Score(?: \(1-5\))?:{_NUMBER}{_OF_FIVE}", text)
         if len(told) != 1:
             return None
         found[axis] = float(told[0])
@@ -59,10 +73,18 @@ def axis_shares(text: str) -> dict[str, float] | None:
 def conclusion(text: str) -> dict[str, float] | None:
     """P(the first image is better) of the only conclusion in a text: 1, 0, or one half for equally good.
 
+    None where it is denied or doubted; that an image is better in something is no conclusion.
+
     >>> conclusion("Image 2 is better."), conclusion("Image 1 is better. No: Image 2 is better.")
     ({'first': 0.0}, None)
     """
-    told = {worth for said, worth in ((FIRST, 1.0), (SECOND, 0.0), (EQUAL, 0.5)) if said in text}
+    told = set()
+    for said in _SAID.finditer(text):
+        before = re.split(r"[.!?;\n]", text[max(0, said.start() - 200) : said.start()])[-1]
+        if _DOUBTED.search(before):
+            return None
+        if _CONCLUDED.match(text, said.end()):
+            told.add({FIRST: 1.0, SECOND: 0.0, EQUAL: 0.5}[said.group()])
     return {"first": told.pop()} if len(told) == 1 else None
 
 
