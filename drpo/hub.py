@@ -19,6 +19,7 @@ from huggingface_hub.errors import GatedRepoError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from drpo.parts import check_parts
 from rankkit import RankkitError
 from rankkit.plugin import reason_of
 
@@ -186,6 +187,7 @@ def pipeline(kind: Any, model: str, device: str, dtype: torch.dtype, **options: 
             options[part] = pretrained(network, model, dtype=dtype, part=part)
     with _explained(kind.__name__, model, "model"):
         pipe = kind.from_pretrained(model, **options)
+    check_parts(pipe)
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
 
@@ -205,12 +207,16 @@ def _check_family(kind: Any, model: str) -> Mapping[str, Any]:
     """
     with _explained(kind.__name__, model, "model"):
         index: Mapping[str, Any] = kind.load_config(model)
+        if not isinstance(index, dict):
+            raise ValueError("its model_index.json is no object")
     network = "unet" if "unet" in inspect.signature(kind.__init__).parameters else "transformer"
     found, stored = str(index.get("_class_name", "")), index.get(network)
     wanted = typing.get_type_hints(kind.__init__).get(network)
     stored_class = stored[1] if isinstance(stored, list) and len(stored) == 2 else None
     if stored_class == getattr(wanted, "__name__", stored_class) and stored_class:
         return index
+    if found == kind.__name__:
+        raise RankkitError(f"{model!r} has no {network} ({stored!r}); give model= a complete {found}")
     right = next((name for name, of in PIPELINES.items() if of == found), "")
     raise RankkitError(
         f"{model!r} is a {found or 'model of another kind'}, not a {kind.__name__}"

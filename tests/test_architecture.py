@@ -31,7 +31,8 @@ FLOORS = {
     ),
     "drpo": (
         "choices",
-        "types preference drift hub waiting",
+        "types preference drift parts",
+        "hub waiting",
         "config shapes",
         "settings loss features generators",
         "search",
@@ -272,7 +273,7 @@ LARGER_FOLDERS = {  # and why
         15,
         "a file for each word that all else uses: types, rankers, panel, images, text …",
     ),
-    "drpo": (16, "the method in flat files, to be read in one sitting, and config, recipes, build and cli"),
+    "drpo": (17, "the method in flat files, to be read in one sitting, and config, recipes, build and cli"),
 }
 SOURCES = [
     path

@@ -19,7 +19,8 @@ from torch import Tensor
 from drpo import hub
 from drpo.generators._adapted import Adapted
 from drpo.types import Sample
-from rankkit import RankkitError
+from rankkit import RankkitError, UsageError
+from rankkit.plugin import reason_of
 
 
 class OneStep(Adapted):
@@ -51,8 +52,36 @@ class OneStep(Adapted):
                 f"={pipe.unet.config.time_cond_proj_dim}), and candidates are made without guidance; "
                 "take a U-Net that was distilled without it"
             )
+        made, taken = pipe.vae.config.latent_channels, pipe.unet.config.in_channels
+        if made != taken:
+            raise RankkitError(
+                f"the U-Net of {pipe.name_or_path!r} takes {taken} channels, and its autoencoder makes "
+                f"{made}: it is for inpainting, editing or upscaling, with an image beside the prompt; give "
+                "model= a text-to-image model"
+            )
         self.inference_steps, self.graph_steps = inference_steps, graph_steps
         super().__init__(pipe, rank=rank, checkpointing=checkpointing)
+        self._check_schedule()
+
+    def _check_schedule(self) -> None:
+        """Raise where the scheduler makes no such steps."""
+        scheduler, of = self.pipe.scheduler, f"of {self.pipe.name_or_path!r}"
+        most = int(scheduler.config.num_train_timesteps)
+        if self.inference_steps > most:
+            raise UsageError(
+                f"inference_steps={self.inference_steps}: the scheduler {of} was trained on {most} timesteps"
+            )
+        try:
+            scheduler.set_timesteps(self.inference_steps)
+            if not scheduler.init_noise_sigma > 0:
+                raise ValueError("its noise has no size")
+        except (ValueError, AttributeError, IndexError, TypeError) as error:
+            raise RankkitError(
+                f"the {type(scheduler).__name__} {of} makes no image in inference_steps="
+                f"{self.inference_steps}: {reason_of(error)}; put the scheduler into its folder that a model "
+                "of so few steps is published with, or for SDXL take generator=sdxl_one_step and scheduler="
+                "euler, lcm or tcd"
+            ) from None
 
     def sample(self, prompt: str, noise: Tensor) -> Sample:
         """One candidate per row of noise; its graph goes through the last `graph_steps`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import tiny_flows
 import tiny_pipelines
 import torch
+from diffusers import UNet2DConditionModel
 from huggingface_hub.errors import GatedRepoError
 from PIL import Image
 from safetensors.torch import save_file
@@ -19,7 +22,7 @@ from toy_generator import SETTINGS, Scorer, ToyGenerator, monitor, ranked_traine
 
 from drpo import hub
 from drpo.features.latent import Latent
-from drpo.generators import flux2_klein, sd_turbo, sdxl_one_step, z_image_turbo
+from drpo.generators import flux2_klein, sd_turbo, sdxl_one_step, sdxl_turbo, z_image_turbo
 from drpo.generators._first_images import check_first_images, neighbours
 from drpo.run.run import run
 from drpo.types import Sample
@@ -48,6 +51,70 @@ def test_a_pipeline_of_another_family_is_said_with_the_generator_that_is_for_it(
         sd_turbo.load(str(z_image))
     with pytest.raises(RankkitError, match=r"is a ZImagePipeline, not a Flux2KleinPipeline"):
         flux2_klein.load(str(z_image))
+
+
+def changed(file: Path, **values: Any) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("text_encoder_2", "has no text_encoder_2, without which it makes no image"),
+        ("tokenizer", "has no tokenizer, without which"),
+        ("unet", r"has no unet \(\[None, None\]\); give model= a complete StableDiffusionXLPipeline"),
+        ("scheduler", "scheduler"),
+    ],
+)
+def test_a_pipeline_that_lacks_a_part_is_said_to(part: str, words: str, tmp_path: Path) -> None:
+    folder = tiny_pipelines.sdxl(tmp_path / "xl")
+    changed(folder / "model_index.json", **{part: [None, None]})
+    with pytest.raises(RankkitError, match=words):
+        sdxl_turbo.load(str(folder))
+
+
+def test_an_index_that_is_no_object_is_one_message(tmp_path: Path) -> None:
+    folder = tiny_pipelines.sd(tmp_path / "sd")
+    (folder / "model_index.json").write_text("[]")
+    with pytest.raises(RankkitError, match=r"model_index\.json is no object"):
+        sd_turbo.load(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"),
+    [
+        ("tokenizer", "knows 2 tokens and no words"),
+        ("tokenizer/tokenizer.json", "knows 2 tokens and no words"),
+        ("tokenizer/tokenizer_config.json", "says no greatest length"),
+    ],
+)
+def test_a_tokenizer_without_its_words_is_refused(gone: str, words: str, tmp_path: Path) -> None:
+    folder = tiny_pipelines.sd(tmp_path / "sd")
+    shutil.rmtree(folder / gone) if (folder / gone).is_dir() else (folder / gone).unlink()
+    with pytest.raises(RankkitError, match=rf"the tokenizer of .* {words}.*download the folder tokenizer/"):
+        sd_turbo.load(str(folder))
+
+
+def test_a_u_net_that_takes_an_image_beside_the_noise_is_refused(tmp_path: Path) -> None:
+    folder = tiny_pipelines.sd(tmp_path / "sd")
+    shape = UNet2DConditionModel.load_config(folder / "unet")
+    UNet2DConditionModel.from_config(shape | {"in_channels": 9}).save_pretrained(folder / "unet")
+    with pytest.raises(RankkitError, match=r"takes 9 channels, and its autoencoder makes 4: .*inpainting"):
+        sd_turbo.load(str(folder))
+
+
+@pytest.mark.parametrize("scheduler", ["PNDMScheduler", "FlowMatchEulerDiscreteScheduler"])
+def test_a_scheduler_that_makes_no_image_in_one_step_is_named(scheduler: str, tmp_path: Path) -> None:
+    folder = tiny_pipelines.sd(tmp_path / "sd")
+    changed(folder / "model_index.json", scheduler=["diffusers", scheduler])
+    changed(folder / "scheduler" / "scheduler_config.json", _class_name=scheduler)
+    with pytest.raises(RankkitError, match=rf"the {scheduler} of .* makes no image in inference_steps=1"):
+        sd_turbo.load(str(folder))
+
+
+def test_more_steps_than_a_model_has_timesteps_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"inference_steps=2000: .*trained on 1000 timesteps"):
+        sd_turbo.load(str(tiny_pipelines.sd(tmp_path / "sd")), inference_steps=2000)
 
 
 def test_an_autoencoder_that_overflows_is_named_with_the_way_out() -> None:
