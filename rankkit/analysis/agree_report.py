@@ -10,7 +10,7 @@ from typing import Any
 
 from rankkit.analysis.agreement import Agreement, Kendall, Ties, Unreadable
 from rankkit.analysis.stats import verdict
-from rankkit.core.text import one_line, plain
+from rankkit.core.text import count, one_line, plain
 from rankkit.registry.published import Published
 
 POLICY = {"half": "count half", "wrong": "count as wrong", "drop": "are left out"}
@@ -88,29 +88,21 @@ def accuracies(report: Report) -> list[list[str]]:
 
 
 def _preamble(report: Report) -> Iterator[str]:
-    first = (
-        f"the first {report.entries} entries"
-        if report.limit == report.entries
-        else f"{report.entries} entries"
-    )
-    yield (
-        f"{report.path}: {report.format}, {first}, {report.prompts} prompts, {report.pairs} pairs decided "
-        f"by humans"
-    )
-    yield (
-        f"left out: {report.human_ties} pairs that humans called a tie, {report.undecided} entries without "
-        f"a choice"
-    )
+    entries = count(report.entries, "entry", "entries")
+    first = f"the first {entries}" if report.limit == report.entries else entries
+    prompts, pairs = count(report.prompts, "prompt"), count(report.pairs, "pair")
+    yield f"{report.path}: {report.format}, {first}, {prompts}, {pairs} decided by humans"
+    ties, undecided = count(report.human_ties, "pair"), count(report.undecided, "entry", "entries")
+    yield f"left out: {ties} that humans called a tie, {undecided} without a choice"
     yield (
         f"equal scores of a ranker {POLICY[report.ties]} (ties={report.ties}); pairs of one prompt are one "
         f"cluster"
     )
     if report.unreadable_images:
         where = f"in {report.images} (another folder: --images FOLDER)"
-        yield (
-            f"{report.unreadable_pairs} pairs abstain, because {report.unreadable_images} images cannot be "
-            f"read {where}:"
-        )
+        pairs, images = count(report.unreadable_pairs, "pair"), count(report.unreadable_images, "image")
+        abstain = "abstains" if report.unreadable_pairs == 1 else "abstain"
+        yield f"{pairs} {abstain}, because {images} cannot be read {where}:"
         yield from (f"  {bad.where}: {bad.image}: {bad.reason}" for bad in report.unreadable)
         if report.unreadable_images > len(report.unreadable):
             yield f"  and {report.unreadable_images - len(report.unreadable)} more"
@@ -122,7 +114,7 @@ def _remarks(report: Report) -> Iterator[str]:
         if found.pairs and told:
             yield f"{found.ranker}: {told} (p = {found.p_value:.2g})"
         for reason, pairs in islice(found.reasons.items(), 3):
-            yield f"{found.ranker}: {pairs} pairs abstain: {reason}"
+            yield f"{found.ranker}: {count(pairs, 'pair')} without an answer: {reason}"
     for one in report.published:
         yield f"published: {one.accuracy:.3f} of {one.ranker} on {one.data}, its test split: {one.source}"
 

@@ -120,7 +120,9 @@ def compare(
     print_result(told)
     failures = {name: reason for each in found for name, reason in each.failures.items()}
     for name, reason in list(failures.items())[:5]:
-        say(f"not compared: {name}: {reason}")
+        say(f"not compared: {reason if reason.startswith(name) else f'{name}: {reason}'}")
+    if len(failures) > 5:
+        say(f"and {count(len(failures) - 5, 'other pair')}")
     if failures:
         raise typer.Exit(3)
 
@@ -164,9 +166,11 @@ def agree(
     )
     if report.abstained:
         if report.unreadable_pairs:
-            say(f"{report.unreadable_pairs} pairs hold an image that cannot be read")
+            hold = "holds" if report.unreadable_pairs == 1 else "hold"
+            say(f"{count(report.unreadable_pairs, 'pair')} {hold} an image that cannot be read")
         for found in (each for each in report.rankers if each.abstained):
-            say(f"{found.ranker}: {found.abstained} pairs without an answer: {next(iter(found.reasons))}")
+            reason = next(iter(found.reasons))
+            say(f"{found.ranker}: {count(found.abstained, 'pair')} without an answer: {reason}")
         raise typer.Exit(3)
 
 

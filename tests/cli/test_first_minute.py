@@ -142,3 +142,14 @@ def test_a_run_names_an_image_for_each_reason_why_some_abstained(tmp_path):
     done = invoke("score", "in", "-r", "sharpness", "-o", "o.jsonl", cwd=tmp_path)
     assert done.returncode == 3 and "2 × sharpness: " in done.stderr
     assert "(first in/b.png)" in done.stderr
+
+
+def test_pairs_that_cannot_be_compared_are_named_once_and_the_others_counted(tmp_path):
+    for name in "xy":
+        folder(tmp_path / name, "abcdefg")
+        for image in "abcdef":
+            (tmp_path / name / f"{image}.png").write_bytes(b"torn")
+    done = invoke("compare", "x", "y", "-r", "sharpness", cwd=tmp_path)
+    said = [line for line in done.stderr.splitlines() if line.startswith("not compared")]
+    assert done.returncode == 3 and len(said) == 5 and said[0].count("x/a.png") == 1, done.stderr
+    assert "and 1 other pair" in done.stderr
