@@ -10,7 +10,6 @@ import base64
 import binascii
 import json
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, NoReturn
@@ -21,6 +20,7 @@ from rankkit.core.calling import Listed, grouped
 from rankkit.core.images import decode
 from rankkit.core.types import Kind, Ranking, ranks
 from rankkit.errors import UsageError
+from rankkit.io.records import once
 from rankkit.serving.access import Refused
 
 IMAGES = 1024  # of one question
@@ -100,7 +100,7 @@ def read(body: bytes | bytearray, kind: Kind, needs_prompt: bool, limit: int) ->
 
 def _question(body: bytes | bytearray) -> Question:
     try:
-        found = json.loads(body, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_once_each)
+        found = json.loads(body, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise Refused(400, f"the body is not JSON: {error}") from None
     names = [field.name for field in fields(Question)]
@@ -122,15 +122,6 @@ def _no_number(text: str) -> NoReturn:
 
 def _finite(text: str) -> float:
     return number if math.isfinite(number := float(text)) else _no_number(text)
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; of two values of one name nobody knows which is meant."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
-        raise ValueError(f"{twice[:80]!r} is there twice")
-    return found
 
 
 def _per_image(given: Any, count: int, kind: Any, name: str, what: str) -> list[Any]:

@@ -617,7 +617,7 @@ def test_a_geneval_folder_has_one_group_per_prompt_with_its_clauses(digits):
     assert set(refusals(found).values()) == {None}
 
 
-@pytest.mark.parametrize("bad", ['{"prompt": ', "[1]", "", "\xff"])
+@pytest.mark.parametrize("bad", ['{"prompt": ', "[1]", "null", "", "\xff", '{"prompt": "a", "prompt": "b"}'])
 def test_a_geneval_folder_with_bad_metadata_is_refused_and_the_others_are_read(bad):
     put({"pics/00000/metadata.jsonl": bad, "pics/00001/metadata.jsonl": '{\n  "prompt": "a bench"\n}'})
     put(dict.fromkeys(["pics/00000/samples/0000.png", "pics/00001/samples/0000.png"]))

@@ -13,6 +13,7 @@ from typing import Any
 from rankkit.io.prompts.base import Answer, Place, Root, Source
 from rankkit.io.prompts.reading.columns import image_columns
 from rankkit.io.prompts.reading.texts import answer_in, read_text
+from rankkit.io.records import once
 from rankkit.io.tables import too_deep
 
 NAME = "GenEval folders"
@@ -68,9 +69,11 @@ def _has_sheet(folder: Path) -> bool:
 def _answer(root: Root, folder: str) -> Answer:
     text, why = read_text(root.path / folder / "metadata.jsonl")
     try:
-        metadata: dict[str, Any] = dict(json.loads(text)) if not why else {}
+        metadata: Any = {} if why else json.loads(text, object_pairs_hook=once)
+        if not isinstance(metadata, dict):
+            raise ValueError(f"it holds {type(metadata).__name__}")
         why = why or ("it is nested too deeply" if too_deep(metadata) else "")
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         why = str(error)
     except RecursionError:
         why = "it is nested too deeply"
