@@ -15,7 +15,7 @@ from rankkit.environments import transplant
 from rankkit.environments.installers import BIN, Tool
 from rankkit.environments.whole import Say
 from rankkit.errors import RankkitError, UnknownRanker, UsageError
-from rankkit.registry.cards import shipped
+from rankkit.registry.cards import shipped, without_environment
 
 HOURS = 3600.0 * 3  # no step may take longer
 
@@ -49,9 +49,10 @@ def find_plugin(name: str, folder: Path | None) -> Plugin:
         return Plugin(str(folder.absolute()), pins[0], None, folder)
     owner = next((point.dist for point in entry_points(group="rankkit.rankers") if point.name == name), None)
     if owner is None:
+        others = ", ".join(offer.name for offer in without_environment())
         raise UnknownRanker(
             f"no installed plugin offers {name!r}; install the plugin first (pip install), or name its "
-            f"folder with --plugin"
+            f"folder with --plugin{f'; of those installed: {others}' if others else ''}"
         )
     title, found = f"{owner.metadata['Name']} {owner.version}", shipped(owner, "official.txt")
     if not found:
