@@ -95,6 +95,17 @@ def check_fits(folder: Path, state: Mapping[str, Any], weights: Sequence[Tensor]
             )
 
 
+def check_prompts(folder: Path, state: Mapping[str, Any], prompts: Mapping[str, Any]) -> None:
+    """Raise `RankkitError` where a run would go on from other prompts: their order depends on all of them."""
+    before = state.get("prompts")  # which earlier versions did not keep
+    if before is not None and before != prompts:
+        raise RankkitError(
+            f"the checkpoint {folder} was learned from {before['count']} prompts, and the file has other "
+            f"ones now ({prompts['count']}): a run that goes on needs those that it began with; put them back, or "
+            "give another out="
+        )
+
+
 def claim(run: Path, config: Mapping[str, Any]) -> None:
     """Make `run` the folder of a run with this config, or refuse one that belongs to another, as `check`
     does.

@@ -4,12 +4,16 @@ last LoRA.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -57,6 +61,7 @@ class RunFolder:
         if found := checkpoint.latest(self.out):
             state = checkpoint.load(found)
             checkpoint.check_fits(found, state, self.trainer.weights)
+            checkpoint.check_prompts(found, state, self.prompts)
             self.trainer.restore(state)
             self.saved = self.trainer.steps_done
             if self.monitor:
@@ -64,6 +69,15 @@ class RunFolder:
         if self.main:
             drop_rows_after(self.out / LOG, self.trainer.steps_done)
             drop_rows_after(self.out / EVALUATIONS, self._evaluated())
+
+    @cached_property
+    def prompts(self) -> dict[str, Any]:
+        """How many prompts the run learns from, and a hash of them in their order."""
+        source = getattr(self.trainer.source, "source", self.trainer.source)
+        given = [(prompt.text, dict(prompt.metadata)) for prompt in getattr(source, "prompts", ())]
+        written = json.dumps(given, default=str, sort_keys=True).encode()
+        count = getattr(source, "count", len(given))  # of preferences, of which some prompts are known
+        return {"count": count, "sha256": hashlib.sha256(written).hexdigest()}
 
     def due(self, every: int) -> bool:
         """Whether something that happens every so many steps, and at the last one, happens now."""
@@ -139,7 +153,7 @@ class RunFolder:
         """Write a full-state checkpoint of this step, unless it is there."""
         if self.main and self.saved != self.trainer.steps_done:
             evaluations = self.monitor.state() if self.monitor else []
-            state = self.trainer.state() | {"evaluations": evaluations}
+            state = self.trainer.state() | {"evaluations": evaluations, "prompts": self.prompts}
             checkpoint.save(self.out, self.trainer.steps_done, state)
         self.saved = self.trainer.steps_done
 

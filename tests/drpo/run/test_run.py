@@ -245,6 +245,20 @@ def test_a_run_folder_of_another_config_is_refused_but_more_steps_are_not(tmp_pa
         run(trainer(steps=3, anchors=2), tmp_path)
 
 
+@pytest.mark.parametrize("prompts", [["a", "b"], ["a", "c", "b"], ["a", "b", "z"]])
+def test_a_run_does_not_go_on_from_other_prompts_than_it_began_with(
+    prompts: list[str], tmp_path: Path
+) -> None:
+    run(trainer(steps=2), tmp_path)
+    config = dataclasses.replace(SETTINGS, steps=3)
+    other = ranked_trainer(config, ToyGenerator(), Latent(), Scorer(), prompts)
+    with pytest.raises(
+        RankkitError, match=rf"learned from 3 prompts, and .* other ones now \({len(prompts)}\)"
+    ):
+        run(other, tmp_path)
+    run(trainer(steps=3), tmp_path)
+
+
 def test_a_config_that_is_torn_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"gener')
     with pytest.raises(RankkitError, match="is not a run folder"):
