@@ -125,9 +125,9 @@ class _Forms:
     def withdrawn(self, later: str, label: str) -> bool:
         """Whether what follows a verdict speaks of a change of mind and names another answer."""
         other = re.escape(next(each for each in self.labels if each != label))
-        return bool(
-            _CHANGE.search(later) and re.search(rf"\b{other}\b|(?i:\b(?:other|neither|both)\b)", later)
-        )
+        other = f"(?i:{other})" if len(label) > 1 else other  # a small a is an article
+        named = rf"\b{other}\b|(?i:\b(?:other|neither|both)\b)"
+        return bool(_CHANGE.search(later) and re.search(named, later))
 
 
 def _pattern(text: str) -> re.Pattern[str]:

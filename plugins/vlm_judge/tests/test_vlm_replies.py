@@ -142,7 +142,15 @@ def test_a_verdict_of_a_model_that_saw_no_image_is_a_guess(text):
 
 @pytest.mark.parametrize(
     ("text", "label"),
-    [("Yes.", "Yes"), ("no", "No"), ("Answer: No", "No"), ("Yes and no", None), ("Yesterday", None)],
+    [
+        ("Yes.", "Yes"),
+        ("no", "No"),
+        ("Answer: No", "No"),
+        ("Yes and no", None),
+        ("Yesterday", None),
+        ("Yes\n\nActually, no.", None),
+        ("No\nYes", None),
+    ],
 )
 def test_words_are_read_as_letters_are(text, label):
     assert parse(text, ("Yes", "No")) == label

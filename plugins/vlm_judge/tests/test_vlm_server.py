@@ -260,6 +260,8 @@ def test_the_only_model_of_a_server_need_not_be_named(load, fake, greys):
     assert (
         one(load(model=None), greys(40, 200)).ranks == (2, 1) and fake.requests[0]["model"] == "brightness-1"
     )
+    fake.models = [None, "brightness-1", "\x1b[31m"]
+    load(model=None)
     fake.models = ["one", "two"]
     with pytest.raises(RunStopped, match="2 models.*one, two"):
         load(model=None)

@@ -158,7 +158,8 @@ class Chat:
 
     def _models(self) -> list[str]:
         try:
-            return [str(each["id"]) for each in self.server.get("/models")["data"]]
+            found = [each["id"] for each in self.server.get("/models")["data"]]
+            return [name for name in found if isinstance(name, str) and name.isprintable()]
         except (KeyError, TypeError):
             raise RunStopped(
                 f"{self.server.url} does not say which models it serves; give model=NAME"

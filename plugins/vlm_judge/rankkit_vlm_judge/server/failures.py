@@ -177,7 +177,7 @@ _HOPELESS = (
     (r"images? (?:inputs? |content )?(?:is|are) not (?:supported|allowed)", ANOTHER),
     (r"endpoints found that support image|image_url is only supported|variant `?image_url", ANOTHER),
     (r"is not a (?:multi-?modal|vision)", ANOTHER),
-    (r"model[ _]not[ _]found|\bmodel\b.{0,120}\b(?:does not exist|not found)", NAME_IT),
+    (r"model[ _]not[ _]found|\b(?:model|deployment)\b.{0,120}\b(?:does not exist|not found)", NAME_IT),
     (r"not a valid model|no models? (?:is |are )?loaded", NAME_IT),
 )
 _STATUS_OF = (
