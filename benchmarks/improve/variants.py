@@ -21,7 +21,7 @@ Change = Callable[[Trainer], Trainer]
 PLACE = (
     "features=latent_mae:std_2+latent", "field=self_excluding", "anchors=8", "reference_weight=0.4",
 )  # fmt: skip
-LONG = "steps=400"
+LONG, LONGER = "steps=400", "steps=560"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,13 @@ VARIANTS: dict[str, Variant] = {
         "the same with two and a half times the images, beside the recipe with as many",
         settings=(*PLACE, LONG),
         beside=(LONG,),
+    ),
+    "place_sure": Variant(
+        "features that tell places, closer to the reference, 560 steps",
+        "the same with the reference at two and a half times its weight and three and a half times the images, "
+        "beside the recipe with as many",
+        settings=(*PLACE[:-1], "reference_weight=0.5", LONGER),
+        beside=(LONGER,),
     ),
     "moving": Variant(
         "moving reference", "the averaged weights stand in for the base", _trainer(references.Moving)
