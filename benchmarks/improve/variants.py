@@ -109,8 +109,8 @@ VARIANTS: dict[str, Variant] = {
     ),
     "place_sure": Variant(
         "features that tell places, closer to the reference, 560 steps",
-        "the same with the reference at two and a half times its weight and three and a half times the images, "
-        "beside the recipe with as many",
+        "the same with the reference at two and a half times its weight and three and a half times the "
+        "images, beside the recipe with as many",
         settings=(*PLACE[:-1], "reference_weight=0.5", LONGER),
         beside=(LONGER,),
     ),
