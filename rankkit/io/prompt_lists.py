@@ -17,7 +17,8 @@ from rankkit.errors import BadSource, UsageError
 from rankkit.io.prompts.reading.columns import LABEL, Labels, answer_of, prompt_column
 from rankkit.io.prompts.reading.line_lists import LONGEST, prompt_lines, why_no_list, without_remarks
 from rankkit.io.prompts.reading.list_folders import ACCEPTED, files_of
-from rankkit.io.prompts.reading.texts import NOTHING, PAGE, PROMPT
+from rankkit.io.prompts.reading.no_prompts import NOTHING
+from rankkit.io.prompts.reading.texts import PAGE, PROMPT
 from rankkit.io.prompts.syntax import SYNTAX, plain_words
 from rankkit.io.records import json_elements
 from rankkit.io.tables import READERS, Table, open_table, read_object

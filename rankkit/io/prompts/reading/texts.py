@@ -20,34 +20,11 @@ from rankkit.io.prompts.embedded import easydiffusion
 from rankkit.io.prompts.embedded.a1111 import parse_parameters
 from rankkit.io.prompts.embedded.container import Found, as_json
 from rankkit.io.prompts.embedded.source import read_texts
+from rankkit.io.prompts.reading.no_prompts import why_none, without_label
 from rankkit.io.prompts.syntax import OPTIONS_OF_MIDJOURNEY
-from rankkit.io.text import LOST, UNFILLED, WHY_LOST, decode_text
+from rankkit.io.text import decode_text
 
 PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw", "positive_prompt")
-NOTHING = re.compile(  # what stands in a cell that is empty, or that a program could not fill
-    UNFILLED.pattern + r"|<na>|n/a|\\n|#(?:n/a|name\?|value!|ref!|num!|null!|div/0!)|[-–—_.?]+",
-    re.IGNORECASE,
-)
-NO_WORDS = (
-    (LOST, WHY_LOST),
-    (re.compile(r"https?://\S+", re.IGNORECASE), "is an address, not a prompt"),
-    (re.compile(r"<image>.*|.*<image>", re.DOTALL), "is a message to a model (<image>), not a prompt"),
-    (re.compile(r"\S+\.(?:txt|json|caption)", re.IGNORECASE), "is the name of a text file, not its text"),
-    (
-        re.compile(r"\S+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic|jxl)", re.IGNORECASE),
-        "is the name of an image, not a text",
-    ),
-    (
-        re.compile(
-            r"(?:please |(?:can|could) you )?(?:(?:describe|caption|explain)\b.{0,40}|"
-            r"(?:write|provide|generate|give|create)\b.{0,40}\b(?:caption|description)\b.{0,20}|"
-            r"what\b.{0,40}\bin) \b(?:this|the(?: given| following| provided| attached| above)?) "
-            r"(?:image|picture|photo(?:graph)?)\b.*",
-            re.IGNORECASE | re.DOTALL,
-        ),
-        "is a question to a model about an image, not a prompt",
-    ),
-)
 MESSAGE = {"role", "from"}  # who speaks, in a message to a model
 LONGEST = 2**20  # bytes of a text file
 BLANK = "\ufeff\u200b\u200c\u200d\u2060\u00ad"  # characters without width: alone they are no text
@@ -72,16 +49,16 @@ def answer_in(value: Any) -> Answer:
         texts = [text for key in PROMPT if key in value for text in answer_in(value[key]).texts]
         return Answer((texts[0],)) if len(texts) == 1 else Answer(why="is an object, not text")
     if isinstance(value, Sequence) and not isinstance(value, bytes):
-        texts = [text for each in value for text in answer_in(each).texts]
-        return Answer(tuple(dict.fromkeys(texts)), why="" if texts else "is a list without texts")
+        answers = [answer_in(each) for each in value]
+        several = tuple(dict.fromkeys(text for answer in answers for text in answer.texts))
+        syntax = any(answer.syntax for answer in answers)
+        return Answer(several, why="" if several else "is a list without texts", syntax=syntax)
     return Answer(why=f"is {type(value).__name__}, not text")
 
 
 def _of_text(text: str) -> Answer:
     text = text.strip().strip(BLANK).strip()
-    if not text or NOTHING.fullmatch(text):
-        return Answer(why="is empty")
-    if why := next((why for pattern, why in NO_WORDS if pattern.fullmatch(text)), ""):
+    if why := why_none(text):
         return Answer(why=why)
     if BYTES.fullmatch(text):
         return Answer(why="is bytes that were made text, not text")
@@ -94,7 +71,8 @@ def _of_text(text: str) -> Answer:
         if not found.prompt:
             return Answer(why=found.why or "is empty")
         return Answer((found.prompt,), syntax=True)
-    return Answer((text,), syntax=OPTIONS_OF_MIDJOURNEY.search(text) is not None)
+    words, why = without_label(text)
+    return Answer((words,) if words else (), why, syntax=OPTIONS_OF_MIDJOURNEY.search(words) is not None)
 
 
 def _literal(text: str) -> Any:
@@ -110,8 +88,7 @@ def _literal(text: str) -> Any:
 
 def _emphasis(value: Any) -> bool:
     """``[1]`` and ``{{1}}`` may be a prompt's own brackets: only what holds texts is a list that was one."""
-    inner = value.values() if isinstance(value, dict) else value
-    return not any(isinstance(each, (str, dict, list)) for each in inner)
+    return not any(isinstance(each, (str, dict, list)) for each in value)
 
 
 def read_text(path: str | os.PathLike[str]) -> tuple[str, str]:
@@ -161,7 +138,8 @@ def answer_in_text(text: str, name: str) -> Answer:
         return whole
     if found is not None:
         return answer_of_found(found)
-    return Answer(tuple(dict.fromkeys(lines(text))), syntax=whole.syntax)
+    captions = answer_in(lines(text))
+    return captions if captions.texts else Answer(why=f"{name} {_of_text(lines(text)[0]).why}")
 
 
 def in_json(text: str) -> Found | None:
