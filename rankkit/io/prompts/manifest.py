@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from rankkit.errors import BadSource
 from rankkit.io.cells import image_cells
@@ -57,7 +57,7 @@ def find(root: Root) -> Source | None:
             )
         if why := why_no_list(texts):
             raise BadSource(f"{root.manifest}: {why}")
-        return in_order(places, root.manifest, [(line, {}) for line in lines])
+        return in_order(places, root.manifest, list(map(_of_line, lines)))
     if root.manifest.suffix.lower() not in READERS:
         raise BadSource(
             f"{root.manifest}: a manifest is a file in {', '.join(READERS)}, a .txt file with a prompt per "
@@ -126,7 +126,9 @@ def _without_names(root: Root, table: Table) -> Source:
     places = {stem_key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in walked}
     column = column_of_stems(table, places) if len(places) == len(walked) else None
     if column is None:
-        return in_order(walked, table.path, list(_prompts(table)), table.notes)
+        return in_order(
+            walked, table.path, [_first_text(answer_of(record)) for _, record in table.records()], table.notes
+        )
 
     def items() -> Iterator[tuple[Place, Answer]]:
         left = dict(places)  # DPG-Bench has a row for each question about an image
@@ -138,9 +140,7 @@ def _without_names(root: Root, table: Table) -> Source:
     return Source(NAME, lists=items, notes=(f"{table.path}: {column!r} names the images", *table.notes))
 
 
-def in_order(
-    places: list[Place], path: Path, prompts: list[tuple[str, Mapping[str, Any]]], notes: tuple[str, ...] = ()
-) -> Source:
+def in_order(places: list[Place], path: Path, prompts: list[Answer], notes: tuple[str, ...] = ()) -> Source:
     """Prompts of the file `path` by the natural order of the images' names. Raises `BadSource`, with both
     counts, where there is not one for each image, and where the names tell of several for each.
     """
@@ -155,16 +155,18 @@ def in_order(
             f"{path} holds as many prompts as there are images, but they are not in its order: {why}; give "
             f"a table that names the images"
         )
-    labels = Labels.of({"prompt": prompt} for prompt, _ in prompts)
-    pairs = [
-        (place, labels.without(Answer((prompt,) if answer_in(prompt).texts else (), "is empty", metadata)))
-        for place, (prompt, metadata) in zip(places, prompts, strict=True)
-    ]
+    labels = Labels.of({"prompt": text} for answer in prompts for text in answer.texts)
+    pairs = [(place, labels.without(answer)) for place, answer in zip(places, prompts, strict=True)]
     said = f"{path}: its prompts go to the images in the order of their names"
     return Source(f"{path.name}, line by line", lists=lambda: iter(pairs), notes=(said, *notes))
 
 
-def _prompts(table: Table) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for _, record in table.records():
-        answer = answer_of(record)
-        yield (answer.texts[0] if answer.texts else ""), answer.metadata
+def _first_text(answer: Answer) -> Answer:
+    """An answer with one text at most, and without a group: its images are those of its prompt."""
+    return replace(answer, texts=answer.texts[:1], group=None)
+
+
+def _of_line(line: str) -> Answer:
+    """A line as it stands, unless it is no prompt."""
+    found = answer_in(line)
+    return replace(found, texts=(line,)) if found.texts else found

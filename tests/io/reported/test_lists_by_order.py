@@ -72,3 +72,21 @@ def test_previews_and_bins_of_file_servers_hold_no_images(folder):
         }
     )
     assert prompts() == {"a.png": "a fox"} and look().notes == ()
+
+
+def test_a_prompt_by_its_place_is_in_plain_words_as_one_by_its_name():
+    put(
+        {
+            "d/1.png": None,
+            "d/2.png": None,
+            "p.csv": 'prompt\na fox --ar 3:2\n"a dog (red:1.2)\nSteps: 20, Seed: 1"\n',
+        }
+    )
+    assert prompts(prompts="p.csv") == {"1.png": "a fox", "2.png": "a dog red"}
+    assert prompts(prompts="p.csv", raw=True) == {"1.png": "a fox --ar 3:2", "2.png": "a dog (red:1.2)"}
+
+
+def test_a_line_that_is_no_prompt_says_why():
+    put({"d/1.png": None, "d/2.png": None, "p.txt": "a fox\nI'm sorry, but I can't help with that.\n"})
+    found = {item.name: (item.prompt, item.why) for item in look(prompts="p.txt").items()}
+    assert found["d/1.png"] == ("a fox", "") and "a model said" in found["d/2.png"][1]
