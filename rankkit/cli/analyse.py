@@ -74,6 +74,8 @@ def table(
     print_result(told := render(found, form=form.value, win_rate=win_rate))
     if form in (Form.text, Form.markdown) and " *" in told and len(found.entries) > 1:
         say("* is the best of its column; rankkit compare says whether a difference could be chance")
+    if win_rate and len(found.entries) == 1:
+        say(f"a win rate needs two entries, and --by {by} gives one: its means are shown")
     say_left_out(found.left_out)
 
 

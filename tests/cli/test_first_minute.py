@@ -153,3 +153,10 @@ def test_pairs_that_cannot_be_compared_are_named_once_and_the_others_counted(tmp
     said = [line for line in done.stderr.splitlines() if line.startswith("not compared")]
     assert done.returncode == 3 and len(said) == 5 and said[0].count("x/a.png") == 1, done.stderr
     assert "and 1 other pair" in done.stderr
+
+
+def test_a_win_rate_of_one_entry_is_said_to_be_none(tmp_path):
+    folder(tmp_path / "in", "abc", "a red apple")
+    invoke("score", "in", "-r", "sharpness", "-o", "o.jsonl", cwd=tmp_path)
+    done = invoke("table", "o.jsonl", "--by", "folder", "--win-rate", cwd=tmp_path)
+    assert done.returncode == 0 and "needs two entries, and --by folder gives one" in done.stderr
