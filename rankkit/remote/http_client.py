@@ -63,11 +63,14 @@ class Client:
         self.far = host not in LOOPBACK  # whether it is (or may be) another machine
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(host, port, timeout=min(CONNECT, timeout))
+        self.broke_off = False  # whether a connection broke, as it does where a server is started anew
         self._headers = {} if token is None else {"Authorization": bearer(token)}
 
     def greeting(self) -> bytes:
         """What a server says of itself. Raises as `request`."""
-        return self.request("GET", "/", timeout=min(self.timeout, GREETING))
+        said = self.request("GET", "/", timeout=min(self.timeout, GREETING))
+        self.broke_off = False
+        return said
 
     def request(
         self, method: str, path: str, body: bytes | None = None, *, timeout: float | None = None
@@ -88,6 +91,7 @@ class Client:
                 raise Unreachable(f"{self.url} did not answer within {timeout:g} s") from None
             except (OSError, http.client.HTTPException, UnicodeError) as error:
                 self.close()
+                self.broke_off = True
                 reason = (
                     f"{self.url} cannot be "
                     f"reached: {getattr(error, 'strerror', None) or str(error) or type(error).__name__}"

@@ -1,6 +1,4 @@
-"""Rankers that run elsewhere.
-
-`Pipe`, in a process of its own with an environment of its own, and `Http`, on another machine.
+"""Rankers elsewhere: `Pipe`, in a process and environment of its own, and `Http`, on another machine.
 
 Both are rankers like any other: `kind`, `needs_prompt`, `version` and `options` are what the other side said
 in its handshake, scores are equal to the bit, an exception there is a `BrokenRanker` here. Where the other
@@ -229,22 +227,23 @@ class Http(Remote):
         if self.info.limit is not None and len(data) > self.info.limit:
             if len(groups) > 1:
                 return [ranking for group in groups for ranking in self._rank([group])]
-            raise BrokenRanker(
-                f"{self.name}: a group of {len(data)} bytes is more than the {self.info.limit} "
-                f"that {self.url} takes at once; "
-                "serve it with a larger --max-body"
-            )
+            much = f"a group of {len(data)} bytes is more than the {self.info.limit} that {self.url} takes"
+            raise BrokenRanker(f"{self.name}: {much} at once; serve it with a larger --max-body")
         try:
-            return check_rankings(
-                decode_reply(self._client.request("POST", "/rank", data)), groups, self.name
-            )
+            rankings = decode_reply(self._client.request("POST", "/rank", data))
+            if self._client.broke_off:  # another server may be there by now
+                self._greet()
+            return check_rankings(rankings, groups, self.name)
         except Unreachable as error:
             return [abstention(group, str(error), self.kind) for group in groups]
 
     def _absence(self) -> str:
         try:
-            said = self._client.greeting()
+            return self._greet()
         except Unreachable as error:
             return str(error)
-        self._check_same(read_worker_info(said, f"the server at {self.url}"))
+
+    def _greet(self) -> str:
+        """Empty once it is known who is there now. Raises `BrokenRanker` where it is another than before."""
+        self._check_same(read_worker_info(self._client.greeting(), f"the server at {self.url}"))
         return ""

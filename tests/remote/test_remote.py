@@ -527,9 +527,18 @@ CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfew"
     "bad", [answer(408), answer(429), answer(500), answer(503), b"", CUT_OFF, b"nonsense\r\n\r\n"]
 )
 def test_what_may_get_better_is_tried_again(quick, bad):
-    with answering(GREETING, bad, bad, RANKED) as (url, asked):
+    with answering(GREETING, bad, bad, RANKED, GREETING) as (url, asked):
         assert Http(url).rank([group()])[0].scores == (1.0, 2.0)
-        assert len(asked) == 4
+        assert len(asked) == 4 + (not bad.startswith(b"HTTP/1.1 4") and not bad.startswith(b"HTTP/1.1 5"))
+
+
+def test_a_server_that_is_another_after_a_restart_in_the_middle_is_not_taken_for_the_first(quick):
+    other = GREETING.replace(b'"version": "1"', b'"version": "2"')
+    with answering(GREETING, RANKED, b"", RANKED, other) as (url, _):
+        ranker = Http(url)
+        ranker.rank([group()])
+        with pytest.raises(BrokenRanker, match=r"was x 1 \{\} and is x 2 \{\} now; start anew"):
+            ranker.rank([group()])
 
 
 BUSY = b"HTTP/1.1 429 X\r\nConnection: close\r\nRetry-After: %d\r\nContent-Length: 2\r\n\r\n{}"
