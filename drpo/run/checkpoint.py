@@ -101,8 +101,8 @@ def check_prompts(folder: Path, state: Mapping[str, Any], prompts: Mapping[str, 
     if before is not None and before != prompts:
         raise RankkitError(
             f"the checkpoint {folder} was learned from {before['count']} prompts, and the file has other "
-            f"ones now ({prompts['count']}): a run that goes on needs those that it began with; put them back, "
-            "or give another out="
+            f"ones now ({prompts['count']}): a run that goes on needs those that it began with; put them "
+            "back, or give another out="
         )
 
 
