@@ -44,8 +44,9 @@ def in_files(root: Root, files: list[Path], notes: tuple[str, ...] = ()) -> Sour
             rows = cells_of(path, columns) if any("*" in column for column in columns) else repeat(columns)
             records = open_table(path).records()
             labels = Labels.of(record for _, record in open_table(path).records())
+            images = dict.fromkeys(column.partition(".")[0] for column in columns)
             for number, ((_, record), cells) in enumerate(zip(records, rows, strict=False)):
-                answer = labels.without(answer_of(record))
+                answer = labels.without(answer_of({**images, **record}))
                 for column in cells:
                     which = f"-{column.removesuffix('.bytes')}" if len(columns) > 1 or len(cells) > 1 else ""
                     name = f"{root.relative(path)}/{number:06}{which}"

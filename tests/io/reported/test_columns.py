@@ -1,6 +1,7 @@
 """Columns of public data sets: which cells are prompts of the images they stand beside, and which are not."""
 
 import json
+from pathlib import Path
 
 import pytest
 from prompt_files import prompts, put, why
@@ -74,6 +75,28 @@ def test_a_prompt_beside_an_edited_image_may_be_an_instruction_and_a_caption_is_
     assert prompts() == {"a.png": "", "b.png": ""} and "instruction that led to" in why()["a.png"]
     put({"d/metadata.jsonl": lines({"image": "a.png", column: "b.png", "caption": "a fox"})})
     assert prompts() == {"a.png": "a fox", "b.png": ""}
+
+
+@pytest.mark.parametrize(
+    ("original", "edited"),
+    [
+        ("image", "edited_image"),
+        ("source_image", "edited_image"),
+        ("input_img", "output_img"),
+    ],
+)
+def test_a_prompt_of_an_image_and_its_edit_inside_parquet_may_be_an_instruction(original, edited):
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install '.[parquet]'")
+    from pyarrow import parquet
+
+    put({"d/a.png": None})
+    cell = {"bytes": Path("d/a.png").read_bytes(), "path": None}
+    Path("d/a.png").unlink()
+    for column, expected in (("prompt", ""), ("caption", "a fox")):
+        parquet.write_table(
+            pa.Table.from_pylist([{original: cell, edited: cell, column: "a fox"}]), "d/t.parquet"
+        )
+        assert list(prompts().values()) == [expected] * 2
 
 
 @pytest.mark.parametrize(

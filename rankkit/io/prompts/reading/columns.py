@@ -19,10 +19,10 @@ LABEL = re.compile(
     r"|[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{40,64}",
     re.IGNORECASE,
 )
-# An image that came of the one in `image`, and what a prompt of both may be that is no caption.
-EDITED = re.compile(
-    r"edited|(?:edited|edit|target|output|result)_?(?:image|img|file|path|name)s?(?:_path|_name)?"
-)
+# An image that came of another one, that one, and what a prompt of both may be that is no caption.
+_FILE = r"_?(?:image|img|file|path|name)s?(?:_path|_name)?"
+EDITED = re.compile(rf"edited|(?:edited|edit|target|output|result){_FILE}")
+ORIGINAL = re.compile(rf"(?:source|original|input|before|src){_FILE}")
 INSTRUCTIONS = ("prompt", "prompts", "text")
 DIFFUSIONDB = {"p", "se", "c", "st", "sa"}  # prompt, seed, CFG scale, steps, sampler of a part-000001.json
 GROUP = "group"
@@ -55,8 +55,9 @@ def roles(columns: tuple[str, ...]) -> Roles:
     prompts = tuple(by_name[name] for name in PROMPT if name in by_name)
     if by_name.keys() >= DIFFUSIONDB:
         prompts += (by_name["p"],)
-    others = (column for name, column in by_name.items() if EDITED.fullmatch(name) and column not in images)
-    return Roles(prompts, tuple(images), next(others, None), by_name.get(GROUP), by_name.get(ID))
+    edited = [column for name, column in by_name.items() if EDITED.fullmatch(name) and column not in images]
+    both = edited and (images or any(map(ORIGINAL.fullmatch, by_name)))
+    return Roles(prompts, tuple(images), edited[0] if both else None, by_name.get(GROUP), by_name.get(ID))
 
 
 def prompt_column(columns: Iterable[str]) -> str | None:
@@ -90,7 +91,7 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
             used, answer = column, found
         if found.texts:
             break
-    if answer.texts and known.images and known.edited and used.lower() in INSTRUCTIONS:
+    if answer.texts and known.edited and used.lower() in INSTRUCTIONS:
         answer = Answer(
             why=f"may be an instruction that led to {known.edited!r}, and not what the image shows"
         )
