@@ -1,6 +1,7 @@
 """Folders, tables and archives made on the spot, and the prompts that are found in them."""
 
 import io
+import json
 import os
 import tarfile
 
@@ -50,3 +51,8 @@ def prompts(*paths, **options):
 def why(*paths, **options):
     """Why there is none, by name."""
     return {item.name.removeprefix("d/"): item.why for item in look(*paths, **options).items()}
+
+
+def lines(*records):
+    """Records as JSON Lines."""
+    return "".join(json.dumps(record) + "\n" for record in records)

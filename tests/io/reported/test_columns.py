@@ -4,16 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from prompt_files import prompts, put, why
+from prompt_files import lines, prompts, put, why
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def lines(*records):
-    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from prompt_files import look, prompts, put, why
+from prompt_files import lines, look, prompts, put, why
 
 from rankkit.errors import BadSource
 
@@ -11,10 +11,6 @@ from rankkit.errors import BadSource
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def lines(*records):
-    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 @pytest.mark.parametrize(
