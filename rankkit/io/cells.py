@@ -5,6 +5,7 @@ the other, without the whole file in memory.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import threading
 from bisect import bisect_right
@@ -28,7 +29,8 @@ NAMED = re.compile(r"image|img|jpe?g|png|webp|photo|picture|pixel", re.IGNORECAS
 def read_cell(path: str, column: str, row: int) -> bytes | str:
     """The bytes in a cell (`column` may name a field of a struct: "image.bytes"), or why there are none."""
     try:
-        data = _cells(path, column).get(row)
+        file = os.stat(path)
+        data = _cells(path, column, (file.st_dev, file.st_ino, file.st_size, file.st_mtime_ns)).get(row)
     except Exception as error:  # pyarrow raises its own family, which is not importable without it
         return f"cannot be read from the parquet file: {error}"
     if not isinstance(data, bytes):
@@ -88,7 +90,8 @@ def split(names: list[str], column: str) -> tuple[str, list[str]]:
 
 
 @lru_cache(maxsize=FILES)
-def _cells(path: str, column: str) -> Cells:
+def _cells(path: str, column: str, file: tuple[int, ...]) -> Cells:
+    """A column that is open still; `file` tells whether the path leads to the same file as before."""
     return Cells(path, column)
 
 

@@ -360,6 +360,12 @@ def test_json_that_is_nested_without_end_costs_its_image_the_prompt_alone():
 # --- parquet with the images inside ---
 
 
+def test_a_parquet_file_that_is_written_anew_is_read_anew():
+    for seeds in ([1, 2], [3, 4, 5]):
+        pyarrow.parquet.write_table(pyarrow.table({"image": [png(seed) for seed in seeds]}), "t.parquet")
+        assert [item.read() for item in look("t.parquet").items()] == [png(seed) for seed in seeds]
+
+
 @pytest.mark.parametrize("kind", ["struct", "bytes"])
 def test_images_inside_a_parquet_file_are_read_row_by_row(kind):
     cells = [png(i) if kind == "bytes" else {"bytes": png(i), "path": f"{i}.png"} for i in range(70)]
