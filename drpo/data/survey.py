@@ -29,9 +29,8 @@ class Survey:
     without_prompt: int = 0
     faults: list[str] = field(default_factory=list)  # of the first `LOOKED_AT`, one each
     opposed: int = 0
-    _order: dict[int, bool] = field(
-        default_factory=dict
-    )  # of two images: whether the first by name was better
+    # of two images: whether the first by name was better
+    _order: dict[int, bool] = field(default_factory=dict)
 
     @property
     def prompts(self) -> list[Prompt]:

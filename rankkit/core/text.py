@@ -55,6 +55,14 @@ def one_line(text: str) -> str:
     )
 
 
+def line_of(text: str, most: int) -> str:
+    """What somebody else said, as one line of characters that a terminal shows, `most` of them at most; each
+    of the others is a space.
+    """
+    line = " ".join(text[: 4 * most].split())
+    return "".join(c if c.isprintable() else " " for c in line)[:most]
+
+
 def reason_of(error: BaseException) -> str:
     """What a library said, for a message of ours: at most 200 characters of one line, without its colors.
 

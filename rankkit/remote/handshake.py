@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from rankkit import errors
 from rankkit.core.binding import describe
+from rankkit.core.text import line_of
 from rankkit.core.types import Kind, Ranking
 from rankkit.errors import BrokenRanker, RankkitError, RunStopped, UsageError
 from rankkit.remote import wire
@@ -111,7 +112,7 @@ def read_worker_info(text: bytes, who: str, renew: str = "") -> WorkerInfo:
         raise BrokenRanker(f"{who} is no rankkit worker: it says {text[:40]!r}")
     theirs = fields["protocol"], fields.get("aggregation", 1)
     if theirs != (wire.VERSION, AGGREGATION):
-        other, protocol, aggregation = (one_line(str(each), 40) for each in (fields["rankkit"], *theirs))
+        other, protocol, aggregation = (line_of(str(each), 40) for each in (fields["rankkit"], *theirs))
         raise BrokenRanker(
             f"{who} runs rankkit {other} (wire version {protocol}, aggregation {aggregation}), "
             f"this is rankkit {installed_version()} (wire version {wire.VERSION}, "
@@ -134,12 +135,6 @@ def read_worker_info(text: bytes, who: str, renew: str = "") -> WorkerInfo:
 def _is_word(text: str) -> bool:
     """Whether a text can stand in a row and in a message."""
     return text.isprintable() and len(text) <= WORD
-
-
-def one_line(text: str, most: int) -> str:
-    """What somebody else said, as one line of characters that a terminal shows, `most` of them at most."""
-    line = " ".join(text[: 4 * most].split())
-    return "".join(each if each.isprintable() else " " for each in line)[:most]
 
 
 def _are_named(value: object) -> bool:
@@ -169,7 +164,7 @@ def as_error(text: bytes) -> RankkitError:
     """The error in a piece of JSON, or a description of what is there instead."""
     try:
         fields = json.loads(text)
-        line, kind = one_line(str(fields["error"]), LINE), str(fields.get("type"))
+        line, kind = line_of(str(fields["error"]), LINE), str(fields.get("type"))
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return BrokenRanker(f"an error that cannot be read: {text[:80]!r}")
     found = getattr(errors, kind, None)

@@ -15,8 +15,9 @@ import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from rankkit.core.text import line_of
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
-from rankkit.remote.handshake import as_error, bearer, one_line
+from rankkit.remote.handshake import as_error, bearer
 from rankkit.remote.process import REPLY
 
 TRIES = 4  # attempts at one request
@@ -201,4 +202,4 @@ def _no_address(url: str) -> str:
 
 def _said(answer: bytes) -> str:
     text = str(as_error(answer)) if answer.startswith(b"{") else answer.decode("utf-8", "replace")
-    return one_line(text, 300) or "nothing"
+    return line_of(text, 300) or "nothing"

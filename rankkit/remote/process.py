@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO
 
+from rankkit.core.text import line_of
 from rankkit.errors import BrokenRanker, RankkitError
 from rankkit.remote import frames
-from rankkit.remote.handshake import WorkerInfo, decode_handshake, one_line
+from rankkit.remote.handshake import WorkerInfo, decode_handshake
 from rankkit.remote.wire import MAX_HEADER, OtherVersion
 
 REPLY = 2 * MAX_HEADER  # bytes of one reply: its JSON, and the scores of four million images
@@ -119,7 +120,7 @@ class Worker:
     def stderr_tail(self) -> str:
         """The last lines it printed to stderr, as one."""
         lines = self._tail.decode("utf-8", "replace").replace("\r", "\n").split("\n")
-        said = [one_line(line, 300) for line in lines if line.strip()][-4:]
+        said = [line_of(line, 300) for line in lines if line.strip()][-4:]
         return f"; it last said: {' | '.join(said)}" if said else "; it said nothing"
 
     @contextlib.contextmanager

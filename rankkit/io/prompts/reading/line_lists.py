@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
-import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from rankkit.core.text import one_line
-from rankkit.io.prompts.reading.texts import PROMPT, lines
+from rankkit.io.prompts.reading.texts import PROMPT, lines, literal
 
 COMMENT = re.compile(r"#\s")
 REMARK = re.compile(r"(?:#|//|;\s).*|[=*~]{3,}")  # in a list that nobody counts the lines of
@@ -151,16 +148,6 @@ def _list(found: Sequence[str], plain: Sequence[str]) -> str:
     if isinstance(value, list) and any(isinstance(each, (str, dict)) for each in value):
         return "it is a list as programs write it; as JSON call it .json to have it read as one"
     return ""
-
-
-def literal(text: str) -> Any:
-    """The value that a text of JSON or Python writes; None for any other text."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            pass
-    return None
 
 
 FAULTS: tuple[Callable[[Sequence[str], Sequence[str]], str], ...] = (

@@ -63,7 +63,7 @@ def _of_text(text: str) -> Answer:
     if BYTES.fullmatch(text):
         return Answer(why="is bytes that were made text, not text")
     if text[0] in "[{" and len(text) < 2**16:  # a list or an object that was made text: by repr, or as JSON
-        value = _literal(text)
+        value = literal(text)
         if isinstance(value, (list, tuple, dict)) and not _emphasis(value):
             return answer_in(value)
     found = parse_parameters(text) if "Negative prompt:" in text or "Steps:" in text else None
@@ -75,15 +75,14 @@ def _of_text(text: str) -> Answer:
     return Answer((words,) if words else (), why, syntax=OPTIONS_OF_MIDJOURNEY.search(words) is not None)
 
 
-def _literal(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return None
+def literal(text: str) -> Any:
+    """The value that a text of JSON or Python writes; None for any other text."""
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            return parse(text)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            pass
+    return None
 
 
 def _emphasis(value: Any) -> bool:
