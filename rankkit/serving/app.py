@@ -10,7 +10,8 @@ It needs the extra ``serve``; `rankkit.serving.http` imports it when a server is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ from rankkit.serving.openapi import Endpoint, document
 from rankkit.serving.pipe import ServedRanker
 from rankkit.serving.questions import Answer, Question, read
 from rankkit.serving.replies import HANDLERS, announced, body_of, json_answer
-from rankkit.serving.room import Room
+from rankkit.serving.room import Holding, Room
 
 TYPE = "application/x-rankkit"
 DECODERS = 4  # requests whose bodies are turned into images at the same time
@@ -95,15 +96,13 @@ class Answers:
 
     async def rank(self, request: Request) -> Response:
         """Rankings of groups, both as rankkit's own clients write them."""
-        length = announced(request, self.limit)
-        with self._room.admit(length):
-            body = await body_of(request, length, self.silence)
+        async with self._received(request) as (body, _):
             try:
                 async with self._decoders:
                     groups = await asyncio.to_thread(wire.decode_groups, body)
             except RankkitError as error:
                 raise Refused(400, str(error)) from None
-            del body  # its pixels are in the images now
+            body.clear()  # its pixels are in the images now
             try:
                 rankings = await self._ranked(request, groups)
                 return Response(await asyncio.to_thread(wire.encode_rankings, rankings), media_type=TYPE)
@@ -112,14 +111,12 @@ class Answers:
 
     async def score(self, request: Request) -> Response:
         """Scores and ranks of images in JSON; images of one prompt are one group."""
-        length = announced(request, self.limit)
         prepared = self.served.prepared
-        with self._room.admit(length) as hold:
-            body = await body_of(request, length, self.silence)
+        async with self._received(request) as (body, holding):
             async with self._decoders:
                 asked = await asyncio.to_thread(read, body, prepared.kind, prepared.needs_prompt, self.limit)
-            del body
-            hold(asked.size)
+            body.clear()
+            holding.reach(asked.size)
             try:
                 groups = asked.listed.groups
                 rankings = await self._judged(request, groups) if groups else []
@@ -127,6 +124,20 @@ class Answers:
                 return json_answer(error_fields(error, self.served.name), 503)
         about = prepared.identity
         return json_answer(asdict(asked.answer(rankings, about.ranker, about.version)))
+
+    @asynccontextmanager
+    async def _received(self, request: Request) -> AsyncIterator[tuple[bytearray, Holding]]:
+        """The body of a request, and what the request holds until it is answered.
+
+        Raises `Refused` for a length that is not given or too large, a body that does not come, and where
+        there is no room.
+        """
+        length = announced(request, self.limit)
+        self._room.check(length)
+        with self._room.holding() as holding:
+            body = await body_of(request, length, self.silence, holding)
+            with self._room.turn():
+                yield body, holding
 
     async def _judged(self, request: Request, groups: Sequence[Group]) -> list[Ranking]:
         """Rankings of groups; where the ranker raises, the group that fails alone abstains.

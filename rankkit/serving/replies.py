@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from rankkit.remote.handshake import to_json
 from rankkit.serving.access import Refused
+from rankkit.serving.room import Holding
 
 
 def announced(request: Request, limit: int) -> int:
@@ -29,10 +30,11 @@ def announced(request: Request, limit: int) -> int:
     return int(length)
 
 
-async def body_of(request: Request, length: int, silence: float) -> bytearray:
+async def body_of(request: Request, length: int, silence: float, holding: Holding) -> bytearray:
     """The body of a request. It may take `silence` seconds for each 16 MiB begun, and between bytes.
 
-    Raises `Refused` for one that does not come in time, `ClientDisconnect` where its sender is gone.
+    Raises `Refused` for one that does not come in time or finds no room, `ClientDisconnect` where its sender
+    is gone.
     """
     now = asyncio.get_running_loop().time
     end, body = now() + silence * (1 + length // 2**24), bytearray()
@@ -45,6 +47,7 @@ async def body_of(request: Request, length: int, silence: float) -> bytearray:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
+        holding.reach(len(body))
         more = message.get("more_body", False)
     return body
 

@@ -163,11 +163,45 @@ def test_bodies_under_way_never_exceed_four_of_full_length():
         head = b"POST /rank HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % server.limit
         idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(4)]
         for connection in idle:
-            connection.sendall(head)
+            connection.sendall(head + message()[:-1])
         until(lambda: request(server, "POST", "/rank", message())[0] == 429)
         for connection in idle:
             connection.close()
         until(lambda: request(server, "POST", "/rank", message())[0] == 200)
+
+
+def test_bodies_that_are_announced_and_never_come_take_nothing_from_the_others():
+    head = b"POST /rank HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\nfew"
+    with serving(f"{__name__}:gated", waiting=2) as server:
+        idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
+        for connection in idle:
+            connection.sendall(head % server.limit)
+        assert json.loads(request(server, "GET", "/healthz")[1])["waiting"] == 0
+        client = Client(server, "first")
+        until(lambda: CALLS)
+        second = Client(server, "second")
+        until(lambda: len(server.waiting_jobs) == 1)
+        assert json.loads(request(server, "GET", "/healthz")[1])["waiting"] == 2
+        GATE.set()
+        assert [each.answer()[0] for each in (client, second)] == [200, 200]
+        for connection in idle:
+            connection.close()
+
+
+def test_one_whose_body_found_no_room_when_it_had_come_is_told_to_come_again():
+    with serving(f"{__name__}:gated", waiting=1) as server:
+        body = message("late")
+        head = b"POST /rank HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as late:
+            late.sendall(head + body[:9])
+            request(server, "GET", "/healthz")  # the head of the one before has been read
+            first = Client(server, "first")
+            until(lambda: CALLS)
+            late.sendall(body[9:])
+            assert late.recv(2**12).startswith(b"HTTP/1.1 429")
+        GATE.set()
+        assert first.answer()[0] == 200
+    assert CALLS == [["first", "first"]]
 
 
 def test_pixels_of_small_files_count_as_what_they_decode_to():
