@@ -30,11 +30,11 @@ def announced(request: Request, limit: int) -> int:
     return int(length)
 
 
-async def body_of(request: Request, length: int, silence: float, holding: Holding) -> bytearray:
+async def body_of(request: Request, length: int, silence: float, holding: Holding | None = None) -> bytearray:
     """The body of a request. It may take `silence` seconds for each 16 MiB begun, and between bytes.
 
-    Raises `Refused` for one that does not come in time or finds no room, `ClientDisconnect` where its sender
-    is gone.
+    What has come of it is held in `holding`, where bodies share a bound. Raises `Refused` for one that does
+    not come in time or finds no room, `ClientDisconnect` where its sender is gone.
     """
     now = asyncio.get_running_loop().time
     end, body = now() + silence * (1 + length // 2**24), bytearray()
@@ -47,7 +47,8 @@ async def body_of(request: Request, length: int, silence: float, holding: Holdin
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
-        holding.reach(len(body))
+        if holding is not None:
+            holding.reach(len(body))
         more = message.get("more_body", False)
     return body
 
