@@ -202,20 +202,24 @@ def _network(stored: object) -> Any:
 
 
 def _check_family(kind: Any, model: str) -> Mapping[str, Any]:
-    """The parts of the pipeline `model`; raises `RankkitError` where its network is not of the class that
-    `kind` has.
+    """The parts of the pipeline `model`; raises `RankkitError` where it is of another family than `kind`.
+
+    Its index tells, before anything is loaded: the class of its network, and whether it has a second text
+    encoder, as Stable Diffusion XL and not Stable Diffusion 1 and 2, whose networks are of one class.
     """
     with _explained(kind.__name__, model, "model"):
         index: Mapping[str, Any] = kind.load_config(model)
         if not isinstance(index, dict):
             raise ValueError("its model_index.json is no object")
-    network = "unet" if "unet" in inspect.signature(kind.__init__).parameters else "transformer"
+    parts = inspect.signature(kind.__init__).parameters
+    network = "unet" if "unet" in parts else "transformer"
     found, stored = str(index.get("_class_name", "")), index.get(network)
     wanted = typing.get_type_hints(kind.__init__).get(network)
     stored_class = stored[1] if isinstance(stored, list) and len(stored) == 2 else None
-    if stored_class == getattr(wanted, "__name__", stored_class) and stored_class:
-        return index
-    if found == kind.__name__:
+    if stored_class and stored_class == getattr(wanted, "__name__", stored_class):
+        if found == kind.__name__ or ("text_encoder_2" in index) == ("text_encoder_2" in parts):
+            return index
+    elif found == kind.__name__:
         raise RankkitError(f"{model!r} has no {network} ({stored!r}); give model= a complete {found}")
     right = next((name for name, of in PIPELINES.items() if of == found), "")
     raise RankkitError(

@@ -26,9 +26,6 @@ def check_parts(pipe: Any) -> None:
     """
     parts = [part for part in PARTS if part in inspect.signature(type(pipe).__init__).parameters]
     absent = [part for part in parts if getattr(pipe, part, None) is None]
-    unet = getattr(pipe, "unet", None)
-    if "text_encoder_2" in absent and unet is not None and unet.config.addition_embed_type is None:
-        return  # Stable Diffusion 1 or 2, which has no second one: its family is told by the generator
     if absent:
         raise RankkitError(
             f"{pipe.name_or_path!r} has no {', '.join(absent)}, without which it makes no image of a prompt "

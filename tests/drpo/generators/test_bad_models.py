@@ -53,6 +53,32 @@ def test_a_pipeline_of_another_family_is_said_with_the_generator_that_is_for_it(
         flux2_klein.load(str(z_image))
 
 
+@pytest.mark.parametrize("load", [sdxl_turbo.load, sdxl_one_step.load])
+def test_stable_diffusion_and_its_xl_are_told_apart_before_weights_are_read(
+    load: Any, tmp_path: Path
+) -> None:
+    sd, xl = tiny_pipelines.sd(tmp_path / "sd"), tiny_pipelines.sdxl(tmp_path / "xl")
+    for weights in tmp_path.rglob("*.safetensors"):
+        weights.unlink()
+    with pytest.raises(
+        RankkitError,
+        match=r"sd' is a StableDiffusionPipeline, not a StableDiffusionXLPipeline; generator=sd_t",
+    ):
+        load(str(sd))
+    with pytest.raises(
+        RankkitError, match=r"is a StableDiffusionXLPipeline, not a StableDiffusionPipeline; generator=sdxl_t"
+    ):
+        sd_turbo.load(str(xl))
+
+
+def test_a_u_net_of_another_family_under_an_sdxl_pipeline_is_said(tmp_path: Path) -> None:
+    sd, xl = tiny_pipelines.sd(tmp_path / "sd"), tiny_pipelines.sdxl(tmp_path / "xl")
+    with pytest.raises(
+        RankkitError, match=r"takes added conditions None, not 'text_time'.*generator=sd_turbo for Stable"
+    ):
+        sdxl_one_step.load(str(xl), unet=str(sd / "unet"))
+
+
 def changed(file: Path, **values: Any) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 

@@ -282,17 +282,6 @@ def test_a_model_that_cannot_be_had_is_one_message_with_the_way_out(
             LOADERS[name](model)
 
 
-def test_a_folder_of_the_other_family_is_said(tmp_path: Path) -> None:
-    with pytest.raises(
-        RankkitError, match=r"takes added conditions 'text_time', not None.*generator=sdxl_turbo is for SDXL"
-    ):
-        sd_turbo.load(str(tiny_pipelines.sdxl(tmp_path / "xl")))
-    with pytest.raises(
-        RankkitError, match=r"takes added conditions None, not 'text_time'.*generator=sd_turbo for Stable"
-    ):
-        sdxl_turbo.load(str(tiny_pipelines.sd(tmp_path / "sd")))
-
-
 def test_what_families_share_is_no_family() -> None:
     known = r"unknown generator 'one_step' .*there are flux2_klein, sana_sprint, sd_turbo,"
     with pytest.raises(UsageError, match=known):
