@@ -154,6 +154,8 @@ def no_list(folder: Path, what: str) -> Path:
         path.write_text('{"annotations": ["a cat"]}')
     elif what == "number.jsonl":
         path.write_text('{"prompt": 5}\n')
+    elif what == "texts.jsonl":
+        path.write_text('"a cat"\n"a dog"\n')
     elif what == "torn.jsonl":
         path.write_text('{"prompt": "a cat"}\n{"pro')
     elif what == "bare":
@@ -178,6 +180,7 @@ def no_list(folder: Path, what: str) -> Path:
         ("disguised.txt", r"first line is a JSON object.*\.jsonl"),
         ("split.json", "annotations"),
         ("number.jsonl", "line 1: its prompt is int, not text"),
+        ("texts.jsonl", r'line 1: an object like \{"prompt": …\}.*, not "a cat"; bare prompts.*\.txt'),
         ("torn.jsonl", "line 2: not JSON"),
         ("bare", "holds no prompts"),
         ("several", r"several kinds \(\.csv, \.jsonl\)"),

@@ -158,7 +158,9 @@ def read_object(path: Path, coding: str | None = None) -> dict[str, Any]:
 def _object(path: Path, where: str, value: Any) -> Record:
     if isinstance(value, dict):
         return value
+    found = json.dumps(value, ensure_ascii=False)[:60]
+    advice = "; bare prompts, one per line, are a .txt file" if isinstance(value, str) else ""
     raise BadSource(
-        f'{path}, {where}: an object like {{"image": …, "prompt": …}} is expected, not '
-        f"{json.dumps(value, ensure_ascii=False)[:60]}"
+        f'{path}, {where}: an object like {{"prompt": …}} (with "image": …, where images have prompts) is '
+        f"expected, not {found}{advice}"
     )
