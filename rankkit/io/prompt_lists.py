@@ -14,7 +14,7 @@ from typing import Any
 from rankkit.core import images
 from rankkit.core.text import plain, printable
 from rankkit.errors import BadSource, UsageError
-from rankkit.io.prompts.reading.columns import LABEL, Labels, answer_of, prompt_column
+from rankkit.io.prompts.reading.columns import NUMBER_OR_ID, NumbersAlone, answer_of, prompt_column
 from rankkit.io.prompts.reading.line_lists import LONGEST, prompt_lines, why_no_list, without_remarks
 from rankkit.io.prompts.reading.list_folders import ACCEPTED, files_of
 from rankkit.io.prompts.reading.no_prompts import NOTHING
@@ -137,7 +137,7 @@ def _texts(path: Path, *, whole: bool) -> tuple[list[Listed], list[str]]:
     if empty := sum(NOTHING.fullmatch(prompt) is not None for prompt in prompts):
         prompts = [prompt for prompt in prompts if not NOTHING.fullmatch(prompt)]
         notes.append(f"{empty} line{'s' * (empty > 1)} that say{'s' * (empty == 1)} nan or none left out")
-    if len(prompts) > 1 and all(map(LABEL.fullmatch, prompts)):
+    if len(prompts) > 1 and all(map(NUMBER_OR_ID.fullmatch, prompts)):
         raise UsageError(f"{path}: holds numbers and no words; give {ACCEPTED}")
     return [(prompt, {}) for prompt in prompts], notes
 
@@ -200,10 +200,10 @@ def _opened(path: Path) -> Any:
 
 def _rows(table: Table) -> tuple[list[Listed], list[str]]:
     found, columns, without, first, several = list[Listed](), dict[str, None](), 0, "", 0
-    labels = Labels.of(record for _, record in table.records())
+    numbers = NumbersAlone.of(record for _, record in table.records())
     for where, record in table.records():
         columns.update(dict.fromkeys(record))
-        answer = labels.without(answer_of(record))
+        answer = numbers.without(answer_of(record))
         if not answer.texts:
             without, first = without + 1, first or f"{where}: its prompt {answer.why or 'is absent'}"
             continue

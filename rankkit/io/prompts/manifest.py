@@ -20,7 +20,7 @@ from rankkit.io.prompts.layouts import parallel_text
 from rankkit.io.prompts.reading.columns import (
     IMAGES,
     Ids,
-    Labels,
+    NumbersAlone,
     answer_of,
     column_of_stems,
     image_names,
@@ -94,13 +94,13 @@ def names_in(root: Root, table: Table, *, named: bool = False) -> Names:
 
 def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[Place, Answer]]:
     """The images that a table names, each with what its record says; `named`: the user gave the table."""
-    names, ids, labels = names_in(root, table, named=named), Ids(), Labels()
+    names, ids, numbers = names_in(root, table, named=named), Ids(), NumbersAlone()
 
     def looked_through() -> Iterator[str]:
         for _, record in table.records():
             found = image_names(record)
             ids.add(record, found)
-            labels.add(record)
+            numbers.add(record)
             yield from found
 
     names.prefer(looked_through())
@@ -111,7 +111,7 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
                 f"{table.path}, {where}: names no image; its columns are "
                 f"{', '.join(map(str, record)) or 'none'}, expected one of {', '.join(IMAGES)}"
             )
-        answer = labels.without(answer_of(record, numbers_images=ids.number_images()))
+        answer = numbers.without(answer_of(record, numbers_images=ids.number_images()))
         for each in found:
             place = names.find(each)
             if place is not None:
@@ -155,8 +155,8 @@ def in_order(places: list[Place], path: Path, prompts: list[Answer], notes: tupl
             f"{path} holds as many prompts as there are images, but they are not in its order: {why}; give "
             f"a table that names the images"
         )
-    labels = Labels.of({"prompt": text} for answer in prompts for text in answer.texts)
-    pairs = [(place, labels.without(answer)) for place, answer in zip(places, prompts, strict=True)]
+    numbers = NumbersAlone.of({"prompt": text} for answer in prompts for text in answer.texts)
+    pairs = [(place, numbers.without(answer)) for place, answer in zip(places, prompts, strict=True)]
     said = f"{path}: its prompts go to the images in the order of their names"
     return Source(f"{path.name}, line by line", lists=lambda: iter(pairs), notes=(said, *notes))
 

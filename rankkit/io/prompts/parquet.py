@@ -11,7 +11,7 @@ from pathlib import Path
 from rankkit.errors import BadSource
 from rankkit.io.cells import cells_of, image_cells
 from rankkit.io.prompts.base import Answer, Place, Root, Source
-from rankkit.io.prompts.reading.columns import Labels, answer_of
+from rankkit.io.prompts.reading.columns import NumbersAlone, answer_of
 from rankkit.io.tables import open_table
 
 NAME = "parquet files with the images inside"
@@ -43,10 +43,10 @@ def in_files(root: Root, files: list[Path], notes: tuple[str, ...] = ()) -> Sour
             columns = image_cells(path)
             rows = cells_of(path, columns) if any("*" in column for column in columns) else repeat(columns)
             records = open_table(path).records()
-            labels = Labels.of(record for _, record in open_table(path).records())
+            numbers = NumbersAlone.of(record for _, record in open_table(path).records())
             images = dict.fromkeys(column.partition(".")[0] for column in columns)
             for number, ((_, record), cells) in enumerate(zip(records, rows, strict=False)):
-                answer = labels.without(answer_of({**images, **record}))
+                answer = numbers.without(answer_of({**images, **record}))
                 for column in cells:
                     which = f"-{column.removesuffix('.bytes')}" if len(columns) > 1 or len(cells) > 1 else ""
                     name = f"{root.relative(path)}/{number:06}{which}"

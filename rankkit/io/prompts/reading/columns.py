@@ -13,7 +13,7 @@ from rankkit.io.tables import Record, Table
 
 IMAGE = ("image", "image_path", "file_name", "path", "filename", "file_path", "image_name")
 IMAGES = ("images", "file_names", "path1", "path2", "chosen", "rejected", *IMAGE)
-LABEL = re.compile(
+NUMBER_OR_ID = re.compile(
     r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|true|false"
     r"|(?:p|prompt|id|idx|index|image|img|sample|item|case|test|q|t|s|no|row)[-_#]?\d+"
     r"|[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{40,64}",
@@ -125,7 +125,7 @@ def stem_key(text: str) -> str:
     return str(int(text)) if text.isascii() and text.isdecimal() else text
 
 
-class Labels:
+class NumbersAlone:
     """Whether the prompts of a table are numbers or ids alone, as those of classes are: among words, as in
     PartiPrompts, a number is a prompt.
     """
@@ -138,7 +138,7 @@ class Labels:
     def add(self, record: Record) -> None:
         """Take in a record."""
         for text in answer_of(record).texts if not self._words else ():
-            self._numbers |= (number := LABEL.fullmatch(text) is not None)
+            self._numbers |= (number := NUMBER_OR_ID.fullmatch(text) is not None)
             self._words |= not number
 
     def without(self, answer: Answer) -> Answer:
@@ -147,14 +147,14 @@ class Labels:
         return replace(answer, texts=(), why=self.why) if alone else answer
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Labels:
+    def of(cls, records: Iterable[Record]) -> NumbersAlone:
         """Those of a table, which is read up to the first words."""
-        labels = cls()
+        numbers = cls()
         for record in records:
-            labels.add(record)
-            if labels._words:
+            numbers.add(record)
+            if numbers._words:
                 break
-        return labels
+        return numbers
 
 
 class Ids:
