@@ -7,7 +7,7 @@
 | work done ahead in threads | `prefetch`, `map_images` |
 | a ranker before it is built | `prepare`, `Prepared` |
 | calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe`, `absence` |
-| what a library said, within a message | `reason_of` |
+| what a library or a server said, within a message | `reason_of`, `line_of` |
 | options that several rankers share | `Default`, `with_defaults` |
 | rows on disk | `read_rows`, `Row` |
 | files that are replaced whole or not at all | `replacing_file` |
@@ -30,7 +30,7 @@ from rankkit.core.calling import check_rankings, rank_groups
 from rankkit.core.images import Decoded, decode, to_rgb
 from rankkit.core.named import image_of
 from rankkit.core.prefetch import map_images, prefetch
-from rankkit.core.text import reason_of
+from rankkit.core.text import line_of, reason_of
 from rankkit.io.atomic import replacing_file
 from rankkit.io.formats import read_rows
 from rankkit.io.rows import Row
@@ -74,6 +74,7 @@ __all__ = [
     "image",
     "image_of",
     "line_chart",
+    "line_of",
     "map_images",
     "open_preferences",
     "prefetch",

@@ -9,7 +9,7 @@ from accelerate import PartialState
 
 from drpo.shapes import world
 from drpo.types import Prompt
-from rankkit.plugin import read_prompts
+from rankkit.plugin import line_of, read_prompts
 
 WORLD: dict[str, world.Split] = {"shapes": "train", "shapes-tuning": "tuning", "shapes-final": "final"}
 SHOWN = 2  # prompts that are shown when a file was read
@@ -34,4 +34,4 @@ def prompts(name: str) -> list[Prompt]:
 
 def _shown(text: str) -> str:
     """The beginning of a prompt on one line, without what a terminal would obey."""
-    return textwrap.shorten("".join(c if c.isprintable() else " " for c in text), 60, placeholder="…")
+    return textwrap.shorten(line_of(text, 240), 60, placeholder="…")

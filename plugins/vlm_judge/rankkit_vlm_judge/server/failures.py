@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from rankkit import RunStopped
+from rankkit.plugin import line_of
 from rankkit_vlm_judge.replies import Outcome
 
 LONGEST_ASKED_PAUSE = 120.0  # seconds that are waited where a server names a time
@@ -107,8 +108,7 @@ class HttpAnswer:
             words = [part if isinstance(part, str) else json.dumps(part) for part in parts if part]
             found = words or [json.dumps(found)]
         texts = found if isinstance(found, list) else [found or self.data.decode("utf-8", "replace")]
-        said = " ".join(" ".join(str(text).split())[:LONGEST_PART] for text in texts) or "nothing"
-        said = "".join(each if each.isprintable() else " " for each in said)
+        said = " ".join(line_of(str(text), LONGEST_PART) for text in texts) or "nothing"
         return said.replace(self.key, "(the key)") if self.key else said
 
 
