@@ -17,16 +17,13 @@ from rankkit.cli.app import app
 from rankkit.core import aggregate
 from rankkit.errors import BadSource
 
+pytestmark = pytest.mark.usefixtures("here")
+
 
 def shade(value):
     buffer = io.BytesIO()
     Image.new("RGB", (4, 4), (value, value, value)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 def put(files):

@@ -17,11 +17,7 @@ from score_runs import rows, score
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.prompts import survey
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 A1111 = (

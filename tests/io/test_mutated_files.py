@@ -25,6 +25,8 @@ from rankkit.errors import RankkitError
 from rankkit.io.preferences import open_preferences
 from rankkit.io.prompt_lists import read_prompts
 
+pytestmark = pytest.mark.usefixtures("here")
+
 FEW, MANY = range(120), range(120, 4_120)
 sizes = pytest.mark.parametrize(
     "seeds", [FEW, pytest.param(MANY, marks=pytest.mark.slow)], ids=["few", "many"]
@@ -32,11 +34,6 @@ sizes = pytest.mark.parametrize(
 PROMPTS = ["a red fox", "two blue birds", "café — naß 猫"]
 MARK = "NOT-A-PROMPT"
 IMAGES = ["0.png", "1.png", "sub/2.png"]
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 # --- examples: a path and the bytes of a file beside the images ---

@@ -23,14 +23,9 @@ from rankkit.registry.load import prepare
 from rankkit.scoring.engine import score
 from rankkit.scoring.ledger import Ledger
 
+pytestmark = pytest.mark.usefixtures("here")
+
 RED = Image.new("RGB", (4, 4), "red")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    """Every test works in a folder of its own, and names what it made by relative paths as a user would."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def encoded(form="PNG", image=RED, **options):

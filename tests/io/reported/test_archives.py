@@ -7,10 +7,7 @@ import tarfile
 import pytest
 from prompt_files import look, png, prompts, put, tar, why
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def link(name, target, kind=tarfile.LNKTYPE):

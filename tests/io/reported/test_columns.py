@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 from prompt_files import lines, prompts, put, why
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,7 @@ from prompt_files import lines, look, prompts, put, why
 
 from rankkit.errors import BadSource
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,10 @@ from urllib.parse import quote
 import pytest
 from prompt_files import look, prompts, put
 
+pytestmark = pytest.mark.usefixtures("here")
+
 HEAD = "<!DOCTYPE html><html><head><title>Fooocus Log 2024-05-01</title></head><body>"
 SPLIT = "<!--fooocus-log-split-->\n\n"
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 def entry(name, prompt, *, button=True):

@@ -6,6 +6,8 @@ import pytest
 from comfy_graphs import graph
 from prompt_files import prompts, put, why
 
+pytestmark = pytest.mark.usefixtures("here")
+
 SWARM = {"sui_image_params": {"prompt": "a fox <segment:face> eyes", "negativeprompt": "blurry"}}
 CIVITAI = {
     "id": 1,
@@ -17,11 +19,6 @@ REPLICATE = {
     "input": {"prompt": "a fox", "seed": 1},
     "output": ["https://replicate.delivery/a.png"],
 }
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.swarm.json", "A.SWARM.JSON", "a.json", "a.png.json", "a.png.swarm.json"])

@@ -10,10 +10,7 @@ from rankkit.errors import BadSource, UsageError
 from rankkit.io.preferences import open_preferences
 from rankkit.io.prompt_lists import read_prompts
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,9 @@ from prompt_files import look, prompts, put, why
 
 from rankkit.errors import BadSource
 
+pytestmark = pytest.mark.usefixtures("here")
+
 LIST = "a fox\na dog\na cat\n"
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("sheet", ["grid.png", "grid-0000.png", "Grid_1.jpg", "contact_sheet.png"])

@@ -5,11 +5,7 @@ import json
 import pytest
 from prompt_files import look, prompts, put, why
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def table(*rows):

@@ -11,13 +11,9 @@ from prompt_files import look, png, prompts, put, tar
 from rankkit.errors import BadSource
 from rankkit.io.cells import Cells, image_cells
 
+pytestmark = pytest.mark.usefixtures("here")
+
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def write(name, columns, **options):

@@ -9,11 +9,7 @@ from prompt_files import look, prompts, put
 from rankkit.errors import BadSource
 from rankkit.io.tables import open_table
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def rows(path):

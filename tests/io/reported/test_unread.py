@@ -5,10 +5,7 @@ from prompt_files import look, prompts, put
 
 from rankkit.errors import BadSource, UsageError
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.mark.parametrize(
