@@ -1,0 +1,173 @@
+"""Cells of tables that are no prompts, and images as other systems and other runs spell their names."""
+
+import json
+import unicodedata
+
+import pytest
+from prompt_files import look, prompts, put, why
+from score_runs import rows, score
+
+pytestmark = pytest.mark.usefixtures("here")
+
+
+# --- cells ---
+
+
+@pytest.mark.parametrize(
+    ("value", "prompt", "reason"),
+    [
+        (["a red apple", "fruit"], "a red apple", ""),
+        ([{"caption": "a red apple", "id": 3}], "a red apple", ""),
+        ("['a red apple', 'fruit']", "a red apple", ""),
+        ('["a red apple", "fruit"]', "a red apple", ""),
+        ({"en": "a red apple", "de": "ein Apfel"}, "", "is an object"),
+        ("{'en': 'a red apple', 'de': 'ein Apfel'}", "", "is an object"),
+        (None, "", "is empty"),
+        (float("nan"), "", "is empty"),
+        ("nan", "", "is empty"),
+        (7, "", "is int, not text"),
+        ([], "", "is a list without texts"),
+        (" a red apple\n", "a red apple", ""),
+        ("[red] {apple|pear}", "[red] {apple|pear}", ""),
+    ],
+)
+def test_a_value_that_is_no_text_is_no_prompt_and_never_its_repr(value, prompt, reason):
+    put({"d/a.png": None, "d/metadata.jsonl": json.dumps({"file_name": "a.png", "text": value})})
+    assert prompts() == {"a.png": prompt} and reason in why()["a.png"]
+
+
+def test_white_space_at_its_ends_makes_no_prompt_another():
+    put({"d/a.png": None, "d/b.png": None})
+    put({"d/metadata.csv": 'file_name,text\na.png,a red apple\nb.png,"a red apple \n"\n'})
+    assert len({item.group for item in look().items()}) == 1
+
+
+def test_a_text_that_is_not_the_prompt_is_metadata():
+    put({"d/a.png": None, "d/metadata.jsonl": '{"file_name": "a.png", "prompt": "a sign", "text": "STOP"}'})
+    (item,) = look().items()
+    assert item.prompt == "a sign" and item.metadata == {"text": "STOP"}
+
+
+# --- names of images ---
+
+
+@pytest.mark.parametrize(
+    ("written", "lies"),
+    [
+        ("images\\a.png", "images/a.png"),
+        (".\\images\\a.png", "images/a.png"),
+        ("images/a", "images/a.png"),
+        ("images/a.png", "images/a.PNG"),
+        ("a.png", "images/a.png"),
+        ("images/A.png", "images/a.png"),
+        ("images/a.png ", "images/a.png"),
+        (unicodedata.normalize("NFD", "images/é.png"), unicodedata.normalize("NFC", "images/é.png")),
+        (unicodedata.normalize("NFC", "images/é.png"), unicodedata.normalize("NFD", "images/é.png")),
+    ],
+)
+def test_an_image_is_found_as_other_systems_spell_its_name(written, lies):
+    put({f"d/{lies}": None, "d/metadata.jsonl": json.dumps({"file_name": written, "text": "a red apple"})})
+    assert prompts() == {lies: "a red apple"}
+
+
+@pytest.mark.parametrize("other", ["d/b/a.png", "d/a.jpg/x.png", "e/a.png"])
+def test_a_missing_image_is_a_row_with_its_reason_and_never_another_file(other):
+    put({other: None, "d/c/k.png": None})
+    put({"d/metadata.jsonl": '{"file_name": "c/a.png", "text": "x"}\n{"file_name": "c/k.png", "text": "y"}'})
+    found = {item.name: (item.prompt, item.read()) for item in look().items()}
+    assert found["d/c/a.png"] == ("x", "does not exist") and found["d/c/k.png"][0] == "y"
+    assert not found.get(other, ("",))[0]
+
+
+def test_an_image_that_this_run_lacks_is_not_taken_from_another_run():
+    put(dict.fromkeys(["run1/a.png", "run2/a.png", "run2/b.png"]))
+    put({"run2/metadata.jsonl": '{"file_name": "a.png", "text": "x"}\n{"file_name": "b.png", "text": "x"}'})
+    assert score("run1", "sharpness", "o.jsonl", prompts="run2/metadata.jsonl").abstained == 1
+    found = {row["image"]: row["error"] for row in rows("o.jsonl")}
+    assert found == {"run1/a.png": None, "run1/b.png": "does not exist"}
+
+
+def test_a_manifest_that_the_user_names_may_hold_absolute_paths(here):
+    put({"x/a.png": None, "m/m.jsonl": json.dumps({"image": str(here / "x/a.png"), "prompt": "a red apple"})})
+    (item,) = look("m/m.jsonl").items()
+    assert item.name == str(here / "x/a.png") and isinstance(item.read(), bytes)
+    (item,) = look("x", prompts="m/m.jsonl").items()
+    assert (item.name, item.prompt) == ("x/a.png", "a red apple")
+
+
+def test_a_web_address_is_not_looked_up():
+    put({"d/a.png": None, "d/metadata.csv": "file_name,text\nhttps://example.org/a.png,x\na.png,y\n"})
+    found = {item.prompt: item.read() for item in look().items()}
+    assert "is a web address" in found["x"] and isinstance(found["y"], bytes)
+
+
+def test_a_manifest_that_nobody_named_stays_in_its_folder(here):
+    put({"x/a.png": None, "d/b.png": None})
+    put({"d/metadata.jsonl": json.dumps({"file_name": str(here / "x/a.png"), "text": "x"})})
+    assert (
+        "names a file outside its folder"
+        in {item.name: item.read() for item in look().items()}[f"d/{here}/x/a.png"]
+    )
+
+
+@pytest.mark.parametrize("columns", [("file_names",), ("input_file_name", "edited_file_name"), ("Images",)])
+def test_columns_that_end_in_file_name_name_images(columns):
+    put(dict.fromkeys(["d/a.png", "d/b.png"]))
+    names = ["a.png", "b.png"]
+    record = dict(zip(columns, names, strict=True)) if len(columns) == 2 else {columns[0]: names}
+    put({"d/metadata.jsonl": json.dumps({**record, "text": "make it blue"})})
+    assert prompts() == {"a.png": "make it blue", "b.png": "make it blue"}
+
+
+def test_an_id_that_numbers_images_is_no_group_and_no_row_vanishes():
+    lines = [("a", 1, "a red apple"), ("a", 1, "a fruit"), ("b", 2, "a bird"), ("b", 2, "something blue")]
+    put(dict.fromkeys(["d/a.png", "d/b.png"]))
+    put({"d/metadata.jsonl": "".join(
+        json.dumps({"id": number, "file_name": f"{name}.png", "text": text}) + "\n"
+        for name, number, text in lines
+    )})  # fmt: skip
+    score("d", "sharpness", "o.jsonl")
+    assert sorted((row["image"][2], row["prompt"]) for row in rows("o.jsonl")) == sorted(
+        (name, text) for name, _, text in lines
+    )
+    assert len({row["group"] for row in rows("o.jsonl")}) == 4
+
+
+def test_an_image_that_is_named_again_with_its_prompt_is_one_row_with_what_both_lines_say():
+    lines = [
+        {"file_name": "a.png", "text": "a sign", "style": "photo", "target": word} for word in ("A", "B")
+    ]
+    put({"d/a.png": None, "d/metadata.jsonl": "".join(json.dumps(line) + "\n" for line in lines)})
+    said = []
+    assert score("d", "sharpness", "o.jsonl", say=said.append).images == 1
+    assert rows("o.jsonl")[0]["details"]["metadata"] == {"style": "photo"}
+    assert any("1 times an image was named again" in line for line in said)
+
+
+def test_metadata_files_of_the_folder_and_of_every_split_are_all_used():
+    put(dict.fromkeys(["d/a.png", "d/train/b.png", "d/x/y/c.png", "d/e.png"]))
+    for place, name in (("d", "a"), ("d/train", "b"), ("d/x/y", "c")):
+        put({f"{place}/metadata.jsonl": json.dumps({"file_name": f"{name}.png", "text": name})})
+    assert prompts() == {"a.png": "a", "train/b.png": "b", "x/y/c.png": "c", "e.png": ""}
+
+
+def test_a_table_that_was_found_and_is_of_no_use_is_named_with_its_columns():
+    put({"d/a.png": None, "d/metadata.csv": "picture,seed\na.png,3\n"})
+    assert look().notes == ("d/metadata.csv is not used: it names no image that is here (its columns are "
+                            "picture, seed)",)  # fmt: skip
+
+
+def test_coco_captions_are_the_captions_of_their_images():
+    coco = {
+        "info": {},
+        "images": [{"id": 1, "file_name": "1.png"}, {"id": 2, "file_name": "2.png"}],
+        "annotations": [{"image_id": 1, "caption": "a red apple"}, {"image_id": 1, "caption": "fruit"}],
+    }
+    put({"d/1.png": None, "d/2.png": None, "d/captions_val2014.json": json.dumps(coco)})
+    assert prompts() == {"1.png": "a red apple", "2.png": ""}
+    assert [item.prompt for item in look(captions="all").items()] == ["a red apple", "fruit", ""]
+
+
+def test_a_json_file_that_is_no_map_of_images_makes_no_images_up():
+    put({"d/1.png": None, "d/captions.json": '{"info": {"year": 2014}, "licenses": [1]}'})
+    assert prompts() == {"1.png": ""}
