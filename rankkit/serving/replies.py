@@ -19,6 +19,8 @@ from rankkit.remote.handshake import to_json
 from rankkit.serving.access import Refused
 from rankkit.serving.room import Holding
 
+PART = 2**24  # bytes of a body that have their time each
+
 
 def announced(request: Request, limit: int) -> int:
     """The bytes that a request says its body has. Raises `Refused` where it does not, and for too many."""
@@ -31,22 +33,25 @@ def announced(request: Request, limit: int) -> int:
 
 
 async def body_of(request: Request, length: int, silence: float, holding: Holding | None = None) -> bytearray:
-    """The body of a request. It may take `silence` seconds for each 16 MiB begun, and between bytes.
+    """The body of a request. Each 16 MiB of it may take `silence` seconds, however soon the others came.
 
     What has come of it is held in `holding`, where bodies share a bound. Raises `Refused` for one that does
     not come in time or finds no room, `ClientDisconnect` where its sender is gone.
     """
     now = asyncio.get_running_loop().time
-    end, body = now() + silence * (1 + length // 2**24), bytearray()
+    end, body = now() + silence, bytearray()
     more = True
     while more:
         try:
-            message = await asyncio.wait_for(request.receive(), min(silence, end - now()))
+            message = await asyncio.wait_for(request.receive(), end - now())
         except asyncio.TimeoutError:
             raise Refused(408, f"the {length} bytes announced did not come in time") from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
+        parts = len(body) // PART
         body += message.get("body", b"")
+        if len(body) // PART > parts:
+            end = now() + silence
         if holding is not None:
             holding.reach(len(body))
         more = message.get("more_body", False)
