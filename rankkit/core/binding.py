@@ -208,7 +208,11 @@ def scored(answer: object) -> Scored:
     given = answer if isinstance(answer, Scored) else Scored(_number(answer))
     score = _number(given.score)
     if math.isfinite(score):
-        return Scored(score, given.stderr, given.details)
+        error = None if given.stderr is None else _number(given.stderr)
+        if error is None or not error < 0:
+            return Scored(score, error, given.details)
+        left_out = f"left out: the ranker gave {error}, and no standard error is negative"
+        return Scored(score, None, {**given.details, "stderr": left_out})
     shown = repr(answer.score if isinstance(answer, Scored) else answer)[:80]
     reason = given.details.get("error") or f"the ranker returned {shown} instead of a finite number"
     return Scored(math.nan, None, {**given.details, "error": reason})

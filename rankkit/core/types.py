@@ -112,7 +112,8 @@ class Ranking:
 
     `scores`: higher is better; NaN means that the ranker abstained (failed, refused, unreadable). Infinite
     scores are refused. `kind` says how the scores came about: only pointwise ones can be compared with scores
-    of another group. `stderr`, where the ranker knows it, is in the unit of the scores. `details` is evidence
+    of another group. `stderr`, where the ranker knows it, is in the unit of the scores, and NaN for a score
+    whose error it does not know; negative ones are refused. `details` is evidence
     per candidate: reason, boxes, raw reply, truncation, and ``error`` for an abstention.
 
     >>> Ranking((0.2, 0.9, 0.9)).ranks
@@ -144,6 +145,11 @@ class Ranking:
                 f"a ranking has {len(self.scores)} scores and {len(self.stderr)} standard errors; give one "
                 f"each, or None"
             )
+        for index, error in enumerate(self.stderr or ()):
+            if error < 0:
+                raise RankkitError(
+                    f"the standard error of score {index} is {error}; it is 0 or more, or NaN if not known"
+                )
         if self.details and len(self.details) != len(self.scores):
             raise RankkitError(
                 f"a ranking has {len(self.scores)} scores and {len(self.details)} details; give one each, or "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from rankkit.errors import RankkitError
 from rankkit.remote.wire import VERSION, Data, check_version
@@ -12,6 +12,14 @@ CHUNK = 2**20  # bytes; a frame is read in pieces of this size
 
 _FRAME = b"RKfr"
 _FRAME_HEAD = struct.Struct("<4sBQ")
+
+
+class Source(Protocol):
+    """What frames are read from: a pipe, or what looks after one."""
+
+    def read(self, count: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
 
 
 def write_frame(stream: BinaryIO, data: Data) -> None:
@@ -26,7 +34,7 @@ def write_frame(stream: BinaryIO, data: Data) -> None:
     stream.flush()
 
 
-def read_frame(stream: BinaryIO, *, limit: int) -> bytes | None:
+def read_frame(stream: Source, *, limit: int) -> bytes | None:
     """The next message of a pipe, of at most `limit` bytes; None where the stream ended between two frames.
 
     Raises `RankkitError` for bytes that are no frame, another wire version, a frame over the limit or one
@@ -56,7 +64,7 @@ def read_frame(stream: BinaryIO, *, limit: int) -> bytes | None:
     return data
 
 
-def _read(stream: BinaryIO, length: int) -> bytes:
+def _read(stream: Source, length: int) -> bytes:
     pieces: list[bytes] = []
     while length > 0 and (piece := stream.read(min(length, CHUNK))):
         pieces.append(piece)

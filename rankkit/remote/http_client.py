@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from rankkit.core.text import line_of
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
 from rankkit.remote.handshake import as_error, bearer
-from rankkit.remote.process import REPLY
+from rankkit.remote.process import REPLY, SILENCE
 
 TRIES = 4  # attempts at one request
 PAUSE = 0.25  # seconds before the second attempt, on average; twice that before the third, and so on
@@ -131,8 +131,12 @@ class Client:
             connection.request(
                 method, self._path + path, body, {"Content-Type": "application/x-rankkit", **self._headers}
             )
+            connected = connection.sock
             response = connection.getresponse()
+            connected.settimeout(min(SILENCE, timeout))  # a server has all of an answer when it begins
             answer = self._body(response)
+            if connection.sock is not None:  # it goes on
+                connection.sock.settimeout(self.timeout)
         after = response.getheader("Retry-After", "")
         pause = min(max(float(after), PAUSE), 60.0) if after.isascii() and after.isdigit() else None
         return response.status, answer, pause
@@ -164,11 +168,17 @@ class Client:
 
     def _body(self, response: http.client.HTTPResponse) -> bytes:
         announced, body = response.length, bytearray()
-        while piece := response.read1(2**20):
-            body += piece
-            if len(body) > REPLY:
-                self.close()
-                raise BrokenRanker(f"{self.url} sends more than {REPLY} bytes in one answer")
+        try:
+            while piece := response.read1(2**20):
+                body += piece
+                if len(body) > REPLY:
+                    self.close()
+                    raise BrokenRanker(f"{self.url} sends more than {REPLY} bytes in one answer")
+        except TimeoutError:
+            of = "" if announced is None else f" of {announced}"
+            raise ConnectionError(
+                f"its answer stopped after {len(body)}{of} bytes, nothing came for {SILENCE:g} s"
+            ) from None
         if announced is not None and len(body) < announced:
             raise http.client.IncompleteRead(b"", announced - len(body))
         response.close()

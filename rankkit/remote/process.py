@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -20,6 +21,7 @@ from rankkit.remote.handshake import WorkerInfo, decode_handshake
 from rankkit.remote.wire import MAX_HEADER, OtherVersion
 
 REPLY = 2 * MAX_HEADER  # bytes of one reply: its JSON, and the scores of four million images
+SILENCE = 60.0  # seconds in which something must come of an answer that has begun
 TAIL = 8192  # bytes of what it prints that are kept, to be shown if it dies
 
 
@@ -158,7 +160,7 @@ class Worker:
             timer.cancel()
 
     def _read(self) -> bytes:
-        data = frames.read_frame(self.stdout, limit=REPLY)
+        data = frames.read_frame(Moving(self.stdout), limit=REPLY)
         if data is None:
             raise EOFError
         return data
@@ -181,6 +183,27 @@ class Worker:
         with contextlib.suppress(OSError, ValueError):
             while piece := stream.read(TAIL):
                 self._tail = (self._tail + piece)[-TAIL:]
+
+
+class Moving:
+    """A pipe of which something must come every `SILENCE` seconds, once the first bytes are there.
+
+    Where the system cannot tell (Windows), it is waited for as long as an answer may take.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._begun = stream, False
+
+    def read(self, count: int, /) -> bytes:
+        """At most so many bytes, none at the end. Raises `RankkitError` where nothing came in time."""
+        if self._begun and hasattr(select, "poll"):
+            waiting = select.poll()
+            waiting.register(self._stream, select.POLLIN)
+            if not waiting.poll(SILENCE * 1000):
+                raise RankkitError(f"its answer stopped in the middle, nothing came for {SILENCE:g} s")
+        piece = self._stream.read(count)
+        self._begun = True
+        return piece
 
 
 def _what_happened(code: int | None, error: Exception) -> str:

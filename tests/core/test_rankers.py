@@ -207,6 +207,13 @@ def test_a_scored_brings_its_standard_error_and_its_evidence():
     assert ranking.details == ({"reason": "blurred"}, {}, {"error": "refused", "raw": "no"})
 
 
+def test_a_negative_standard_error_is_left_out_and_said_and_the_score_stands():
+    answers = {1: Scored(0.25, -0.5, {"reason": "blurred"}), 2: Scored(0.75, 0.5)}
+    ranking = one(build(lambda image: answers[level(image)]), grey(1, 2))
+    assert ranking.scores == (0.25, 0.75) and same(ranking.stderr, (math.nan, 0.5))
+    assert ranking.details[0]["reason"] == "blurred" and "gave -0.5" in ranking.details[0]["stderr"]
+
+
 def test_an_infinite_scored_keeps_its_evidence_and_gets_a_reason():
     ranking = one(build(lambda image: Scored(math.inf, 1.0, {"raw": "∞"})), grey(1))
     assert math.isnan(ranking.scores[0])

@@ -94,6 +94,13 @@ def test_what_is_no_number_is_refused_as_a_score(scores):
         Ranking(scores)
 
 
+@pytest.mark.parametrize("error", [-0.5, -1e308, -math.inf])
+def test_negative_standard_errors_are_refused_by_name(error):
+    with pytest.raises(RankkitError, match="the standard error of score 1 is -.*; it is 0 or more"):
+        Ranking((1, 2), stderr=(0.1, error))
+    assert Ranking((1, 2), stderr=(0, math.nan)).stderr[0] == 0
+
+
 def test_lengths_are_checked():
     with pytest.raises(RankkitError, match="2 scores and 1 standard errors"):
         Ranking((1, 2), stderr=(0.1,))

@@ -47,10 +47,13 @@ def groups(draw):
     return Group(draw(TEXT), tuple(drawn), draw(TEXT), tuple(names), draw(MAPPINGS))
 
 
+ERRORS = st.floats().map(lambda error: -error if error < 0 else error)  # standard errors, NaN too
+
+
 @st.composite
 def rankings(draw):
     n = draw(st.integers(0, 4))
-    stderr = draw(st.none() | st.lists(st.floats(), min_size=n, max_size=n).map(tuple))
+    stderr = draw(st.none() | st.lists(ERRORS, min_size=n, max_size=n).map(tuple))
     details = draw(st.just(()) | st.lists(MAPPINGS, min_size=n, max_size=n).map(tuple))
     scores = tuple(draw(st.lists(st.floats(allow_infinity=False), min_size=n, max_size=n)))
     return Ranking(scores, draw(st.sampled_from(["pointwise", "pairwise", "listwise"])), stderr, details)
@@ -321,3 +324,10 @@ def test_nothing_is_allocated_on_a_mere_claim():
             wire.decode_groups(claim)
     assert tracemalloc.get_traced_memory()[1] < 2 * frames.CHUNK
     tracemalloc.stop()
+
+
+def test_a_negative_standard_error_on_the_wire_is_refused_by_name():
+    good = wire.encode_rankings([Ranking((1.0, 2.0), "listwise", (0.5, 0.25))])
+    bad = good.replace(struct.pack("<d", 0.25), struct.pack("<d", -0.25))
+    with pytest.raises(RankkitError, match=r"the standard error of score 1 is -0\.25"):
+        wire.decode_rankings(bad)
