@@ -145,10 +145,10 @@ class Ranking:
                 f"a ranking has {len(self.scores)} scores and {len(self.stderr)} standard errors; give one "
                 f"each, or None"
             )
-        for index, error in enumerate(self.stderr or ()):
-            if error < 0:
+        for index, spread in enumerate(self.stderr or ()):
+            if spread < 0:
                 raise RankkitError(
-                    f"the standard error of score {index} is {error}; it is 0 or more, or NaN if not known"
+                    f"the standard error of score {index} is {spread}; it is 0 or more, or NaN if not known"
                 )
         if self.details and len(self.details) != len(self.scores):
             raise RankkitError(

@@ -22,10 +22,12 @@ WORKER = """
     from rankkit.remote import frames, handshake, wire
     from rankkit import Ranking
     out = sys.stdout.buffer
-    frames.write_frame(out, handshake.encode_handshake(handshake.WorkerInfo("x", "1", {}, "pointwise", False)))
+    info = handshake.WorkerInfo("x", "1", {}, "pointwise", False)
+    frames.write_frame(out, handshake.encode_handshake(info))
     while frames.read_frame(sys.stdin.buffer, limit=2**30):
         half = wire.encode_rankings([Ranking((1.0, 2.0))])
-        out.write(frames._FRAME_HEAD.pack(b"RKfr", wire.VERSION, 10 ** 6)[:LENGTH] + half[:max(0, LENGTH - 13)])
+        head = frames._FRAME_HEAD.pack(b"RKfr", wire.VERSION, 10**6)
+        out.write((head + half)[:LENGTH])
         out.flush()
         time.sleep(1000)
 """
