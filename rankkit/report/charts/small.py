@@ -88,18 +88,16 @@ def slopes(candidates: Sequence[Slope], key: str, left: str, right: str) -> Html
         for i, slope in enumerate(candidates)
         for end in _slope_ends(slope, margin, f"{key}i{i}", f"url(#{key}r)")
     ]
+    label = f"The order by {left} on the left and by {right} on the right; lines join the same candidate."
     return h(
         "svg",
-        h(
-            "title",
-            f"The order by {left} on the left and by {right} on the right; lines join the same candidate.",
-        ),
         h("clipPath", h("rect", width=1, height=1, rx=0.13), id=f"{key}r", clipPathUnits="objectBoundingBox"),
         lines,
         ends,
         class_="slopes",
         viewBox=f"0 0 {WIDTH} {height}",
         role="img",
+        aria_label=label,
     )
 
 
