@@ -1,6 +1,10 @@
+from __future__ import annotations
+
 import signal
+from collections.abc import Iterator
 
 import pytest
+from browsers import BROWSERS, Browser, Chromium, WebKit
 from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no failure: nothing here is timed
@@ -17,3 +21,45 @@ def here(tmp_path, monkeypatch):
     """A folder of the test's own that is the current one: what it makes is named as a user would."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def started() -> Iterator[dict[str, Browser]]:
+    """The browsers of this process by name, each started when a test first asks for it."""
+    found: dict[str, Browser] = {}
+    yield found
+    for each in found.values():
+        each.close()
+
+
+def page_of(name: str, started: dict[str, Browser]) -> Browser:
+    """The page of a browser, wide and light; skips the test where the browser is not here."""
+    if missing := BROWSERS[name].missing():
+        pytest.skip(missing)
+    if name not in started:
+        started[name] = BROWSERS[name]()
+    started[name].goto("about:blank")
+    started[name].look(1200, 800)
+    return started[name]
+
+
+@pytest.fixture(params=list(BROWSERS))
+def browser(request: pytest.FixtureRequest, started: dict[str, Browser]) -> Browser:
+    """A page in each browser that is here: a test that takes it is run in every one."""
+    return page_of(request.param, started)
+
+
+@pytest.fixture
+def chromium(started: dict[str, Browser]) -> Chromium:
+    """A page in Chromium alone, for what only DevTools can do."""
+    page = page_of("chromium", started)
+    assert isinstance(page, Chromium)
+    return page
+
+
+@pytest.fixture
+def webkit(started: dict[str, Browser]) -> WebKit:
+    """A page in WebKit alone."""
+    page = page_of("webkit", started)
+    assert isinstance(page, WebKit)
+    return page

@@ -4,11 +4,9 @@ use it, and its title stands where its sections do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from accessibility import AXE, everywhere, serious
-from browser import CHROMIUM, Browser
+from browsers import Browser, Chromium, WebKit
 from gallery_page import rows_of, save_images
 from PIL import Image
 
@@ -19,16 +17,7 @@ from rankkit.report.extras import Section, image, table
 from rankkit.report.gallery import gallery
 from rankkit.report.sheet import Shown, write_sheet
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the PATH"
-)
 with_axe = pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as page:
-        yield page
 
 
 @pytest.fixture(scope="module")
@@ -49,15 +38,19 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @with_axe
-@pytest.mark.parametrize("name", ["gallery", "page", "sheet"])
-def test_axe_finds_nothing_serious_on_a_page_of_ours(browser: Browser, pages: dict[str, str], name: str):
-    assert everywhere(browser, pages[name]) == []
+def test_axe_finds_nothing_serious_on_a_gallery(browser: Browser, pages: dict[str, str]):
+    assert everywhere(browser, pages["gallery"]) == []
+
+
+@with_axe
+@pytest.mark.parametrize("name", ["page", "sheet"])
+def test_axe_finds_nothing_serious_on_a_page_of_ours(chromium: Chromium, pages: dict[str, str], name: str):
+    assert everywhere(chromium, pages[name]) == []
 
 
 @with_axe
 def test_axe_would_find_an_image_without_words_and_pale_text(browser: Browser):
-    browser.send("Page.navigate", url="data:text/html,<img src='x'><p style='color:%23ddd'>pale</p>")
-    browser.until("document.readyState === 'complete' && document.images.length")
+    browser.goto("data:text/html,<img src='x'><p style='color:%23ddd'>pale</p>")
     found = {each.partition(":")[0] for each in serious(browser)}
     assert {"image-alt", "color-contrast"} <= found
 
@@ -68,9 +61,13 @@ def test_the_title_of_a_page_stands_where_its_sections_do(
 ):
     for url in pages.values():
         browser.look(width, 800)
-        browser.send("Page.navigate", url=url)
-        browser.until(f"location.href === '{url}' && document.readyState === 'complete'")
+        browser.goto(url)
         left = "[...document.querySelectorAll('h1, h2')].map((each) => each.getBoundingClientRect().left)"
         places = browser.see(left)
+        assert browser.errors == []
         assert len(set(places)) == 1 and places[0] > 10
         assert browser.see("document.documentElement.scrollWidth") <= width
+
+
+def test_webkit_complains_of_nothing_while_it_loads_a_page(webkit: WebKit, pages: dict[str, str]):
+    assert [webkit.complaints_while_loading(url) for url in pages.values()] == [[], [], []]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from accessibility import AXE, everywhere
-from browser import CHROMIUM, Browser
+from browsers import Browser
 from gallery_page import Page, rows_of, save_images
 from PIL import Image
 
@@ -20,7 +19,6 @@ from rankkit.report.gallery import gallery
 MOMENTS = ("before", "step 40", "step 80")
 SHOWN = """[...document.querySelectorAll('.moments > *')].filter((each) => each.offsetParent)
   .map((each) => each.querySelector('.name').textContent)"""
-in_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the PATH")
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +31,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(folder / "p.html", "A run", sections, lead="It rose.", tiles=[("80", "steps")])
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as found:
-        yield found
-
-
 def opened(browser: Browser, page: Path, width: int = 1280) -> None:
     browser.look(width, 800)
-    browser.send("Page.navigate", url=page.as_uri())
-    browser.until(f"location.href === '{page.as_uri()}' && document.readyState === 'complete'")
+    browser.goto(page.as_uri())
 
 
 def test_every_moment_of_everything_followed_is_on_the_page_with_words_for_who_sees_none(page: Path) -> None:
@@ -55,7 +46,6 @@ def test_every_moment_of_everything_followed_is_on_the_page_with_words_for_who_s
     ]  # fmt: skip
 
 
-@in_a_browser
 def test_the_slider_says_which_moment_stands_beside_the_first(browser: Browser, page: Path) -> None:
     opened(browser, page)
     assert browser.see(SHOWN) == ["before", "step 80"] * 3
@@ -65,7 +55,6 @@ def test_the_slider_says_which_moment_stands_beside_the_first(browser: Browser, 
     assert browser.see("document.querySelector('.slide input').getAttribute('aria-valuetext')") == "step 40"
 
 
-@in_a_browser
 def test_an_enlarged_image_turns_into_the_one_beside_it(browser: Browser, page: Path) -> None:
     opened(browser, page)
     browser.see("document.querySelector('.pic').click()")
@@ -77,7 +66,6 @@ def test_an_enlarged_image_turns_into_the_one_beside_it(browser: Browser, page: 
     assert browser.see("document.querySelector('dialog').open") is False
 
 
-@in_a_browser
 def test_the_series_is_followed_in_a_gallery_too(browser: Browser, page: Path) -> None:
     names = save_images(page.parent / "in", 2)
     out = page.parent / "gallery.html"
@@ -88,7 +76,6 @@ def test_the_series_is_followed_in_a_gallery_too(browser: Browser, page: Path) -
     assert browser.see(SHOWN) == ["before", "step 40"] * 3 and not browser.errors
 
 
-@in_a_browser
 @pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
 def test_axe_finds_nothing_serious_on_a_page_with_a_series(browser: Browser, page: Path) -> None:
     assert everywhere(browser, page.as_uri()) == []
