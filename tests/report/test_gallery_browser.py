@@ -4,14 +4,15 @@ its own script.
 
 from __future__ import annotations
 
-import html
-import json
-import re
-import shutil
-import subprocess
+import base64
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from browsers import Browser, Chromium, WebKit
 from PIL import Image, ImageDraw
 
 from rankkit.core.types import Group, Identity, Ranking
@@ -19,83 +20,47 @@ from rankkit.io.rows import Row, rows
 from rankkit.report.extras import Section
 from rankkit.report.gallery import gallery
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the PATH"
-)
-
-FLAGS = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run
---disable-background-networking --disable-component-update
---disable-sync --hide-scrollbars --allow-file-access-from-files --virtual-time-budget=4000""".split()  # noqa: SIM905
-
 ATTACK = (
     "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>\"' autofocus "
     "onfocus='window.pwned = 1' </script></style>"
 )
 PROMPTS = ["a red circle", f"{ATTACK}" + "W" * 2000, "", "a blue square\u202e \U0001f408 " + "long " * 2000]
 
-# A frame of the wanted width holds the page; this script looks at it from outside and leaves what it saw as
-# JSON.
-HARNESS = """<!doctype html><body style="margin:0">
-<iframe {how} src="page.html" style="border:0;width:{width}px;height:1000px"></iframe><pre></pre>
-<script>onload = () => {{
-  const frame = document.querySelector("iframe"), page = frame.contentDocument, its = frame.contentWindow;
-  const seen = {{}};
-  const keydown = (key) => new its.KeyboardEvent("keydown", {{ key, bubbles: true, cancelable: true }});
-  const press = (key) => page.activeElement.dispatchEvent(keydown(key));
-  try {{ look(page, its, seen, press); }} catch (error) {{ seen.error = String(error); }}
-  document.querySelector("pre").textContent = JSON.stringify(seen);
-  frame.remove();
-}};
-{look}
-</script>"""
+LAYOUT = """(() => {
+  const root = document.documentElement, images = [...document.images];
+  document.querySelectorAll("details").forEach((details) => { details.open = true; });
+  return {
+    width: innerWidth,
+    room: root.clientWidth,
+    scroll: Math.max(root.scrollWidth, document.body.scrollWidth),
+    images: images.length,
+    loaded: images.filter((image) => image.complete && image.naturalWidth > 1).length,
+    pwned: window.pwned ?? null,
+    upgraded: document.querySelectorAll(".pic[role=button]").length,
+    font: getComputedStyle(document.querySelector("h1")).letterSpacing,
+    paper: getComputedStyle(document.body).backgroundColor,
+  };
+})()"""
+HERE = "document.activeElement.id"
+BOX = "document.getElementById('lightbox')"
+ORDER = "[...document.querySelectorAll('#p1 figure')].map((figure) => figure.dataset.name)"
+GROUPS = "[...document.querySelectorAll('.group')].filter((group) => !group.hidden).map((group) => group.id)"
 
-LAYOUT = """const look = (page, its, seen) => {
-  const root = page.documentElement, images = [...page.images];
-  page.querySelectorAll("details").forEach((details) => { details.open = true; });
-  seen.width = root.clientWidth;
-  seen.scroll = Math.max(root.scrollWidth, page.body.scrollWidth);
-  seen.images = images.length;
-  seen.loaded = images.filter((image) => image.complete && image.naturalWidth > 1).length;
-  seen.pwned = its.pwned ?? null;
-  seen.scripts = page.scripts.length;
-  seen.upgraded = page.querySelectorAll(".pic[role=button]").length;
-  seen.font = its.getComputedStyle(page.querySelector("h1")).letterSpacing;
-};"""
-
-STILL = """const look = (page, its, seen) => {
-  seen.figures = page.querySelectorAll("figure").length;
-  seen.images = [...page.querySelectorAll("figure img")].filter((image) => image.naturalWidth > 1).length;
-  seen.buttons = page.querySelectorAll("[role=button]").length;
-  seen.offered = [...page.querySelectorAll("button, input")].filter((control) => control.offsetParent).length;
-  seen.scroll = page.documentElement.scrollWidth;
-  seen.text = page.querySelector("main").innerText.slice(0, 20000);
-};"""
-
-KEYS = """const look = (page, its, seen, press) => {
-  const here = () => page.activeElement.id;
-  const order = () => [...page.querySelectorAll("#p1 figure")].map((figure) => figure.dataset.name);
-  press("j"); seen.first = here();
-  press("ArrowRight"); seen.second = here();
-  press("k"); seen.back = here();
-  press("Enter");
-  const box = page.getElementById("lightbox");
-  seen.open = box.open;
-  seen.large = box.querySelectorAll("img").length;
-  press("j"); seen.turned = box.querySelector(".name").textContent;
-  box.close(); seen.closed = !box.open;
-  press("/"); seen.filter = here();
-  page.activeElement.value = "BLUE square"; page.activeElement.dispatchEvent(new its.Event("input"));
-  seen.left = [...page.querySelectorAll(".group")].filter((group) => !group.hidden).map((group) => group.id);
-  seen.said = page.getElementById("found").textContent;
-  press("Escape"); seen.all = page.querySelectorAll(".group[hidden]").length;
-  seen.order = order();
-  page.querySelector("#p1 [data-sort=r1]").click(); seen.sorted = order();
-  page.querySelector("#p1 [data-sort=name]").click(); seen.named = order();
-  const groups = () => [...page.querySelectorAll(".group")].map((group) => group.id);
-  page.querySelector("[data-order=disagreement]").click(); seen.disputed = groups();
-  seen.pressed = page.querySelector(".orders [aria-pressed=true]").textContent;
-};"""
+# A frame that may run no script holds the page; the page around it says what can be seen in there.
+FRAMED = """<!doctype html><body style="margin:0">
+<iframe sandbox="allow-same-origin" src="page.html" style="border:0;width:360px;height:1000px"></iframe>"""
+STILL = """(() => {
+  const page = document.querySelector("iframe").contentDocument;
+  const shown = (image) => image.naturalWidth > 1;
+  return {
+    figures: page.querySelectorAll("figure").length,
+    images: [...page.querySelectorAll("figure img")].filter(shown).length,
+    buttons: page.querySelectorAll("[role=button]").length,
+    offered: [...page.querySelectorAll("button, input")].filter((control) => control.offsetParent).length,
+    scroll: page.documentElement.scrollWidth,
+    text: page.querySelector("main").innerText.slice(0, 20000),
+  };
+})()"""
 
 
 def drawn(folder: Path, at: int) -> str:
@@ -137,28 +102,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def chromium(folder: Path, *arguments: str) -> str:
-    """Run Chromium with a profile of its own; what it prints."""
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder / 'profile'}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    shutil.rmtree(folder / "profile", ignore_errors=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
-
-
-def look(folder: Path, width: int, script: str, how: str = "") -> dict:
-    """What a script sees of the page in a frame of this width."""
-    (folder / "harness.html").write_text(HARNESS.format(width=width, look=script, how=how), encoding="utf-8")
-    dom = chromium(folder, "--window-size=1400,1100", "--dump-dom", (folder / "harness.html").as_uri())
-    seen = json.loads(html.unescape(re.search("<pre>(.*?)</pre>", dom, re.S).group(1)))
-    assert "error" not in seen, seen["error"]
-    return seen
-
-
-@pytest.mark.parametrize("width", [360, 768, 1280])
-def test_the_page_fits_its_width_shows_its_images_and_runs_only_its_own_script(folder: Path, width: int):
-    seen = look(folder, width, LAYOUT)
-    assert seen["width"] == width and seen["scroll"] <= seen["width"], (
+@pytest.mark.parametrize("width, dark", [(390, False), (768, True), (1280, False), (1280, True)])
+def test_the_page_fits_its_width_shows_its_images_and_runs_only_its_own_script(
+    browser: Browser, folder: Path, width: int, dark: bool
+):
+    browser.look(width, 1000, dark)
+    browser.goto((folder / "page.html").as_uri())
+    seen = browser.see(LAYOUT)
+    assert seen["width"] == width and seen["scroll"] <= seen["room"], (
         "no sideways scrolling, with everything unfolded"
     )
     assert seen["pwned"] is None, "neither a prompt nor an extra runs anything"
@@ -167,34 +118,85 @@ def test_the_page_fits_its_width_shows_its_images_and_runs_only_its_own_script(f
     assert seen["images"] > 16 and seen["loaded"] == seen["images"] - 1, (
         "all images but that of the hostile extra"
     )
+    assert seen["paper"] == ("rgb(19, 20, 22)" if dark else "rgb(247, 247, 244)")
 
 
-def test_keys_move_filter_enlarge_and_sort(folder: Path):
-    seen = look(folder, 1280, KEYS)
-    assert (seen["first"], seen["second"], seen["back"]) == ("p1", "p2", "p1")
-    assert seen["open"] and seen["large"] == 1 and seen["turned"] == "0.png" and seen["closed"]
-    assert (
-        seen["filter"] == "filter"
-        and seen["left"] == ["p4"]
-        and seen["said"] == "1 of 4 prompts match"
-        and seen["all"] == 0
+def test_keys_move_between_the_prompts_and_enlarge_images(browser: Browser, folder: Path):
+    browser.goto((folder / "page.html").as_uri())
+    for key, where in (("j", "p1"), ("ArrowRight", "p2"), ("k", "p1")):
+        browser.press(key)
+        assert browser.see(HERE) == where
+    browser.press("Enter")
+    assert browser.see(f"[{BOX}.open, {BOX}.querySelectorAll('img').length]") == [True, 1]
+    browser.press("j")
+    assert browser.see(f"{BOX}.querySelector('.name').textContent") == "0.png"
+    browser.press("Escape")
+    browser.until(f"!{BOX}.open && {BOX}.querySelectorAll('img').length === 0")
+    assert browser.see("document.activeElement.ariaLabel").startswith("Enlarge 0.png"), (
+        "and one is back there"
     )
-    assert seen["disputed"][0] == "p4" and seen["pressed"] == "disagreement"
-    assert seen["order"][:3] == ["1.png", "0.png", "2.png"]
-    assert seen["sorted"][:4] == ["0.png", "1.png", "2.png", "3.png"] == seen["named"][:4]
 
 
-def test_the_page_is_drawn_at_1280_and_as_a_document(folder: Path):
-    page = (folder / "page.html").as_uri()
-    chromium(folder, "--window-size=1280,1600", f"--screenshot={folder / 'wide.png'}", page)
-    with Image.open(folder / "wide.png") as image:
-        assert image.size[0] == 1280 and len(image.convert("RGB").getcolors(1 << 24)) > 200
-    chromium(folder, f"--print-to-pdf={folder / 'page.pdf'}", page)
-    assert (folder / "page.pdf").read_bytes().startswith(b"%PDF")
+def test_an_image_is_enlarged_by_the_mouse_and_the_ground_beside_it_closes_it(browser: Browser, folder: Path):
+    browser.goto((folder / "page.html").as_uri())
+    browser.see("document.querySelector('#p1').scrollIntoView({behavior: 'instant'})")
+    browser.click_on("document.querySelector('#p1 .pic')")
+    assert browser.see(f"{BOX}.querySelector('.name').textContent") == "1.png"
+    browser.click(5, 400)
+    browser.until(f"!{BOX}.open")
 
 
-def test_the_page_is_readable_without_javascript(folder: Path):
-    seen = look(folder, 360, STILL, "sandbox='allow-same-origin'")
+def test_prompts_are_found_by_their_words_and_ordered_and_images_are_sorted(browser: Browser, folder: Path):
+    browser.goto((folder / "page.html").as_uri())
+    browser.press("/")
+    assert browser.see(HERE) == "filter"
+    for letter in "BLUE square":
+        browser.press(letter)
+    assert browser.see(GROUPS) == ["p4"]
+    assert browser.see("document.getElementById('found').textContent") == "1 of 4 prompts match"
+    browser.press("Escape")
+    assert browser.see(GROUPS) == ["p1", "p2", "p3", "p4"]
+    assert browser.see(ORDER)[:3] == ["1.png", "0.png", "2.png"]
+    for key in ("r1", "name"):
+        browser.see(f"document.querySelector('#p1 [data-sort={key}]').click()")
+        assert browser.see(ORDER)[:4] == ["0.png", "1.png", "2.png", "3.png"]
+    browser.see("document.querySelector('[data-order=disagreement]').focus()")
+    browser.press(" ")
+    assert browser.see(GROUPS)[0] == "p4"
+    assert browser.see("document.querySelector('.orders [aria-pressed=true]').textContent") == "disagreement"
+
+
+def test_the_page_is_drawn(browser: Browser, folder: Path):
+    browser.goto((folder / "page.html").as_uri())
+    browser.shot(folder / "page.png")
+    with Image.open(folder / "page.png") as image:
+        assert image.size == (1200, 800) and len(image.convert("RGB").getcolors(1 << 24)) > 200
+
+
+def test_the_page_is_printed_as_a_document(chromium: Chromium, folder: Path):
+    chromium.goto((folder / "page.html").as_uri())
+    assert base64.b64decode(chromium.send("Page.printToPDF")["data"]).startswith(b"%PDF")
+
+
+def test_webkit_refuses_what_is_hostile_and_complains_of_nothing_else(webkit: WebKit, folder: Path):
+    said = webkit.complaints_while_loading((folder / "page.html").as_uri())
+    assert len(said) == 3 and all("SECURITY ERROR Refused to" in line for line in said)
+
+
+@pytest.fixture
+def framed(folder: Path) -> Iterator[str]:
+    """The address of a page that holds the gallery in a frame without scripts."""
+    (folder / "framed.html").write_text(FRAMED)
+    handler = type("Silent", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/framed.html"
+        server.shutdown()
+
+
+def test_the_page_is_readable_without_javascript(browser: Browser, framed: str):
+    browser.goto(framed)
+    seen = browser.see(STILL)
     assert seen["figures"] == 16 + 4 and seen["images"] == 16 and seen["buttons"] == 0
     assert seen["offered"] == 0, "nothing that needs the script is offered"
     assert seen["scroll"] <= 360 and "a red circle" in seen["text"] and "abstained" in seen["text"]

@@ -158,6 +158,8 @@ def test_the_keyboard_reaches_everything_and_space_presses_what_has_the_focus(pi
 
 
 def side_of_line(line: dict) -> str:
+    if line["choice"] in ("tie", "skip"):
+        return str(line["choice"])
     return ("ArrowLeft", "ArrowRight")[line["place_a" if line["choice"] == "a" else "place_b"]]
 
 
@@ -193,6 +195,22 @@ def test_axe_finds_nothing_serious_whatever_the_page_shows(pics: Path, browser: 
     browser.press("ArrowLeft")
     browser.until("!by('notice').hidden")
     assert serious(browser) == [], "also where it says that something went wrong"
+
+
+def test_after_an_answer_by_mouse_the_keys_mean_what_they_say(pics: Path, browser: Browser):
+    with Labelling(pics, "pics") as work:
+        browser.open(work.url)
+        for count, (pressed, wanted) in enumerate([("main button", "ArrowLeft"), ("#tie", "tie")], start=1):
+            browser.click_on(f"document.querySelector('{pressed}')")
+            browser.until(f"state.questions === {2 * count - 1} && since !== null")
+            assert side_of_line(on_disk(pics)[-1]) == wanted
+            answer(browser, " ")
+            assert on_disk(pics)[-1]["choice"] == "skip"
+        browser.click_on("by('zoom')")
+        browser.click_on("document.querySelector('#large img')")
+        assert browser.see("by('which').textContent") == "The right image"
+        browser.click_on("by('close')")
+        assert not browser.see("by('large').open") and browser.errors == []
 
 
 def test_touching_an_image_chooses_it_on_a_telephone(pics: Path, chromium: Chromium):

@@ -43,6 +43,16 @@ class Browser(ABC):
         """Press a key and let it go, as a person would."""
 
     @abstractmethod
+    def click(self, x: float, y: float) -> None:
+        """Press the mouse at a place of the window, in CSS pixels."""
+
+    def click_on(self, expression: str) -> None:
+        """Press the mouse in the middle of the element that an expression gives."""
+        place = "(({left, right, top, bottom}) => [(left + right) / 2, (top + bottom) / 2])"
+        x, y = self.see(f"{place}(({expression}).getBoundingClientRect())")
+        self.click(x, y)
+
+    @abstractmethod
     def shot(self, path: Path) -> None:
         """Write what the page shows now as a PNG file."""
 
@@ -97,3 +107,10 @@ def strokes(key: str, control: bool) -> list[dict[str, Any]]:
     down = [{"type": "keyDown", "value": each} for each in held]
     up = [{"type": "keyUp", "value": each} for each in reversed(held)]
     return [{"type": "key", "id": "keyboard", "actions": down + up}]
+
+
+def clicks(x: float, y: float) -> list[dict[str, Any]]:
+    """Pressing the mouse at a place and letting it go, as WebDriver's actions."""
+    move = {"type": "pointerMove", "x": round(x), "y": round(y), "duration": 0}
+    steps = [move, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
+    return [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": steps}]

@@ -77,6 +77,11 @@ class Chromium(Browser):
         self.send("Input.dispatchKeyEvent", type="keyDown", **about, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **about)
 
+    def click(self, x: float, y: float) -> None:
+        at = {"x": x, "y": y, "button": "left", "clickCount": 1}
+        self.send("Input.dispatchMouseEvent", type="mousePressed", **at)
+        self.send("Input.dispatchMouseEvent", type="mouseReleased", **at)
+
     def shot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from browsers.base import Browser, strokes
+from browsers.base import Browser, clicks, strokes
 
 NAMES = ("firefox-esr", "firefox")
 FIREFOX = next(filter(None, map(shutil.which, NAMES)), None)
@@ -82,6 +82,9 @@ class Firefox(Browser):
 
     def press(self, key: str, control: bool = False) -> None:
         self.send("input.performActions", context=self._page, actions=strokes(key, control))
+
+    def click(self, x: float, y: float) -> None:
+        self.send("input.performActions", context=self._page, actions=clicks(x, y))
 
     def shot(self, path: Path) -> None:
         found = self.send("browsingContext.captureScreenshot", context=self._page)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from browsers.base import STEP, Browser, strokes
+from browsers.base import STEP, Browser, clicks, strokes
 
 DRIVER, DISPLAY = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
 BROWSER = next(iter(sorted(Path("/usr").glob("lib*/*/webkit2gtk-4.*/MiniBrowser"))), None)
@@ -92,6 +92,9 @@ class WebKit(Browser):
 
     def press(self, key: str, control: bool = False) -> None:
         self._ask("POST", "/actions", actions=strokes(key, control))
+
+    def click(self, x: float, y: float) -> None:
+        self._ask("POST", "/actions", actions=clicks(x, y))
 
     def shot(self, path: Path) -> None:
         self.see("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
