@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +33,7 @@ from rankkit.errors import UsageError
 
 if TYPE_CHECKING:
     from rankkit.scoring.lanes import Outcome
+    from rankkit.scoring.shards.shard import Reading
 
 
 class Engine(str, Enum):
@@ -41,108 +43,156 @@ class Engine(str, Enum):
     ray = "ray"
 
 
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATH",
+        help="Folders, images, .tar archives or manifests; with --engine ray also URLs of .tar and "
+        ".parquet files, or of folders that hold some.",
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="scores.jsonl",
+        help="Where the rows are written: .jsonl, .csv or .parquet. Without it a terminal shows the best "
+        "images, and a pipe or file gets the rows as jsonl. With --engine ray also a folder, FOLDER/ or "
+        "a URL: a file of rows for each archive, and manifest.json.",
+    ),
+]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="report.html", help="Also write a report: one self-contained HTML file."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Score at most this many images.")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Discard existing scores; once interrupted, the same command goes on."),
+]
+Prune = Annotated[
+    bool,
+    typer.Option("--prune", help="Drop rows of images that are gone or whose prompt has changed since."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 when any image abstained.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Processes for rankers that are plain functions; by default one per core. With --engine "
+        "ray: workers for all rankers, by default one per GPU, else per CPU; several may share a GPU.",
+    ),
+]
+EngineOption = Annotated[Engine, typer.Option(help="Score here, or on a Ray cluster.")]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the command asks for, wherever the rows go: which images, by which rankers, and how."""
+
+    paths: list[str]
+    specs: list[str]
+    prompts: Path | None
+    reading: Reading
+    limit: int | None
+    overwrite: bool
+    prune: bool
+    workers: int | None
+    engine: Engine
+    html: Path | None
+
+    def write_report(self, rows: str | Path) -> None:
+        """Write the page of these rows, if one was asked for."""
+        if self.html is not None:
+            about = {"paths": " ".join(self.paths), "prompt": self.reading.prompt}
+            write_gallery(rows, self.html, {**about, "limit": self.limit})
+
+    def check_report(self, rows: Path) -> None:
+        """Raise `UsageError` where the page that was asked for cannot be written, or would replace `rows`."""
+        from rankkit.io.formats import check_no_input
+        from rankkit.report.output import check_page_output
+
+        if self.html is not None:
+            check_no_input(self.html, [rows], "the rows go there", "--html")
+            check_page_output(self.html)
+
+
 @program.command()
 def score(
-    paths: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATH",
-            help="Folders, images, .tar archives or manifests; with --engine ray also URLs of .tar and "
-            ".parquet files, or of folders that hold some.",
-        ),
-    ],
+    paths: Sources,
     ranker: Specs = None,
     prompts: PromptsOption = None,
     prompt: PromptOption = None,
     caption: CaptionOption = Caption.first,
     raw_prompts: RawPrompts = False,
     grid: GridOption = "1x1",
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="scores.jsonl",
-            help="Where the rows are written: .jsonl, .csv or .parquet. Without it a terminal shows the best "
-            "images, and a pipe or file gets the rows as jsonl. With --engine ray also a folder, FOLDER/ or "
-            "a URL: a file of rows for each archive, and manifest.json.",
-        ),
-    ] = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            "--html", metavar="report.html", help="Also write a report: one self-contained HTML file."
-        ),
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Score at most this many images.")] = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite", help="Discard existing scores; once interrupted, the same command goes on."
-        ),
-    ] = False,
-    prune: Annotated[
-        bool,
-        typer.Option("--prune", help="Drop rows of images that are gone or whose prompt has changed since."),
-    ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when any image abstained.")] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Processes for rankers that are plain functions; by default one per core. With --engine "
-            "ray: workers for all rankers, by default one per GPU, else per CPU; several may share a GPU.",
-        ),
-    ] = None,
-    engine: Annotated[Engine, typer.Option(help="Score here, or on a Ray cluster.")] = Engine.local,
+    output: Output = None,
+    html: Html = None,
+    limit: Limit = None,
+    overwrite: Overwrite = False,
+    prune: Prune = False,
+    strict: Strict = False,
+    workers: Workers = None,
+    engine: EngineOption = Engine.local,
 ) -> None:
     """Score every image with every ranker, or continue an earlier run.
 
     Exit code 3: finished, but some images abstained.
     """
+    from rankkit.scoring.checks import folder_of_rows
+    from rankkit.scoring.shards.shard import Reading
+
+    asked = _Asked(
+        paths=paths,
+        specs=named(ranker),
+        prompts=prompts,
+        reading=Reading(prompt, caption.value, raw_prompts, grid_of(grid)),
+        limit=limit,
+        overwrite=overwrite,
+        prune=prune,
+        workers=workers,
+        engine=engine,
+        html=html,
+    )
+    folder = folder_of_rows(output, on_ray=engine is Engine.ray)
+    outcome = _into_file(asked, output) if folder is None else _into_folder(asked, folder)
+    if outcome.abstained:
+        raise typer.Exit(1 if strict else 3)
+
+
+def _into_file(asked: _Asked, output: str | None) -> Outcome:
+    """Score into one file of rows; without `output` into one that is shown and dropped."""
     from rankkit.cli.progress import prepared, progress
-    from rankkit.io.formats import check_no_input
     from rankkit.io.prompts import survey
-    from rankkit.report.output import check_page_output
     from rankkit.scoring.checks import check_output
     from rankkit.scoring.engine import score as score_images
 
-    specs = named(ranker)
-    _check_place(output, engine)
-    if output is not None and engine is Engine.ray and _is_folder(output):
-        _check_folder(output, limit, html)
-        settings = prompt, caption.value, raw_prompts, grid_of(grid)
-        outcome = _into_folder(paths, specs, output, prompts, settings, overwrite, prune, workers)
-        if html is not None:
-            write_gallery(output, html, {"paths": " ".join(paths), "prompt": prompt})
-        _summarise(outcome, output)
-        _end(outcome, strict)
-        return
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
         rows = Path(output or os.path.join(folder, "rows.jsonl"))
-        surveys = survey(paths, prompts=prompts, captions=caption.value, raw=raw_prompts, grid=grid_of(grid))
+        read = asked.reading
+        surveys = survey(
+            asked.paths, prompts=asked.prompts, captions=read.captions, raw=read.raw, grid=read.grid
+        )
         check_output(rows, surveys)
-        if html is not None:
-            check_no_input(html, [rows], "the rows go there", "--html")
-            check_page_output(html)
-        rankers = [prepared(spec) for spec in specs]
+        asked.check_report(rows)
+        rankers = [prepared(spec) for spec in asked.specs]
         outcome = score_images(
             surveys,
             rankers,
             rows,
-            prompt=prompt,
-            limit=limit,
-            overwrite=overwrite,
-            prune=prune,
-            engine=engine.value,
-            workers=workers if engine is Engine.ray else workers or cores(),
+            prompt=read.prompt,
+            limit=asked.limit,
+            overwrite=asked.overwrite,
+            prune=asked.prune,
+            engine=asked.engine.value,
+            workers=asked.workers if asked.engine is Engine.ray else asked.workers or cores(),
             say=say,
             progress=progress,
         )
         if output is None:
             print_rows(rows)
-        if html is not None:
-            write_gallery(rows, html, {"paths": " ".join(map(str, paths)), "prompt": prompt, "limit": limit})
+        asked.write_report(rows)
     _summarise(outcome, output)
     pairwise = ", ".join(each.identity.ranker for each in rankers if each.kind == "pairwise")
     if pairwise and 0 < outcome.images == outcome.groups:
@@ -150,80 +200,38 @@ def score(
             f"note: no group has a second image for {pairwise} to compare; "
             "rankkit compare DIR_A DIR_B compares two folders"
         )
-    _end(outcome, strict)
+    return outcome
 
 
-def _end(outcome: Outcome, strict: bool) -> None:
-    if outcome.abstained:
-        raise typer.Exit(1 if strict else 3)
-
-
-def _check_place(output: str | None, engine: Engine) -> None:
-    """Raises `UsageError` for an empty place for rows, and without Ray for one that only it writes to."""
-    if output == "":
-        raise UsageError("-o is empty (a variable that is not set?); give a file, or leave it out")
-    if output is None or engine is Engine.ray:
-        return
-    if "://" in output:
-        raise UsageError(f"-o {output}: rows go to a URL with --engine ray only; give a file of this machine")
-    if output.endswith(("/", os.sep)):
-        raise UsageError(
-            f"-o {output}: rows go to .jsonl, .csv, .parquet; a folder of them, a file for each archive, "
-            f"needs --engine ray"
-        )
-
-
-def _check_folder(output: str, limit: int | None, html: Path | None) -> None:
-    """Raises `UsageError` for what a folder of rows cannot have."""
-    from rankkit.io.formats import check_no_input
-    from rankkit.report.output import check_page_output
-
-    if limit:
-        raise UsageError(
-            f"--limit {limit}: workers read archives whole; to try some images give -o FILE, or name fewer "
-            "archives"
-        )
-    if html is None:
-        return
-    check_no_input(html, [Path(output)], "the rows go there", "--html")
-    check_page_output(html)
-
-
-def _is_folder(output: str) -> bool:
-    """Whether rows go into a folder, shard by shard."""
-    return "://" in output or output.endswith(("/", os.sep)) or os.path.isdir(output)
-
-
-def _into_folder(
-    paths: list[str],
-    specs: list[str],
-    output: str,
-    prompts: Path | None,
-    settings: tuple[Any, ...],
-    overwrite: bool,
-    prune: bool,
-    workers: int | None,
-) -> Outcome:
-    """Score shards on Ray's workers. `settings` are those of `Reading`."""
+def _into_folder(asked: _Asked, output: str) -> Outcome:
+    """Score shard by shard on Ray's workers, into a folder with a file of rows for each."""
     from rankkit.cli.progress import prepared, progress
     from rankkit.io.urls import path_of
     from rankkit.scoring.ray.shards import shard_workers
     from rankkit.scoring.shards.run import score_shards
-    from rankkit.scoring.shards.shard import Reading
 
-    rankers = [prepared(spec) for spec in specs]
-    return score_shards(
-        paths,
+    if asked.limit:
+        raise UsageError(
+            f"--limit {asked.limit}: workers read archives whole; to try some images give -o FILE, or name "
+            "fewer archives"
+        )
+    asked.check_report(Path(output))
+    rankers = [prepared(spec) for spec in asked.specs]
+    outcome = score_shards(
+        asked.paths,
         rankers,
         path_of(output),
-        shard_workers(rankers, workers),
-        prompts=prompts,
-        reading=Reading(*settings),
-        overwrite=overwrite,
-        prune=prune,
+        shard_workers(rankers, asked.workers),
+        prompts=asked.prompts,
+        reading=asked.reading,
+        overwrite=asked.overwrite,
+        prune=asked.prune,
         say=say,
         progress=partial(progress, what="shards"),
     )
+    asked.write_report(output)
+    _summarise(outcome, output)
+    return outcome
 
 
 def _summarise(outcome: Outcome, output: str | None) -> None:

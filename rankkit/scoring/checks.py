@@ -17,6 +17,30 @@ from rankkit.io.rows import locate
 from rankkit.registry.load import Prepared
 from rankkit.scoring.plan import RunPlan
 
+ENDS = ("/", os.sep)  # of what is a folder by its name
+
+
+def folder_of_rows(output: str | None, *, on_ray: bool) -> str | None:
+    """The folder that rows go into, a file for each shard; None where they go into one file, or are shown.
+
+    Raises `UsageError` for an empty `output`, and for a place that only workers on Ray write to.
+    """
+    if output == "":
+        raise UsageError("-o is empty (a variable that is not set?); give a file, or leave it out")
+    if output is None:
+        return None
+    elsewhere, folder = "://" in output, output.endswith(ENDS)
+    if on_ray:
+        return output if elsewhere or folder or os.path.isdir(output) else None
+    if elsewhere:
+        raise UsageError(f"-o {output}: rows go to a URL with --engine ray only; give a file of this machine")
+    if folder:
+        raise UsageError(
+            f"-o {output}: rows go to .jsonl, .csv, .parquet; a folder of them, a file for each archive, "
+            "needs --engine ray"
+        )
+    return None
+
 
 def check_output(output: Path, surveys: Sequence[Survey]) -> None:
     """Refuse an output that is no file of rows, or that this run or the next would read as prompts.
