@@ -140,7 +140,11 @@ def test_a_cluster_that_dies_is_one_message_and_what_was_scored_is_kept(tmp_path
     (victim,) = below(first.pid, part)
     os.kill(victim, signal.SIGKILL)
     said = first.communicate(timeout=240)[1].decode()
-    assert first.returncode == 1 and "Traceback" not in said
+    assert "Traceback" not in said
+    if part == "gcs_server" and first.returncode == 0:  # the workers came to the end without it
+        assert len({row["image"] for row in rows(tmp_path / "out.jsonl")}) == 400
+        return
+    assert first.returncode == 1
     assert "the Ray cluster is gone" in said and "give the same command again" in said
     assert "(raylet)" not in said and "Last 20 lines" not in said
     if part == "raylet/raylet":
