@@ -84,45 +84,67 @@ def table(files: Sequence[str | Path], *, by: str = FILE) -> Leaderboard:
     Raises `BadRows` when the files hold no row, `UsageError` when none has that field.
     """
     files = list(dict.fromkeys(files))
-    found: dict[tuple[str, _Ranker], Summary] = {}
-    contests: dict[_Ranker, dict[str, dict[str, list[float]]]] = defaultdict(
-        lambda: defaultdict(lambda: defaultdict(list))
-    )
-    prompts: dict[str, int] = {}
-    labels, left_out, fields = _labels(files), Counter[str](), dict[str, None]()
-    seen: set[int] = set()
-    for file, named in zip(files, labels, strict=True):
-        for row in read_rows(file, lambda row: left_out.update(rows=1)):
-            metadata = _metadata(row)
-            fields |= dict.fromkeys(metadata)
-            entry = _entry(by, named, row["image"], metadata)
-            ranker = label(row), row["version"]
-            score = row["score"]
-            twin = hash((entry, ranker, row["group"], row["prompt"], row["image"], row["sha256"], score))
-            if twin in seen:
-                continue
-            seen.add(twin)
-            cell = found.setdefault((entry, ranker), Summary(entry, ranker[0]))
-            cell.add(row, prompts.setdefault(row["prompt"] or f"\0{row['image']}", len(prompts)))
-            if score is None:
-                continue
-            if row["kind"] == "pointwise" and row["prompt"]:
-                contests[ranker][row["prompt"]][entry].append(score)
-            elif row["kind"] != "pointwise" and by != FILE:
-                contests[ranker][row["group"]][entry].append(score)
-    if not found:
+    read = _Rows(by)
+    for file, named in zip(files, _labels(files), strict=True):
+        for row in read_rows(file, read.leave_out):
+            read.add(row, named)
+    if not read.cells:
         raise BadRows(f"{', '.join(map(str, files))}: no rows that count")
-    if by not in (FILE, FOLDER, *fields):
-        known = ", ".join([FILE, FOLDER, *fields])
+    if by not in (FILE, FOLDER, *read.fields):
+        known = ", ".join([FILE, FOLDER, *read.fields])
         raise UsageError(f"{', '.join(map(str, files))}: no row has the field {by!r}; there are {known}")
-    entries = tuple(dict.fromkeys(entry for entry, _ in found))
-    columns = _columns(ranker for _, ranker in found)
-    for (entry, ranker), cell in found.items():
-        cell.ranker = columns[ranker]
-        if len(entries) > 1:
-            cell.wins = _wins(entry, contests[ranker].values())
-    cells = {(cell.entry, cell.ranker): cell for cell in found.values()}
-    return Leaderboard(entries, tuple(columns.values()), cells, left_out["rows"])
+    return read.leaderboard()
+
+
+class _Rows:
+    """The rows that were read by now, summed up by entry and ranker; `fields` are those of their metadata."""
+
+    def __init__(self, by: str) -> None:
+        self.by = by
+        self.cells: dict[tuple[str, _Ranker], Summary] = {}
+        self.fields: dict[str, None] = {}
+        self.left_out = 0
+        # scores on one prompt (or in one group) by entry, where entries can be compared on it
+        self._contests: dict[_Ranker, dict[str, dict[str, list[float]]]] = defaultdict(
+            lambda: defaultdict(lambda: defaultdict(list))
+        )
+        self._prompts: dict[str, int] = {}
+        self._seen: set[int] = set()
+
+    def leave_out(self, row: Row) -> None:
+        """Count a row that is there and counts no longer."""
+        self.left_out += 1
+
+    def add(self, row: Row, file: str) -> None:
+        """Take in a row of the file of this name, unless the same one was taken in before."""
+        metadata = _metadata(row)
+        self.fields |= dict.fromkeys(metadata)
+        entry = _entry(self.by, file, row["image"], metadata)
+        ranker, score = (label(row), row["version"]), row["score"]
+        twin = hash((entry, ranker, row["group"], row["prompt"], row["image"], row["sha256"], score))
+        if twin in self._seen:
+            return
+        self._seen.add(twin)
+        cell = self.cells.setdefault((entry, ranker), Summary(entry, ranker[0]))
+        prompt = row["prompt"] or f"\0{row['image']}"
+        cell.add(row, self._prompts.setdefault(prompt, len(self._prompts)))
+        if score is None:
+            return
+        if row["kind"] == "pointwise" and row["prompt"]:
+            self._contests[ranker][row["prompt"]][entry].append(score)
+        elif row["kind"] != "pointwise" and self.by != FILE:
+            self._contests[ranker][row["group"]][entry].append(score)
+
+    def leaderboard(self) -> Leaderboard:
+        """What they come to; entries are compared where there are several."""
+        entries = tuple(dict.fromkeys(entry for entry, _ in self.cells))
+        columns = _columns(ranker for _, ranker in self.cells)
+        for (entry, ranker), cell in self.cells.items():
+            cell.ranker = columns[ranker]
+            if len(entries) > 1:
+                cell.wins = _wins(entry, self._contests[ranker].values())
+        cells = {(cell.entry, cell.ranker): cell for cell in self.cells.values()}
+        return Leaderboard(entries, tuple(columns.values()), cells, self.left_out)
 
 
 def _columns(rankers: Iterable[_Ranker]) -> dict[_Ranker, str]:
@@ -173,8 +195,8 @@ def _as_json(cell: Summary) -> dict[str, Any]:
         "ranker": cell.ranker,
         "images": len(cell.scores),
         "prompts": len(set(cell.prompts)),
+        "abstained": cell.abstained,
     }
-    found["abstained"] = cell.abstained
     found["mean"] = mean.mean if cell.pointwise and not math.isnan(mean.mean) else None
     found["stderr"] = mean.stderr if cell.pointwise and not math.isnan(mean.stderr) else None
     if cell.wins is not None and not math.isnan(cell.wins.rate):
