@@ -86,7 +86,8 @@ class ConditioningWalk:
         """The prompt of one side of a node that has inputs for both, or for one and a pipe for the other."""
         held = any(isinstance(node.inputs[name], str) for name in sides)
         both = len(set(sides.values())) == 2
-        asked = self._side(node, slot, side, (kinds.HELD if held else kinds.PASSED) if both else None)
+        passed = kinds.HELD if held else self._passed(node)
+        asked = self._side(node, slot, side, passed if both else None)
         names = [name for name, given in sides.items() if given == asked and is_text(node.inputs[name])]
         if not names:
             pipe = self._pipe(node)
@@ -98,6 +99,12 @@ class ConditioningWalk:
         return _together(
             self._value(node.inputs[name], node, asked, way) for name in sorted(names, key=order)
         )
+
+    def _passed(self, node: Node) -> kinds.Outputs:
+        """The outputs of a node that passes both sides on, behind the model where it passes that on too."""
+        if node.link("model") is None:
+            return kinds.PASSED
+        return kinds.BEHIND_MODEL if Link(node.key, 0) in self.graph.models else kinds.PERHAPS_MODEL
 
     def _pipe(self, node: Node) -> Link | None:
         pipes = [link for name, link in node.links() if kinds.PIPE.search(name)]

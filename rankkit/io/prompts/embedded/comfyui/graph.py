@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 LONGEST_NAME = 200  # characters of a class
@@ -52,6 +53,11 @@ class Graph:
 
     nodes: Mapping[str, Node]
     shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def models(self) -> frozenset[Link]:
+        """The outputs that some node takes for its model."""
+        return frozenset(link for node in self.nodes.values() for _, link in node.links(("model",)))
 
     def node(self, link: Link) -> Node:
         """The node that a link leads to. Raises `Lost` where the graph lacks it."""

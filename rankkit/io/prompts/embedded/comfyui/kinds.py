@@ -88,11 +88,17 @@ OUTPUTS: tuple[tuple[re.Pattern[str], Outputs], ...] = (
     (re.compile(r"^Unpack SDXL"), {2: "positive", 3: "negative", 6: "positive", 7: "negative"}),
     (re.compile(r"^Context.*\(rgthree\)"), {0: None, 4: "positive", 5: "negative"}),
     (re.compile(r"w/Text \(WLSH\)"), {0: "positive", 1: "negative", 2: "positive", 3: "negative"}),
+    (
+        re.compile(r"^ApplyInstantID|^BrushNet|^PowerPaint|^HunyuanVideoEncodeKeyframesToCond"),
+        {1: "positive", 2: "negative"},
+    ),
     (re.compile(r"guider", re.IGNORECASE), {0: None}),
     (re.compile(r"sampler", re.IGNORECASE), {0: None, 1: "positive"}),
 )
 
 PASSED: Outputs = {0: "positive", 1: "negative"}  # of nodes that pass both sides on
+BEHIND_MODEL: Outputs = {1: "positive", 2: "negative"}  # of those that pass the model on, too
+PERHAPS_MODEL: Outputs = {0: "positive"}  # where nothing shows whether the model comes first
 HELD: Outputs = {0: None}  # of nodes that hold both as texts, or take them from a pipe
 
 # Text encoders: fields in the order in which they say the prompt.
