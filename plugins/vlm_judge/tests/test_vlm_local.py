@@ -345,3 +345,32 @@ def test_a_model_of_another_family_is_asked_through_its_own_processor(tmp_path, 
             [value for _, value in alone.top], abs=1e-4
         )
     assert [reply.failure for reply in together.values()] == [None] * 3
+
+
+def nobody_answers(*names, **options):
+    raise ConnectionError("no network")
+
+
+@pytest.mark.parametrize("ranker", ["vlm-judge", "vqascore"])
+def test_a_model_that_is_neither_here_nor_to_be_had_is_said_at_once(monkeypatch, ranker):
+    from rankkit_vlm_judge.local import model
+
+    monkeypatch.setattr(model.HfApi, "model_info", nobody_answers)
+    says = r"model=nobody/nothing cannot be loaded: there is no such folder, the hub .*no network.*give a"
+    with pytest.raises(RankkitError, match=says):
+        load(ranker, "nobody/nothing")
+
+
+def test_without_a_network_the_hubs_cache_is_taken_under_its_commit_and_said(
+    monkeypatch, folder, group, tmp_path, capfd
+):
+    from rankkit_vlm_judge.local import model
+
+    cached = tmp_path / ("b" * 40)
+    cached.symlink_to(folder, target_is_directory=True)
+    monkeypatch.setattr(model.HfApi, "model_info", nobody_answers)
+    monkeypatch.setattr(model, "snapshot_download", lambda name, local_files_only: str(cached))
+    judge = load("vlm-judge", "somebody/small", mode="logprob")
+    assert judge.asker.transport.model == "somebody/small@bbbbbbbbbbbb float32"
+    assert "so what its cache holds is taken" in capfd.readouterr().err
+    assert judge.rank([group])[0].scores == load("vlm-judge", folder, mode="logprob").rank([group])[0].scores

@@ -8,7 +8,7 @@ import pytest
 import rankkit
 from rankkit.errors import BadOption
 from rankkit.testing import check_ranker
-from rankkit_vlm_judge.published import numbers
+from rankkit_vlm_judge.published import numbers, unifiedreward
 from rankkit_vlm_judge.published.words import words
 from rankkit_vlm_judge.testing.manners import image_urls
 from rankkit_vlm_judge.testing.server import brightness
@@ -104,6 +104,8 @@ def test_axes_are_told_apart_and_their_mean_is_the_score_unless_one_is_chosen(lo
         "Final Score: 7",
         "Final Score: 3\nFinal Score: 4",
         "Final Score: N/A, or Final Score: 3",
+        "Final Score: 3, or 4",
+        "Final Score: 3 or maybe 4",
         "",
     ],
 )
@@ -113,6 +115,19 @@ def test_a_reply_without_one_score_in_range_abstains_with_the_reply_in_its_row(l
     error = ranking.details[0]["error"]
     assert math.isnan(ranking.scores[0]) and error.startswith("unparsed: ")
     assert (repr(reply) in error) if reply else ("the answer is empty" in error)
+
+
+def test_a_kept_reply_that_is_read_more_strictly_now_abstains_with_the_reply_in_its_row(
+    load, fake, greys, monkeypatch
+):
+    fake.says = lambda body, better: "Rather good"
+    monkeypatch.setitem(unifiedreward.POINTS, "v1", lambda text: {"score": 3.0})  # as it was read once
+    assert one(load("unifiedreward"), greys(200)).scores == (3.0,)
+    monkeypatch.undo()
+    ranker, asked = load("unifiedreward"), len(fake.requests)
+    found = one(ranker, greys(200)).details[0]
+    assert found["failure"] == "unparsed" and found["error"].startswith("unparsed: an answer that was kept")
+    assert "Rather good" in found["error"] and len(fake.requests) == asked
 
 
 def test_a_reply_that_was_cut_off_abstains_and_says_what_allows_more(load, fake, greys):

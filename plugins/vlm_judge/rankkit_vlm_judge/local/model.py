@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from rankkit import RankkitError, RunStopped
-from rankkit.plugin import reason_of
+from rankkit.plugin import reason_of, say
 from rankkit_torch import check_loaded
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.calls import Call
@@ -21,6 +23,7 @@ from rankkit_vlm_judge.local.inputs import Prepared, prepare_inputs
 from rankkit_vlm_judge.questions import Asked, Question
 from rankkit_vlm_judge.replies import Reply
 
+ASKED = 10.0  # seconds that the hub may take to say whether a model is there
 WEIGHTS = (".safetensors", ".bin")
 
 
@@ -40,9 +43,10 @@ class Local(InProcess):
         super().__init__(budget, batch_size)
         self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
         auto: Any = AutoModelForImageTextToText
+        place = at_hand(name)
         try:
             net, found = auto.from_pretrained(
-                name, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+                place, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
             )
         except (OSError, ValueError) as error:  # no such folder or hub name, no network, no model that sees
             reason = reason_of(error)
@@ -53,8 +57,9 @@ class Local(InProcess):
         self.net = net.to(self.device).eval()
         thinks = thinking == "on"
         template = {} if thinking == "auto" else {"enable_thinking": thinks, "thinking": thinks}
-        self.inputs = prepare_inputs(name, template)
-        self.model = f"{name}@{revision(name, net.config)} {str(net.dtype).removeprefix('torch.')}"
+        self.inputs = prepare_inputs(place, template)
+        version = revision(name, net.config) if place == name else Path(place).name[:12]
+        self.model = f"{name}@{version} {str(net.dtype).removeprefix('torch.')}"
         self._ids: dict[tuple[object, bool], dict[str, int]] = {}
 
     def _forced(self, calls: Sequence[Call], prepared: Sequence[Prepared]) -> list[Reply]:
@@ -133,6 +138,32 @@ class Local(InProcess):
             pad_token_id=min(self._ends) if pad is None else pad,
         )
         return made
+
+
+def at_hand(name: str) -> str:
+    """Where a model is loaded from: as it is named, or where the hub does not answer its folder in the cache.
+
+    The libraries would try again for half a minute, for every file. Raises `RankkitError` where it is not in
+    the cache either.
+    """
+    if Path(name).is_dir():
+        return name
+    try:
+        HfApi().model_info(name, timeout=ASKED)
+        return name
+    except (HfHubHTTPError, HFValidationError):
+        return name  # whoever loads it says why it is not given
+    except Exception as error:  # of whatever HTTP library the client is built on
+        why = f"the hub cannot be asked for it ({reason_of(error)})"
+    try:
+        folder = snapshot_download(name, local_files_only=True)
+    except (OSError, ValueError):
+        raise RankkitError(
+            f"model={name} cannot be loaded: there is no such folder, {why}, and its cache does not hold it; "
+            "give a folder or a hub name, or a server's url="
+        ) from None
+    say(f"model={name}: {why}, so what its cache holds is taken")
+    return folder
 
 
 def revision(name: str, config: object) -> str:

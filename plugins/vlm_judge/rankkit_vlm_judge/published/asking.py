@@ -15,7 +15,7 @@ from rankkit_vlm_judge.calls import Call, Transport
 from rankkit_vlm_judge.connect import answers, decided, reach
 from rankkit_vlm_judge.options import Connection, check
 from rankkit_vlm_judge.published.questions import Published
-from rankkit_vlm_judge.replies import Judgement, Reply
+from rankkit_vlm_judge.replies import Judgement, Outcome, Reply
 
 
 class PublishedAsker(Remembering[Published]):
@@ -63,9 +63,16 @@ def ask_for_words(given: Connection) -> PublishedAsker:
 
 
 def abstention(verdict: Judgement, details: Mapping[str, Any]) -> Scored:
-    """No score, and why: what went wrong, in a word as ``failure`` and whole as ``error``."""
-    failed = {"error": f"{verdict.outcome}: {verdict.error}", "failure": verdict.outcome}
-    return Scored(math.nan, details={**details, **failed})
+    """No score, and why: what went wrong, in a word as ``failure`` and whole as ``error``.
+
+    A kept answer may have been read less strictly when it came.
+    """
+    failure: Outcome = verdict.outcome
+    why = verdict.error
+    if failure == "ok":
+        failure = "unparsed"
+        why = f"an answer that was kept earlier says nothing as it is read now: {verdict.text[-300:]!r}"
+    return Scored(math.nan, details={**details, "error": f"{failure}: {why}", "failure": failure})
 
 
 def version(*words: str) -> str:

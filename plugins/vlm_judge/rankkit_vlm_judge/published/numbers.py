@@ -11,7 +11,8 @@ _NUMBER = r"[\s*]{0,5}(-?\d+(?:\.\d+)?)(?!\w|\.\d)"
 # of five, if of anything; no percentage, no range, no alternative
 _OF_FIVE = (
     r"(?:\s?(?:/|out of)\s?5(?:\.0)?(?!\.?\d))?"
-    r"(?![*_]{0,3}\s?(?:/|%|percent|out of|[-–—~±]\s?\d|,\d|(?:or|to|and)\s\d))"
+    r"(?![*_]{0,3}\s?(?:/|%|percent|out of|[-–—~±]\s?\d|,\d|(?:or|to|and)\s\d"
+    r"|,?\s?(?:or|perhaps|maybe|possibly)\s(?:\w+\s)?\d))"
 )
 _SAID = re.compile(f"{FIRST}|{SECOND}|{EQUAL}")
 _CONCLUDED = re.compile(

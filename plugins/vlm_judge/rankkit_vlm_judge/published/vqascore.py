@@ -59,8 +59,9 @@ class VqaScore(Pointwise):
         """A model here: CLIP-FlanT5, which is asked in its own way, or any that transformers loads."""
         from rankkit_vlm_judge.local import Local
         from rankkit_vlm_judge.local.clip_t5 import ClipT5, is_clip_t5
+        from rankkit_vlm_judge.local.model import at_hand
 
-        if is_clip_t5(model):
+        if is_clip_t5(at_hand(model)):
             self.question = does_it_show_flan
             return ClipT5(model, budget, **options, vision=self.vision, tokenizer=self.tokenizer)
         for name in ("vision", "tokenizer"):
