@@ -43,6 +43,7 @@ LAYOUT = """(() => {
 })()"""
 HERE = "document.activeElement.id"
 BOX = "document.getElementById('lightbox')"
+BOXES = f"[...{BOX}.querySelectorAll('.stage > div, .close')].map((each) => each.getBoundingClientRect())"
 ORDER = "[...document.querySelectorAll('#p1 figure')].map((figure) => figure.dataset.name)"
 GROUPS = "[...document.querySelectorAll('.group')].filter((group) => !group.hidden).map((group) => group.id)"
 
@@ -144,6 +145,21 @@ def test_an_image_is_enlarged_by_the_mouse_and_the_ground_beside_it_closes_it(br
     assert browser.see(f"{BOX}.querySelector('.name').textContent") == "1.png"
     browser.click(5, 400)
     browser.until(f"!{BOX}.open")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_button_that_closes_an_enlarged_image_is_in_sight_and_covers_no_words(
+    browser: Browser, folder: Path, width: int
+):
+    browser.look(width, 800)
+    browser.goto((folder / "page.html").as_uri())
+    browser.see("document.querySelector('#p2 [data-name=\"3.png\"] .pic').click()")
+    box = f"(([words, close]) => [words.bottom, close.top, close.bottom])({BOXES})"
+    _, top, bottom = browser.see(box)
+    assert 0 < top < bottom <= 800
+    browser.see(f"{BOX}.scrollTo(0, 99999)")
+    words, top, _ = browser.see(box)
+    assert words <= top
 
 
 def test_prompts_are_found_by_their_words_and_ordered_and_images_are_sorted(browser: Browser, folder: Path):
