@@ -123,7 +123,8 @@ def exception_of(answer: HttpAnswer) -> Exception:
     after = _seconds(answer.headers.get("Retry-After"))
     if after is not None and after > LONGEST_ASKED_PAUSE:
         text += f"; it says to come again after {after:.0f} seconds, which is not waited for"
-    if (status == 402 and after is None) or (status == 429 and "insufficient_quota" in said):
+    broke = status == 429 and "insufficient_quota" in said
+    if (status == 402 and after is None) or broke or _SPENT.search(said):
         return RunStopped(f"{text}; the account has no credit left. {KEPT}")
     if status in (401, 403) or (status == 400 and _KEY.search(said)):
         advice = (
@@ -142,6 +143,8 @@ def exception_of(answer: HttpAnswer) -> Exception:
         return Again("transport", f"{answer.where} answered {_what(answer.data)} that is not JSON: {said}")
     if status == 413 or (status in (400, 422, 500, 502, 503) and _TOO_LARGE.search(said)):
         return Failed("oversized", text)
+    if status >= 500 and _MISSHAPEN.search(said):
+        return Failed("rejected", text)
     if status in (402, 408, 409, 425, 429) or status >= 500:
         return Again("rate_limited" if status in (402, 429) else "transport", text, after)
     return Failed(
@@ -168,17 +171,24 @@ def _hopeless(said: str) -> str | None:
 NAME_IT = "give model=NAME of one that it serves"
 ANOTHER = "ask a model that takes images: give another model="
 _HOPELESS = (
-    (r"\bmmproj\b", "start llama-server with the model's projector: --mmproj FILE"),
+    (r"\bmmproj\b|model projector", "start llama-server with the model's projector: --mmproj FILE"),
     (
-        r"at most [01] image",
+        r"at most [01] image|only supports? (?:a single|one|1) image",
         "it must take two images in one request (vLLM: --limit-mm-per-prompt '{\"image\": 2}')",
     ),
+    (
+        r"unmarshal array into .{0,80}content|invalid message content type|concatenate str \(not .list"
+        r"|content\"\].{0,80}valid string|unknown content type:? .{0,2}image",
+        "it takes texts only: take a newer version of the server, or one that takes images",
+    ),
+    (r"must provide a chat template", "give the server the model's chat template (vLLM: --chat-template)"),
+    (r"location is not supported", "ask a server that answers where you are"),
     (r"(?:does not|doesn't|not) support (?:image|vision|multi-?modal)(?!s? (?:format|type|url))", ANOTHER),
     (r"images? (?:inputs? |content )?(?:is|are) not (?:supported|allowed)", ANOTHER),
     (r"endpoints found that support image|image_url is only supported|variant `?image_url", ANOTHER),
     (r"is not a (?:multi-?modal|vision)", ANOTHER),
     (r"model[ _]not[ _]found|\b(?:model|deployment)\b.{0,120}\b(?:does not exist|not found)", NAME_IT),
-    (r"not a valid model|no models? (?:is |are )?loaded", NAME_IT),
+    (r"not a valid model|invalid model name|no models? (?:is |are )?loaded", NAME_IT),
 )
 _STATUS_OF = (
     ("insufficient_quota|insufficient[ _]credit", 402),
@@ -195,6 +205,11 @@ _TOO_LARGE = re.compile(
 )
 _KEY = re.compile(
     r"api[ _-]?key (?:is )?(?:not valid|invalid|expired)|(?:invalid|incorrect) api[ _-]?key", re.I
+)
+_SPENT = re.compile(r"credit balance is too low|over budget|budget[ _]?exceeded|exceeded ?budget", re.I)
+# an image that the model cannot be shown, whatever status says so
+_MISSHAPEN = re.compile(
+    r"aspect ratio must be|must be larger than factor|do not meet the model restrictions", re.I
 )
 # of models that think first
 _CUT_OFF = re.compile(r"could not finish the message|higher max_(?:completion_)?tokens", re.IGNORECASE)
