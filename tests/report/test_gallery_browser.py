@@ -140,9 +140,8 @@ def test_keys_move_between_the_prompts_and_enlarge_images(browser: Browser, fold
 
 def test_an_image_is_enlarged_by_the_mouse_and_the_ground_beside_it_closes_it(browser: Browser, folder: Path):
     browser.goto((folder / "page.html").as_uri())
-    browser.see("document.querySelector('#p1').scrollIntoView({behavior: 'instant'})")
     browser.click_on("document.querySelector('#p1 .pic')")
-    assert browser.see(f"{BOX}.querySelector('.name').textContent") == "1.png"
+    browser.until(f"{BOX}.open && {BOX}.querySelector('.name').textContent === '1.png'")
     browser.click(5, 400)
     browser.until(f"!{BOX}.open")
 

@@ -208,9 +208,10 @@ def test_after_an_answer_by_mouse_the_keys_mean_what_they_say(pics: Path, browse
             assert on_disk(pics)[-1]["choice"] == "skip"
         browser.click_on("by('zoom')")
         browser.click_on("document.querySelector('#large img')")
-        assert browser.see("by('which').textContent") == "The right image"
+        browser.until("by('which').textContent === 'The right image'")
         browser.click_on("by('close')")
-        assert not browser.see("by('large').open") and browser.errors == []
+        browser.until("!by('large').open")
+        assert browser.errors == []
 
 
 def test_touching_an_image_chooses_it_on_a_telephone(pics: Path, chromium: Chromium):

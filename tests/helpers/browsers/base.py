@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 B = TypeVar("B", bound="Browser")
 STEP = 0.01  # seconds between two looks at a page that is waited for
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 KEYS = {  # as WebDriver writes the keys that are no character
     "Tab": "\ue004", "Enter": "\ue007", "Control": "\ue009", "Escape": "\ue00c",
     "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015",
@@ -47,7 +48,9 @@ class Browser(ABC):
         """Press the mouse at a place of the window, in CSS pixels."""
 
     def click_on(self, expression: str) -> None:
-        """Press the mouse in the middle of the element that an expression gives."""
+        """Bring the element that an expression gives into sight, and press the mouse in its middle."""
+        self.see(f"({expression}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        self.see(DRAWN)
         place = "(({left, right, top, bottom}) => [(left + right) / 2, (top + bottom) / 2])"
         x, y = self.see(f"{place}(({expression}).getBoundingClientRect())")
         self.click(x, y)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from browsers.base import STEP, Browser, clicks, strokes
+from browsers.base import DRAWN, STEP, Browser, clicks, strokes
 
 DRIVER, DISPLAY = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
 BROWSER = next(iter(sorted(Path("/usr").glob("lib*/*/webkit2gtk-4.*/MiniBrowser"))), None)
@@ -97,7 +97,7 @@ class WebKit(Browser):
         self._ask("POST", "/actions", actions=clicks(x, y))
 
     def shot(self, path: Path) -> None:
-        self.see("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.see(DRAWN)
         path.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
 
     def complaints_while_loading(self, url: str) -> list[str]:
