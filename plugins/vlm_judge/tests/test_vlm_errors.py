@@ -45,8 +45,8 @@ def test_what_no_other_question_can_mend_ends_the_run_with_what_to_do(status, sa
     (400, "absolute aspect ratio must be smaller than 200, got 300.0"),
     (500, "absolute aspect ratio must be smaller than 200, got 300.0"),
     (500, "height:1 or width:300 must be larger than factor:28"),
-    (400, "The image length and width do not meet the model restrictions. [height:5 or width:5 must be larger "
-          "than 10]"),
+    (400, "The image length and width do not meet the model restrictions. [height:5 or width:5 must be "
+          "larger than 10]"),
 ])  # fmt: skip
 def test_an_image_of_a_shape_that_a_model_cannot_see_costs_its_own_question_only(status, said):
     found = taken_for(status, said)
