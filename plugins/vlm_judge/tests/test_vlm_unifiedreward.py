@@ -106,6 +106,10 @@ def test_axes_are_told_apart_and_their_mean_is_the_score_unless_one_is_chosen(lo
         "Final Score: N/A, or Final Score: 3",
         "Final Score: 3, or 4",
         "Final Score: 3 or maybe 4",
+        "Final Score: 3\u20114",
+        "Final Score: 3 -> 4",
+        "Final Score: 2, no, 3",
+        "Final Score: 3 (out of 5), or 4",
         "",
     ],
 )

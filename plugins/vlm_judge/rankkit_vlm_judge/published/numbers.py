@@ -8,11 +8,11 @@ AXES = ("alignment", "coherence", "style")
 FIRST, SECOND, EQUAL = "Image 1 is better", "Image 2 is better", "Both images are equally good"
 
 _NUMBER = r"[\s*]{0,5}(-?\d+(?:\.\d+)?)(?!\w|\.\d)"
-# of five, if of anything; no percentage, no range, no alternative
+# of five, if of anything; no percentage, and no other number in the same sentence: no range, no correction
 _OF_FIVE = (
-    r"(?:\s?(?:/|out of)\s?5(?:\.0)?(?!\.?\d))?"
-    r"(?![*_]{0,3}\s?(?:/|%|percent|out of|[-–—~±]\s?\d|,\d|(?:or|to|and)\s\d"
-    r"|,?\s?(?:or|perhaps|maybe|possibly)\s(?:\w+\s)?\d))"
+    r"(?:\s?(?:/|out of)\s?5(?:\.0)?(?!\.?\d)"
+    r"|\s?\((?:out )?(?:of |scale )?(?:1\s?(?:[-–]|to)\s?)?5\))?"
+    r"(?![*_]{0,3}\s?(?:/|%|percent|out of))(?!(?:(?!Score)[^\n.;])*\d)"
 )
 _SAID = re.compile(f"{FIRST}|{SECOND}|{EQUAL}")
 _CONCLUDED = re.compile(

@@ -17,7 +17,7 @@ REASONING = ("reasoning_content", "reasoning", "thinking")
 SPOKEN, THOUGHT = ("text", "output_text"), ("thinking", "reasoning")
 LARGEST = 10**12  # tokens of an answer; a larger number is a mistake
 CUT = ("max_tokens", "max_output_tokens", "model_length")  # what others call "length"
-FILTERED = ("content_filter", "safety", "refusal")
+FILTERED = ("content_filter", "safety", "refusal", "recitation", "prohibited_content", "blocklist", "spii")
 
 
 def read(answer: Any) -> Reply:
