@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,9 +16,10 @@ from rankkit.core.text import count, one_line, shell_word
 from rankkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from rankkit.choose.select.candidates import Pool
     from rankkit.choose.select.image_files import ImageFiles
     from rankkit.choose.select.plan import Action
-    from rankkit.choose.select.rule import Selection
+    from rankkit.choose.select.rule import Rule, Selection
 
 SHOWN = 10  # chosen images that a dry run shows
 DONE = {"copy": "copied", "link": "linked", "move": "moved"}
@@ -96,52 +97,57 @@ def select(
     """
     from rankkit.choose.select.candidates import read_pool
     from rankkit.choose.select.image_files import ImageFiles
-    from rankkit.choose.select.near import NearDuplicates
     from rankkit.choose.select.rule import Rule
-    from rankkit.choose.select.rule import select as choose
-    from rankkit.choose.select.summary import summary
-    from rankkit.cli.progress import progress
 
     do = not results().isatty() if yes is None else yes
-    actions = {"copy": copy, "link": link, "move": move, "list": listed or null, "xmp": xmp, "undo": undo}
-    if xmp and undo:
-        _undo_ratings(undo, do, files)
-        return
-    action, target = _only_action(actions)
-    if action == "undo":
-        _undo(undo or Path(), do, files)
-        return
+    if undo is not None and xmp:
+        return _undo_ratings(undo, do, files)
+    places: tuple[tuple[Action, Path | None], ...] = (("copy", copy), ("link", link), ("move", move))
+    _check_one_action({**dict(places), "list": listed or null, "xmp": xmp, "undo": undo})
+    if undo is not None:
+        return _undo(undo, do, files)
     if not files:
         raise UsageError("no scores are named; give a file of rows that rankkit score -o wrote")
     if stars is not None and not xmp:
         raise UsageError("--stars is the rating that --xmp writes; give --xmp too")
-    rule = Rule(top, share, above, below)
+    rule, image_files = Rule(top, share, above, below), ImageFiles()
     pool = read_pool(files, ranker or (), per.value if per else None)
-    image_files = ImageFiles()
+    found = _chosen(pool, rule, within if distinct else None, image_files)
+    if html is not None:
+        _write_sheet(found, html, files)
+    place = next(((action, target) for action, target in places if target is not None), None)
+    if not xmp and place is None:
+        _list(found, null, image_files)
+    elif not found.chosen:
+        say("nothing is chosen, and nothing is done")
+    elif place is None:
+        _rate(found, stars, image_files, do)
+    else:
+        _place(found, *place, image_files, do)
+
+
+def _check_one_action(actions: Mapping[str, Path | bool | None]) -> None:
+    """Raise `UsageError` where more than one of these options is given."""
+    given = [name for name, value in actions.items() if value is not None and value is not False]
+    if len(given) > 1:
+        raise UsageError(f"--{' and --'.join(given)} are given; give one of them at a time")
+
+
+def _chosen(pool: Pool, rule: Rule, within: int | None, image_files: ImageFiles) -> Selection:
+    """What the rule chooses, and say so; two images that differ by `within` bits at most count as one."""
+    from rankkit.choose.select.near import NearDuplicates
+    from rankkit.choose.select.rule import select as choose
+    from rankkit.choose.select.summary import summary
+    from rankkit.cli.progress import progress
+
+    distinct = within is not None
     with progress(sum(map(len, pool.parts.values())) if distinct else 0, "images") as advance:
-        near = NearDuplicates(image_files, within, advance)
+        near = NearDuplicates(image_files, within or 0, advance)
         found = choose(pool, rule, near if distinct else None)
     for line in summary(found, near.unread):
         say(line)
     say_left_out(pool.left_out)
-    if html is not None:
-        _write_sheet(found, html, files)
-    if action == "list":
-        _list(found, null, image_files)
-    elif not found.chosen:
-        say("nothing is chosen, and nothing is done")
-    elif action == "xmp":
-        _rate(found, stars, image_files, do)
-    elif isinstance(target, Path):
-        _place(found, action, target, image_files, do)  # type: ignore[arg-type]
-
-
-def _only_action(actions: dict[str, Path | bool | None]) -> tuple[str, Path | bool | None]:
-    given = [name for name, value in actions.items() if value is not None and value is not False]
-    if len(given) > 1:
-        raise UsageError(f"--{' and --'.join(given)} are given; give one of them at a time")
-    name = given[0] if given else "list"
-    return name, actions[name]
+    return found
 
 
 def _list(found: Selection, null: bool, image_files: ImageFiles) -> None:
