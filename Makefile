@@ -1,6 +1,6 @@
 # make demo · make test · make test-all · make lint · make docs · make parity PLUGIN=NAME · make .venv      (each makes .venv itself if it is missing)
 
-# make .venv TORCH=cpu TORCH_INDEX=URL takes PyTorch from an index without CUDA: 1.5 in place of 6 GB
+# make .venv TORCH=cpu TORCH_INDEX=URL takes PyTorch from an index without CUDA, which is more than half of 7 GB
 
 PYTHON ?= python3
 BIN := .venv/bin
