@@ -21,6 +21,7 @@ Change = Callable[[Trainer], Trainer]
 PLACE = (
     "features=latent_mae:std_2+latent", "field=self_excluding", "anchors=8", "reference_weight=0.4",
 )  # fmt: skip
+ENOUGH = "ranker=shapes:mode=until_right"
 LONG, LONGER = "steps=400", "steps=560"
 
 
@@ -112,6 +113,19 @@ VARIANTS: dict[str, Variant] = {
         "the same with the reference at two and a half times its weight and three and a half times the "
         "images, beside the recipe with as many",
         settings=(*PLACE[:-1], "reference_weight=0.5", LONGER),
+        beside=(LONGER,),
+    ),
+    "until_right": Variant(
+        "right is enough",
+        "the detector tells wrong images apart and no right ones, so that a group of which all are right "
+        "teaches nothing",
+        settings=(ENOUGH,),
+    ),
+    "place_until_right": Variant(
+        "features that tell places, right is enough, 560 steps",
+        "both together, with the reference at twice its weight and three and a half times the images, beside "
+        "the recipe with as many",
+        settings=(*PLACE, ENOUGH, LONGER),
         beside=(LONGER,),
     ),
     "moving": Variant(

@@ -22,7 +22,7 @@ from drpo.shapes.render import BACKGROUND, PALETTE, SIDE, inside
 from drpo.shapes.world import COLORS, SHAPES, Clause, Request, parse
 from rankkit import Pointwise, RankkitError, Scored
 
-Mode = Literal["strict", "graded"]
+Mode = Literal["strict", "graded", "until_right"]
 
 AREA_MIN = 12  # pixels of a 32×32 image; smaller blobs are not objects
 SIDE_MAX = 16  # pixels; larger ones are backgrounds
@@ -51,7 +51,8 @@ class Shapes(Pointwise):
 
     ``mode="strict"`` scores 1 or 0. ``mode="graded"`` scores in [0, 1]: half for being right, half for the
     share of the clauses met, how clean the shapes are, and nothing else being there, so a right image beats
-    every wrong one. A prompt of another world is an error.
+    every wrong one. ``mode="until_right"`` is the same for wrong images and 1 for every right one, so that
+    nothing is learned from how clean right images are. A prompt of another world is an error.
     """
 
     def __init__(self, *, mode: Mode = "graded") -> None:
@@ -66,7 +67,10 @@ class Shapes(Pointwise):
     def _score(self, image: Image.Image, request: Request) -> Scored:
         found = detect(image)
         right, credit = judge(found, request)
-        score = float(right) if self.mode == "strict" else 0.5 * right + 0.5 * credit
+        if self.mode == "strict" or (right and self.mode == "until_right"):
+            score = float(right)
+        else:
+            score = 0.5 * right + 0.5 * credit
         return Scored(score, details=_evidence(found, right))
 
 

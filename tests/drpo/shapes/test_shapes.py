@@ -78,6 +78,16 @@ def test_a_right_image_beats_every_wrong_one_in_graded_mode() -> None:
     assert graded[strict == 1].min() > graded[strict == 0].max() and graded.min() >= 0 and graded.max() <= 1
 
 
+def test_until_right_tells_wrong_images_apart_and_no_right_ones() -> None:
+    rng = np.random.default_rng(4)
+    cases = [drawn(task, rng, mistakes=0.5) for task in TASKS for _ in range(50)]
+    rendered, asked = images([things for _, things in cases]), [prompt for prompt, _ in cases]
+    right = np.array([one.score for one in STRICT.score(rendered, asked)]) == 1
+    graded = np.array([one.score for one in GRADED.score(rendered, asked)])
+    found = np.array([one.score for one in Shapes(mode="until_right").score(rendered, asked)])
+    assert (found[right] == 1).all() and (found[~right] == graded[~right]).all() and len({*found[~right]}) > 9
+
+
 def test_the_splits_are_disjoint_and_hold_every_task() -> None:
     splits = {name: prompts(name) for name in SIZES}
     assert len({prompt for split in splits.values() for prompt in split}) == sum(map(len, splits.values()))
