@@ -77,29 +77,11 @@ class RunPlan:
                 group = item.group, item.prompt
                 named = printable(item.group), printable(item.prompt)
                 self._db.execute("INSERT OR IGNORE INTO groups (name, prompt) VALUES (?, ?)", named)
-            start, size = item.span or (None, None)
             taken = self._db.execute(
                 "INSERT OR IGNORE INTO items (grp, name, path, start, size, prompt, metadata, error, col, "
                 "source, written, tile) SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM groups "
                 "WHERE name = ? AND prompt = ?",
-                (
-                    *(
-                        printable(item.name),
-                        item.path.encode("utf-8", "surrogatepass"),
-                        start,
-                        size,
-                        printable(item.prompt),
-                    ),
-                    *(
-                        json.dumps(plain(item.metadata)) if item.metadata else None,
-                        item.error,
-                        item.column,
-                        item.source,
-                        printable(item.written),
-                        json.dumps(item.tile) if item.tile else None,
-                        *named,
-                    ),
-                ),
+                (*_columns(item), *named),
             ).rowcount
             if taken:
                 room -= 1
@@ -146,31 +128,15 @@ class RunPlan:
         """Every item, group by group; rows may be put while this is being read."""
         key = (-1, -1)
         while page := self._db.execute(
-            "SELECT i.grp, i.id, i.path, i.name, g.name, i.prompt, i.metadata, i.start, i.size, i.error, "
+            "SELECT i.grp, i.id, g.name, i.name, i.path, i.start, i.size, i.prompt, i.metadata, i.error, "
             "i.col, i.source, i.written, i.tile "
             "FROM items i JOIN groups g ON g.id = i.grp WHERE (i.grp, i.id) > (?, ?) ORDER BY i.grp, i.id "
             "LIMIT 256",
             key,
         ).fetchall():
-            for grp, number, path, name, group, prompt, metadata, start, size, *rest in page:
+            for grp, number, group, *columns in page:
                 key = (grp, number)
-                span = None if start is None else (start, size)
-                yield (
-                    key,
-                    Item(
-                        path.decode("utf-8", "surrogatepass"),
-                        name,
-                        group,
-                        prompt,
-                        json.loads(metadata) if metadata else {},
-                        span,
-                        error=rest[0],
-                        column=rest[1],
-                        source=rest[2],
-                        written=rest[3],
-                        tile=tuple(json.loads(rest[4])) if rest[4] else None,
-                    ),
-                )
+                yield key, _item(group, *columns)
 
     @property
     def limited(self) -> bool:
@@ -179,6 +145,53 @@ class RunPlan:
 
     def _one(self, query: str, *values: Any) -> Any:
         return self._db.execute(query, values).fetchone()[0]
+
+
+def _columns(item: Item) -> tuple[str | bytes | int | None, ...]:
+    """An item as the table holds it, its group left out; `_item` makes it again."""
+    start, size = item.span or (None, None)
+    return (
+        printable(item.name),
+        item.path.encode("utf-8", "surrogatepass"),
+        start,
+        size,
+        printable(item.prompt),
+        json.dumps(plain(item.metadata)) if item.metadata else None,
+        item.error,
+        item.column,
+        item.source,
+        printable(item.written),
+        json.dumps(item.tile) if item.tile else None,
+    )
+
+
+def _item(
+    group: str,
+    name: str,
+    path: bytes,
+    start: int | None,
+    size: int | None,
+    prompt: str,
+    metadata: str | None,
+    error: str | None,
+    column: str,
+    source: str,
+    written: str,
+    tile: str | None,
+) -> Item:
+    return Item(
+        path.decode("utf-8", "surrogatepass"),
+        name,
+        group,
+        prompt,
+        json.loads(metadata) if metadata else {},
+        None if start is None or size is None else (start, size),
+        error=error,
+        column=column,
+        source=source,
+        written=written,
+        tile=tuple(json.loads(tile)) if tile else None,
+    )
 
 
 def plan_surveys(
