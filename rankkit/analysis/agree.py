@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from rankkit.analysis.agree_report import Report
 from rankkit.analysis.agreement import RankedEntry, Tally, Ties, cluster_of
@@ -91,7 +91,11 @@ class _Survey:
 
 
 def _check(
-    path: str | os.PathLike[str], rankers: Mapping[str, Ranker], images: Any, ties: str, limit: int | None
+    path: str | os.PathLike[str],
+    rankers: Mapping[str, Ranker],
+    images: str | os.PathLike[str] | None,
+    ties: str,
+    limit: int | None,
 ) -> None:
     if not rankers:
         raise UsageError("agree needs at least one ranker; name it with -r")
