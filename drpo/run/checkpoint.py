@@ -1,4 +1,4 @@
-"""Full training state on disk.
+"""Checkpoints: the full state of a training on disk, from which it goes on exactly.
 
 A checkpoint counts only with its marker, which is written last; the one before it stays until then.
 """

@@ -1,6 +1,6 @@
-"""Rankers against human choices.
+"""How often rankers pick the image that people picked, and how alike the rankers are.
 
-How often each picks the image that people picked, and how alike the rankers are. Every entry is ranked once,
+Every entry is ranked once,
 as one group of its own; its pairs are what humans decided. Pairs of one prompt are one cluster.
 """
 

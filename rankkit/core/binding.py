@@ -1,6 +1,4 @@
-"""What a function or method may be asked with.
-
-Its inputs by name, the names it may not use, and one call for a whole batch.
+"""How a user's function or method is called: with the inputs that it asks for by name, a batch at a time.
 
 A signature is read once, when the ranker is built. Ordinary parameters are inputs; keyword-only ones are
 options.

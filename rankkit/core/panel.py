@@ -1,6 +1,6 @@
-"""Several rankers as one.
+"""Panels: several rankers as one, by mean rank or lexicographic order.
 
-A panel combines ranks, never raw scores: scales, outliers and saturation of its members do not matter.
+Ranks are combined, never raw scores: scales, outliers and saturation of the members do not matter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One thing that was found, without secrets."""
+"""A finding of `rankkit doctor`: what is so, how bad it is and what to do, with no secret in it."""
 
 from __future__ import annotations
 

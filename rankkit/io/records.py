@@ -1,4 +1,4 @@
-"""Files of records, one by one.
+"""Files of JSON or parquet, read record by record.
 
 A JSON array, one JSON object per line, an object that holds a list of pairs or an object by number, or
 parquet, told apart by their first bytes.

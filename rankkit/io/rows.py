@@ -1,7 +1,4 @@
-"""Group + ranking to flat rows.
-
-One `Row` per image and ranker, the only thing that is ever written to disk.
-"""
+"""Rows: one flat `Row` per image and ranker, made of a group and its ranking, is what is written to disk."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What is installed.
-
-The rankers that distributions and rankkit.toml offer, listed without importing any of them.
-"""
+"""Which rankers distributions and rankkit.toml offer, listed without importing any of them."""
 
 from __future__ import annotations
 

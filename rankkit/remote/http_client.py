@@ -1,7 +1,4 @@
-"""One server that ranks, seen from here.
-
-Requests with a limited number of attempts, limited waiting and a limited answer.
-"""
+"""A server that ranks, seen from here: requests with limits on attempts, on waiting and on the answer."""
 
 from __future__ import annotations
 

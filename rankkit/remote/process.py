@@ -1,7 +1,4 @@
-"""One process that ranks.
-
-Started, spoken to in frames, never waited for without end, and gone when it is closed.
-"""
+"""A process that ranks, seen from here: started, spoken to in frames, waited for within limits, and ended."""
 
 from __future__ import annotations
 

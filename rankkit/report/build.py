@@ -1,4 +1,4 @@
-"""Builds what the page shows from rows, read once."""
+"""Rows, read once, to what the gallery shows of them (`rankkit.report.model`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ranker `mps`."""
+"""The ranker `mps`: the published Multi-dimensional Preference Score out of transformers' CLIP."""
 
 from __future__ import annotations
 
