@@ -8,7 +8,7 @@ from rankkit.io.prompts.embedded.comfyui import kinds, words
 from rankkit.io.prompts.embedded.comfyui.graph import Graph, Link, Lost, Node, link_of
 from rankkit.io.prompts.embedded.comfyui.kinds import Side
 from rankkit.io.prompts.embedded.comfyui.switches import chosen, order
-from rankkit.io.prompts.embedded.comfyui.texts import TextWalk, is_text
+from rankkit.io.prompts.embedded.comfyui.texts import TextWalk, deciding, is_text
 
 Way = frozenset[Link]
 
@@ -69,7 +69,7 @@ class ConditioningWalk:
         if pipe is not None:
             return self._link(pipe, self._side(node, slot, side, kinds.HELD), way)
         if encodes:
-            fields = [name for name in kinds.ENCODER_FIELDS if is_text(node.inputs.get(name))]
+            fields = [name for name in kinds.fields_of(node.inputs) if is_text(node.inputs.get(name))]
             if fields:
                 self.texts.refuse_additions(node)
                 return self.texts.of_encoder(node, fields)
@@ -126,7 +126,7 @@ class ConditioningWalk:
         links = dict(node.links())
         if "clip" in links and not kinds.SCHEDULES.search(node.kind):
             texts = [name for name in words.TEXT_FIELDS if is_text(node.inputs.get(name))]
-            others = [name for name in node.inputs if words.ADDS.match(name)]
+            others = [name for name in node.inputs if words.ADDS.match(name)] + deciding(node)
             if len(texts) == 1 and not others:
                 self.texts.refuse_additions(node)
                 return self.texts.value(node.inputs[texts[0]], node)

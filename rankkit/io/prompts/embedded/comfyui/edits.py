@@ -84,6 +84,8 @@ def replaced(node: Node, text: Text) -> str | None:
     if search.startswith("/") and search.endswith("/"):
         raise Lost(f"{node.name} replaces by a pattern, which is not followed")
     if not search:
+        if put:
+            raise Lost(f"{node.name} replaces nothing by something, and it is not known what that makes")
         return before
     _refuse(node, before.count(search) * len(put))
     return before.replace(search, put)
@@ -97,6 +99,8 @@ def changed(node: Node, text: Text) -> str | None:
     kind, mode = node.kind, node.inputs.get("mode")
     if kind == "Text Multiline" and "text" in node.inputs:  # lines that begin with # are notes
         return "\n".join(line for line in text("text").split("\n") if not line.lstrip().startswith("#"))
+    if kind == "StringConstantMultiline" and node.inputs.get("strip_newlines"):
+        return text("string").replace("\n", "").strip()
     if kind == "StringTrim":
         return text("string").strip()
     if kind == "StringSubstring":

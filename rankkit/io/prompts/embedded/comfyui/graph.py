@@ -98,7 +98,8 @@ def nodes_of(value: Any) -> dict[str, Node]:
 def shown_by(canvas: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The texts that stand in the nodes of a canvas, by the node's number.
 
-    Nodes that show a text write it there while they run; in the graph itself stands that of the run before.
+    Nodes that show a text write it there while they run, as a list; a text that is in none, as in the graph
+    itself, is that of the run before.
     """
     nodes = canvas.get("nodes")
     return {
@@ -109,7 +110,7 @@ def shown_by(canvas: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
-    if isinstance(value, str):
+    if isinstance(value, str) and depth > 1:
         yield value
     elif isinstance(value, list) and depth < 3:
         for each in value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 
 Side = Literal["positive", "negative"]
@@ -70,7 +71,7 @@ SCHEDULES = re.compile(r"schedul|travel|batch|interpolat", re.IGNORECASE)
 HOLDERS = re.compile(r"loader|text.?encode|positive.?negative", re.IGNORECASE)
 SIDE = re.compile(r"(?:^|_)(?:(pos|positive)|(neg|negative))(?:_|$)", re.IGNORECASE)
 OPTIONS = re.compile(
-    r"token_normalization|weight_interpretation|clip_skip|strength|_width|_height", re.IGNORECASE
+    r"^option|token_normalization|weight_interpretation|clip_skip|strength|_width|_height", re.IGNORECASE
 )
 
 # Which side an output gives, or the pipe that carries both; other nodes give the positive side first.
@@ -121,6 +122,13 @@ ENCODER_FIELDS = (
     "populated_text",
     "positive",
 )
+
+
+def fields_of(inputs: Mapping[str, object]) -> tuple[str, ...]:
+    """The fields of a text encoder; smZ's has those of two kinds, one of which is on."""
+    if "with_SDXL" not in inputs:
+        return ENCODER_FIELDS
+    return ("text_g", "text_l") if inputs["with_SDXL"] else ("text",)
 
 
 def side_of_name(name: str) -> Side | None:

@@ -78,8 +78,11 @@ class TextWalk:
 
     def _of_node(self, node: Node, slot: int, way: Way) -> str:
         field = words.field_of_output(node.kind, slot)
-        if slot and field is None and any(kinds.side_of_name(name) == "negative" for name in node.inputs):
-            raise Lost(f"output {slot} of {node.name} may be its negative prompt")
+        if slot and field is None and node.kind not in words.JOINED_OUTPUT:
+            negative = any(kinds.side_of_name(name) == "negative" for name in node.inputs)
+            raise Lost(
+                f"output {slot} of {node.name} {'may be its negative prompt' if negative else 'is not known'}"
+            )
         if field is not None and self._adds(node) is None:
             return self.value(node.inputs.get(field, ""), node, way)
         if isinstance(node.inputs.get("populated_text"), str):
@@ -89,6 +92,8 @@ class TextWalk:
         if isinstance(node.inputs.get("prompt_text"), str):
             stored = "prompt_text" if not node.inputs.get("use_input_text") else "text"
             return self.value(node.inputs.get(stored), node, way)
+        if node.inputs.get("use_input_text") is False:
+            raise Lost(f"{node.name} gives a text of its own, which is not stored")
         name = chosen(node, self.graph)
         if name is not None:
             return self.value(node.inputs[name], node, way)
@@ -102,6 +107,8 @@ class TextWalk:
 
         The text in its own inputs is that of the run before.
         """
+        if node.inputs.get("mode") == "tensor shape":
+            raise Lost(f"{node.name} shows the shape of its input, and not a text")
         try:
             return self._one_text(node, way, showing=True)
         except Lost:
@@ -158,10 +165,12 @@ class TextWalk:
         if odd is not None:
             raise Lost(f"{node.name} has {str(node.inputs[odd])[:40]!r} where a text should be")
         if showing:  # what it was given, not what it showed the time before: text_0, text2
-            names = [name for name in names if node.link(name) or name in words.TEXT_FIELDS]
+            linked = [name for name in names if node.link(name)]
+            names = linked or [name for name in names if name in words.TEXT_FIELDS]
         told = [name for name in names if node.link(name) or node.inputs[name].strip()]
         if len(told) == 1:
             self._refuse_a_part(node, told[0])
+            self._refuse_what_else_decides(node, fields)
             return self.value(node.inputs[told[0]], node, way)
         if not told and names:
             return ""
@@ -171,6 +180,22 @@ class TextWalk:
         raise Lost(
             f"{node.name} has more than one text ({several}), and it is not known what it makes of them"
         )
+
+    def _refuse_what_else_decides(self, node: Node, fields: Sequence[str]) -> None:
+        """Raises `Lost` where other inputs may decide what a node makes of its text, or replace it."""
+        set_ = deciding(node)
+        linked = (
+            name
+            for name, link in node.links()
+            if name not in fields and not words.HARMLESS.search(name) and self._may_hold_text(link)
+        )
+        if name := next(iter(set_), None) or next(linked, None):
+            raise Lost(f"{node.name} goes by its {name[:40]}, and it is not known how")
+
+    def _may_hold_text(self, link: Link) -> bool:
+        """Whether an output may be a text: its node has an input that is one, or is linked to more nodes."""
+        node = self.graph.nodes.get(link.key)
+        return node is None or any(map(is_text, node.inputs.values()))
 
     def _refuse_a_part(self, node: Node, name: str) -> None:
         """Raises `Lost` where a node gives a line of its text, or puts other inputs in it."""
@@ -182,6 +207,11 @@ class TextWalk:
             raise Lost(f"{node.name} may give one line of its text, by its {number}")
         if set(words.PLACES.findall(text)) & node.inputs.keys():
             raise Lost(f"{node.name} puts other inputs into its text, and it is not known how")
+
+
+def deciding(node: Node) -> list[str]:
+    """The inputs that are set and decide what a node makes of its text."""
+    return [name for name, value in node.inputs.items() if words.DECIDES.match(name) and _names(value)]
 
 
 def _names(value: Any) -> bool:

@@ -21,6 +21,15 @@ ASKS = re.compile(
 ADDS = re.compile(
     r"^(?:prefix|suffix|prepend|append|pre_text|app_text|template|preset|trigger)", re.IGNORECASE
 )
+# Inputs that decide what a text node gives, where they are set, and those that are of no consequence to it.
+DECIDES = re.compile(
+    r"^(?:use_|case_|test_|search|match|compar|remove|split_string|strip_|convert|exclude|restrict|selected|technique|keyword|chars$"
+    r"|index_change|postfix|condition|switch_condition|(?:value_)?if_)",
+    re.IGNORECASE,
+)
+HARMLESS = re.compile(
+    r"seed|width|height|steps|cfg|size|count|strength|signal|vae|lora|pipe|ctx|context", re.IGNORECASE
+)
 TEMPLATES = re.compile(
     r"^DP[A-Z]|dynamic.?prompt|wildcard|random|choice|noodle|\bnsp\b|(?<!multi)(?<!multi.)line", re.IGNORECASE
 )
@@ -42,6 +51,7 @@ STYLERS = re.compile(r"styler|styles?.?selector", re.IGNORECASE)
 NO_STYLE = ("", "base", "none", "no style", "no_style", "false", "[]")
 CHANGES = re.compile(
     r"regex|extract|slice|split|truncat|format|pars|remov|filter|shuffl|sort|eval|express|json|length|count|dedup|"
+    r"plot|token|manipul|(?:text|string).?(?:pad|upper|lower|title|capital|swap|center|[lr]?just|[lr]?strip|encode|zfill)|"
     r"prompt.?l(?:ine|ist)|to.?list|list$|cycle|iterat|sequenc|revers|escape|insert|fill|template|substitut|inject",
     re.IGNORECASE,
 )
@@ -60,6 +70,7 @@ TEXT_FIELDS = (
     "Text",
     "STRING",
     "input",
+    "INPUT",
     "input_text",
     "text_input",
     "opt_text",
