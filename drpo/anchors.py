@@ -16,7 +16,7 @@ from drpo.config import Config
 from drpo.loss import AnchorFeatures, select_rows
 from drpo.preference import split
 from drpo.search import search
-from drpo.types import Generator, LogRow, Prompt, Sample, fixed_seeds
+from drpo.types import Generator, LogRow, Prompt, Sample, fixed_seeds, mean
 from drpo.waiting import begun
 from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import Preference, check_rankings, describe
@@ -182,8 +182,7 @@ class RankedAnchors:
             more = f" and {len(groups) - 1} more" if len(groups) > 1 else ""
             at = f"at step {step + 1}, on {groups[0].prompt!r}{more}"
             raise RankkitError(f"the ranker {self.config.ranker} failed {at}: {describe(error)}") from error
-        details = [one for ranking in rankings for one in ranking.details if "error" in one]
-        self.reason = str(details[0]["error"]) if details else self.reason
+        self.reason = next((why for ranking in rankings for why in reasons(ranking)), self.reason)
         return rankings
 
     def _broken(self, count: int) -> Ranking:
@@ -201,11 +200,22 @@ def turn_of(number: int, config: Config, source: AnchorSource) -> Turn:
     return Turn(number, number // config.prompts_per_step, prompt.text, seed, prompt.metadata)
 
 
+def reasons(ranking: Ranking) -> list[str]:
+    """Why candidates got no score, one for each that got none."""
+    details = ranking.details or ({},) * len(ranking.scores)
+    return [
+        str(one.get("error") or "the ranker abstained and did not say why")
+        for score, one in zip(ranking.scores, details, strict=True)
+        if math.isnan(score)
+    ]
+
+
 def ranking_row(ranking: Ranking) -> LogRow:
-    """What there is to log of a ranking: abstentions, whether all are equal, whether it is broken, the mean
-    score as `reward`.
+    """What there is to log of a ranking: abstentions, whether all that were ranked (two at least) are equal,
+    whether it is broken, the mean score as `reward`.
     """
     scores = [score for score in ranking.scores if not math.isnan(score)]
-    row = {"abstained": float(len(ranking.scores) - len(scores)), "equal": float(len(set(scores)) == 1)}
+    equal = len(scores) > 1 and len(set(scores)) == 1
+    row = {"abstained": float(len(ranking.scores) - len(scores)), "equal": float(equal)}
     row["broken"] = float(any(details.get("error") == NOT_FINITE for details in ranking.details))
-    return row | ({"reward": sum(scores) / len(scores)} if scores else {})
+    return row | ({"reward": mean(scores)} if scores else {})

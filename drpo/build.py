@@ -18,6 +18,7 @@ from drpo.features._concat import Chosen, Several
 from drpo.settings import near
 from drpo.types import FeatureMap, Generator
 from rankkit import Ranker, UsageError
+from rankkit.plugin import prepare
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 SHARED = ("one_step",)  # a module of `drpo.generators` that is no family
@@ -108,6 +109,12 @@ def features(config: Config, generator: Generator) -> FeatureMap:
 def ranker(spec: str) -> Ranker:
     """The ranker a spec names, by rankkit's grammar."""
     return rankkit.load(spec)
+
+
+def versioned(spec: str) -> tuple[Ranker, str]:
+    """The ranker a spec names, and its version as rows of `rankkit score` state it."""
+    found = prepare(spec)
+    return found.load(), found.identity.version
 
 
 def _family(package: str, name: str) -> ModuleType:

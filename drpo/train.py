@@ -233,10 +233,10 @@ class Trainer:
 
     def _means(self, rows: Sequence[LogRow]) -> LogRow:
         """Per name the mean over the turns that have it, over all processes."""
-        sums = torch.tensor(
-            [[sum(row.get(name, 0.0) for row in rows), sum(name in row for row in rows)] for name in MEANS]
-        )
-        total, count = self.accelerator.reduce(sums.to(self.accelerator.device), "sum").cpu().unbind(1)
+        sums = [[sum(row.get(name, 0.0) for row in rows), sum(name in row for row in rows)] for name in MEANS]
+        several = self.accelerator.num_processes > 1
+        found = torch.tensor(sums, dtype=torch.float64, device=self.accelerator.device if several else "cpu")
+        total, count = self.accelerator.reduce(found, "sum").cpu().unbind(1)
         return {name: (total[i] / count[i]).item() for i, name in enumerate(MEANS) if count[i]}
 
     @contextmanager

@@ -6,9 +6,10 @@ Legend: K candidates of one prompt; latents (K,C,h,w) in the scale the U-Net see
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,6 +80,15 @@ def clock(device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+def mean(values: Iterable[float]) -> float:
+    """The mean of those that are numbers, NaN where none is; also where their sum is beyond all floats."""
+    known = [value for value in values if not math.isnan(value)]
+    if not known:
+        return math.nan
+    total = sum(known)
+    return total / len(known) if math.isfinite(total) else math.fsum(value / len(known) for value in known)
 
 
 def peak_mb() -> float:

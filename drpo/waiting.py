@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TypeVar
 
-from rankkit import Group, Ranker, Ranking, RunStopped
+from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import absence, check_rankings, say
 
 T = TypeVar("T")
@@ -28,6 +28,7 @@ class Patient:
         self.ranker, self.name, self.patience = ranker, name, patience
         self.kind = getattr(ranker, "kind", "listwise")
         self.elsewhere = absence(ranker) is not None
+        self.version = version_of(ranker)
         self._free = threading.Lock()
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
@@ -35,9 +36,12 @@ class Patient:
         threads, it answers one after the other.
 
         A group counts as judged without a score only if the ranker was there when it was asked, and after.
+        Raises `RankkitError` where the ranker has become another version.
         """
         with self._free:
-            return self._answered(groups)
+            rankings = self._answered(groups)
+            check_version(self.ranker, self.name, self.version)
+            return rankings
 
     def _answered(self, groups: Sequence[Group]) -> list[Ranking]:
         rankings, was_there = check_rankings(self.ranker.rank(groups), groups, self.name), False
@@ -64,6 +68,21 @@ class Patient:
             pause = min(2 * pause, LONGEST)
             reason = absence(self.ranker)
         say(f"the ranker {self.name} answers again")
+
+
+def version_of(ranker: object) -> str:
+    """The version that a built ranker states of itself now; empty where it states none."""
+    stated = getattr(ranker, "version", "")
+    return stated if isinstance(stated, str) else ""
+
+
+def check_version(ranker: object, name: str, before: str) -> None:
+    """Raise `RankkitError` where a ranker is another version than before: a curve would be of two rankers."""
+    if (now := version_of(ranker)) != before:
+        raise RankkitError(
+            f"the ranker {name} was version {before or '(none)'} and is {now or '(none)'} now, in the middle "
+            "of a run; put the first one back, or start anew with another out="
+        )
 
 
 def _unanswered(ranking: Ranking) -> bool:

@@ -106,6 +106,17 @@ def check_prompts(folder: Path, state: Mapping[str, Any], prompts: Mapping[str, 
         )
 
 
+def check_rankers(folder: Path, state: Mapping[str, Any], versions: Mapping[str, str]) -> None:
+    """Raise `RankkitError` where a run would go on with another version of one of its rankers."""
+    before = state.get("rankers", {})  # which earlier versions did not keep
+    for name, now in versions.items():
+        if (then := before.get(name, now)) != now:
+            raise RankkitError(
+                f"the checkpoint {folder} was made with {name} of version {then}, and it is {now} now: a run "
+                "that goes on needs the one that it began with; put it back, or give another out="
+            )
+
+
 def claim(run: Path, config: Mapping[str, Any]) -> None:
     """Make `run` the folder of a run with this config, or refuse one that belongs to another, as `check`
     does.

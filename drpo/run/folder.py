@@ -65,6 +65,7 @@ class RunFolder:
             self.trainer.restore(state)
             self.saved = self.trainer.steps_done
             if self.monitor:
+                checkpoint.check_rankers(found, state, self.monitor.versions)
                 self.monitor.restore(state.get("evaluations", []))
         if self.main:
             drop_rows_after(self.out / LOG, self.trainer.steps_done)
@@ -152,8 +153,10 @@ class RunFolder:
     def save(self) -> None:
         """Write a full-state checkpoint of this step, unless it is there."""
         if self.main and self.saved != self.trainer.steps_done:
-            evaluations = self.monitor.state() if self.monitor else []
-            state = self.trainer.state() | {"evaluations": evaluations, "prompts": self.prompts}
+            kept: dict[str, Any] = {"evaluations": [], "prompts": self.prompts}
+            if self.monitor:
+                kept |= {"evaluations": self.monitor.state(), "rankers": dict(self.monitor.versions)}
+            state = self.trainer.state() | kept
             checkpoint.save(self.out, self.trainer.steps_done, state)
         self.saved = self.trainer.steps_done
 
@@ -177,11 +180,12 @@ class RunFolder:
         """What is to be said of the steps of the whole run in which no candidate got a score.
 
         Empty where they are at most the share `MANY` of it. Steps with candidates that are all equal count
-        as ranked, unless the run had no others.
+        as ranked, unless the run had no others; those in which a single candidate got a score do not.
         """
         rows = read_rows(self.out / LOG) if self.main else []
         nothing = [row for row in rows if row["skipped"] == 1]
-        skipped = sum(row.get("reward") is None for row in nothing)
+        unequal = [row for row in nothing if not row.get("equal")]
+        skipped = sum(row.get("reward") is None or row.get("broken") == 0 for row in unequal)
         if rows and not skipped and len(nothing) == len(rows):
             return (
                 f"nothing was learned: in each of {len(rows)} steps the ranker found all candidates of a "

@@ -14,8 +14,10 @@ from typing import Any
 
 import torch
 
+from drpo.anchors import reasons
 from drpo.run.paired import change, duels, outcome
-from drpo.types import Generator, Prompt, Sample, fixed_seeds
+from drpo.types import Generator, Prompt, Sample, fixed_seeds, mean
+from drpo.waiting import check_version, version_of
 from rankkit import Group, Ranker, Ranking, RankkitError, RunStopped
 from rankkit.plugin import check_rankings, describe, rank_groups
 
@@ -52,7 +54,8 @@ class Monitor:
     in a row with the target above what it was and most held-outs below, each by more than its noise
     (`drpo.run.paired.change`), are enough for an alarm, however dense evaluations are; so is diversity below
     `floor` of the first evaluation's. What it was is said by the first evaluation, and by the best before
-    these, for which the interval is wider the more it was chosen from.
+    these, for which the interval is wider the more it was chosen from. `versions` are those of the rankers,
+    as rows of `rankkit score` state them: a run goes on with the same ones only.
     """
 
     rankers: Mapping[str, Ranker]
@@ -63,6 +66,8 @@ class Monitor:
     floor: float = FLOOR
     evaluations: list[Evaluation] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    _stated: dict[str, str] = field(default_factory=dict)  # by the built rankers, at the first evaluation
 
     def evaluate(self, step: int, now: Sequence[Sample], base: Sequence[Sample]) -> Evaluation:
         """Score the fixed samples of the run and of its base, and remember the result.
@@ -73,10 +78,10 @@ class Monitor:
         self.troubles.clear()
         images = {name: self._figures(name, ranker, now, base) for name, ranker in self.rankers.items()}
         scores = {
-            name: _mean([each for prompt in figures for each in prompt]) for name, figures in images.items()
+            name: mean([each for prompt in figures for each in prompt]) for name, figures in images.items()
         }
         spread = [torch.pdist(sample.latents.float().flatten(1)).mean().item() for sample in now]
-        self.evaluations.append(Evaluation(step, scores, _mean(spread), images))
+        self.evaluations.append(Evaluation(step, scores, mean(spread), images))
         return self.evaluations[-1]
 
     def samples(self, generator: Generator) -> list[Sample]:
@@ -112,6 +117,7 @@ class Monitor:
 
     def _figures(self, name: str, ranker: Ranker, now: Sequence[Sample], base: Sequence[Sample]) -> Figures:
         ask = partial(rank_groups if self.evaluations else _strictly, ranker, name=name)
+        before = self._stated.setdefault(name, version_of(ranker))
         try:
             figures, rankings = _figures(ask, now, base, self.prompts)
         except RunStopped as stopped:
@@ -119,11 +125,12 @@ class Monitor:
                 raise
             self.troubles.append(f"the held-out ranker {name} failed: {stopped}")
             return []
-        reasons = [str(details["error"]) for one in rankings for details in one.details if "error" in details]
-        if reasons:
+        check_version(ranker, name, before)
+        missing = [why for one in rankings for why in reasons(one)]
+        if missing:
             every = all(math.isnan(each) for prompt in figures for each in prompt)
-            what = "failed" if every else f"left out {len(reasons)} images"
-            self.troubles.append(f"the {self._role(name)} {name} {what}: {reasons[0]}")
+            what = "failed" if every else f"left out {len(missing)} images"
+            self.troubles.append(f"the {self._role(name)} {name} {what}: {missing[0]}")
         return figures
 
     def _role(self, name: str) -> str:
@@ -166,7 +173,7 @@ def best(found: Sequence[Evaluation], target: str) -> Evaluation:
 
     def mean_rank(one: Evaluation) -> float:
         better = [sum(other.scores[name] > one.scores[name] for other in found) for name in names]
-        return _mean([float(count) for count in better])
+        return mean([float(count) for count in better])
 
     return min(found, key=mean_rank)
 
@@ -212,8 +219,3 @@ def _figures(
     rankings = rank([pair for prompt in pairs for pair in prompt])
     outcomes = iter(map(outcome, rankings))
     return [[next(outcomes) for _ in prompt] for prompt in pairs], rankings
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else math.nan

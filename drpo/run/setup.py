@@ -43,7 +43,10 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     known = survey(file) if file else None
     given = [] if file else prompts(config.prompts)
     validation = prompts(config.validation) if config.validation else []
-    judge = Patient(build.ranker(config.ranker), config.ranker, config.patience) if config.ranker else None
+    judge, version = None, ""
+    if config.ranker:
+        ranker, version = build.versioned(config.ranker)
+        judge = Patient(ranker, config.ranker, config.patience)
     torch.manual_seed(config.seed)  # the adapters' first weights
     made = build.generator(config)
     features = build.features(config, made)
@@ -57,15 +60,18 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
     processes = learner.accelerator.num_processes
     learner.at_once = at_once(config, made, features, -(-config.prompts_per_step // processes))
     asked = validation or _few(source.prompts)
-    watched = monitor(config, judge, asked) if learner.accelerator.is_main_process else None
+    watched = monitor(config, judge, asked, version) if learner.accelerator.is_main_process else None
     return learner, watched
 
 
-def monitor(config: Config, target: Ranker | None, asked: Sequence[Prompt]) -> Monitor:
-    """What watches a run: its own ranker and the held-out ones, on the prompts that are asked for."""
-    rankers = {config.ranker: target} if target else {}
-    rankers |= {spec: build.ranker(spec) for spec in config.held_out}
-    return Monitor(rankers, config.ranker, asked)
+def monitor(config: Config, target: Ranker | None, asked: Sequence[Prompt], version: str = "") -> Monitor:
+    """What watches a run: its own ranker, of this version, and the held-out ones, on the prompts that are
+    asked for.
+    """
+    found = {config.ranker: (target, version)} if target else {}
+    found |= {spec: build.versioned(spec) for spec in config.held_out}
+    rankers = {spec: ranker for spec, (ranker, _) in found.items()}
+    return Monitor(rankers, config.ranker, asked, versions={spec: of for spec, (_, of) in found.items()})
 
 
 def _few(asked: Sequence[Prompt]) -> Sequence[Prompt]:

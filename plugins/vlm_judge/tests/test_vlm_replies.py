@@ -267,9 +267,7 @@ def test_an_answer_that_was_cut_off_is_known_by_any_name_for_it(finish):
     assert read(completion(finish, "Image A is red, and")).finish == "length"
 
 
-@pytest.mark.parametrize(
-    "finish", ["content_filter", "SAFETY", "refusal", "RECITATION", "PROHIBITED_CONTENT"]
-)
+@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "refusal", "RECITATION", "BLOCKLIST"])
 def test_a_filter_is_known_by_any_name_for_it(finish):
     assert from_text(read(completion(finish, "Answer: A")), AB).outcome == "refused"
 
