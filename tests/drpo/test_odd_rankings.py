@@ -144,6 +144,7 @@ def test_a_run_does_not_go_on_with_another_version_of_its_rankers(tmp_path: Path
     def some(steps: int, **versions: str) -> Ending:
         config = dataclasses.replace(SETTINGS, steps=steps)
         learner = ranked_trainer(config, ToyGenerator(), Latent(), Scorer(), ["a"])
+        watched = Monitor({"toy": Scorer()}, "toy", [Prompt("a")], versions=versions)
         return run(learner, tmp_path, monitor=watched)
 
     some(1, toy="1.0+sha256:a")
