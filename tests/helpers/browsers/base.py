@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -21,6 +24,8 @@ KEYS = {  # as WebDriver writes the keys that are no character
 
 class Browser(ABC):
     """One page in a browser of its own, with an empty profile."""
+
+    _opened: ExitStack  # processes, sockets and folders, which `close` ends in the other order
 
     @staticmethod
     @abstractmethod
@@ -59,9 +64,9 @@ class Browser(ABC):
     def shot(self, path: Path) -> None:
         """Write what the page shows now as a PNG file."""
 
-    @abstractmethod
     def close(self) -> None:
         """End the browser and remove its profile."""
+        self._opened.close()
 
     @property
     @abstractmethod
@@ -101,6 +106,20 @@ class Browser(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def folder(opened: ExitStack) -> Path:
+    """A new folder that is removed in the end."""
+    return Path(opened.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+
+
+def started(opened: ExitStack, command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    """A process that is ended in the end; what it prints is nobody's unless the options say whose."""
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, **{**silent, **options})
+    opened.callback(process.wait)
+    opened.callback(process.kill)
+    return process
 
 
 def strokes(key: str, control: bool) -> list[dict[str, Any]]:

@@ -6,12 +6,11 @@ import base64
 import json
 import os
 import shutil
-import subprocess
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from browsers.base import Browser
+from browsers.base import Browser, folder, started
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -27,19 +26,23 @@ class Chromium(Browser):
     """One page in a Chromium of its own; `send` gives any command of DevTools."""
 
     def __init__(self) -> None:
-        self._profile = tempfile.mkdtemp()
-        theirs_in, ours_out = os.pipe()
-        ours_in, theirs_out = os.pipe()
-        command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={self._profile}", "about:blank"]
-        self.process = subprocess.Popen(
-            ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", *command],
-            pass_fds=(theirs_in, theirs_out), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        os.close(theirs_in)
-        os.close(theirs_out)
-        self._out, self._in = os.fdopen(ours_out, "wb", 0), os.fdopen(ours_in, "rb", 0)
         self._buffer, self._number, self._session = b"", 0, ""
         self._errors: list[str] = []
+        with ExitStack() as opened:
+            self._start(opened)
+            self._opened = opened.pop_all()
+
+    def _start(self, opened: ExitStack) -> None:
+        """A process that is spoken to over two pipes, with one page."""
+        theirs_in, ours_out = os.pipe()
+        ours_in, theirs_out = os.pipe()
+        command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={folder(opened)}", "about:blank"]
+        through = ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", *command]
+        started(opened, through, pass_fds=(theirs_in, theirs_out))
+        os.close(theirs_in)
+        os.close(theirs_out)
+        self._out = opened.enter_context(os.fdopen(ours_out, "wb", 0))
+        self._in = opened.enter_context(os.fdopen(ours_in, "rb", 0))
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.send("Runtime.enable")
@@ -84,13 +87,6 @@ class Chromium(Browser):
 
     def shot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._out.close()
-        self._in.close()
-        shutil.rmtree(self._profile, ignore_errors=True)
 
     def send(self, method: str, **parameters: Any) -> Any:
         """Give a command and wait for its result; what the page complains of meanwhile goes to `errors`."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+import re
 import shutil
-import subprocess
-import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from browsers.base import Browser, clicks, strokes
+from browsers.base import STEP, Browser, clicks, folder, started, strokes
 
 NAMES = ("firefox-esr", "firefox")
 FIREFOX = next(filter(None, map(shutil.which, NAMES)), None)
@@ -31,23 +31,24 @@ class Firefox(Browser):
     """One page in a Firefox of its own."""
 
     def __init__(self) -> None:
+        self._number, self._errors = 0, list[str]()
+        with ExitStack() as opened:
+            self._start(opened)
+            self._opened = opened.pop_all()
+
+    def _start(self, opened: ExitStack) -> None:
+        """A process that says where it listens, and a session with its first page."""
         from websockets.sync.client import connect
 
-        self._profile = tempfile.mkdtemp()
-        lines = [
-            f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()
-        ]
-        Path(self._profile, "user.js").write_text("\n".join(lines))
-        self.process = subprocess.Popen(
-            [str(FIREFOX), *FLAGS, "--profile", self._profile],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        assert self.process.stderr is not None
-        said = next((line for line in self.process.stderr if "WebDriver BiDi listening on" in line), "")
-        assert said, "Firefox did not say where it listens"
-        self._opened = ExitStack()
-        self._socket = self._opened.enter_context(connect(f"{said.split()[-1]}/session", max_size=None))
-        self._number, self._errors = 0, list[str]()
+        profile = folder(opened)
+        lines = [f"user_pref({json.dumps(key)}, {json.dumps(value)});" for key, value in PREFERENCES.items()]
+        (profile / "user.js").write_text("\n".join(lines))
+        with (profile / "said.txt").open("wb") as said:
+            process = started(opened, [str(FIREFOX), *FLAGS, "--profile", str(profile)], stderr=said)
+        while not (found := re.search(r"BiDi listening on (ws://\S+)\n", (profile / "said.txt").read_text())):
+            assert process.poll() is None, (profile / "said.txt").read_text()
+            time.sleep(STEP)
+        self._socket = opened.enter_context(connect(f"{found[1]}/session", max_size=None))
         self.send("session.new", capabilities={})
         self.send("session.subscribe", events=["log.entryAdded"])
         self._page = self.send("browsingContext.getTree")["contexts"][0]["context"]
@@ -89,12 +90,6 @@ class Firefox(Browser):
     def shot(self, path: Path) -> None:
         found = self.send("browsingContext.captureScreenshot", context=self._page)
         path.write_bytes(base64.b64decode(found["data"]))
-
-    def close(self) -> None:
-        self._opened.close()
-        self.process.kill()
-        self.process.communicate()
-        shutil.rmtree(self._profile, ignore_errors=True)
 
     def send(self, method: str, **parameters: Any) -> Any:
         """Give a command and wait for its result; what the page complains of meanwhile goes to `errors`."""

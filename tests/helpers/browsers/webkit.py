@@ -9,12 +9,12 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from browsers.base import DRAWN, STEP, Browser, clicks, strokes
+from browsers.base import DRAWN, STEP, Browser, clicks, folder, started, strokes
 
 DRIVER, DISPLAY = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
 BROWSER = next(iter(sorted(Path("/usr").glob("lib*/*/webkit2gtk-4.*/MiniBrowser"))), None)
@@ -35,24 +35,25 @@ class WebKit(Browser):
     """
 
     def __init__(self) -> None:
-        self._home = tempfile.mkdtemp()
+        self._dark, self._url, self._session = False, "about:blank", ""
+        with ExitStack() as opened:
+            self._start(opened)
+            self._opened = opened.pop_all()
+
+    def _start(self, opened: ExitStack) -> None:
+        """A display, a driver on it, and a browser with one page."""
         ours, theirs = os.pipe()
         screen = ["-screen", "0", "2000x1400x24", "-nolisten", "tcp", "-displayfd", str(theirs)]
-        self._display = subprocess.Popen(
-            [str(DISPLAY), *screen], pass_fds=(theirs,), stderr=subprocess.DEVNULL
-        )
+        started(opened, [str(DISPLAY), *screen], pass_fds=(theirs,))
         os.close(theirs)
         with os.fdopen(ours) as said:
-            self._environment = {**os.environ, **self._settings(said.readline().strip())}
+            self._environment = {**os.environ, **settings(said.readline().strip(), str(folder(opened)))}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self._driver = subprocess.Popen(
-            [str(DRIVER), f"--port={self._port}"], env=self._environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        self._dark, self._url, self._session = False, "about:blank", ""
-        self._start()
+        self._driver = started(opened, [str(DRIVER), f"--port={self._port}"], env=self._environment)
+        self._window()
+        opened.callback(self._ask, "DELETE")
         self.look(1200, 800)
 
     @staticmethod
@@ -70,7 +71,7 @@ class WebKit(Browser):
         if dark != self._dark:
             self._ask("DELETE")
             self._dark = dark
-            self._start()
+            self._window()
             self.goto(self._url)
         self._ask("POST", "/window/rect", x=0, y=0, width=width, height=height)
         self.until(f"innerWidth === {width} && innerHeight === {height}")
@@ -106,24 +107,7 @@ class WebKit(Browser):
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=SECONDS)
         return [line for line in (done.stdout + done.stderr).splitlines() if "CONSOLE" in line]
 
-    def close(self) -> None:
-        self._ask("DELETE")
-        for process in (self._driver, self._display):
-            process.terminate()
-            process.wait()
-        shutil.rmtree(self._home, ignore_errors=True)
-
-    def _settings(self, display: str) -> dict[str, str]:
-        """The environment: its own display and folders; root cannot have WebKit's sandbox."""
-        folders = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), self._home)
-        alone = {"DISPLAY": f":{display}", "GDK_BACKEND": "x11", "NO_AT_BRIDGE": "1", "GTK_THEME": ""}
-        return {
-            **folders,
-            **alone,
-            **({"WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1"} if os.getuid() == 0 else {}),
-        }
-
-    def _start(self) -> None:
+    def _window(self) -> None:
         """A browser with one page, which has no bars around it."""
         arguments = ["--automation", "--javascript-can-open-windows-automatically=true"]
         options = {"binary": str(BROWSER), "args": [*arguments, *(["--dark-mode"] if self._dark else [])]}
@@ -153,3 +137,11 @@ class WebKit(Browser):
                 time.sleep(STEP)
             finally:
                 connection.close()
+
+
+def settings(display: str, home: str) -> dict[str, str]:
+    """The environment of a browser: its own display and folders; root cannot have WebKit's sandbox."""
+    folders = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), home)
+    alone = {"DISPLAY": f":{display}", "GDK_BACKEND": "x11", "NO_AT_BRIDGE": "1", "GTK_THEME": ""}
+    root = {"WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1"} if os.getuid() == 0 else {}
+    return {**folders, **alone, **root}
