@@ -49,19 +49,24 @@ def plain_words(prompt: str) -> str:
     if not any(
         mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", "ADD", ":", "+")
     ):
-        return " ".join(prompt.split())
+        return COMMAS.sub(",", " ".join(prompt.split()))
     words = _repeated(TURNS, lambda found: re.sub(r"\|\||[|,]", " ", found[1]), prompt)
     words = _repeated(TAG, " ", words)
     words = SWAPPED.sub(r"\1 \2", SEVERAL.sub(lambda found: found[1].replace('"', ""), words))
     words = _together(BREAK.sub(" ", STRESS.sub(lambda found: "" if found[1] else found[2], words)))
     words = _repeated(LATER, r"\1", words)
-    words = _repeated(
-        SCHEDULE, lambda found: f"{found[1]} {found[2]}" if found[2] is not None else found[1], words
-    )
+    words = _repeated(SCHEDULE, _apart, words)
     words = IN_TURN.sub(lambda found: found[1].replace("|", " "), words)
     words = BRACKETS.sub("", WEIGHT.sub("", PLUSES.sub("", words)))
     words = COMMAS.sub(",", " ".join(ESCAPED.sub(r"\1", words).split())).replace(" ,", ",")
     return words.strip(" ,") if words.startswith(",") or not prompt.rstrip().endswith(",") else words
+
+
+def _apart(found: re.Match[str]) -> str:
+    """The words of a schedule, apart from each other and from a word that follows or goes before."""
+    words = " ".join(filter(None, (found[1], found[2])))
+    before, after = found.string[: found.start()][-1:], found.string[found.end() :][:1]
+    return f"{' ' if before.isalnum() else ''}{words}{' ' if after.isalnum() else ''}"
 
 
 def _repeated(pattern: re.Pattern[str], put: object, words: str) -> str:

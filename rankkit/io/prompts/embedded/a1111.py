@@ -43,7 +43,10 @@ NO_WORDS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 PAIRS = re.compile(r"(?:(?:^|[,\n])[ \t]*[A-Z]|^[ \t]*\w)[\w ]{0,40}[:：]\s?", re.MULTILINE)
-LABEL = re.compile(r"^\s*(?:positive[ _])?prompt:[ \t]*", re.IGNORECASE)
+LABEL = re.compile(r"^\s*(?:(?:positive[ _])?prompt:[ \t]*)+", re.IGNORECASE)
+COMMENT = re.compile(r"^#[ \t].*(?:\n|$)", re.MULTILINE)
+# What Dynamic Prompts draws from; left where the prompt should stand, what it drew stands nowhere.
+TEMPLATE = re.compile(r"\{[^{}]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)")
 
 
 def read(texts: Texts) -> Found | None:
@@ -76,15 +79,24 @@ def parse_parameters(text: str) -> Found | None:
         )
     negative = own if own is not None else NEGATIVE_WITHIN.search(text)
     if negative is not None and (end is None or negative.start() < end):
-        words = LABEL.sub("", _before(text, negative.start()), count=1)
-        return Found(PROGRAM, words, negative=_before(text[:end], None, negative.end()))
+        return _written(_before(text, negative.start()), _before(text[:end], None, negative.end()))
     words = LABEL.sub("", _before(text, end), count=1)
     if NAMED.search(words):
         return Found(PROGRAM, None, "its lines name their settings, and it is not known which is the prompt")
     prompt, _, last = words.rpartition("\n")
     if last.startswith("-") and "Guidance Scale:" in text[end:]:  # how Draw Things writes a negative prompt
         return Found(PROGRAM, prompt.strip(), negative=last[1:].strip())
-    return Found(PROGRAM, words)
+    return _written(words)
+
+
+def _written(words: str, negative: str | None = None) -> Found:
+    """A prompt without labels and comments; none where a template stands in its place."""
+    words = COMMENT.sub("", LABEL.sub("", words, count=1)).strip()
+    if TEMPLATE.search(words):
+        return Found(
+            PROGRAM, None, "its prompt is a template, and what was drawn from it stands nowhere", negative
+        )
+    return Found(PROGRAM, words, negative=negative)
 
 
 def _before(text: str, end: int | None, start: int = 0) -> str:
@@ -120,6 +132,7 @@ def words_alone(text: str, program: str = PROGRAM) -> Found | None:
         and not UNFILLED.fullmatch(words)
         and len(PAIRS.findall(words)) < 2
         and "negative prompt" not in words.lower()
+        and "###" not in words
     )
     return Found(program, words) if plain else None
 

@@ -13,7 +13,7 @@ PARTS = re.compile(
 )
 # What the program fills in before it generates: where such a tag is left, what it gave stands nowhere.
 DRAWN = re.compile(
-    r"<(?:random|wildcard|wc|var|setvar|macro|setmacro|repeat|preset|trigger)(?:\[[^\[\]]*\])?[:>]",
+    r"<(?:random|wildcard|wc|var|setvar|macro|setmacro|repeat|preset|trigger|mpprompt)(?:\[[^\[\]]*\])?[:>]",
     re.IGNORECASE,
 )
 
