@@ -1,7 +1,7 @@
 """How often rankers pick the image that people picked, and how alike the rankers are.
 
-Every entry is ranked once,
-as one group of its own; its pairs are what humans decided. Pairs of one prompt are one cluster.
+Every entry is ranked once, as one group of its own; its pairs are what humans decided. Pairs of one prompt
+are one cluster.
 """
 
 from __future__ import annotations

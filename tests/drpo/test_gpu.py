@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_generators import LOADERS, PROMPT, shift, stock
-from test_real_updates import MAPS, half_precision_goes_where_float32_goes
+from lora_pipelines import LOADERS, PROMPT, shift, stock
 from tiny_pipelines import sd, sdxl
+from tiny_updates import MAPS, half_precision_goes_where_float32_goes
 
 from drpo import build
 from drpo.config import Config

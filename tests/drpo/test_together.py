@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tiny_pipelines
 import torch
-from test_real_updates import MAPS, SETTINGS, Red
+from tiny_updates import MAPS, SETTINGS, Red
 from torch import Tensor
 from toy_generator import SETTINGS as TOY
 from toy_generator import Crowded, Scorer, ToyGenerator, ranked_trainer

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import tiny_pipelines
+from lora_pipelines import shift
 from PIL import Image
 from safetensors.torch import save_file
-from test_generators import shift
 
 from drpo import build
 from drpo.recipes import recipe

@@ -11,8 +11,8 @@ import tiny_flows
 import tiny_pipelines
 import torch
 from diffusers import LCMScheduler
-from test_generators import LOADERS, PROMPT, shift
-from test_real_updates import MAPS, Red, trainer
+from lora_pipelines import LOADERS, PROMPT, shift
+from tiny_updates import MAPS, Red, trainer
 from torch import Tensor
 
 from drpo import build

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import tiny_flows
 import torch
-from test_generators import PROMPT, shift
-from test_real_updates import MAPS, Red, trainer
+from lora_pipelines import PROMPT, check_saved_lora, shift
+from tiny_updates import MAPS, Red, trainer
 from torch import Tensor
 
 from drpo.features import teacher_unet
@@ -75,22 +75,7 @@ def test_the_saved_lora_changes_the_stock_pipelines_images_as_ours(
     family: tuple[Path, Load], tmp_path: Path
 ) -> None:
     generator = made(family)
-    pipe, noise = stock(generator, family[0]), generator.noise(2, 0)
-    base = drawn(pipe, noise, "latent")
-    shift(generator)
-    generator.save(tmp_path / "run")
-    pipe.load_lora_weights(str(tmp_path / "run"))
-    with torch.no_grad():
-        ours = generator.sample(PROMPT, noise)
-        with generator.reference():
-            assert torch.equal(generator.sample(PROMPT, noise).latents, base)
-    assert torch.equal(ours.latents, drawn(pipe, noise, "latent"))
-    assert [image.tobytes() for image in ours.images()] == [image.tobytes() for image in drawn(pipe, noise)]
-    assert not torch.allclose(ours.latents, base, atol=1e-3)
-    again = made(family)
-    again.load(tmp_path / "run")
-    with torch.no_grad():
-        assert torch.equal(again.sample(PROMPT, noise).latents, ours.latents)
+    check_saved_lora(generator, made(family), stock(generator, family[0]), drawn, tmp_path / "run")
 
 
 @pytest.mark.parametrize("steps", [1, STEPS])

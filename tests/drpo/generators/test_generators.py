@@ -13,17 +13,16 @@ import pytest
 import tiny_pipelines
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from lora_pipelines import LOADERS, PROMPT, shift, stock
 from torch import Tensor
 
 from drpo import build
 from drpo.config import Config
 from drpo.features.teacher_unet import TeacherUNet
-from drpo.generators import sd_turbo, sdxl_turbo
+from drpo.generators import sdxl_turbo
 from drpo.generators.one_step import OneStep
 from rankkit import RankkitError, UsageError
 
-PROMPT = "a cat"
-LOADERS: dict[str, Callable[..., OneStep]] = {"sd": sd_turbo.load, "sdxl": sdxl_turbo.load}
 Family = tuple[OneStep, Path, Callable[..., OneStep]]
 
 
@@ -33,23 +32,6 @@ def family(request: pytest.FixtureRequest, tmp_path: Path) -> Family:
     folder: Path = getattr(tiny_pipelines, request.param)(tmp_path / "model")
     torch.manual_seed(0)
     return load(str(folder), rank=4, device="cpu", checkpointing=False), folder, load
-
-
-def stock(generator: OneStep, noise: Tensor, **options: Any) -> Any:
-    with torch.no_grad():
-        one_step: dict[str, Any] = {
-            "num_inference_steps": 1,
-            "guidance_scale": 0.0,
-            "num_images_per_prompt": len(noise),
-        }
-        return generator.pipe(PROMPT, latents=noise, **one_step, **options).images
-
-
-def shift(generator: OneStep) -> None:
-    """Give the LoRA an effect: its second half starts at zero."""
-    torch.manual_seed(1)
-    for weight in generator.parameters().values():
-        weight.data += 0.3 * torch.randn_like(weight)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

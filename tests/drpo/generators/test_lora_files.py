@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import tiny_pipelines
 import torch
+from lora_pipelines import shift
 from safetensors.torch import load_file, save_file
-from test_generators import shift
 from torch import Tensor
 from typer.testing import CliRunner
 

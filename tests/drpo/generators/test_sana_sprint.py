@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 from diffusers import SanaSprintPipeline
-from test_generators import PROMPT, shift
-from test_real_updates import MAPS, Red, trainer
+from lora_pipelines import PROMPT, check_saved_lora, shift
 from tiny_sana import sana
+from tiny_updates import MAPS, Red, trainer
 from torch import Tensor
 
 from drpo.features import latent_mae, teacher_unet
@@ -59,23 +59,7 @@ def test_a_candidate_equals_the_stock_pipelines_to_the_bit(folder: Path, dtype: 
 
 
 def test_the_saved_lora_changes_the_stock_pipelines_images_as_ours(folder: Path, tmp_path: Path) -> None:
-    generator, pipe = load(folder), stock(folder)
-    noise = generator.noise(2, 0)
-    base = drawn(pipe, noise, "latent")
-    shift(generator)
-    generator.save(tmp_path / "run")
-    pipe.load_lora_weights(str(tmp_path / "run"))
-    with torch.no_grad():
-        ours = generator.sample(PROMPT, noise)
-        with generator.reference():
-            assert torch.equal(generator.sample(PROMPT, noise).latents, base)
-    assert torch.equal(ours.latents, drawn(pipe, noise, "latent"))
-    assert [image.tobytes() for image in ours.images()] == [image.tobytes() for image in drawn(pipe, noise)]
-    assert not torch.allclose(ours.latents, base, atol=1e-3)
-    again = load(folder)
-    again.load(tmp_path / "run")
-    with torch.no_grad():
-        assert torch.equal(again.sample(PROMPT, noise).latents, ours.latents)
+    check_saved_lora(load(folder), load(folder), stock(folder), drawn, tmp_path / "run")
 
 
 def test_the_instruction_and_the_guidance_scale_of_the_pipeline_reach_the_model(folder: Path) -> None:

@@ -19,12 +19,12 @@ from diffusers import (
     TCDScheduler,
     UNet2DConditionModel,
 )
+from lora_pipelines import PROMPT, shift
 from original_names import original
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
-from test_generators import PROMPT, shift
-from test_real_updates import MAPS, Red, trainer
+from tiny_updates import MAPS, Red, trainer
 from torch import Tensor
 
 from drpo import build

@@ -13,9 +13,9 @@ import pytest
 import tiny_flows
 import tiny_pipelines
 import torch
+from lora_pipelines import PROMPT
 from PIL import Image
 from safetensors.torch import load_file
-from test_generators import PROMPT
 from trained_runs import REPO, trained
 from typer.testing import CliRunner
 
