@@ -21,6 +21,15 @@ TEMPLATE = """{% for m in messages %}<|im_start|>{{ m.role }}
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
 
+TEXT = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+VISION = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32}
+
 
 def tokenizer(merges):
     """Bytes and a few merges: A and B are single tokens, so is " B" where there is a merge for it."""
@@ -39,23 +48,11 @@ def tokenizer(merges):
 def qwen25(tokens, ids):
     from transformers.models.qwen2_5_vl import Qwen2_5_VLConfig
 
-    text = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    }
-    text |= {
+    text = TEXT | {
         "vocab_size": tokens,
         "rope_parameters": {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0},
     }
-    vision = {
-        "depth": 2,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_heads": 2,
-        "out_hidden_size": 32,
+    vision = VISION | {
         "fullatt_block_indexes": [1],
     }
     return Qwen2_5_VLConfig(text_config=text, vision_config={**vision, "patch_size": 14}, **ids), 14
@@ -64,24 +61,12 @@ def qwen25(tokens, ids):
 def qwen3(tokens, ids):
     from transformers.models.qwen3_vl import Qwen3VLConfig
 
-    text = {
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    }
-    text |= {
+    text = TEXT | {
         "head_dim": 8,
         "vocab_size": tokens,
         "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1e4},
     }
-    vision = {
-        "depth": 2,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_heads": 2,
-        "out_hidden_size": 32,
+    vision = VISION | {
         "deepstack_visual_indexes": [0],
     }
     return Qwen3VLConfig(
