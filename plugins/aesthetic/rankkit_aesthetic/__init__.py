@@ -36,6 +36,7 @@ from rankkit_torch import (
 
 HEAD, HEAD_FILE = "trl-lib/ddpo-aesthetic-predictor", "aesthetic-model.pth"
 CLIP = "openai/clip-vit-large-patch14"
+SIDE = 224  # pixels that it sees
 
 
 class Aesthetic(Pointwise):
@@ -110,6 +111,11 @@ def _tower(clip: str, device: torch.device, dtype: torch.dtype) -> tuple[ImageTo
         raise BrokenRanker(
             f"{clip} uses {vision.hidden_act}, and the head was trained on OpenAI's CLIP, "
             "which uses quick_gelu"
+        )
+    if vision.image_size > SIDE:
+        raise BrokenRanker(
+            f"{clip} sees {vision.image_size} pixels a side, as ViT-L/14@336px does, and the head was "
+            f"trained on one that sees {SIDE}; give clip={CLIP}"
         )
     tower = image_tower(folder, config, lambda: read(folder), device=device, dtype=dtype)
     return tower, int(vision.image_size)

@@ -75,6 +75,14 @@ def test_a_clip_with_another_activation_is_refused(options, tmp_path):
         rankkit.load("aesthetic", **{**options, "clip": str(folder)})
 
 
+def test_a_clip_that_sees_larger_images_than_the_head_was_trained_on_is_refused(options, tmp_path):
+    config = tiny_clip_config("quick_gelu")
+    config.vision_config.image_size = 336
+    folder = clip_folder(tmp_path, config)
+    with pytest.raises(BrokenRanker, match="336 pixels a side.*give clip=openai"):
+        rankkit.load("aesthetic", **{**options, "clip": str(folder)})
+
+
 def test_another_head_is_another_version(options, tmp_path):
     other = damage(Path(tiny.checkpoint(tmp_path)["checkpoint"]), "unexpected")
     versions = [
