@@ -5,6 +5,7 @@ its own script.
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -179,6 +180,20 @@ def test_prompts_are_found_by_their_words_and_ordered_and_images_are_sorted(brow
     browser.press(" ")
     assert browser.see(GROUPS)[0] == "p4"
     assert browser.see("document.querySelector('.orders [aria-pressed=true]').textContent") == "disagreement"
+
+
+def test_one_who_comes_back_to_the_page_sees_what_its_filter_says(browser: Browser, folder: Path):
+    url = (folder / "page.html").as_uri()
+    browser.goto(url)
+    browser.press("/")
+    for letter in "blue":
+        browser.press(letter)
+    browser.goto("about:blank")
+    browser.see("(setTimeout(() => history.back(), 0), 1)")
+    browser.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
+    words = "document.getElementById('filter').value"
+    browser.until(f"{GROUPS}.length === ({words} === 'blue' ? 1 : 4)")
+    assert browser.see("document.getElementById('found').textContent === ''") == (browser.see(words) == "")
 
 
 def test_the_page_is_drawn(browser: Browser, folder: Path):

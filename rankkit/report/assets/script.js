@@ -24,11 +24,14 @@
     }
     return searchable.get(group);
   };
-  filter?.addEventListener("input", () => {
+  const narrow = () => {
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     groups.forEach((group) => { group.hidden = !words.every((word) => textOf(group).includes(word)); });
     found.textContent = words.length ? `${visible().length} of ${groups.length} prompts match` : "";
-  });
+  };
+  filter?.addEventListener("input", narrow);
+  // Safari shows a page that one comes back to as it was, but for the words in the filter.
+  if (filter) addEventListener("pageshow", () => setTimeout(narrow));
 
   // Sort the candidates of one prompt by a ranker's rank, by all of them, or by name.
   const sort = (group, key) => {
