@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from accessibility import AXE, everywhere
-from browsers import Browser
+from browsers import Browser, Chromium
 from gallery_page import Page, rows_of, save_images
 from PIL import Image
 
@@ -77,8 +77,11 @@ def test_the_series_is_followed_in_a_gallery_too(browser: Browser, page: Path) -
 
 
 @pytest.mark.skipif(AXE is None, reason="axe-core-python is not installed")
-def test_axe_finds_nothing_serious_on_a_page_with_a_series(browser: Browser, page: Path) -> None:
-    assert everywhere(browser, page.as_uri()) == []
+def test_axe_finds_nothing_serious_on_a_page_with_a_series(chromium: Chromium, page: Path) -> None:
+    assert everywhere(chromium, page.as_uri()) == []
+
+
+def test_a_page_with_a_series_fits_a_telephone(browser: Browser, page: Path) -> None:
     opened(browser, page, 390)
     assert browser.see("document.documentElement.scrollWidth") <= 390
 
