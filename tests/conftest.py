@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -63,3 +64,20 @@ def webkit(started: dict[str, Browser]) -> WebKit:
     page = page_of("webkit", started)
     assert isinstance(page, WebKit)
     return page
+
+
+@pytest.fixture
+def write_modules(here, monkeypatch):
+    """A function that takes sources by name, and writes modules into the current folder, on the path."""
+    monkeypatch.syspath_prepend(here)
+    written = []
+
+    def write(**sources):
+        for name, source in sources.items():
+            (here / f"{name}.py").write_text(source)
+            sys.modules.pop(name, None)
+            written.append(name)
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)

@@ -6,7 +6,6 @@ import fcntl
 import os
 import resource
 import signal
-import sys
 
 import pytest
 import score_runs
@@ -31,16 +30,11 @@ from rankkit.scoring.journal import Journal
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(here, write_modules):
     """A current folder with four images in `in` and modules of rankers."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    folder(tmp_path / "in", "abcd")
-    (tmp_path / "slowly.py").write_text(SLOW)
-    (tmp_path / "darker.py").write_text(LISTWISE)
-    for name in ("slowly", "darker"):
-        sys.modules.pop(name, None)
-    return tmp_path
+    folder(here / "in", "abcd")
+    write_modules(slowly=SLOW, darker=LISTWISE)
+    return here
 
 
 # --- what is scored again ---

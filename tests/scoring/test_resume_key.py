@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 
 import pytest
 from compared import COMPARED
@@ -28,16 +27,11 @@ def compares(first, second, metadata):
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(here, write_modules):
     """A current folder with four images in `in` and modules of rankers."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    folder(tmp_path / "in", "abcd")
-    (tmp_path / "slowly.py").write_text(SLOW)
-    (tmp_path / "reading.py").write_text(READS)
-    for name in ("slowly", "reading"):
-        sys.modules.pop(name, None)
-    return tmp_path
+    folder(here / "in", "abcd")
+    write_modules(slowly=SLOW, reading=READS)
+    return here
 
 
 def metadata(**about):

@@ -2,7 +2,6 @@
 
 import gc
 import shutil
-import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,13 +30,10 @@ class Killed(Exception):
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "darker.py").write_text(LISTWISE)
-    sys.modules.pop("darker", None)
+def place(here, write_modules):
+    write_modules(darker=LISTWISE)
     gc.freeze()  # a run collects garbage before it builds a ranker: that of the run, not of all tests before
-    yield tmp_path
+    yield here
     gc.unfreeze()
 
 

@@ -16,13 +16,11 @@ from rankkit.scoring import engine
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "darker.py").write_text(LISTWISE)
-    folder(tmp_path / "d", "ab")
+def place(here, write_modules):
+    write_modules(darker=LISTWISE)
+    folder(here / "d", "ab")
     captions(a="a red apple", b="a red apple")
-    return tmp_path
+    return here
 
 
 def captions(path="d/metadata.jsonl", /, **prompts):
