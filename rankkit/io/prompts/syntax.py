@@ -31,10 +31,10 @@ SYNTAX = re.compile(  # what is syntax beyond doubt, and wildcards
     r"<(?:lora|lyco|hypernet):[^<>]*>|\([^()]*:\d*\.?\d+\)|\bembedding:[\w./\\-]+|\bBREAK\b"
     r"|\{[^{}]*\|[^{}]*\}|__[\w/*-]+__"
 )
-# --ar 3:2 --no hats: what follows is no part of the prompt
+# --ar 3:2 --no hats, kohya's --n hats: what follows is no part of the prompt
 OPTIONS_OF_MIDJOURNEY = re.compile(
     r"\s--(?:ar|aspect|v|version|niji|no|q|quality|s|style|stylize|c|chaos|seed|iw|sref|sw|cref|cw|tile|weird|w|raw"
-    r"|hd|h|test|testp|uplight|upbeta|creative|stop|repeat|profile|p|fast|relax|turbo)(?=\s|$)"
+    r"|hd|h|test|testp|uplight|upbeta|creative|stop|repeat|profile|p|fast|relax|turbo|n|d|l|g)(?=\s|$)"
 )
 COMMAS = re.compile(r"\s*,(?:\s*,)+")
 

@@ -39,6 +39,16 @@ LOST = {
     "essentials: a shape": ("DisplayAny", {"input": ["31", 0], "mode": "tensor shape"}),
     "WAS: something for nothing": ("Text Find and Replace", {"text": "fox", "find": "", "replace": "a"}),
     "capitals": ("Basic data handling: StringUpper", {"string": "a fox"}),
+    "Griptape: a task of a model": ("Griptape Run: Prompt Task", {"STRING": "write about apples"}),
+    "KJNodes: JSON of it": ("Ideogram4PromptBuilderKJ", {"elements": "[]", "prompt": "a fox"}),
+    "JPS: a delimiter by its name": (
+        "Text Concatenate (JPS)",
+        {"text1": "a fox", "text2": "a dog", "delimiter": "Comma"},
+    ),
+    "KJNodes: a count of another node": (
+        "JoinStringMulti",
+        {"inputcount": ["31", 0], "string_1": "a fox", "string_2": "a dog", "delimiter": " "},
+    ),
     "filled up to a width": ("Basic data handling: StringCenter", {"string": "a fox", "width": 20}),
     "letters at the ends": ("Basic data handling: StringStrip", {"string": "a fox", "chars": "ax"}),
 }
@@ -73,6 +83,9 @@ PLAIN = [
     node("DisplayAny", input=["30", 0], mode="raw value"),
     node("Griptape Display: Text", INPUT=["30", 0], STRING="the text of the run before"),
     node("StringConstantMultiline", string="a red\n apple", strip_newlines=True),
+    node("JoinStringMulti", inputcount=2, string_1="a red", string_2="apple", string_3="old", delimiter=" "),
+    node("StringConcatenate", string_a="a red ", string_b="apple"),
+    node("Text Concatenate (JPS)", text1="a red", text2="apple", delimiter="Space"),
     node("StringConstantMultiline", string="a red\napple", strip_newlines=False),
 ]
 
@@ -115,6 +128,11 @@ def test_what_the_canvas_shows_of_a_run_before_is_no_prompt():
     for kept in ([APPLE], ["", APPLE], {"text_0": APPLE}):
         canvas = {"nodes": [{"id": 20, "type": "ShowText|pysssss", "widgets_values": kept}]}
         assert "node 41" in why(nodes, canvas=canvas)
+
+
+def test_conditionings_behind_the_count_of_inputs_are_left_from_before():
+    joined = node("ConditioningMultiCombine", inputcount=1, conditioning_1=["6", 0], conditioning_2=["21", 0])
+    assert prompt(graph(sampler={"positive": ["20", 0]}, n20=joined, n21=encoder("a dog"))) == APPLE
 
 
 def test_a_text_that_a_switch_of_a_conditioning_passes_on_is_the_one_it_names():

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.usefixtures("here")
         ("a cat\ra dog\r", "a cat"),
         ("1girl, solo, (blue eyes:1.2)", "1girl, solo, (blue eyes:1.2)"),
         ("1984", "1984"),
+        ("best, 1girl ||| smile, hat", "best, 1girl, smile, hat"),
+        ("best, ||| , smile", "best, smile"),
+        ("a fox --n blurry --w 512", "a fox"),
     ],
 )
 def test_a_text_file_is_its_caption_however_a_program_wrote_it(text, prompt):
@@ -30,6 +33,9 @@ def test_a_text_file_is_its_caption_however_a_program_wrote_it(text, prompt):
     ("text", "reason"),
     [
         ("nan", "is empty"),
+        ("a {red|green} fox", "template"),
+        ("a fox, {2$$in snow|at night}", "template"),
+        ("__animal__ in snow", "template"),
         ("None\n", "is empty"),
         ("\u200b\ufeff", "is empty"),
         ("b'a cat'", "bytes that were made text"),

@@ -17,6 +17,9 @@ SAID = r"(?:sure|certainly|of course|absolutely|okay)[,.!]|here(?:['’]s| is| a
 KINDS = {
     "is an address, not a prompt": r"https?://\S+",
     "is a message to a model (<image>), not a prompt": r"<image>.*|.*<image>",
+    "is a template of which a part is drawn by chance, not a prompt": (
+        r".*(?:\{[^{}|]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)).*"
+    ),
     "is the name of a text file, not its text": r"\S+\.(?:txt|json|caption)",
     "is the name of an image, not a text": r"\S+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic|jxl)",
     "is a question to a model about an image, not a prompt": (

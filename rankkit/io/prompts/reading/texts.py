@@ -34,6 +34,8 @@ NUMBERS = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?(?:\s+|$)){5,}")
 
 NAMED = re.compile(r"[^\W\d][\w ]{0,30}\s?[:=：].*")  # a setting by its name
 
+KEPT = re.compile(r"[ \t]*,?[ \t]*\|\|\|[ \t]*,?[ \t]*")  # kohya: tags before it stay in front
+
 Captions = Literal["first", "random", "all"]
 
 
@@ -122,7 +124,7 @@ def answer_in_bytes(name: str, data: bytes) -> Answer:
 
 def answer_in_text(text: str, name: str) -> Answer:
     """The same of its text; `name` is what the file is called."""
-    text = text.replace("\ufeff", "").strip().strip(BLANK).strip()
+    text = KEPT.sub(", ", text.replace("\ufeff", "")).strip().strip(BLANK).strip()
     whole = _of_text(text)
     listed = bool(whole.texts) and whole.texts != (text,) and not whole.syntax
     if as_json(text) is not None:

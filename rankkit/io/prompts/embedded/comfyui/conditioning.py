@@ -7,7 +7,7 @@ from typing import Any
 from rankkit.io.prompts.embedded.comfyui import kinds, words
 from rankkit.io.prompts.embedded.comfyui.graph import Graph, Link, Lost, Node, link_of
 from rankkit.io.prompts.embedded.comfyui.kinds import Side
-from rankkit.io.prompts.embedded.comfyui.switches import chosen, order
+from rankkit.io.prompts.embedded.comfyui.switches import chosen, counted, order
 from rankkit.io.prompts.embedded.comfyui.texts import TextWalk, deciding, is_text
 
 Way = frozenset[Link]
@@ -114,7 +114,8 @@ class ConditioningWalk:
 
     def _joined(self, node: Node, side: Side, way: Way) -> str:
         """The prompts of the conditionings that a node joins or passes on, else the one text it encodes."""
-        names = [name for name, _ in node.links() if kinds.CONDITIONING.match(name)]
+        linked = (name for name, _ in node.links() if kinds.CONDITIONING.match(name))
+        names = counted(node, linked)
         if len(names) > 1 and kinds.TAKEN_AWAY.search(node.kind):
             raise Lost(f"{node.name} takes one prompt away from another")
         strength = node.inputs.get("conditioning_to_strength")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rankkit.io.prompts.embedded.comfyui import words
 from rankkit.io.prompts.embedded.comfyui.graph import Lost, Node, link_of
-from rankkit.io.prompts.embedded.comfyui.switches import order
+from rankkit.io.prompts.embedded.comfyui.switches import counted, order
 
 MOST = 200_000  # characters that a node may make
 SOURCES = ("text", "string", "source")
@@ -21,7 +21,11 @@ Text = Callable[[str], str]  # the text of an input, by its name
 
 def joined(node: Node, slot: int, text: Text) -> str | None:
     """The texts that a node joins, by its delimiter; None for a node that joins none."""
-    parts = [name for name, value in node.inputs.items() if words.JOINED.match(name) and _is_part(value)]
+    parts = [
+        name
+        for name in counted(node, node.inputs)
+        if words.JOINED.match(name) and _is_part(node.inputs[name])
+    ]
     known = words.JOINS.search(node.kind)
     delimiters = [name for name in words.DELIMITERS if name in node.inputs]
     if not parts or not (known or delimiters):
@@ -56,9 +60,9 @@ def _delimiter(node: Node, names: list[str]) -> str:
     delimiter = node.inputs[names[0]] if names else words.JOINED_BY[node.kind]
     if not isinstance(delimiter, str):
         raise Lost(f"{node.name} takes its delimiter from another node")
-    if delimiter in ("comma", "period", "semicolon", "tab"):
+    if delimiter.lower() in ("comma", "period", "semicolon", "tab"):
         raise Lost(f"{node.name} names its delimiter {delimiter!r}, and it is not known what that puts in")
-    return NAMED.get(delimiter, delimiter).replace("\\n", "\n")
+    return NAMED.get(delimiter.lower(), delimiter).replace("\\n", "\n")
 
 
 def _part(node: Node, text: str) -> str:

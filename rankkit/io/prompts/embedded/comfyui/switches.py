@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from rankkit.io.prompts.embedded.comfyui.graph import Graph, Lost, Node, link_of
 
@@ -76,6 +77,19 @@ def _constant(value: object, owner: Node, graph: Graph) -> int:
             break
         value = next(iter(node.inputs.values()))
     raise Lost(f"{owner.name} is switched by another node")
+
+
+def counted(node: Node, names: Iterable[str]) -> list[str]:
+    """The inputs that a node reads: those behind its count of inputs are left from before.
+
+    Raises `Lost` where the count is that of another node.
+    """
+    most = node.inputs.get("inputcount")
+    if most is None:
+        return list(names)
+    if not isinstance(most, int):
+        raise Lost(f"{node.name} takes the count of its inputs from another node")
+    return [name for name in names if not name[-1:].isdigit() or (order(name)[1] or 0) <= most]
 
 
 def order(name: str) -> tuple[int, int | None, str]:

@@ -7,7 +7,7 @@ import re
 # Nodes whose text is made at run time and stands nowhere in the graph.
 WRITERS = re.compile(
     r"llm|gpt|ollama|llama|gemini|claude|florence|qwen.?\d*.?vl|vision|caption|interrogat|tagger|blip|joy|deepbooru|"
-    r"translat|prompt.?gen|generat(?:or|e)|superprompt|magic.?prompt|enhanc|rewrit|expand|upsampl|describ|chat|api|"
+    r"translat|prompt.?gen|prompt.?task|agent|generat(?:or|e)|superprompt|magic.?prompt|enhanc|rewrit|expand|upsampl|describ|chat|api|"
     r"groq|mistral|deepseek|moondream|minicpm|internvl|img2txt|image.?(?:to|2).?(?:text|prompt)|random.?line",
     re.IGNORECASE,
 )
@@ -51,7 +51,7 @@ STYLERS = re.compile(r"styler|styles?.?selector", re.IGNORECASE)
 NO_STYLE = ("", "base", "none", "no style", "no_style", "false", "[]")
 CHANGES = re.compile(
     r"regex|extract|slice|split|truncat|format|pars|remov|filter|shuffl|sort|eval|express|json|length|count|dedup|"
-    r"plot|token|manipul|(?:text|string).?(?:pad|upper|lower|title|capital|swap|center|[lr]?just|[lr]?strip|encode|zfill)|"
+    r"plot|token|prompt.?build|manipul|(?:text|string).?(?:pad|upper|lower|title|capital|swap|center|[lr]?just|[lr]?strip|encode|zfill)|"
     r"prompt.?l(?:ine|ist)|to.?list|list$|cycle|iterat|sequenc|revers|escape|insert|fill|template|substitut|inject",
     re.IGNORECASE,
 )
@@ -86,6 +86,7 @@ JOINED = re.compile(r"^(?:(?:string|text|str|prompt|input|s|part)_?(?:\d+|[a-h])
 # What nodes without an input for it put between the texts they join.
 JOINED_BY = {
     "JWStringConcat": "",
+    "StringConcatenate": "",  # before it had a delimiter
     "ConcatStringSingle": "",
     "LayerUtility: TextJoin": ", ",
     "PromptComposerMerge": ", ",
