@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("here")
         (7, "", "is int, not text"),
         ([], "", "is a list without texts"),
         (" a red apple\n", "a red apple", ""),
-        ("[red] {apple|pear}", "[red] {apple|pear}", ""),
+        ("[red] {apple, pear}", "[red] {apple, pear}", ""),
     ],
 )
 def test_a_value_that_is_no_text_is_no_prompt_and_never_its_repr(value, prompt, reason):
