@@ -17,6 +17,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+unable: dict[str, str] = {}  # why a browser that is here did not start
+
+
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder of the test's own that is the current one: what it makes is named as a user would."""
@@ -34,11 +37,15 @@ def started() -> Iterator[dict[str, Browser]]:
 
 
 def page_of(name: str, started: dict[str, Browser]) -> Browser:
-    """The page of a browser, wide and light; skips the test where the browser is not here."""
-    if missing := BROWSERS[name].missing():
+    """The page of a browser, wide and light; skips the test where the browser is not here, or cannot run."""
+    if missing := BROWSERS[name].missing() or unable.get(name):
         pytest.skip(missing)
     if name not in started:
-        started[name] = BROWSERS[name]()
+        try:
+            started[name] = BROWSERS[name]()
+        except Exception as error:  # no display, no room in /dev/shm, no right to a sandbox: the machine's
+            unable[name] = f"{name} is here but does not start: {type(error).__name__}: {error}"
+            pytest.skip(unable[name])
     started[name].goto("about:blank")
     started[name].look(1200, 800)
     return started[name]
