@@ -22,6 +22,7 @@ PLACE = (
     "features=latent_mae:std_2+latent", "field=self_excluding", "anchors=8", "reference_weight=0.4",
 )  # fmt: skip
 ENOUGH = "ranker=shapes:mode=until_right"
+EASING = "ranker=benchmarks.improve.rankers:Easing"
 LONG, LONGER = "steps=400", "steps=560"
 
 
@@ -126,6 +127,13 @@ VARIANTS: dict[str, Variant] = {
         "both together, with the reference at twice its weight and three and a half times the images, beside "
         "the recipe with as many",
         settings=(*PLACE, ENOUGH, LONGER),
+        beside=(LONGER,),
+    ),
+    "place_easing": Variant(
+        "features that tell places, right is enough for most, 560 steps",
+        "right images are equals once half of their group are right, and told apart by how clean they are "
+        "before; else as the last",
+        settings=(*PLACE, EASING, LONGER),
         beside=(LONGER,),
     ),
     "moving": Variant(
