@@ -23,6 +23,7 @@ from rankkit.io.prompts.reading.columns import (
     NumbersAlone,
     answer_of,
     column_of_stems,
+    file_columns,
     image_names,
     names_images,
     prompt_column,
@@ -95,17 +96,18 @@ def names_in(root: Root, table: Table, *, named: bool = False) -> Names:
 def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[Place, Answer]]:
     """The images that a table names, each with what its record says; `named`: the user gave the table."""
     names, ids, numbers = names_in(root, table, named=named), Ids(), NumbersAlone()
+    by_value = not root.manifest_only  # what is to be scored is stated by name
 
     def looked_through() -> Iterator[str]:
         for _, record in table.records():
-            found = image_names(record)
+            found = image_names(record, by_value=by_value)
             ids.add(record, found)
             numbers.add(record)
             yield from found
 
     names.prefer(looked_through())
     for where, record in table.records():
-        found = image_names(record)
+        found = image_names(record, by_value=by_value)
         if not found:
             raise BadSource(
                 f"{table.path}, {where}: names no image; its columns are "
@@ -120,8 +122,15 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
 
 def _without_names(root: Root, table: Table) -> Source:
     """A table of prompts without names of images: a column may hold what the images are called, as benchmarks
-    number them; else its lines are in their order.
+    number them; else its lines are in their order. Raises `BadSource` where columns name images and it is not
+    known which of them the prompts are of.
     """
+    files = dict.fromkeys(column for _, record in table.records() for column in file_columns(record))
+    if files:
+        raise BadSource(
+            f"{table.path}: {', '.join(map(repr, files))} name images in some or all lines, and it is not "
+            "known which column does for the prompts; call that one 'image'"
+        )
     walked = list(root.walk())
     places = {stem_key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in walked}
     column = column_of_stems(table, places) if len(places) == len(walked) else None

@@ -7,6 +7,8 @@ import pytest
 from prompt_files import look, prompts, put, why
 from score_runs import rows, score
 
+from rankkit.errors import BadSource
+
 pytestmark = pytest.mark.usefixtures("here")
 
 
@@ -152,9 +154,41 @@ def test_metadata_files_of_the_folder_and_of_every_split_are_all_used():
 
 
 def test_a_table_that_was_found_and_is_of_no_use_is_named_with_its_columns():
-    put({"d/a.png": None, "d/metadata.csv": "picture,seed\na.png,3\n"})
+    put({"d/a.png": None, "d/metadata.csv": "picture,seed\na,3\n"})
     assert look().notes == ("d/metadata.csv is not used: it names no image that is here (its columns are "
                             "picture, seed)",)  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["file", "File Name", "img", "Bild", "image-path", "output_image"])
+def test_a_column_that_holds_names_of_image_files_names_the_images_whatever_it_is_called(column):
+    rows = f"{column},prompt,seed\nb.png,a dog,3\nsub/c.png,a fox,4\na.png,a cat,5\n"
+    put({"d/a.png": None, "d/b.png": None, "d/sub/c.png": None, "m.csv": rows})
+    said = {"a.png": "a cat", "b.png": "a dog", "sub/c.png": "a fox"}
+    assert prompts(prompts="m.csv") == said
+    put({"d/prompts.csv": rows})
+    assert prompts() == said
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "from,to,prompt\nb.png,a.png,a dog\na.png,b.png,a cat\n",  # which of the two shows the prompt?
+        "img,prompt\n,a dog\na.png,a cat\n",
+    ],
+)
+def test_a_table_is_not_taken_in_order_where_its_columns_name_images_and_it_is_not_known_how(rows):
+    put({"d/a.png": None, "d/b.png": None, "m.csv": rows})
+    with pytest.raises(BadSource, match="name images in some or all lines"):
+        prompts(prompts="m.csv")
+
+
+def test_a_table_is_not_taken_in_order_where_a_column_holds_the_names_of_most_images_without_suffix():
+    put(dict.fromkeys(["d/ant.png", "d/bee.png", "d/cow.png"]))
+    put({"m.csv": "key,prompt\ncow,a cow\nbee,a bee\ndog,a dog\n"})
+    with pytest.raises(BadSource, match="'key' names 2 of the 3 images"):
+        prompts(prompts="m.csv")
+    put({"m.csv": "key,prompt\ncow,a cow\nbee,a bee\nant,an ant\n"})
+    assert prompts(prompts="m.csv") == {"ant.png": "an ant", "bee.png": "a bee", "cow.png": "a cow"}
 
 
 def test_coco_captions_are_the_captions_of_their_images():

@@ -53,7 +53,7 @@ def test_a_table_with_a_row_for_each_question_names_its_images_by_the_prompt_the
     rows = ["item_id,text,proposition_id", "p0,a cat,1", "p0,a cat,2", "p1,a dog,1"]
     put({"d/p0.png": None, "d/p1.png": None, "m.csv": "\n".join(rows)})
     assert prompts(prompts="m.csv") == {"p0.png": "a cat", "p1.png": "a dog"}
-    with pytest.raises(Exception, match="3 prompts and there are 2 images"):
+    with pytest.raises(Exception, match="2 of the 2 images, and not each once with one prompt"):
         put({"m.csv": "\n".join([*rows[:2], "p0,a fox,2", rows[3]])})
         prompts(prompts="m.csv")
 

@@ -46,7 +46,7 @@ PAIRS = re.compile(r"(?:(?:^|[,\n])[ \t]*[A-Z]|^[ \t]*\w)[\w ]{0,40}[:：]\s?", 
 LABEL = re.compile(r"^\s*(?:(?:positive[ _])?prompt:[ \t]*)+", re.IGNORECASE)
 COMMENT = re.compile(r"^#[ \t].*(?:\n|$)", re.MULTILINE)
 # What Dynamic Prompts draws from; left where the prompt should stand, what it drew stands nowhere.
-TEMPLATE = re.compile(r"\{[^{}|]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)")
+TEMPLATE = re.compile(r"\{[^{}|]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)|\{(?:prompt|caption)\}")
 
 
 def read(texts: Texts) -> Found | None:

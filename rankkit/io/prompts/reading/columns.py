@@ -7,12 +7,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rankkit.core.images import SUFFIXES
+from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Answer
 from rankkit.io.prompts.reading.texts import PROMPT, answer_in
 from rankkit.io.tables import Record, Table
 
 IMAGE = ("image", "image_path", "file_name", "path", "filename", "file_path", "image_name")
 IMAGES = ("images", "file_names", "path1", "path2", "chosen", "rejected", *IMAGE)
+FILE = re.compile(  # a value that names an image here, and no address elsewhere
+    rf"(?!.*://)[^\n]{{1,500}}(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))})", re.IGNORECASE
+)
+SPACES = re.compile(r"[\s-]+")
 NUMBER_OR_ID = re.compile(
     r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|true|false"
     r"|(?:p|prompt|id|idx|index|image|img|sample|item|case|test|q|t|s|no|row)[-_#]?\d+"
@@ -48,8 +54,10 @@ class Roles:
 
 @functools.lru_cache(maxsize=256)
 def roles(columns: tuple[str, ...]) -> Roles:
-    """What the columns are for by their names, in any case; of two spellings the one in small letters."""
-    by_name = {column.lower(): column for column in sorted(columns, key=str.islower)}
+    """What the columns are for by their names, in any case, with ``_`` for spaces and hyphens; of two
+    spellings the one in small letters.
+    """
+    by_name = {SPACES.sub("_", column.strip().lower()): column for column in sorted(columns, key=str.islower)}
     images = [by_name[name] for name in IMAGES if name in by_name]
     images += [column for name, column in by_name.items() if name.endswith(("_file_name", "_file_names"))]
     prompts = tuple(by_name[name] for name in PROMPT if name in by_name)
@@ -70,15 +78,33 @@ def image_columns(columns: Iterable[str]) -> tuple[str, ...]:
     return roles(tuple(columns)).images
 
 
-def image_names(record: Record) -> list[str]:
-    """The names of images in a record: texts, lists of texts, or objects with a `path`."""
+def image_names(record: Record, *, by_value: bool = True) -> list[str]:
+    """The names of images in a record: texts, lists of texts, or objects with a `path`.
+
+    Where no column is known by its own name to name images, the one whose value names an image file does, but
+    not without `by_value`.
+    """
     found: list[str] = []
-    for column in roles(tuple(record)).images:
+    columns = roles(tuple(record)).images
+    if by_value and not columns:
+        files = file_columns(record)  # of two, nothing says which is the source and which was made of it
+        columns = files if len(files) == 1 else ()
+    for column in columns:
         value = record[column]
         for each in value if isinstance(value, (list, tuple)) else [value]:
             name = each.get("path") or each.get("file_name") if isinstance(each, Mapping) else each
             found += [name] if isinstance(name, str) and name.strip() else []
     return list(dict.fromkeys(found)) if len(found) > 1 else found
+
+
+def file_columns(record: Record) -> tuple[str, ...]:
+    """The columns whose value is the name of an image file, whatever they are called, but for prompts."""
+    prompts = roles(tuple(record)).prompts
+    return tuple(
+        column
+        for column, value in record.items()
+        if column not in prompts and isinstance(value, str) and FILE.fullmatch(value.strip())
+    )
 
 
 def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
@@ -105,7 +131,7 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
 
 def column_of_stems(table: Table, stems: Iterable[str]) -> str | None:
     """The column that holds all these names of images, without suffix and leading zeros, each with one
-    prompt, if there is one.
+    prompt, if there is one. Raises `BadSource` for one that holds most of them, but for numbers.
     """
     wanted = set(map(stem_key, stems))
     values: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -116,7 +142,16 @@ def column_of_stems(table: Table, stems: Iterable[str]) -> str | None:
             key = stem_key(str(value)) if isinstance(value, (str, int)) else None
             if key in wanted and values.setdefault(column, {}).setdefault(key, texts) != texts:
                 differ.add(column)
-    return next((name for name, found in values.items() if set(found) == wanted and name not in differ), None)
+    for name, found in values.items():
+        if set(found) == wanted and name not in differ:
+            return name
+    for name, found in values.items():  # numbers may count the lines, and not from where the images' do
+        if 2 * sum(not key.isdecimal() for key in found) > len(wanted):
+            raise BadSource(
+                f"{table.path}: {name!r} names {len(found)} of the {len(wanted)} images, and not each once "
+                "with one prompt; name each there, or leave the column out to go by the order of the lines"
+            )
+    return None
 
 
 def stem_key(text: str) -> str:

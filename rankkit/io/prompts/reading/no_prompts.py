@@ -20,6 +20,9 @@ KINDS = {
     "is a template of which a part is drawn by chance, not a prompt": (
         r".*(?:\{[^{}|]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)).*"
     ),
+    "is a template into which no prompt was put": (
+        r".*(?:\{{1,2}\s*(?:prompt|caption)\s*\}{1,2}|\[{1,2}(?:prompt|caption)\]{1,2}|%prompt%|<prompt>).*"
+    ),
     "is the name of a text file, not its text": r"\S+\.(?:txt|json|caption)",
     "is the name of an image, not a text": r"\S+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic|jxl)",
     "is a question to a model about an image, not a prompt": (
