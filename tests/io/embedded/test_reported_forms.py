@@ -8,7 +8,12 @@ from marked_images import SETTINGS
 from rankkit.io.prompts.embedded.source import read_texts
 from rankkit.io.prompts.syntax import plain_words
 
-TEMPLATES = ["a {red|green} apple", "a __colour__ apple", "an apple, {2$$red|green|ripe}", "photo of {prompt}"]
+TEMPLATES = [
+    "a {red|green} apple",
+    "a __colour__ apple",
+    "an apple, {2$$red|green|ripe}",
+    "photo of {prompt}",
+]
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
