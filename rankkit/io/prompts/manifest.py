@@ -17,17 +17,16 @@ from rankkit.errors import BadSource
 from rankkit.io.cells import image_cells
 from rankkit.io.prompts.base import Answer, Place, Root, Source, natural
 from rankkit.io.prompts.layouts import parallel_text
+from rankkit.io.prompts.reading.called import called
 from rankkit.io.prompts.reading.columns import (
     IMAGES,
     Ids,
     NumbersAlone,
     answer_of,
-    column_of_stems,
     file_columns,
     image_names,
     names_images,
     prompt_column,
-    stem_key,
 )
 from rankkit.io.prompts.reading.line_lists import prompt_lines, why_no_list
 from rankkit.io.prompts.reading.names import Names
@@ -132,21 +131,20 @@ def _without_names(root: Root, table: Table) -> Source:
             "known which column does for the prompts; call that one 'image'"
         )
     walked = list(root.walk())
-    places = {stem_key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in walked}
-    column = column_of_stems(table, places) if len(places) == len(walked) else None
-    if column is None:
+    found = called(table, walked)
+    if found is None:
         return in_order(
             walked, table.path, [_first_text(answer_of(record)) for _, record in table.records()], table.notes
         )
 
     def items() -> Iterator[tuple[Place, Answer]]:
-        left = dict(places)  # DPG-Bench has a row for each question about an image
+        left = dict(found.places)  # DPG-Bench has a row for each question about an image
         for _, record in table.records():
-            place = left.pop(stem_key(str(record.get(column, ""))), None)
+            place = left.pop(found.of(record), None)
             if place is not None:
                 yield place, answer_of(record)
 
-    return Source(NAME, lists=items, notes=(f"{table.path}: {column!r} names the images", *table.notes))
+    return Source(NAME, lists=items, notes=(f"{table.path}: {found.column!r} names the images", *table.notes))
 
 
 def in_order(places: list[Place], path: Path, prompts: list[Answer], notes: tuple[str, ...] = ()) -> Source:

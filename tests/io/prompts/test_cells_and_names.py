@@ -205,3 +205,40 @@ def test_coco_captions_are_the_captions_of_their_images():
 def test_a_json_file_that_is_no_map_of_images_makes_no_images_up():
     put({"d/1.png": None, "d/captions.json": '{"info": {"year": 2014}, "licenses": [1]}'})
     assert prompts() == {"1.png": ""}
+
+
+@pytest.mark.parametrize(
+    ("column", "names", "values"),
+    [
+        ("id", ["img_1", "img_2", "img_3"], [3, 1, 2]),
+        ("prompt_id", ["00000-fox", "00001-fox", "00002-fox"], ["p2", "p0", "p1"]),
+        ("seed", ["a_fox_11", "a_fox_22", "a_fox_33"], [33, 11, 22]),
+        ("anything", ["ant", "bee", "cow"], ["cow", "ant", "bee"]),
+    ],
+)
+def test_a_column_of_numbers_of_the_images_names_them_and_the_order_of_the_lines_does_not(
+    column, names, values
+):
+    put(dict.fromkeys(f"d/{name}.png" for name in names))
+    lines = [
+        f"{value},a {which} fox" for value, which in zip(values, ["third", "first", "second"], strict=True)
+    ]
+    put({"m.csv": "\n".join([f"{column},prompt", *lines])})
+    found = [f"a {which} fox" for which in ("first", "second", "third")]
+    assert prompts(prompts="m.csv") == dict(zip([f"{name}.png" for name in names], found, strict=True))
+
+
+def test_numbers_that_may_count_something_else_leave_the_order_alone_or_are_refused():
+    put({"d/1.png": None, "d/2.png": None, "m.csv": "prompt,count\na cat,1\ntwo dogs,2\n"})
+    assert prompts(prompts="m.csv") == {"1.png": "a cat", "2.png": "two dogs"}
+    put({"m.csv": "prompt,count\ntwo dogs,2\na cat,1\n"})
+    with pytest.raises(BadSource, match="'count' could number the images"):
+        prompts(prompts="m.csv")
+    put({"m.csv": "prompt,id,seed\ntwo dogs,2,1\na cat,1,2\n"})
+    with pytest.raises(BadSource, match="'id', 'seed' could number the images"):
+        prompts(prompts="m.csv")
+
+
+def test_lines_with_ids_that_are_no_numbers_of_the_images_go_in_order():
+    put({"d/img_0.png": None, "d/img_1.png": None, "m.csv": "id,caption\n391895,a cat\n60623,a dog\n"})
+    assert prompts(prompts="m.csv") == {"img_0.png": "a cat", "img_1.png": "a dog"}

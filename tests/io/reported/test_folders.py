@@ -86,9 +86,9 @@ def test_images_of_a_style_that_are_counted_from_one_get_no_prompt_of_another():
 
 def test_a_column_that_holds_a_number_twice_does_not_name_the_images():
     put({"d/0.png": None, "d/1.png": None, "d/2.png": None})
-    put({"p.jsonl": lines(*({"prompt": p, "label": n} for p, n in zip("abc", (2, 0, 1), strict=True)))})
+    put({"p.jsonl": lines(*({"prompt": p, "id": n} for p, n in zip("abc", (2, 0, 1), strict=True)))})
     assert prompts(prompts="p.jsonl") == {"2.png": "a", "0.png": "b", "1.png": "c"}
-    put({"p.jsonl": lines(*({"prompt": p, "label": n} for p, n in zip("abc", (1, 0, 0), strict=True)))})
+    put({"p.jsonl": lines(*({"prompt": p, "id": n} for p, n in zip("abc", (1, 0, 0), strict=True)))})
     assert prompts(prompts="p.jsonl") == {"0.png": "a", "1.png": "b", "2.png": "c"}
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rankkit.core.images import SUFFIXES
-from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Answer
 from rankkit.io.prompts.reading.texts import PROMPT, answer_in
 from rankkit.io.tables import Record, Table
@@ -127,37 +126,6 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
     taken = {used, *keys, *known.images}
     metadata = {key: value for key, value in record.items() if key not in taken and value is not None}
     return Answer(answer.texts, answer.why, metadata, group, answer.syntax)
-
-
-def column_of_stems(table: Table, stems: Iterable[str]) -> str | None:
-    """The column that holds all these names of images, without suffix and leading zeros, each with one
-    prompt, if there is one. Raises `BadSource` for one that holds most of them, but for numbers.
-    """
-    wanted = set(map(stem_key, stems))
-    values: dict[str, dict[str, tuple[str, ...]]] = {}
-    differ = set[str]()
-    for _, record in table.records():
-        texts = answer_of(record).texts
-        for column, value in record.items():
-            key = stem_key(str(value)) if isinstance(value, (str, int)) else None
-            if key in wanted and values.setdefault(column, {}).setdefault(key, texts) != texts:
-                differ.add(column)
-    for name, found in values.items():
-        if set(found) == wanted and name not in differ:
-            return name
-    for name, found in values.items():  # numbers may count the lines, and not from where the images' do
-        if 2 * sum(not key.isdecimal() for key in found) > len(wanted):
-            raise BadSource(
-                f"{table.path}: {name!r} names {len(found)} of the {len(wanted)} images, and not each once "
-                "with one prompt; name each there, or leave the column out to go by the order of the lines"
-            )
-    return None
-
-
-def stem_key(text: str) -> str:
-    """A name for comparing: in one case, a number without leading zeros."""
-    text = text.strip().casefold()
-    return str(int(text)) if text.isascii() and text.isdecimal() else text
 
 
 class NumbersAlone:
