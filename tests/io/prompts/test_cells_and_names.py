@@ -242,3 +242,11 @@ def test_numbers_that_may_count_something_else_leave_the_order_alone_or_are_refu
 def test_lines_with_ids_that_are_no_numbers_of_the_images_go_in_order():
     put({"d/img_0.png": None, "d/img_1.png": None, "m.csv": "id,caption\n391895,a cat\n60623,a dog\n"})
     assert prompts(prompts="m.csv") == {"img_0.png": "a cat", "img_1.png": "a dog"}
+
+
+def test_lines_that_are_numbered_in_another_order_are_no_list():
+    put({"d/1.png": None, "d/2.png": None, "d/3.png": None, "m.txt": "3. a fox\n1. a cat\n2. a dog\n"})
+    with pytest.raises(BadSource, match="numbered, and not in order"):
+        prompts(prompts="m.txt")
+    put({"m.txt": "1984: a poster\n300: a poster\n2049: a poster\n"})
+    assert prompts(prompts="m.txt")["1.png"] == "1984: a poster"

@@ -14,12 +14,13 @@ REMARK = re.compile(r"(?:#|//|;\s).*|[=*~]{3,}")  # in a list that nobody counts
 HEADING = re.compile(
     r"(?:my |the )?(?:prompts?|captions?)(?: list)?\s*:?|(?:list of )prompts\s*:?", re.IGNORECASE
 )
+NUMBER = re.compile(r"(?P<number>\d{1,7})(?:[.):]\s+|\s*\t\s*)(?P<line>\S.*)")
 AROUND = (  # what may stand around every line of a list
     re.compile(r"[-*•]\s+(?P<line>\S.*)"),
     re.compile(r"“(?P<line>[^“”]+)”,?"),
     re.compile(r"(?P<quoted>\"(?:[^\"\\]|\\.)+\"|'(?:[^'\\]|\\.)+'),?"),
     re.compile(r"(?:positive )?prompt\s*[:=：]\s*(?P<line>\S.*)", re.IGNORECASE),
-    re.compile(r"(?P<number>\d{1,7})(?:[.):]\s+|\s*\t\s*)(?P<line>\S.*)"),
+    NUMBER,
 )
 OPTIONS = re.compile(r"\s--[a-z]{1,12}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
 SETTINGS = re.compile(
@@ -114,6 +115,20 @@ def _cells(found: Sequence[str], plain: Sequence[str]) -> str:
     return ""
 
 
+def _numbers(found: Sequence[str], plain: Sequence[str]) -> str:
+    """Lines whose numbers are 1 to N in another order: whether they or the lines count is not known."""
+    numbered = [NUMBER.fullmatch(line) for line in plain]
+    numbers = [int(each["number"]) for each in numbered if each]
+    if len(plain) < 2 or len(numbers) < len(plain) or sorted(numbers) == numbers:
+        return ""
+    if sorted(numbers) not in (list(range(len(plain))), list(range(1, len(plain) + 1))):
+        return ""
+    return (
+        f"its lines are numbered, and not in order (the first is {numbers[0]}); sort them, or write a .csv "
+        "table with a header: id and prompt"
+    )
+
+
 def _images(found: Sequence[str], plain: Sequence[str]) -> str:
     if all(map(IMAGE.match, plain)):
         return (
@@ -151,5 +166,5 @@ def _list(found: Sequence[str], plain: Sequence[str]) -> str:
 
 
 FAULTS: tuple[Callable[[Sequence[str], Sequence[str]], str], ...] = (
-    _list, _header, _images, _cells, _settings, _program,
+    _list, _header, _images, _cells, _numbers, _settings, _program,
 )  # fmt: skip
