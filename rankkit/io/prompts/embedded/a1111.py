@@ -12,6 +12,7 @@ from collections import deque
 from itertools import islice
 
 from rankkit.io.prompts.embedded.container import Found, Texts, as_json, in_xmp
+from rankkit.io.prompts.syntax import DRAWN
 from rankkit.io.text import UNFILLED
 
 PROGRAM = "A1111"
@@ -45,8 +46,8 @@ NO_WORDS = re.compile(
 PAIRS = re.compile(r"(?:(?:^|[,\n])[ \t]*[A-Z]|^[ \t]*\w)[\w ]{0,40}[:：]\s?", re.MULTILINE)
 LABEL = re.compile(r"^\s*(?:(?:positive[ _])?prompt:[ \t]*)+", re.IGNORECASE)
 COMMENT = re.compile(r"^#[ \t].*(?:\n|$)", re.MULTILINE)
-# What Dynamic Prompts draws from; left where the prompt should stand, what it drew stands nowhere.
-TEMPLATE = re.compile(r"\{[^{}|]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)|\{(?:prompt|caption)\}")
+# Left where the prompt should stand: what was drawn from it, or put into it, stands nowhere.
+TEMPLATE = re.compile(DRAWN + r"|\{(?:prompt|caption)\}")
 
 
 def read(texts: Texts) -> Found | None:

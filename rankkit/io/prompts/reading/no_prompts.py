@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+from rankkit.io.prompts.syntax import DRAWN
 from rankkit.io.text import LOST, UNFILLED, WHY_LOST
 
 NOTHING = re.compile(  # what stands in a cell that is empty, or that a program could not fill
@@ -17,9 +18,7 @@ SAID = r"(?:sure|certainly|of course|absolutely|okay)[,.!]|here(?:['’]s| is| a
 KINDS = {
     "is an address, not a prompt": r"https?://\S+",
     "is a message to a model (<image>), not a prompt": r"<image>.*|.*<image>",
-    "is a template of which a part is drawn by chance, not a prompt": (
-        r".*(?:\{[^{}|]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)).*"
-    ),
+    "is a template of which a part is drawn by chance, not a prompt": rf".*(?:{DRAWN}).*",
     "is a template into which no prompt was put": (
         r".*(?:\{{1,2}\s*(?:prompt|caption)\s*\}{1,2}|\[{1,2}(?:prompt|caption)\]{1,2}|%prompt%|<prompt>).*"
     ),
