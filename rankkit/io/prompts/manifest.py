@@ -23,7 +23,6 @@ from rankkit.io.prompts.reading.columns import (
     Ids,
     NumbersAlone,
     answer_of,
-    file_columns,
     image_names,
     names_images,
     prompt_column,
@@ -124,12 +123,6 @@ def _without_names(root: Root, table: Table) -> Source:
     number them; else its lines are in their order. Raises `BadSource` where columns name images and it is not
     known which of them the prompts are of.
     """
-    files = dict.fromkeys(column for _, record in table.records() for column in file_columns(record))
-    if files:
-        raise BadSource(
-            f"{table.path}: {', '.join(map(repr, files))} name images in some or all lines, and it is not "
-            "known which column does for the prompts; call that one 'image'"
-        )
     walked = list(root.walk())
     found = called(table, walked)
     if found is None:

@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Place, natural
-from rankkit.io.prompts.reading.columns import answer_of, roles
+from rankkit.io.prompts.reading.columns import answer_of, file_columns, roles
 from rankkit.io.tables import Record, Table
 
 NUMBERED = re.compile(r"[^\d\n]{0,80}(\d{1,30})[^\d\n]{0,80}", re.ASCII)
@@ -35,14 +36,25 @@ class Called:
 def called(table: Table, walked: Sequence[Place]) -> Called | None:
     """The column that holds the names of all images, or the one number in each, every one with one prompt.
 
-    Raises `BadSource` where columns hold them, but not so that it is known which line is whose.
+    Raises `BadSource` where columns hold them, or names of files, but not so that it is known which line is
+    whose.
     """
-    for key in (as_name, as_number):
-        places = {key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in walked}
-        if len(places) == len(walked) and "" not in places:
-            column = _column(table, places, key)
-            if column is not None:
-                return Called(column, places, key)
+    held = [_Held(key, walked) for key in (as_name, as_number)]
+    files, lines = dict[str, None](), list[Texts]()
+    for _, record in table.records():
+        files |= dict.fromkeys(file_columns(record))
+        lines.append(answer_of(record).texts)
+        for each in held:
+            each.add(record, lines[-1])
+    if files:
+        raise BadSource(
+            f"{table.path}: {', '.join(map(repr, files))} name images in some or all lines, and it is not "
+            "known which column does for the prompts; call that one 'image'"
+        )
+    for each in held:
+        column = each.column(table.path, lines)
+        if column is not None:
+            return Called(column, each.places, each.key)
     return None
 
 
@@ -58,49 +70,59 @@ def as_number(text: str) -> str:
     return str(int(found[1])) if found else ""
 
 
-def _column(table: Table, places: Mapping[str, Place], key: Callable[[str], str]) -> str | None:
-    lines: list[Texts] = []
-    values: dict[str, dict[str, Texts]] = {}
-    differ = set[str]()
-    for _, record in table.records():
-        texts = answer_of(record).texts
-        lines.append(texts)
-        prompts = roles(tuple(record)).prompts if key is as_number else ()
+class _Held:
+    """What the columns of a table hold of what the images are called, by one key."""
+
+    def __init__(self, key: Callable[[str], str], walked: Sequence[Place]) -> None:
+        places = {key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in walked}
+        self.key = key
+        self.places = places if len(places) == len(walked) and "" not in places else {}
+        self._values: dict[str, dict[str, Texts]] = {}  # texts by what an image is called, for each column
+        self._differ: set[str] = set()
+
+    def add(self, record: Record, texts: Texts) -> None:
+        """Take in a record, which has these prompts."""
+        prompts = roles(tuple(record)).prompts if self.key is as_number else ()
         for column, value in record.items():
             if column in prompts or not isinstance(value, (str, int)):
                 continue
-            known = key(str(value))
-            if known in places and values.setdefault(column, {}).setdefault(known, texts) != texts:
-                differ.add(column)
-    whole = {
-        name: found for name, found in values.items() if len(found) == len(places) and name not in differ
-    }
-    if not whole:
-        _check_part(table, values, len(places))
-        return None
-    ordered = sorted(places, key=lambda known: natural(places[known].relative))
-    in_order = dict(zip(ordered, lines, strict=True)) if len(lines) == len(ordered) else {}
-    sure = {name: found for name, found in whole.items() if _names(name, places)}
-    if not sure and all(found == in_order for found in whole.values()):
-        return None
-    if not sure or any(found != next(iter(sure.values())) for found in sure.values()):
-        raise BadSource(
-            f"{table.path}: {', '.join(map(repr, sure or whole))} could number the images, and it is not "
-            "known whether and which does; call that one 'id', or leave out what does not number them"
-        )
-    return next(iter(sure))
+            known = self.key(str(value))
+            if known in self.places:
+                found = self._values.setdefault(column, {})
+                if found.setdefault(known, texts) != texts:
+                    self._differ.add(column)
 
-
-def _names(column: str, places: Mapping[str, Place]) -> bool:
-    """Whether a column that holds what all images are called does so by more than chance."""
-    return NUMBERS.fullmatch(column.strip()) is not None or not all(map(str.isdecimal, places))
-
-
-def _check_part(table: Table, values: Mapping[str, Mapping[str, Texts]], count: int) -> None:
-    """Raise `BadSource` for a column that holds the names of most images; numbers may count the lines."""
-    for name, found in values.items():
-        if 2 * sum(not known.isdecimal() for known in found) > count:
+    def column(self, path: Path, lines: Sequence[Texts]) -> str | None:
+        """The column that is sure to say what each image is called; `lines` are the prompts of each line."""
+        whole = {
+            name: found
+            for name, found in self._values.items()
+            if len(found) == len(self.places) and name not in self._differ
+        }
+        if not whole:
+            self._check_part(path)
+            return None
+        ordered = sorted(self.places, key=lambda known: natural(self.places[known].relative))
+        in_order = dict(zip(ordered, lines, strict=True)) if len(lines) == len(ordered) else {}
+        by_chance = all(map(str.isdecimal, self.places))
+        sure = {
+            name: found for name, found in whole.items() if not by_chance or NUMBERS.fullmatch(name.strip())
+        }
+        if not sure and all(found == in_order for found in whole.values()):
+            return None
+        if not sure or any(found != next(iter(sure.values())) for found in sure.values()):
             raise BadSource(
-                f"{table.path}: {name!r} names {len(found)} of the {count} images, and not each once "
-                "with one prompt; name each there, or leave the column out to go by the order of the lines"
+                f"{path}: {', '.join(map(repr, sure or whole))} could number the images, and it is not "
+                "known whether and which does; call that one 'id', or leave out what does not number them"
             )
+        return next(iter(sure))
+
+    def _check_part(self, path: Path) -> None:
+        """Raise `BadSource` for a column that holds the names of most images; numbers may count the lines."""
+        for name, found in self._values.items():
+            if 2 * sum(not known.isdecimal() for known in found) > len(self.places):
+                raise BadSource(
+                    f"{path}: {name!r} names {len(found)} of the {len(self.places)} images, and not each "
+                    "once with one prompt; name each there, or leave the column out to go by the order of "
+                    "the lines"
+                )
