@@ -109,12 +109,6 @@ def _path(cache: str | None) -> Path | None:
     return default_path() if cache == USUAL else None if cache is None else Path(cache).expanduser()
 
 
-def _any_model() -> Callable[..., Transport]:
-    from rankkit_vlm_judge.local import Local
-
-    return Local
-
-
 def _local(options: Connection, budget: Budget, local: Callable[..., Transport] | None) -> Transport:
     model = options["model"]
     if model is None:
@@ -122,9 +116,10 @@ def _local(options: Connection, budget: Budget, local: Callable[..., Transport] 
             "whom to ask? give model=NAME to load a model here, or url=http://host:8000/v1 to ask a server"
         )
     try:
-        load = local or _any_model()
-        return load(
-            model,
+        from rankkit_vlm_judge.local import Local, locate
+
+        return (local or Local)(
+            locate(model),
             budget,
             device=options["device"],
             dtype=options["dtype"],

@@ -353,9 +353,9 @@ def nobody_answers(*names, **options):
 
 @pytest.mark.parametrize("ranker", ["vlm-judge", "vqascore"])
 def test_a_model_that_is_neither_here_nor_to_be_had_is_said_at_once(monkeypatch, ranker):
-    from rankkit_vlm_judge.local import model
+    from rankkit_vlm_judge.local import source
 
-    monkeypatch.setattr(model.HfApi, "model_info", nobody_answers)
+    monkeypatch.setattr(source.HfApi, "model_info", nobody_answers)
     says = r"model=nobody/nothing cannot be loaded: there is no such folder, the hub .*no network.*give a"
     with pytest.raises(RankkitError, match=says):
         load(ranker, "nobody/nothing")
@@ -364,12 +364,12 @@ def test_a_model_that_is_neither_here_nor_to_be_had_is_said_at_once(monkeypatch,
 def test_without_a_network_the_hubs_cache_is_taken_under_its_commit_and_said(
     monkeypatch, folder, group, tmp_path, capfd
 ):
-    from rankkit_vlm_judge.local import model
+    from rankkit_vlm_judge.local import source
 
     cached = tmp_path / ("b" * 40)
     cached.symlink_to(folder, target_is_directory=True)
-    monkeypatch.setattr(model.HfApi, "model_info", nobody_answers)
-    monkeypatch.setattr(model, "snapshot_download", lambda name, local_files_only: str(cached))
+    monkeypatch.setattr(source.HfApi, "model_info", nobody_answers)
+    monkeypatch.setattr(source, "snapshot_download", lambda name, local_files_only: str(cached))
     judge = load("vlm-judge", "somebody/small", mode="logprob")
     assert judge.asker.transport.model == "somebody/small@bbbbbbbbbbbb float32"
     assert "so what its cache holds is taken" in capfd.readouterr().err

@@ -173,3 +173,21 @@ def test_rows_say_that_the_model_and_its_revision_judged(flan):
     assert ranking.details[0]["model"].startswith(f"{flan}@") and ranking.details[0]["model"].endswith(
         "float32"
     )
+
+
+def test_without_a_network_the_hubs_cache_is_taken_under_its_commit_and_said_once(
+    flan, tmp_path, monkeypatch, capfd
+):
+    from rankkit_vlm_judge.local import source
+
+    def nobody_answers(*names, **options):
+        raise ConnectionError("no network")
+
+    cached = tmp_path / ("b" * 40)
+    cached.symlink_to(flan, target_is_directory=True)
+    monkeypatch.setattr(source.HfApi, "model_info", nobody_answers)
+    monkeypatch.setattr(source, "snapshot_download", lambda name, local_files_only: str(cached))
+    ranker = load("somebody/small")
+    assert ranker.asker.transport.model == "somebody/small@bbbbbbbbbbbb float32"
+    assert capfd.readouterr().err.count("so what its cache holds is taken") == 1
+    assert scores(ranker) == scores(load(flan))

@@ -22,7 +22,7 @@ class InProcess:
     logprobs = reported = True
     changes: Mapping[str, object] = {}
     inputs: Inputs
-    device: str
+    device: torch.device
     model: str
 
     def __init__(self, budget: Budget, batch_size: int) -> None:

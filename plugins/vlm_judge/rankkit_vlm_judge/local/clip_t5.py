@@ -7,7 +7,7 @@ is read here: T5's own keys, ``mm_projector.*``, and ``vision_tower.vision_tower
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,7 +33,7 @@ from rankkit_vlm_judge.local.clip_t5_parts import (
     vision_config,
 )
 from rankkit_vlm_judge.local.inputs import Prepared
-from rankkit_vlm_judge.local.model import revision
+from rankkit_vlm_judge.local.source import ModelSource
 from rankkit_vlm_judge.questions import Asked
 from rankkit_vlm_judge.replies import Reply
 
@@ -42,10 +42,10 @@ PLACE = -200  # the id in whose place the patches of the image stand
 LONGEST = 2048  # ids of a question; the published code cuts there
 
 
-def is_clip_t5(name: str) -> bool:
-    """Whether a folder or hub id is a CLIP-FlanT5."""
+def is_clip_t5(source: ModelSource) -> bool:
+    """Whether a model is a CLIP-FlanT5."""
     try:
-        config: Mapping[str, Any] = PretrainedConfig.get_config_dict(name)[0]
+        config: Mapping[str, Any] = PretrainedConfig.get_config_dict(source.place)[0]
     except (OSError, ValueError):
         return False  # whoever loads it will say why
     return config.get("model_type") == "clip_t5"
@@ -60,7 +60,7 @@ class ClipT5(InProcess):
 
     def __init__(
         self,
-        name: str,
+        source: ModelSource,
         budget: Budget,
         *,
         device: str = "auto",
@@ -71,10 +71,9 @@ class ClipT5(InProcess):
         tokenizer: str | None = None,
     ) -> None:
         super().__init__(budget, batch_size)
-        place = pick_device(device)
-        self.device = str(place)
-        self.dtype = pick_dtype(dtype, "bfloat16" if place.type == "cuda" else "float32")
-        folder = find(name, files=FILES, option="model")
+        self.device = pick_device(device)
+        self.dtype = pick_dtype(dtype, "bfloat16" if self.device.type == "cuda" else "float32")
+        folder = find(source.place, files=FILES, option="model")
         config = config_of(folder)
         clip = find(vision or str(config.mm_vision_tower), files=FILES, option="vision")
         state = read(folder)
@@ -82,17 +81,16 @@ class ClipT5(InProcess):
             made: Any = T5ForConditionalGeneration(config)
             tower: Any = CLIPVisionModel(vision_config(clip))
             projector = projector_of(config)
-        self.t5 = load_strict(made, t5_state(state), folder, ignore=TIED).to(place, self.dtype)
-        self.tower = load_strict(tower, tower_state(state, clip, tower), folder, ignore=("position_ids",)).to(
-            place, self.dtype
-        )
-        self.projector = load_strict(projector, below(state, PROJECTOR), folder).to(place, self.dtype)
+        seen = tower_state(state, clip, tower)
+        self.t5 = load_strict(made, t5_state(state), folder, ignore=TIED).to(self.device, self.dtype)
+        self.tower = load_strict(tower, seen, folder, ignore=("position_ids",)).to(self.device, self.dtype)
+        self.projector = load_strict(projector, below(state, PROJECTOR), folder).to(self.device, self.dtype)
         self.layer = int(config.mm_vision_select_layer)
         self.inputs = T5Inputs(tokenizer_of(folder, tokenizer, config.d_model), processor_of(clip))
         self.words = len(self.inputs.tokenizer)
         whose = "" if vision is None else f" with {vision}"
-        version = revision(str(folder), config) if Path(name).is_dir() else folder.name[:12]
-        self.model = f"{name}@{version}{whose} {str(self.dtype).removeprefix('torch.')}"
+        version = replace(source, place=str(folder)).revision(config)
+        self.model = f"{source.name}@{version}{whose} {str(self.dtype).removeprefix('torch.')}"
 
     @torch.inference_mode()
     @full_float32()

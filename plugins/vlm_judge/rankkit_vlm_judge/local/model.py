@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import torch
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from rankkit import RankkitError, RunStopped
-from rankkit.plugin import reason_of, say
-from rankkit_torch import check_loaded
+from rankkit.plugin import reason_of
+from rankkit_torch import check_loaded, pick_device
 from rankkit_vlm_judge.budget import Budget
 from rankkit_vlm_judge.calls import Call
 from rankkit_vlm_judge.local.batches import InProcess
 from rankkit_vlm_judge.local.inputs import Prepared, prepare_inputs
+from rankkit_vlm_judge.local.source import ModelSource
 from rankkit_vlm_judge.questions import Asked, Question
 from rankkit_vlm_judge.replies import Reply
 
-ASKED = 10.0  # seconds that the hub may take to say whether a model is there
-WEIGHTS = (".safetensors", ".bin")
-
 
 class Local(InProcess):
-    """A model and tokenizer by hub id or folder: any that transformers loads for images and text."""
+    """A model and its tokenizer: any that transformers loads for images and text."""
 
     def __init__(
         self,
-        name: str,
+        source: ModelSource,
         budget: Budget,
         *,
         device: str = "auto",
@@ -41,25 +34,24 @@ class Local(InProcess):
         thinking: str = "auto",
     ) -> None:
         super().__init__(budget, batch_size)
-        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        self.device = pick_device(device)
         auto: Any = AutoModelForImageTextToText
-        place = at_hand(name)
         try:
             net, found = auto.from_pretrained(
-                place, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
+                source.place, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True
             )
         except (OSError, ValueError) as error:  # no such folder or hub name, no network, no model that sees
             reason = reason_of(error)
             raise RankkitError(
-                f"model={name} cannot be loaded: {reason}; give a folder or a hub name, or a server's url="
+                f"model={source.name} cannot be loaded: {reason}; "
+                "give a folder or a hub name, or a server's url="
             ) from None
-        check_loaded(net, found, name)
+        check_loaded(net, found, source.name)
         self.net = net.to(self.device).eval()
         thinks = thinking == "on"
         template = {} if thinking == "auto" else {"enable_thinking": thinks, "thinking": thinks}
-        self.inputs = prepare_inputs(place, template)
-        version = revision(name, net.config) if place == name else Path(place).name[:12]
-        self.model = f"{name}@{version} {str(net.dtype).removeprefix('torch.')}"
+        self.inputs = prepare_inputs(source.place, template)
+        self.model = f"{source.name}@{source.revision(net.config)} {str(net.dtype).removeprefix('torch.')}"
         self._ids: dict[tuple[object, bool], dict[str, int]] = {}
 
     def _forced(self, calls: Sequence[Call], prepared: Sequence[Prepared]) -> list[Reply]:
@@ -138,42 +130,3 @@ class Local(InProcess):
             pad_token_id=min(self._ends) if pad is None else pad,
         )
         return made
-
-
-def at_hand(name: str) -> str:
-    """Where a model is loaded from: as it is named, or where the hub does not answer its folder in the cache.
-
-    The libraries would try again for half a minute, for every file. Raises `RankkitError` where it is not in
-    the cache either.
-    """
-    if Path(name).is_dir():
-        return name
-    try:
-        HfApi().model_info(name, timeout=ASKED)
-        return name
-    except (HfHubHTTPError, HFValidationError):
-        return name  # whoever loads it says why it is not given
-    except Exception as error:  # of whatever HTTP library the client is built on
-        why = f"the hub cannot be asked for it ({reason_of(error)})"
-    try:
-        folder = snapshot_download(name, local_files_only=True)
-    except (OSError, ValueError):
-        raise RankkitError(
-            f"model={name} cannot be loaded: there is no such folder, {why}, and its cache does not hold it; "
-            "give a folder or a hub name, or a server's url="
-        ) from None
-    say(f"model={name}: {why}, so what its cache holds is taken")
-    return folder
-
-
-def revision(name: str, config: object) -> str:
-    """The commit of a model from the hub; of a folder, a hash of its weight files' names, sizes and times."""
-    folder = Path(name)
-    if not folder.is_dir():
-        return str(getattr(config, "_commit_hash", None) or "unknown")[:12]
-    states = [
-        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-        for path in sorted(folder.iterdir())
-        if path.suffix in WEIGHTS
-    ]
-    return hashlib.sha256(repr(states).encode()).hexdigest()[:12]

@@ -19,6 +19,7 @@ from rankkit_vlm_judge.published.questions import Likely, between, known
 if TYPE_CHECKING:
     from rankkit_vlm_judge.budget import Budget
     from rankkit_vlm_judge.calls import Transport
+    from rankkit_vlm_judge.local import ModelSource
 
 # as github.com/linzhiqiu/t2v_metrics asks Qwen2.5-VL and Qwen3-VL
 QUESTION = 'Does this figure show "{}"? Please answer Yes or No.'
@@ -55,19 +56,20 @@ class VqaScore(Pointwise):
         self.vision, self.tokenizer, self.question = vision, tokenizer, does_it_show
         self.asker = ask_for_probabilities(connection, local=self._load)
 
-    def _load(self, model: str, budget: Budget, **options: Any) -> Transport:
+    def _load(self, source: ModelSource, budget: Budget, **options: Any) -> Transport:
         """A model here: CLIP-FlanT5, which is asked in its own way, or any that transformers loads."""
         from rankkit_vlm_judge.local import Local
         from rankkit_vlm_judge.local.clip_t5 import ClipT5, is_clip_t5
-        from rankkit_vlm_judge.local.model import at_hand
 
-        if is_clip_t5(at_hand(model)):
+        if is_clip_t5(source):
             self.question = does_it_show_flan
-            return ClipT5(model, budget, **options, vision=self.vision, tokenizer=self.tokenizer)
+            return ClipT5(source, budget, **options, vision=self.vision, tokenizer=self.tokenizer)
         for name in ("vision", "tokenizer"):
             if getattr(self, name) is not None:
-                raise BadOption(f"{name}= is for a CLIP-FlanT5, which model={model} is not; leave it out")
-        return Local(model, budget, **options)
+                raise BadOption(
+                    f"{name}= is for a CLIP-FlanT5, which model={source.name} is not; leave it out"
+                )
+        return Local(source, budget, **options)
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """P("Yes") for every image; NaN with ``error`` and ``failure`` where it is not known."""
