@@ -3,7 +3,7 @@
 | for | names |
 |---|---|
 | files to images | `decode`, `Decoded`, `to_rgb` |
-| an image that metadata names | `image_of` |
+| images that metadata or an option names | `image_of`, `images_of`, `image_option` |
 | work done ahead in threads | `prefetch`, `map_images` |
 | a ranker before it is built | `prepare`, `Prepared` |
 | calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe`, `absence` |
@@ -28,7 +28,7 @@ from rankkit.analysis.stats import Mean, Rate, clustered_mean, effective_size, v
 from rankkit.core.binding import RESERVED_DETAILS, RESERVED_OPTIONS, describe
 from rankkit.core.calling import check_rankings, rank_groups
 from rankkit.core.images import Decoded, decode, to_rgb
-from rankkit.core.named import image_of
+from rankkit.core.named import image_of, image_option, images_of
 from rankkit.core.prefetch import map_images, prefetch
 from rankkit.core.text import line_of, reason_of
 from rankkit.io.atomic import replacing_file
@@ -73,6 +73,8 @@ __all__ = [
     "h",
     "image",
     "image_of",
+    "image_option",
+    "images_of",
     "line_chart",
     "line_of",
     "map_images",

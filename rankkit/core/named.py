@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from PIL import Image
 
 from rankkit.core.images import Decoded, content_hash, decode, fingerprint, read, to_rgb
+from rankkit.errors import BadOption
+
+T = TypeVar("T")
 
 
 class NamedImages(NamedTuple):
@@ -42,6 +46,43 @@ def image_of(value: object, *, folder: str = "") -> Decoded:
     data = read(path)
     found = Decoded(None, data) if isinstance(data, str) else decode(data)
     return found if found.image is not None else Decoded(None, f"{_written(value)!r}: {found.error}")
+
+
+def images_of(
+    metadata: Iterable[Mapping[str, Any]],
+    key: str,
+    see: Callable[[Decoded], T],
+    *,
+    usual: str = "",
+    folder: str = "",
+) -> list[T | None]:
+    """What `see` makes of the image that each metadata names under `key`, else of the file `usual`.
+
+    None where neither is given. What is named several times is opened, and seen, once. `folder` is that of
+    `image_of`, and not for `usual`.
+    """
+    seen: dict[object, T | None] = {None: None}
+    found = []
+    for each in metadata:
+        value = each.get(key) or usual or None
+        name = value if value is None or isinstance(value, str) else id(value)
+        if name not in seen:
+            seen[name] = see(image_of(value, folder="" if value == usual else folder))
+        found.append(seen[name])
+    return found
+
+
+def image_option(option: str, path: str) -> Image.Image | None:
+    """The image at the `path` that a ranker's `option` holds, None for "".
+
+    Raises `BadOption` where there is no image.
+    """
+    if not path:
+        return None
+    found = image_of(path)
+    if found.image is None:
+        raise BadOption(f"{option}={found.error}")
+    return found.image
 
 
 def content_of(value: object, *, folder: str = "", start: str = "") -> Any:

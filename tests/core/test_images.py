@@ -15,7 +15,8 @@ from PIL import Image
 
 from rankkit.core import images
 from rankkit.core.images import decode, fingerprint, read, to_rgb
-from rankkit.core.named import image_of
+from rankkit.core.named import image_of, image_option, images_of
+from rankkit.errors import BadOption
 
 RNG = np.random.default_rng(0)
 NOISE = Image.fromarray(RNG.integers(0, 256, (24, 32, 3), dtype=np.uint8))
@@ -327,3 +328,26 @@ def test_a_path_from_metadata_does_not_leave_the_folder_it_starts_at(tmp_path):
 )
 def test_a_file_that_is_no_image_is_called_what_it_is(data, says):
     assert says in str(decode(data).error)
+
+
+def test_an_image_that_many_candidates_name_is_opened_once_and_none_is_made_up(tmp_path):
+    Image.new("RGB", (2, 2), "red").save(tmp_path / "a.png")
+    Image.new("RGB", (2, 2), "blue").save(tmp_path / "usual.png")
+    seen = []
+
+    def see(found):
+        seen.append(found)
+        return found.image.getpixel((0, 0)) if found.image else found.error
+
+    named = [{"source": "a.png"}, {}, {"source": "a.png"}, {"source": ""}, {"source": "gone.png"}]
+    usual = str(tmp_path / "usual.png")
+    red, blue, again, empty, gone = images_of(named, "source", see, usual=usual, folder=str(tmp_path))
+    assert (red, blue, again, empty) == ((255, 0, 0), (0, 0, 255), (255, 0, 0), (0, 0, 255))
+    assert "gone.png" in gone and len(seen) == 3
+    assert images_of([{}, {"other": "a.png"}], "source", see) == [None, None]
+
+
+def test_an_option_that_names_no_image_is_refused_by_its_name(tmp_path):
+    assert image_option("original", "") is None
+    with pytest.raises(BadOption, match=r"original='.*gone.png'"):
+        image_option("original", str(tmp_path / "gone.png"))

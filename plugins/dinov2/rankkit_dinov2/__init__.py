@@ -14,8 +14,7 @@ from PIL import Image
 from torch.nn.functional import normalize
 
 from rankkit import Pointwise, Scored
-from rankkit.errors import BadOption
-from rankkit.plugin import describe, image_of
+from rankkit.plugin import describe, image_of, image_option
 from rankkit_torch import (
     ImageTower,
     Pixels,
@@ -65,8 +64,7 @@ class Dinov2(Pointwise):
         dtype: str = "auto",
         batch_size: int = 32,
     ) -> None:
-        if reference and (error := image_of(reference).error):
-            raise BadOption(f"reference={error}")
+        image_option("reference", reference)
         self.reference, self.folder, self.batch_size = reference, folder, batch_size
         self.device, self.dtype = pick_device(device), pick_dtype(dtype, "float32")
         model, self.processor = with_processor(
@@ -84,8 +82,7 @@ class Dinov2(Pointwise):
     @classmethod
     def version(cls, *, checkpoint: str = WEIGHTS, reference: str = "", **_: Any) -> str:
         """The ids of the weights, and of the reference that is an option, and how images are prepared."""
-        if reference and (error := image_of(reference).error):
-            raise BadOption(f"reference={error}")
+        image_option("reference", reference)
         ids = [weights_id(checkpoint), *([weights_id(reference, "reference")] if reference else [])]
         return "+".join([*ids, "pil"])
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from PIL import Image
 
 from rankkit import Pointwise, Scored
-from rankkit.errors import BadOption, BrokenRanker
-from rankkit.plugin import describe, image_of
+from rankkit.errors import BrokenRanker
+from rankkit.plugin import Decoded, describe, image_option, images_of
 
 if TYPE_CHECKING:
     from rankkit_editreward.question import Patches, Question
@@ -58,8 +58,7 @@ class EditReward(Pointwise):
         from rankkit_editreward.question import Asker
         from rankkit_torch import Fitting, find, pick_device, pick_dtype
 
-        if original and (error := image_of(original).error):
-            raise BadOption(f"original={error}")
+        image_option("original", original)
         self.original, self.folder, self.batch_size = original, folder, batch_size
         self.device = pick_device(device)
         self.fitting = Fitting(self.device)
@@ -72,8 +71,7 @@ class EditReward(Pointwise):
         """The ids of the weights, of configuration and tokenizer, and of the source that is an option."""
         from rankkit_torch import weights_id
 
-        if original and (error := image_of(original).error):
-            raise BadOption(f"original={error}")
+        image_option("original", original)
         ids = [weights_id(checkpoint), weights_id(base, "base")]
         return "+".join([*ids, *([weights_id(original, "original")] if original else []), "pil"])
 
@@ -116,24 +114,14 @@ class EditReward(Pointwise):
 
     def _sources(self, metadata: Sequence[Mapping[str, Any]]) -> list[Patches | str]:
         """The image before the edit of each as the model sees it; or why there is none."""
-        opened: dict[object, Patches | str] = {}
-        found = []
-        for each in metadata:
-            given = each.get(KEY) or self.original
-            key = given if isinstance(given, str) else id(given)
-            if key not in opened:
-                opened[key] = self._opened(given)
-            found.append(opened[key])
-        return found
+        found = images_of(metadata, KEY, self._seen, usual=self.original, folder=self.folder)
+        return [each or NO_SOURCE for each in found]
 
-    def _opened(self, given: object) -> Patches | str:
-        if not given:
-            return NO_SOURCE
-        decoded = image_of(given, folder="" if given == self.original else self.folder)
-        if decoded.image is None:
-            return f"source {decoded.error}"
+    def _seen(self, source: Decoded) -> Patches | str:
+        if source.image is None:
+            return f"source {source.error}"
         try:
-            return self.prepare(decoded.image)
+            return self.prepare(source.image)
         except (ValueError, BrokenRanker) as error:  # so narrow that the authors' code refuses it too
             return f"source: {describe(error)}"
 

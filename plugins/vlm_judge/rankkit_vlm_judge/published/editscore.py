@@ -17,7 +17,7 @@ from typing_extensions import Unpack
 
 from rankkit import Pointwise, Scored
 from rankkit.errors import BadOption
-from rankkit.plugin import image_of
+from rankkit.plugin import Decoded, image_option, images_of
 from rankkit_vlm_judge.images import EncodedImage, EncodedImages
 from rankkit_vlm_judge.options import Connection, check_side
 from rankkit_vlm_judge.published.asking import abstention, ask_for_words, version
@@ -58,8 +58,7 @@ class EditScore(Pointwise):
     ) -> None:
         if template not in TEMPLATES:
             raise BadOption(f"template={template} is not one of {', '.join(TEMPLATES)}")
-        if original and (error := image_of(original).error):
-            raise BadOption(f"original={error}")
+        image_option("original", original)
         self.template, self.original, self.folder = template, original, folder
         self.max_side = check_side(max_side)
         self.asker = ask_for_words(connection)
@@ -70,12 +69,8 @@ class EditScore(Pointwise):
         asked = version(
             *(words(f"{name}-{part}") for name in dict.fromkeys(TEMPLATES.values()) for part in PARTS)
         )
-        if not original:
-            return asked
-        found = image_of(original)
-        if found.image is None:
-            raise BadOption(f"original={found.error}")
-        return f"{asked}+sha256:{hashlib.sha256(found.image.tobytes()).hexdigest()[:12]}"
+        source = image_option("original", original)
+        return asked + (f"+sha256:{hashlib.sha256(source.tobytes()).hexdigest()[:12]}" if source else "")
 
     def score(
         self, images: Sequence[Image.Image], prompts: Sequence[str], metadata: Sequence[Mapping[str, Any]]
@@ -95,22 +90,13 @@ class EditScore(Pointwise):
         ]
 
     def _sources(self, metadata: Sequence[Mapping[str, Any]]) -> list[Image.Image | str]:
-        """The image before the edit of each; or why there is none. A file is opened once."""
-        opened: dict[object, Image.Image | str] = {}
-        found = []
-        for each in metadata:
-            given = each.get(KEY) or self.original
-            key = given if isinstance(given, str) else id(given)
-            if key not in opened:
-                opened[key] = self._opened(given)
-            found.append(opened[key])
-        return found
+        """The image before the edit of each; or why there is none."""
 
-    def _opened(self, given: object) -> Image.Image | str:
-        if not given:
-            return NO_SOURCE
-        decoded = image_of(given, folder="" if given == self.original else self.folder)
-        return decoded.image if decoded.image is not None else f"source {decoded.error}"
+        def see(source: Decoded) -> Image.Image | str:
+            return source.image or f"source {source.error}"
+
+        found = images_of(metadata, KEY, see, usual=self.original, folder=self.folder)
+        return [each or NO_SOURCE for each in found]
 
     def _questions(self, instruction: str, source: EncodedImage, edited: EncodedImage) -> tuple[Written, ...]:
         """How the instruction was followed, by both images, and how the edited one looks by itself."""
