@@ -22,7 +22,7 @@ from rankkit.core.stated import needs_prompt
 from rankkit.core.types import Group, Ranker
 from rankkit.errors import BadSource, UsageError
 from rankkit.io.preferences import Preference, PreferenceFile, open_preferences
-from rankkit.registry.deaf import DeafWatch
+from rankkit.registry.one_score import OneScoreWatch
 
 Progress = Callable[[int, int], None]
 
@@ -54,7 +54,7 @@ def agree(
     tally = Tally(
         {name: needs_prompt(ranker) for name, ranker in rankers.items()}, ties, humans=survey.largest > 2
     )
-    watch = DeafWatch(say)
+    watch = OneScoreWatch(say)
     done = 0
     for batch in _batches(_load(entry, choices) for entry in islice(choices.entries(), limit)):
         _rank_batch(batch, rankers, tally, watch)
@@ -160,7 +160,7 @@ def _batches(entries: Iterable[RankedEntry]) -> Iterator[list[RankedEntry]]:
 
 
 def _rank_batch(
-    batch: Sequence[RankedEntry], rankers: Mapping[str, Ranker], tally: Tally, watch: DeafWatch
+    batch: Sequence[RankedEntry], rankers: Mapping[str, Ranker], tally: Tally, watch: OneScoreWatch
 ) -> None:
     """Show a batch to every ranker, and count what they say.
 

@@ -15,7 +15,7 @@ from rankkit.core import images
 from rankkit.core.calling import rank_groups
 from rankkit.core.stated import needs_prompt
 from rankkit.core.types import Group, Ranker, Ranking
-from rankkit.registry.deaf import DeafWatch
+from rankkit.registry.one_score import OneScoreWatch
 
 PAIRS_AT_ONCE = 32
 # diagnostics of groups of more than two
@@ -87,7 +87,7 @@ def compare(
     An image that cannot be read, or an abstention, is a failed pair, not a tie. `say` is told of a ranker
     that images do not matter to.
     """
-    watch = DeafWatch(say)
+    watch = OneScoreWatch(say)
     found = [Comparison(name) for name in rankers]
     clusters: dict[str, int] = {}
     waiting = iter(pairs)
@@ -140,7 +140,7 @@ def _count_pairs(
     ranker: Ranker,
     opened: Iterable[tuple[ImagePair, Group | str]],
     clusters: dict[str, int],
-    watch: DeafWatch,
+    watch: OneScoreWatch,
 ) -> None:
     """Show some pairs to a ranker, and count who won."""
     ready: list[tuple[ImagePair, Group]] = []

@@ -15,8 +15,8 @@ from operator import itemgetter
 
 from rankkit.errors import DeviceFull
 from rankkit.io.rows import Row, label
-from rankkit.registry.deaf import DeafWatch
 from rankkit.registry.load import Prepared
+from rankkit.registry.one_score import OneScoreWatch
 from rankkit.scoring.ahead import RunRanker
 from rankkit.scoring.chunks import rank_works
 from rankkit.scoring.journal import Journal
@@ -63,7 +63,7 @@ class Lanes:
     advance: Progress
 
     def __post_init__(self) -> None:
-        self._watch = DeafWatch(self.say)
+        self._watch = OneScoreWatch(self.say)
         self._failed = 0
 
     def score(self) -> None:
@@ -106,7 +106,7 @@ class Lanes:
         pending = (unscored if independent else unranked)(self.ledger, self.rankers, lane, earlier)
         works = _counted(pending, self.outcome, len(lane), advance)
         for found in run(works, self.rankers, not independent):
-            _listen(self._watch, found)
+            _watch_scores(self._watch, found)
             self.journal.append(self.ledger.put(found))
             self.outcome.scored += len(found)
             self._failed += sum(row["error"] is not None for _, row in found)
@@ -134,7 +134,7 @@ def _silent(count: int, advance: Progress) -> Progress:
     return later
 
 
-def _listen(watch: DeafWatch, found: Sequence[tuple[Key, Row]]) -> None:
+def _watch_scores(watch: OneScoreWatch, found: Sequence[tuple[Key, Row]]) -> None:
     """Show the watch a chunk's rows, ranker by ranker and group by group."""
     for (ranker, kind, _), rows in itertools.groupby(
         (row for _, row in found), key=lambda row: (label(row), row["kind"], row["group"])

@@ -121,12 +121,12 @@ def test_a_panel_of_built_rankers_reads_what_its_members_read(sources):
 
     from rankkit import build, veto
 
-    seeing, deaf = build(Compared, folder="of"), build(blind)
-    for panel in (mean_rank({"a": seeing, "b": deaf}), veto(deaf, by=seeing)):
+    compared, without = build(Compared, folder="of"), build(blind)
+    for panel in (mean_rank({"a": compared, "b": without}), veto(without, by=compared)):
         assert reads_metadata(panel) and [n[:2] for n in metadata_images(panel)] == [("source", "of")]
-    assert not reads_metadata(mean_rank({"b": deaf}))
+    assert not reads_metadata(mean_rank({"b": without}))
     with serving("reading:Compared") as server, prepare(server.url).load() as remote:
-        (named,) = metadata_images(mean_rank({"a": remote, "b": deaf}))
+        (named,) = metadata_images(mean_rank({"a": remote, "b": without}))
         assert (named.key, named.start) == ("source", str(sources))
 
 

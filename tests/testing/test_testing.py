@@ -188,7 +188,7 @@ def shows_its_mask(groups):
     ]
 
 
-class Deaf(Fixed):
+class IgnoresPrompt(Fixed):
     """Says that it needs a prompt, and ignores it."""
 
     needs_prompt = True
@@ -197,7 +197,7 @@ class Deaf(Fixed):
         super().__init__(brightness)
 
 
-class Hears(Deaf):
+class ReadsPrompt(IgnoresPrompt):
     """Scores by the brightness of the image and the length of the prompt."""
 
     def rank(self, groups):
@@ -208,7 +208,7 @@ class Hears(Deaf):
 
 
 GOOD = {
-    "pointwise that needs a prompt": Hears(),
+    "pointwise that needs a prompt": ReadsPrompt(),
     "pointwise": Fixed(brightness),
     "pointwise by content": Fixed(
         {content_hash(image): float(i) for group in sample_groups() for i, image in enumerate(group.images)}
@@ -229,7 +229,7 @@ BAD = [
     ("images-matter", by_group(lambda images: [0.0 for _ in images])),
     ("images-matter", by_call(reads_only_the_prompt, "pointwise")),
     ("images-matter", by_call(reads_only_the_prompt)),
-    ("prompts-matter", Deaf()),
+    ("prompts-matter", IgnoresPrompt()),
     ("shape", by_call(too_few)),
     ("shape", by_call(lambda groups: [Ranking((1.0,)) for _ in groups])),
     ("shape", by_call(lambda groups: (ranking for ranking in Fixed(brightness).rank(groups)))),

@@ -21,11 +21,11 @@ def one(judge, group):
     return ranking
 
 
-DEAF = {"prompts-matter": "the fake server judges by brightness alone"}
+NO_PROMPTS = {"prompts-matter": "the fake server judges by brightness alone"}
 
 
 def test_vlm_judge_passes_the_contract_check(load):
-    check_ranker(load(), reload=lambda **options: load(**options), skip=DEAF)
+    check_ranker(load(), reload=lambda **options: load(**options), skip=NO_PROMPTS)
 
 
 def test_brighter_images_win_whatever_the_position_bias(load, fake, greys):
@@ -334,7 +334,7 @@ def test_rows_name_the_model_that_judged_and_what_it_was_asked_for(load, fake, g
 
 
 def test_vqa_passes_the_contract_check(load):
-    check_ranker(load("vqa"), reload=lambda **options: load("vqa", **options), skip=DEAF)
+    check_ranker(load("vqa"), reload=lambda **options: load("vqa", **options), skip=NO_PROMPTS)
 
 
 def test_rows_say_which_questions_were_asked():

@@ -101,12 +101,12 @@ def test_a_server_that_takes_one_way_only_is_asked_in_that_way(load, fake, greys
 
 
 def test_thinking_that_a_server_cannot_be_told_of_is_refused(load, fake):
-    def deaf(number, body):
+    def refuses(number, body):
         for name in ("chat_template_kwargs", "reasoning_effort"):
             if name in body:
                 return 400, {"error": {"message": f"Unknown parameter: '{name}'."}}
 
-    fake.fault = deaf
+    fake.fault = refuses
     with pytest.raises(BadOption, match=r"thinking=off cannot be had: .*request=FILE\.json"):
         load(thinking="off")
 

@@ -13,7 +13,7 @@ from rankkit_vlm_judge.published.words import words
 from rankkit_vlm_judge.testing.manners import image_urls
 from rankkit_vlm_judge.testing.server import brightness
 
-DEAF = {"prompts-matter": "the fake server judges by brightness alone"}
+NO_PROMPTS = {"prompts-matter": "the fake server judges by brightness alone"}
 
 
 def one(ranker, *groups):
@@ -221,7 +221,7 @@ def test_impossible_options_are_refused_before_anything_is_asked(load, fake, opt
 @pytest.mark.parametrize(("name", "says"), [("unifiedreward", final), ("unifiedreward-pair", better_image)])
 def test_both_pass_the_contract_check(load, fake, name, says):
     fake.says = says
-    check_ranker(load(name), reload=lambda **options: load(name, **options), skip=DEAF)
+    check_ranker(load(name), reload=lambda **options: load(name, **options), skip=NO_PROMPTS)
 
 
 def test_numbers_are_read_in_the_dress_that_models_give_them():

@@ -12,7 +12,7 @@ from rankkit import Group, Ranking
 from rankkit.analysis.agree import agree
 from rankkit.analysis.compare import compare
 from rankkit.analysis.pairs import pair
-from rankkit.registry.deaf import DeafWatch
+from rankkit.registry.one_score import OneScoreWatch
 
 RANKERS = """
 import rankkit
@@ -27,7 +27,7 @@ def nearly(image):
     return 1000 + image.getpixel((0, 0))[0] * 1e-9
 
 @rankkit.pointwise
-def hearing(image):
+def slightly(image):
     return image.getpixel((0, 0))[0] * 1e-9
 
 @rankkit.pointwise
@@ -46,13 +46,13 @@ class Equal:
     def rank(self, groups):
         return [Ranking((float(i),) * len(group.images)) for i, group in enumerate(groups)]
 """
-DEAF = {
+ONE_SCORE = {
     "constant": "gave one score, 0.25, to the first 32 different images",
     "nearly": "gave one score, 1000, to the first 32 different images",
     "first_always": "preferred none of the first",
     "Equal": "gave the images of each group one score",
 }
-HEARING = ["hearing", "silent", "brighter"]
+DIFFERENT = ["slightly", "silent", "brighter"]
 
 
 @pytest.fixture
@@ -68,15 +68,15 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [*DEAF, *HEARING])
+@pytest.mark.parametrize("name", [*ONE_SCORE, *DIFFERENT])
 def test_score_names_a_ranker_that_gives_everything_one_score_and_no_other(place, name):
     told = []
     score("in", f"mine:{name}", "out.jsonl", say=told.append)
     warnings = [line for line in told if line.startswith("warning")]
-    assert [f"mine:{name} {DEAF[name]}" in line for line in warnings] == [True] * (name in DEAF)
+    assert [f"mine:{name} {ONE_SCORE[name]}" in line for line in warnings] == [True] * (name in ONE_SCORE)
 
 
-@pytest.mark.parametrize("name", [*DEAF, *HEARING])
+@pytest.mark.parametrize("name", [*ONE_SCORE, *DIFFERENT])
 def test_compare_and_agree_name_it_too(place, name):
     for seed in range(40):
         save_image(place / "a" / f"{seed}.png", seed, (4, 4))
@@ -90,7 +90,7 @@ def test_compare_and_agree_name_it_too(place, name):
     ):
         told: list[str] = []
         work(told.append)
-        assert [f"{name} " in line for line in told] == [True] * (name in DEAF)
+        assert [f"{name} " in line for line in told] == [True] * (name in ONE_SCORE)
 
 
 def test_the_command_says_it_on_stderr(place):
@@ -102,7 +102,7 @@ def test_fewer_images_or_the_same_image_again_say_nothing(place):
     told = []
     folder(place / "few", "abcdef")
     score("few", "mine:constant", "few.jsonl", say=told.append)
-    watch, same = DeafWatch(told.append), Image.new("RGB", (2, 2))
+    watch, same = OneScoreWatch(told.append), Image.new("RGB", (2, 2))
     watch.groups("x", [Group("", (same, same))] * 40, [Ranking((1.0, 1.0), "pairwise")] * 40)
     watch.groups("y", [Group("", (same,))] * 40, [Ranking((1.0,), "pointwise")] * 40)
     assert not [line for line in told if line.startswith("warning")]

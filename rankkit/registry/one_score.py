@@ -25,7 +25,7 @@ class _Seen:
     settled: bool = False
 
 
-class DeafWatch:
+class OneScoreWatch:
     """Says once of each ranker that it gave one score to every image, after `ENOUGH` different ones.
 
     Pointwise scores are held against all before, others against their group alone. Abstentions, and groups
