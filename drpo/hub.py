@@ -126,6 +126,11 @@ def listed(names: Sequence[str]) -> str:
     return (", ".join(names[:3]) or "nothing") + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
+def shape(weight: Tensor) -> str:
+    """The shape of a weight in words: ``320×16``."""
+    return "×".join(map(str, weight.shape))
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without diffusers' remarks, and without what it logs of an error that it raises as well."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,3 +56,19 @@ def check_saved_lora(
     again.load(folder)
     with torch.no_grad():
         assert torch.equal(again.sample(PROMPT, noise).latents, ours.latents)
+
+
+def renamed(weights: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
+    """A LoRA's weights under other names."""
+    return {name.replace(old, new): value for name, value in weights.items()}
+
+
+def kohya(weights: Mapping[str, Tensor], alpha: float = 2.0) -> dict[str, Tensor]:
+    """The weights of a LoRA in the names of kohya's scripts, with an alpha for each layer."""
+    found = {}
+    for name, value in weights.items():
+        layer, half = name.removeprefix("unet.").rsplit(".lora_", 1)
+        stem = f"lora_unet_{layer.replace('.', '_')}"
+        found[f"{stem}.lora_{'down' if half[0] == 'A' else 'up'}.weight"] = value
+        found[f"{stem}.alpha"] = torch.tensor(alpha)
+    return found

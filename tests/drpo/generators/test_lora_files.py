@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import tiny_pipelines
 import torch
-from lora_pipelines import shift
+from lora_pipelines import kohya, renamed, shift
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from typer.testing import CliRunner
 
 from drpo.cli import app
-from drpo.generators import sd_turbo, sdxl_one_step, shapes
+from drpo.generators import sd_turbo, shapes
 from drpo.recipes import shapes as recipe
 from drpo.run.files import LORA
 from rankkit import RankkitError
@@ -45,21 +45,6 @@ def halved(weights: Weights) -> Weights:
         name: (value[:1] if "lora_A" in name else value[:, :1]).contiguous()
         for name, value in weights.items()
     }
-
-
-def renamed(weights: Weights, old: str, new: str) -> Weights:
-    return {name.replace(old, new): value for name, value in weights.items()}
-
-
-def kohya(weights: Weights) -> Weights:
-    """The same in the names of kohya's scripts."""
-    found = {}
-    for name, value in weights.items():
-        layer, half = name.removeprefix("unet.").rsplit(".lora_", 1)
-        stem = f"lora_unet_{layer.replace('.', '_')}"
-        found[f"{stem}.lora_{'down' if half[0] == 'A' else 'up'}.weight"] = value
-        found[f"{stem}.alpha"] = torch.tensor(2.0)
-    return found
 
 
 def test_a_lora_that_was_saved_is_loaded_to_the_bit(world: Any, tmp_path: Path) -> None:
@@ -114,54 +99,3 @@ def test_sampling_a_run_whose_lora_is_of_another_base_is_one_line(tmp_path: Path
     (run / LORA).write_bytes(b"torn")
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 1 and f"{run / LORA} cannot be read as weights" in str(done.exception)
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_pipelines.sdxl(tmp_path_factory.mktemp("base") / "model")
-
-
-@pytest.fixture(scope="module")
-def fitting(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Weights:
-    """A LoRA of the tiny SDXL, not its first."""
-    made = sdxl_one_step.load(str(base), rank=2)
-    shift(made)
-    return saved(made, tmp_path_factory.mktemp("lora"))
-
-
-def merged(base: Path, weights: Weights, folder: Path) -> Any:
-    save_file(weights, folder / LORA, {"format": "pt"})
-    return sdxl_one_step.load(str(base), rank=2, distillation_lora=str(folder / LORA)).pipe.unet.state_dict()
-
-
-def test_a_distillation_lora_is_merged_alike_under_whichever_names_it_has(
-    base: Path, fitting: Weights, tmp_path: Path
-) -> None:
-    one, other = (merged(base, weights, tmp_path) for weights in (fitting, kohya(fitting)))
-    own = sdxl_one_step.load(str(base), rank=2).pipe.unet.state_dict()
-    names = [name for name in own if "lora" not in name]
-    assert all(torch.equal(one[name], other[name]) for name in names)
-    assert not all(torch.equal(one[name], own[name]) for name in names)
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda w: dict(list(w.items())[1:]), r"one of the two matrices is missing of unet\.down\S*to_k;"),
-        (
-            lambda w: renamed(w, "unet.", "transformer."),
-            r"0 of its 64 weights fit a layer there, and none of tr",
-        ),
-        (lambda w: renamed(w, "unet.", ""), "0 of its 64 weights fit a layer there"),
-        (lambda w: renamed(w, "mid_block", "odd_block"), r"of its 64 weights .* none of unet\.odd_block"),
-        (lambda w: {}, "0 of its 0 weights fit"),
-        (lambda w: {"a": torch.zeros(2)}, "contain `'lora'` substring"),
-    ],
-)
-def test_a_distillation_lora_is_merged_whole_or_refused(
-    base: Path, fitting: Weights, tmp_path: Path, change: Any, said: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(RankkitError, match=said) as caught:
-        merged(base, change(fitting), tmp_path)
-    assert str(caught.value).startswith(f"{tmp_path / LORA} cannot be merged into '{base}': ")
-    assert "give a LoRA for Stable Diffusion XL" in str(caught.value)
