@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rankkit.registry.load import prepare
-from rankkit.scoring.ray.pool import Died, on_ray
+from rankkit.scoring.ray.pool import Died, Pool, on_ray
 from rankkit.scoring.shards.folder import Done
 from rankkit.scoring.shards.one import DIGEST, Failed, Scored, Task
 from rankkit.scoring.shards.run import score_shards
@@ -37,7 +37,7 @@ class Inventor:
 
 
 def invented(task: Task, shards: Iterator[Shard]) -> Iterator[tuple[Shard, Scored | Failed]]:
-    for shard, answer in on_ray(Inventor, (task.run,), shards, workers=2, ahead=1):
+    for _, shard, answer in on_ray([Pool(Inventor, (task.run,), shards)], workers=2, ahead=1):
         yield shard, Failed("died") if isinstance(answer, Died) else answer
 
 

@@ -221,7 +221,7 @@ def _into_folder(asked: _Asked, output: str) -> Outcome:
         asked.paths,
         rankers,
         path_of(output),
-        shard_workers(rankers, asked.workers),
+        shard_workers(rankers, asked.workers, say),
         prompts=asked.prompts,
         reading=asked.reading,
         overwrite=asked.overwrite,

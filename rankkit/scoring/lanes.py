@@ -25,7 +25,6 @@ from rankkit.scoring.pending import unranked, unscored
 from rankkit.scoring.plan import WORTH_WORKERS, Key, Say
 from rankkit.scoring.work import Work
 
-Run = Callable[[Iterator[Work], Sequence[Prepared], bool], Iterator[list[tuple[Key, Row]]]]
 Progress = Callable[[int], None]  # called with the number of scores that are newly settled
 
 
@@ -70,27 +69,28 @@ class Lanes:
         """Score all images with all rankers; their rows are in the ledger and the journal as they come."""
         for independent in (True, False):
             lane = tuple(i for i, ranker in enumerate(self.rankers) if ranker.independent is independent)
-            for pool in self._pools(lane) if lane else ():
-                self._score(pool, independent)
+            if lane:
+                self._score(self._pools(lane), independent)
 
     def _pools(self, lane: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Rankers that share workers, where workers differ."""
+        """Rankers that share workers, where workers differ: these first that need GPUs."""
         if self.engine != "ray":
             return [lane]
         from rankkit.scoring.ray.pools import pools
 
         return pools(lane, self.rankers)
 
-    def _score(self, lane: tuple[int, ...], independent: bool) -> None:
+    def _score(self, pools: list[tuple[int, ...]], independent: bool) -> None:
         scored, reused, failed = self.outcome.scored, self.outcome.reused, self._failed
+        lane = tuple(itertools.chain(*pools))
         try:
-            self._pass(lane, independent, self.earlier, self.advance)
+            self._pass(pools, independent, self.earlier, self.advance)
             return
         except DeviceFull as full:
             if len(lane) == 1:
                 raise
             reason = str(full).split(";")[0]
-        names = " and ".join(self.rankers[i].spec for i in lane)
+        names = " and ".join(self.rankers[i].spec for i in pools[0])
         self.say(f"{names} do not fit into the device together ({reason}): they score one after the other")
         new, found = self.outcome.scored - scored, self.outcome.reused - reused
         again = self._failed - failed  # who abstained is tried again
@@ -99,18 +99,41 @@ class Lanes:
         advance = _silent(new + found, self.advance)
         for i in lane:
             _forget([self.rankers[j] for j in lane])
-            self._pass((i,), independent, True, advance)
+            self._pass([(i,)], independent, True, advance)
 
-    def _pass(self, lane: tuple[int, ...], independent: bool, earlier: bool, advance: Progress) -> None:
-        run = _engine(self.engine, [self.rankers[i] for i in lane], self.outcome.images, self.workers)
-        pending = (unscored if independent else unranked)(self.ledger, self.rankers, lane, earlier)
-        works = _counted(pending, self.outcome, len(lane), advance)
-        for found in run(works, self.rankers, not independent):
+    def _pass(
+        self, pools: list[tuple[int, ...]], independent: bool, earlier: bool, advance: Progress
+    ) -> None:
+        pending = unscored if independent else unranked
+        works = [
+            _counted(pending(self.ledger, self.rankers, pool, earlier), self.outcome, len(pool), advance)
+            for pool in pools
+        ]
+        for found in self._run(pools, works, whole=not independent):
             _watch_scores(self._watch, found)
             self.journal.append(self.ledger.put(found))
             self.outcome.scored += len(found)
             self._failed += sum(row["error"] is not None for _, row in found)
             advance(len(found))
+
+    def _run(
+        self, pools: list[tuple[int, ...]], works: list[Iterator[Work]], *, whole: bool
+    ) -> Iterator[list[tuple[Key, Row]]]:
+        """Rows of the works, of each pool: by Ray's workers, by processes here for rankers that are plain
+        functions, or in this process.
+        """
+        if self.engine == "ray":
+            from rankkit.scoring.ray.chunks import run as run_on_ray
+
+            lanes = list(zip(pools, works, strict=True))
+            return run_on_ray(lanes, self.rankers, whole=whole, workers=self.workers, say=self.say)
+        (pool,), (only,) = pools, works
+        many = self.workers and self.workers > 1 and self.outcome.images >= WORTH_WORKERS
+        if self.workers and many and all(self.rankers[i].plain for i in pool):
+            from rankkit.scoring.workers import run as run_in_processes
+
+            return run_in_processes(only, self.rankers, workers=self.workers)
+        return _local(only, self.rankers, whole=whole)
 
 
 def _forget(rankers: Sequence[Prepared]) -> None:
@@ -152,21 +175,6 @@ def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progre
             advance(settled)
         if work.wanted:
             yield work
-
-
-def _engine(name: str, lane: Sequence[Prepared], images: int, workers: int | None) -> Run:
-    """What scores the images of a lane: Ray's workers, processes here for rankers that are plain functions,
-    or this process.
-    """
-    if name == "ray":
-        from rankkit.scoring.ray.chunks import run as run_on_ray
-
-        return lambda works, rankers, whole: run_on_ray(works, rankers, whole=whole, workers=workers)
-    if workers and workers > 1 and images >= WORTH_WORKERS and all(ranker.plain for ranker in lane):
-        from rankkit.scoring.workers import run as run_in_processes
-
-        return lambda works, rankers, whole: run_in_processes(works, rankers, workers=workers)
-    return lambda works, rankers, whole: _local(works, rankers, whole=whole)
 
 
 def _local(

@@ -130,9 +130,10 @@ def test_an_image_without_room_beside_other_rankers_is_scored_when_they_are_gone
 def test_rankers_that_do_not_fit_into_the_device_of_a_worker_of_ray_score_one_after_the_other(
     device, tmp_path, monkeypatch
 ):
-    def in_this_process(worker, arguments, tasks, **options):
-        scorer = worker(*arguments)
-        yield from ((task, scorer.score(task)) for task in tasks)
+    def in_this_process(pools, **options):
+        (pool,) = pools
+        scorer = pool.worker(*pool.arguments)
+        yield from ((pool, task, scorer.score(task)) for task in pool.tasks)
 
     monkeypatch.setattr(ray_chunks, "on_ray", in_this_process)
     monkeypatch.setattr(device, "room", 1)

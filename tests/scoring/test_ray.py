@@ -20,6 +20,7 @@ from rankkit.plugin import prepare
 from rankkit.scoring.ray import pools as ray_pools
 from rankkit.scoring.ray import said as ray_said
 from rankkit.scoring.ray.chunks import Scorer
+from rankkit.scoring.ray.room import Share, plan
 from rankkit.scoring.work import Work
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed")
@@ -160,7 +161,7 @@ import json, pathlib, ray, rankkit
 from rankkit.io.prompts import survey
 from rankkit.plugin import prepare
 from rankkit.scoring import engine
-from rankkit.scoring.ray.pool import on_ray
+from rankkit.scoring.ray.pool import Pool, on_ray
 
 class Share:
     def score(self, task):
@@ -174,13 +175,59 @@ if __name__ == "__main__":
     import shares
     ray.init(num_cpus=4, num_gpus=1, include_dashboard=False, log_to_driver=False)
     options = {"workers": 2, "ahead": 1}
-    found = [[share for _, share in on_ray(shares.Share, (), range(4), gpus=gpus, **options)]
+    found = [[share for *_, share in on_ray([Pool(shares.Share, (), range(4), gpus)], **options)]
              for gpus in (True, False)]
     rankers = [prepare("sharpness"), prepare("shares:Model")]
     for name in ("local", "ray"):
         output = pathlib.Path(f"{name}.jsonl")
         engine.score(survey([pathlib.Path("in")]), rankers, output, engine=name, workers=2)
     print(json.dumps(found))
+"""
+
+# two pools at once, on two nodes with a GPU each; one of them is lost; a worker that cannot start
+POOLS = """
+import json, pathlib, time, ray, rankkit
+from ray.cluster_utils import Cluster
+from rankkit.io.prompts import survey
+from rankkit.plugin import prepare
+from rankkit.scoring import engine
+from rankkit.scoring.ray.pool import Pool, on_ray
+
+def gpus():
+    return ray.get_runtime_context().get_assigned_resources().get("GPU", 0)
+
+class Slow:
+    def score(self, task):
+        time.sleep(0.3)
+        return gpus(), time.monotonic()
+
+class Model(rankkit.Pointwise):
+    def score(self, images):
+        assert gpus() == 1
+        return [float(image.getpixel((0, 0))[0]) for image in images]
+
+class Broken:
+    def __init__(self):
+        raise ModuleNotFoundError("No module named 'rankkit_missing'")
+
+if __name__ == "__main__":
+    import several
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 3, "num_gpus": 1})
+    other = cluster.add_node(num_cpus=1, num_gpus=1)
+    cluster.wait_for_nodes()
+    ray.init(address=cluster.address, log_to_driver=False)
+    both = [Pool(several.Slow, (), range(9), True), Pool(several.Slow, (), range(9), False)]
+    found = [(both.index(pool), task, *answer) for pool, task, answer in on_ray(both, workers=3, ahead=1)]
+    output, rankers = pathlib.Path("ray.jsonl"), [prepare("sharpness"), prepare("several:Model")]
+    engine.score(survey([pathlib.Path("in")]), rankers, output, engine="ray", workers=None)
+    answers = on_ray([Pool(several.Slow, (), range(20), True)], workers=2, ahead=2)
+    tasks = [next(answers)[1]]
+    cluster.remove_node(other)
+    tasks += [task for _, task, _ in answers]
+    try:
+        list(on_ray([Pool(several.Broken, (), range(3))], workers=2, ahead=1))
+    except rankkit.RankkitError as error:
+        print(json.dumps([found, tasks, str(error)]))
 """
 
 
@@ -194,6 +241,40 @@ def test_workers_share_a_gpu_and_those_that_need_none_take_no_part_of_it(tmp_pat
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == [[0.5] * 4, [0] * 4]
     assert rows(tmp_path / "ray.jsonl") == rows(tmp_path / "local.jsonl")
+
+
+@pytest.mark.slow
+@pytest.mark.fault
+def test_pools_work_at_once_and_no_worker_without_a_place_is_given_a_task(tmp_path):
+    folder(tmp_path / "in", map(str, range(150)), "a fox")
+    (tmp_path / "several.py").write_text(POOLS)
+    patient = {**ENVIRONMENT, "RAY_raylet_start_wait_time_s": "200"}
+    patient["PYTHONPATH"] = os.pathsep.join([patient["PYTHONPATH"], str(tmp_path)])
+    line = [sys.executable, "several.py"]
+    done = subprocess.run(line, cwd=tmp_path, env=patient, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found, tasks, broken = json.loads(done.stdout.splitlines()[-1])
+    assert sorted((pool, task) for pool, task, *_ in found) == [(p, t) for p in (0, 1) for t in range(9)]
+    assert {gpu for pool, _, gpu, _ in found if pool == 0} == {0.5}
+    assert {gpu for pool, _, gpu, _ in found if pool == 1} == {0}
+    ends = [[at for number, _, _, at in found if number == pool] for pool in (0, 1)]
+    assert min(ends[1]) < max(ends[0]) and min(ends[0]) < max(ends[1])
+    scored = rows(tmp_path / "ray.jsonl")
+    assert len(scored) == 300 and not any(row["error"] for row in scored)
+    assert sorted(tasks) == list(range(20))
+    assert "no worker of Ray can start" in broken and "rankkit_missing" in broken
+
+
+def test_workers_that_share_a_gpu_or_a_cpu_are_whole_numbers_on_each():
+    two = [{"CPU": 4.0, "GPU": 2.0}]
+    assert plan(two, [True], 3) == [Share(3, 1, 1 / 2)]
+    assert plan(two, [True, False], None) == [Share(2, 1, 1), Share(2, 1, 0)]
+    assert plan(two, [False], None) == [Share(4, 1, 0)]
+    assert plan([{"CPU": 2.0}], [True], 5) == [Share(5, 1 / 3, 0)]
+    assert plan([{"CPU": 1.0}, {"CPU": 1.0}], [False], 3) == [Share(3, 1 / 2, 0)]
+    few_cores = [{"CPU": 4.0, "GPU": 8.0}, {"CPU": 60.0}]
+    assert plan(few_cores, [True, False], None) == [Share(8, 1 / 2, 1), Share(56, 1, 0)]
+    assert plan([{}], [True, False], None) == [Share(1, 1 / 2, 0)] * 2
 
 
 def test_rankers_that_need_no_gpu_have_workers_of_their_own_where_there_are_gpus(tmp_path, monkeypatch):

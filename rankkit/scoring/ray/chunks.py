@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from rankkit.errors import DeviceFull, RankkitError, RunStopped
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.scoring.ahead import RunRanker
 from rankkit.scoring.chunks import abstentions, in_chunks, rank_works
-from rankkit.scoring.plan import Key
-from rankkit.scoring.ray.pool import Died, on_ray
+from rankkit.scoring.plan import Key, Say
+from rankkit.scoring.ray.pool import Died, Pool, on_ray
 from rankkit.scoring.ray.pools import needs_gpu
 from rankkit.scoring.work import Work
 
@@ -61,29 +61,36 @@ class Scorer:
 
 
 def run(
-    works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool, workers: int | None = None
+    pools: Sequence[tuple[tuple[int, ...], Iterator[Work]]],
+    rankers: Sequence[Prepared],
+    *,
+    whole: bool,
+    workers: int | None = None,
+    say: Say = lambda text: None,
 ) -> Iterator[Rows]:
-    """Score works on Ray's workers: unless told otherwise, one per GPU or, where there is none, per CPU.
+    """Score works on Ray's workers, by the rankers that share workers: all pools at once.
 
     Rows come as chunks are done. A worker that dies costs its chunk a second try, by itself; a chunk that it
     dies of is halved, and the image of which it dies again abstains. Raises `DeviceFull` where the device of
     a worker has no room for all rankers.
     """
-    specs = [ranker.spec for ranker in rankers]
-    chunks: Iterable[list[Work]] = in_chunks(works, whole)
-    while chunks:
-        again: list[list[Work]] = []
-        given = Scorer, (specs, whole), chunks
-        for chunk, answer in on_ray(*given, workers=workers, ahead=2, gpus=any(map(needs_gpu, rankers))):
+    given = [ranker.spec for ranker in rankers], whole
+    left = [
+        Pool(Scorer, given, in_chunks(works, whole), gpus=any(needs_gpu(rankers[i]) for i in lane))
+        for lane, works in pools
+    ]
+    while left:
+        again: dict[Pool[list[Work], Chunk], list[list[Work]]] = {}
+        for pool, chunk, answer in on_ray(left, workers=workers, ahead=2, say=say):
             if isinstance(answer, Died):
                 halves = _halves(chunk, whole)
-                again += halves
+                again.setdefault(pool, []).extend(halves)
                 if not halves:
                     yield [row for work in chunk for row in abstentions(work, rankers, DIED)]
                 continue
             yield answer.rows
             answer.raise_why()
-        chunks = again
+        left = [replace(pool, tasks=chunks) for pool, chunks in again.items()]
 
 
 def _halves(chunk: list[Work], whole: bool) -> list[list[Work]]:

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from rankkit.errors import RankkitError, UsageError
 from rankkit.scoring.ray.said import keep_apart
 
 CONNECT = 5.0  # seconds within which a cluster must answer
+ANSWER = 20.0  # seconds within which the head of one that is in use must say that it is there
 QUIET = {  # what Ray says on its own account, on the terminal of others
     **{
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -60,6 +62,26 @@ def connected() -> Any:
 def has_gpus() -> bool:
     """Whether the cluster has GPUs. Raises as `connected` does."""
     return bool(connected().cluster_resources().get("GPU", 0) >= 1)
+
+
+def gone(ray: Any) -> str:
+    """Why the cluster cannot go on with what this program asked of it; empty while it can.
+
+    Workers that die are started anew by the node, and nodes by whoever runs the cluster; without this
+    program's own node, which holds its objects, nothing reaches it any more.
+    """
+    answer: list[bool] = []
+
+    def look() -> None:
+        own = ray.get_runtime_context().get_node_id()
+        answer.append(any(node["Alive"] for node in ray.nodes() if node["NodeID"] == own))
+
+    thread = threading.Thread(target=look, daemon=True)  # where its head is gone, Ray answers nothing at all
+    thread.start()
+    thread.join(ANSWER)
+    if not answer:
+        return f"its head gave no answer within {ANSWER:.0f} seconds"
+    return "" if answer[0] else "the node of this program (its raylet) died"
 
 
 _WITHOUT = "start it (ray start --head), unset RAY_ADDRESS to use this machine, or leave --engine ray out"
