@@ -47,6 +47,7 @@ class Answer:
     `texts` are its prompts as they stand there: several are alternative captions. Where there are none, `why`
     says the reason. With `syntax` they are written for a generator, and hold more than plain words. `group`
     names the images it competes with; `error` says that it cannot be scored, `skip` that it should not be.
+    `beside` are prompts of other files of the same source, which are not used, by the files' names.
     """
 
     texts: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class Answer:
     syntax: bool = False
     error: str | None = None
     skip: str = ""
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

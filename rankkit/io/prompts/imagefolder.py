@@ -8,12 +8,15 @@ import contextlib
 import functools
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 from rankkit.errors import BadSource
 from rankkit.io.prompts import geneval, manifest
 from rankkit.io.prompts.base import Answer, Place, Root, Source
+from rankkit.io.prompts.reading.called import Called, called
 from rankkit.io.prompts.reading.columns import image_names, names_images, prompt_column
 from rankkit.io.tables import READERS, Table, open_table
 
@@ -36,6 +39,8 @@ UNREAD = (  # kinds of tables that are not read, and how to have them read
 )
 LOOKED_AT = 1000  # records that tell whether a .json file is about images
 
+Answers = Iterator[tuple[Place, Answer]]
+
 
 def find(root: Root) -> Source | None:
     """The images that the metadata files of a folder and of the folders below name."""
@@ -53,25 +58,67 @@ def in_tables(
     """
     if root.files or root.manifest_only or not root.path.is_dir():
         return None
-    used, notes = [], list[str]()
+    used, notes = list[tuple[Table, Called | None]](), list[str]()
     for path in root.files_below(wanted):
         if path == root.manifest or (path.name == "metadata.jsonl" and geneval.is_of_prompt(path)):
             continue
         table = open_table(path)
         if _describes_images(root, table):
-            used.append(table)
+            used.append((table, None))
             notes += [f"{path}: {note}" for note in table.notes]
+        elif (found := _called(root, table)) is not None:
+            used.append((table, found))
+            notes += [f"{path}: {note}" for note in (f"{found.column!r} names the images", *table.notes)]
         else:
             notes.append(f"{path} is not used: {_why_not_used(table)}")
     notes += others(root)
     if not used and not notes:
         return None
 
-    def items() -> Iterator[tuple[Place, Answer]]:
-        for table in used:
-            yield from manifest.listed(root, table)
+    def of(table: Table, found: Called | None) -> Answers:
+        return manifest.listed(root, table) if found is None else manifest.called_so(table, found)
+
+    def items() -> Answers:
+        differ = _differing(root, [(table.path, of(table, found)) for table, found in used])
+        for table, found in used:
+            for place, answer in of(table, found):
+                why = differ.get(key := hash(root.locate(place)))
+                if why != "":
+                    yield place, Answer(why=why, metadata=answer.metadata) if why else answer
+                if why:
+                    differ[key] = ""  # one row is enough
 
     return Source(name, lists=items, notes=tuple(notes))
+
+
+def _differing(root: Root, tables: list[tuple[Path, Answers]]) -> dict[int, str]:
+    """Why images have no prompt that two tables give different ones, by the hash of where they lie."""
+    told: dict[int, tuple[Path, set[str]]] = {}
+    differ: dict[int, str] = {}
+    for path, answers in tables if len(tables) > 1 else ():
+        own = defaultdict[int, set[str]](set)
+        for place, answer in answers:
+            own[hash(root.locate(place))].update(answer.texts)
+        for key, texts in own.items():
+            first, known = told.setdefault(key, (path, texts))
+            if texts and known and not (texts <= known or known <= texts):
+                differ[key] = (
+                    f"{first} and {path} tell different prompts; leave one out, or give it by --prompts"
+                )
+    return differ
+
+
+def _called(root: Root, table: Table) -> Called | None:
+    """The column of a table that calls each image below its folder by its name or number, and no other."""
+    folder = root.relative(table.path.parent)
+    prefix = f"{folder}/" if folder else ""
+    try:
+        places = [place for place in root.walk() if place.relative.startswith(prefix) and not place.error]
+        found = called(table, places) if places and prompt_column(table.columns()) else None
+        whole = found and {found.of(record) for _, record in table.records()} == found.places.keys()
+    except BadSource:
+        return None
+    return found if whole else None
 
 
 def _unread(root: Root) -> list[str]:
@@ -113,6 +160,10 @@ def _why_not_used(table: Table) -> str:
     except BadSource as error:
         return str(error)
     known = f"its columns are {', '.join(columns[:8]) or 'none'}"
+    if prompt_column(columns) and names_images(table):
+        return (
+            f"it names no image below its folder ({known}); --prompts {table.path} seeks them elsewhere too"
+        )
     if prompt_column(columns):
         return f"it names no image that is here ({known}); --prompts {table.path} gives its lines in order"
     return f"it names no image that is here ({known})"

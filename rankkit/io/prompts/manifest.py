@@ -17,7 +17,7 @@ from rankkit.errors import BadSource
 from rankkit.io.cells import image_cells
 from rankkit.io.prompts.base import Answer, Place, Root, Source, natural
 from rankkit.io.prompts.layouts import parallel_text
-from rankkit.io.prompts.reading.called import called
+from rankkit.io.prompts.reading.called import Called, called
 from rankkit.io.prompts.reading.columns import (
     IMAGES,
     Ids,
@@ -104,6 +104,7 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
             yield from found
 
     names.prefer(looked_through())
+    shifted = names.why_shifted()
     for where, record in table.records():
         found = image_names(record, by_value=by_value)
         if not found:
@@ -112,6 +113,7 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
                 f"{', '.join(map(str, record)) or 'none'}, expected one of {', '.join(IMAGES)}"
             )
         answer = numbers.without(answer_of(record, numbers_images=ids.number_images()))
+        answer = Answer(why=shifted) if shifted else answer
         for each in found:
             place = names.find(each)
             if place is not None:
@@ -129,15 +131,19 @@ def _without_names(root: Root, table: Table) -> Source:
         return in_order(
             walked, table.path, [_first_text(answer_of(record)) for _, record in table.records()], table.notes
         )
+    notes = (f"{table.path}: {found.column!r} names the images", *table.notes)
+    return Source(NAME, lists=lambda: called_so(table, found), notes=notes)
 
-    def items() -> Iterator[tuple[Place, Answer]]:
-        left = dict(found.places)  # DPG-Bench has a row for each question about an image
-        for _, record in table.records():
-            place = left.pop(found.of(record), None)
-            if place is not None:
-                yield place, answer_of(record)
 
-    return Source(NAME, lists=items, notes=(f"{table.path}: {found.column!r} names the images", *table.notes))
+def called_so(table: Table, found: Called) -> Iterator[tuple[Place, Answer]]:
+    """The images by what a column of a table calls them, each with what the first of its records says:
+    DPG-Bench has a row for each question about an image.
+    """
+    left = dict(found.places)
+    for _, record in table.records():
+        place = left.pop(found.of(record), None)
+        if place is not None:
+            yield place, answer_of(record)
 
 
 def in_order(places: list[Place], path: Path, prompts: list[Answer], notes: tuple[str, ...] = ()) -> Source:

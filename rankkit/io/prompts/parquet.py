@@ -11,10 +11,11 @@ from pathlib import Path
 from rankkit.errors import BadSource
 from rankkit.io.cells import cells_of, image_cells
 from rankkit.io.prompts.base import Answer, Place, Root, Source
-from rankkit.io.prompts.reading.columns import NumbersAlone, answer_of
+from rankkit.io.prompts.reading.columns import NumbersAlone, answer_of, made
 from rankkit.io.tables import open_table
 
 NAME = "parquet files with the images inside"
+GUIDE = Answer(why="is what another image of its row was made from, and the prompt describes that one")
 
 
 def find(root: Root) -> Source | None:
@@ -45,11 +46,15 @@ def in_files(root: Root, files: list[Path], notes: tuple[str, ...] = ()) -> Sour
             records = open_table(path).records()
             numbers = NumbersAlone.of(record for _, record in open_table(path).records())
             images = dict.fromkeys(column.partition(".")[0] for column in columns)
+            described = made(tuple(images))
             for number, ((_, record), cells) in enumerate(zip(records, rows, strict=False)):
                 answer = numbers.without(answer_of({**images, **record}))
                 for column in cells:
                     which = f"-{column.removesuffix('.bytes')}" if len(columns) > 1 or len(cells) > 1 else ""
                     name = f"{root.relative(path)}/{number:06}{which}"
-                    yield Place(name, path=str(path), span=(number, 0), column=column), answer
+                    own = answer
+                    if answer.texts and column.partition(".")[0] not in described:
+                        own = GUIDE
+                    yield Place(name, path=str(path), span=(number, 0), column=column), own
 
     return Source(NAME, lists=items, notes=notes)

@@ -16,6 +16,7 @@ from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image
 from rankkit.io.prompts.reading.columns import answer_of, image_columns, prompt_column
 from rankkit.io.prompts.reading.texts import answer_in_file, answer_of_found, in_json, read_text
+from rankkit.io.prompts.syntax import plain_words
 from rankkit.io.tables import read_object, too_deep
 
 NAME = "text files beside the images"
@@ -56,17 +57,25 @@ def find(root: Root) -> Source | None:
         folder, name = os.path.split(root.locate(place))
         if not names_in(folder)[0]:
             return None
-        first = None
-        for stem in (os.path.splitext(name)[0], name):
-            for suffix in SUFFIXES:
-                found = text_of(folder, stem, suffix)
-                answer = _answer(os.path.join(folder, found)) if found else None
-                if answer is not None and answer.texts:
-                    return answer
-                first = first or answer
-        return first
+        found = [
+            (file, answer)
+            for stem in (os.path.splitext(name)[0], name)
+            for suffix in SUFFIXES
+            if (file := text_of(folder, stem, suffix)) is not None
+            and (answer := _answer(os.path.join(folder, file))) is not None
+        ]
+        told = [each for each in found if each[1].texts]
+        return _with_others(told) if told else found[0][1] if found else None
 
     return Source(NAME, knows=knows)
+
+
+def _with_others(told: list[tuple[str, Answer]]) -> Answer:
+    """The prompts of the first file, and what the others say that those do not."""
+    (_, used), *others = told
+    known = {plain_words(text) for text in used.texts}
+    beside = [(file, plain_words(answer.texts[0])) for file, answer in others]
+    return replace(used, beside=tuple(each for each in beside if each[1] not in known)) if others else used
 
 
 def _key(name: str) -> str:

@@ -96,6 +96,9 @@ class Survey:
                     for text in answer.texts
                     if item.prompt != self._words(answer, text)
                 ]
+                others += [
+                    (f"{source}, {file}", text) for source, answer in known for file, text in answer.beside
+                ]
                 named = item.name, item.prompt, item.written, item.source, item.group
                 yield Finding(*named, item.error or item.why, tuple(others))
 

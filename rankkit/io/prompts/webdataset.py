@@ -118,7 +118,9 @@ def _answer(texts: dict[str, bytes]) -> Answer:
         answers.append(Answer(why="its .json is no object, or nested too deeply"))
     best = next((answer for answer in answers if answer.texts), answers[0] if answers else Answer())
     metadata = {key: value for answer in answers for key, value in answer.metadata.items()}
-    return Answer(best.texts, best.why, metadata, syntax=best.syntax)
+    others = dict.fromkeys(text for answer in answers for text in answer.texts if text not in best.texts)
+    beside = tuple(("another text of its sample", text) for text in others)
+    return Answer(best.texts, best.why, metadata, syntax=best.syntax, beside=beside)
 
 
 def read_headers(path: Path) -> Archive:

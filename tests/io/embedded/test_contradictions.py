@@ -37,6 +37,24 @@ TWICE = {
 }
 
 
+OF_TWO_PROGRAMS = [
+    {"parameters": FOX, "invokeai_metadata": '{"positive_prompt": "a dog"}'},
+    {"parameters": FOX, "prompt": "a dog"},
+    {"parameters": FOX, "Software": "NovelAI", "Comment": '{"prompt": "a dog", "uc": ""}'},
+    {"parameters": FOX, "Description": f"a dog {JOB}"},
+    {"parameters": '{"sui_image_params": {"prompt": "a fox"}}', "prompt": "a dog"},
+    {"parameters": FOX, "generation_data": '{"prompt": "a dog", "baseModel": {}}'},
+]
+
+
+@pytest.mark.parametrize("texts", OF_TWO_PROGRAMS)
+def test_chunks_of_two_programs_that_tell_different_prompts_give_none(tmp_path, texts):
+    """What an upscaler kept of an image beside what it was made by."""
+    assert prompt_of(png(tmp_path / "a.png", **texts)) is None
+    same = {name: value.replace("a dog", "a fox") for name, value in texts.items()}
+    assert prompt_of(png(tmp_path / "a.png", **same)) == "a fox"
+
+
 @pytest.mark.parametrize("behind", [False, True])
 @pytest.mark.parametrize("name", TWICE)
 def test_two_chunks_that_tell_different_prompts_give_none(tmp_path, name, behind):

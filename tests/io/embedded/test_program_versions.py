@@ -70,3 +70,38 @@ def test_a_tag_that_swarmui_fills_in_leaves_no_prompt_where_it_is_left(tag):
 def test_syntax_of_compel_and_of_regions_is_no_word(written, words):
     """Compel 2 (InvokeAI), and Regional Prompter for A1111."""
     assert plain_words(written) == words
+
+
+def test_what_swarmui_draws_by_a_preset_is_absent_and_a_part_for_the_decoder_is_no_part_of_the_image():
+    """`p` is short for a preset, `pixeldecoder` begins a part of its own, in T2IPromptHandling of 2026."""
+    parameters = [json.dumps({"sui_image_params": {"prompt": text}}) for text in TAGGED]
+    found = [read_texts({"parameters": each}) for each in parameters]
+    assert [each.prompt for each in found] == [None, "a fox"]
+
+
+TAGGED = ("a fox <p:cinematic>", "a fox<pixeldecoder//cid=3>sharp")
+
+
+@pytest.mark.parametrize(
+    ("written", "prompt"),
+    [
+        ("a fox —the red one— in snow —ar 3:2 --v 7", "a fox —the red one— in snow"),
+        ('a sign that says "Job ID: 12345678" --v 6', 'a sign that says "Job ID: 12345678"'),
+    ],
+)
+def test_a_dash_or_such_words_in_a_prompt_of_midjourney_do_not_cut_it(written, prompt):
+    found = read_texts({"Description": f"{written} Job ID: a7421d2f-b262-44f9-977c-ac23e9c7d3e3"})
+    assert (found.program, found.prompt) == ("Midjourney", prompt)
+
+
+def test_a_last_line_of_settings_may_begin_with_any_of_them():
+    line = "App: x, Pipeline: y, Steps: 20, Sampler: Euler a, Seed: 1"
+    assert read_texts({"parameters": f"a fox\n{line}"}).prompt == "a fox"
+    assert read_texts({"parameters": "Photo of: a fox, Steps: 20, Sampler: x"}).prompt == "Photo of: a fox,"
+
+
+def test_a_text_of_xmp_in_a_section_of_its_own_is_read_as_it_stands():
+    """blobUtils.ts of ArtBot writes the UserComment into XMP as CDATA, and the same text into the chunks."""
+    text = f"a fox & a <lora:x:1> dog\nNegative prompt: bad\n{SETTINGS}"
+    xmp = f"<x:xmpmeta><exif:UserComment><![CDATA[{text}]]></exif:UserComment></x:xmpmeta>"
+    assert read_texts({"xmp": xmp}).prompt == "a fox & a <lora:x:1> dog"

@@ -112,7 +112,7 @@ def test_a_manifest_that_nobody_named_stays_in_its_folder(here):
     )
 
 
-@pytest.mark.parametrize("columns", [("file_names",), ("input_file_name", "edited_file_name"), ("Images",)])
+@pytest.mark.parametrize("columns", [("file_names",), ("left_file_name", "right_file_name"), ("Images",)])
 def test_columns_that_end_in_file_name_name_images(columns):
     put(dict.fromkeys(["d/a.png", "d/b.png"]))
     names = ["a.png", "b.png"]

@@ -23,7 +23,8 @@ IN_XMP = ("dc:description", "exif:UserComment")
 NEGATIVE = re.compile(r"^[ \t]*Negative prompt[:：]", re.MULTILINE | re.IGNORECASE)
 SETTINGS = re.compile(
     r"^[ \t]*(?:Steps: ?\d+[ \t]*(?:,|$)"
-    r"|(?:Sampler|Seed|CFG scale|Size|Model|Model hash|Width|Schedule type|Version): [^\n]*\bSteps: ?\d)",
+    r"|(?:Sampler|Seed|CFG scale|Size|Model|Model hash|Width|Schedule type|Version): [^\n]*\bSteps: ?\d"
+    r"|(?<=\n)(?:[A-Z][\w ]{0,30}: [^,\n]*, ){2,}Steps: ?\d+,)",
     re.MULTILINE,
 )
 NEGATIVE_WITHIN, STEPS_WITHIN = (

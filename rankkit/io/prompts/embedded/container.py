@@ -100,8 +100,9 @@ def in_xmp(texts: Texts, name: str) -> str:
     _, _, rest = texts.get("xmp", "")[:LONGEST_XMP].partition(f"<{name}>")
     inside, closed, _ = rest.partition(f"</{name}>")
     _, item, listed = inside.partition("<rdf:li")
-    text = listed.partition(">")[2].partition("</rdf:li>")[0] if item else inside
-    return html.unescape(text).strip() if closed else ""
+    text = (listed.partition(">")[2].partition("</rdf:li>")[0] if item else inside).strip()
+    as_it_stands = text.startswith("<![CDATA[") and text.endswith("]]>")
+    return (text[9:-3] if as_it_stands else html.unescape(text)).strip() if closed else ""
 
 
 def as_json(text: object) -> Any:

@@ -16,7 +16,7 @@ MARKS = {
 }
 
 LINES = re.compile(
-    r"Prompt: ?(.*)\n(?s:.*^(?:Width|Negative Prompt): .*)^Stable Diffusion model: ", re.MULTILINE
+    r"Prompt: ?((?s:.*?))\n(?:Width|Negative Prompt): (?s:.*)^Stable Diffusion model: ", re.MULTILINE
 )
 
 

@@ -7,8 +7,11 @@ import re
 from rankkit.io.prompts.embedded.container import Found, Texts, in_xmp
 
 PROGRAM = "Midjourney"
-JOB = re.compile(r"\bJob ID:\s*[0-9a-fA-F-]{8,}")
-PARAMETERS = re.compile(r"(?:^|\s)(?:--|—)[a-zA-Z]\w*\b")
+JOB = re.compile(r"(.*)\bJob ID:\s*[0-9a-fA-F-]{8,}", re.DOTALL)  # the last one: a prompt may hold such words
+PARAMETERS = re.compile(  # telephones make a dash of --; one before another word is a dash
+    r"(?:^|\s)(?:--[a-zA-Z]\w*|—(?:ar|aspect|v|version|niji|no|q|quality|s|style|stylize|c|chaos|seed|iw|sref|sw"
+    r"|cref|cw|tile|weird|w|raw|hd|stop|repeat|r|profile|p|fast|relax|turbo|draft|oref|ow|exp|video))\b"
+)
 URLS = re.compile(r"^(?:<?https?://\S+>?(?:\s+|$))+")
 TEMPLATE = re.compile(r"\{[^{}]*,[^{}]*\}")  # {red, blue}: a job for each, and not which this is
 WEIGHT = re.compile(r"::(-?\d*\.?\d*)")  # of the part before it
@@ -23,8 +26,8 @@ def read(texts: Texts) -> Found | None:
         texts.get("ImageDescription", ""),
         in_xmp(texts, "dc:description"),
     ):
-        if JOB.search(text):
-            words = PARAMETERS.split(JOB.split(text)[0])[0]
+        if job := JOB.match(text):
+            words = PARAMETERS.split(job[1])[0]
             if TEMPLATE.search(words):
                 return Found(
                     PROGRAM, None, "its prompt is a template of several, and not which of them was used"

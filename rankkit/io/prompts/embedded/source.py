@@ -20,7 +20,7 @@ from rankkit.io.prompts.embedded import (
     swarmui,
     tensorart,
 )
-from rankkit.io.prompts.embedded.container import Found, Texts, texts_in
+from rankkit.io.prompts.embedded.container import Found, Texts, as_object, texts_in
 from rankkit.io.prompts.embedded.places.chunks import EDGE, PNG
 from rankkit.io.prompts.embedded.places.stealth import texts_hidden_in
 from rankkit.io.prompts.syntax import plain_words
@@ -29,6 +29,16 @@ from rankkit.io.text import LOST, UNFILLED, WHY_LOST
 NAME = "the prompts inside the image files"
 SURE = (swarmui, fooocus, invokeai, novelai, drawthings, easydiffusion, mochi, tensorart)
 PLACES = ("UserComment", "ImageDescription", "comment", "xmp")  # of texts, beside the chunks of a PNG
+# Chunks that hold all that one program tells; a graph is compared with what its saving node wrote.
+ALONE = (
+    "parameters",
+    "Comment",
+    "Description",
+    "invokeai_metadata",
+    "sd-metadata",
+    "generation_data",
+    "prompt",
+)
 
 
 def find(root: Root) -> Source | None:
@@ -79,6 +89,9 @@ def _parts(texts: Texts) -> Iterator[Texts]:
     rest = {name: text for name, text in texts.items() if name not in PLACES}
     if len(parts) + bool(rest) > 1:
         yield from filter(None, (rest, *parts))
+    alone = [name for name in ALONE if name in rest and not (name == "prompt" and as_object(rest[name]))]
+    if len(alone) > 1:
+        yield from ({name: rest[name]} for name in alone)
 
 
 def read_texts(texts: Texts, file_name: str = "") -> Found | None:

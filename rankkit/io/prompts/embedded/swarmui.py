@@ -9,11 +9,11 @@ from rankkit.io.prompts.embedded.container import Found, Texts, as_object
 PROGRAM = "SwarmUI"
 # What follows one of these tags is the prompt of a part of the image, or of a pass; `base` is the first pass.
 PARTS = re.compile(
-    r"<(segment|object|region|refiner|clear|extend|video|videoswap|base)\b[^<>]*>", re.IGNORECASE
+    r"<(segment|object|region|refiner|pixeldecoder|clear|extend|video|videoswap|base)\b[^<>]*>", re.IGNORECASE
 )
 # What the program fills in before it generates: where such a tag is left, what it gave stands nowhere.
 DRAWN = re.compile(
-    r"<(?:random|wildcard|wc|var|setvar|macro|setmacro|repeat|preset|trigger|mpprompt)(?:\[[^\[\]]*\])?[:>]",
+    r"<(?:random|wildcard|wc|var|setvar|macro|setmacro|repeat|preset|p|trigger|mpprompt)(?:\[[^\[\]]*\])?[:>]",
     re.IGNORECASE,
 )
 

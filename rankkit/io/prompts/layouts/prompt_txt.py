@@ -7,14 +7,15 @@ import os
 import re
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image, natural
-from rankkit.io.prompts.reading.line_lists import prompt_lines
+from rankkit.io.prompts.reading.line_lists import prompt_lines, why_no_list
 from rankkit.io.prompts.reading.order import why_not, without_sheets
 from rankkit.io.prompts.reading.texts import answer_in_file, read_text
 
 NAME = "one prompt.txt per folder"
 NAMES = ("prompt.txt", "prompts.txt")
+COMMENT = re.compile(r"^#.*$", re.MULTILINE)  # what these trainers do not count among the prompts
 NUMBERED = (  # the number of the prompt in the names of a trainer's samples
-    re.compile(r".*_(?:e?\d{6})_(\d+)_\d{14}.*"),  # kohya: epoch or step, number, time
+    re.compile(r"(?:.*_)?e?\d{6}_(\d+)_\d{14}.*"),  # kohya, musubi: epoch or step, number, time
     re.compile(r"\d{13}__\d{9}_(\d+)\.\w+"),  # ai-toolkit: time, step, number
 )
 
@@ -49,18 +50,21 @@ def _answers(folder: str) -> dict[str, Answer] | Answer | None:
     text, _ = read_text(path)
     if len(answer.texts) < 2:
         return Answer(answer.texts[:1], answer.why, syntax=answer.syntax)
-    return _by_number(path, prompt_lines(text))
+    return _by_number(path, text)
 
 
-def _by_number(path: str, prompts: list[str]) -> dict[str, Answer] | Answer:
+def _by_number(path: str, text: str) -> dict[str, Answer] | Answer:
     """The prompts of a list by the number in a trainer's names, else one for each image in natural order."""
-    listed = os.path.basename(path)
+    listed, prompts = os.path.basename(path), prompt_lines(text)
+    if why := why_no_list(text):
+        return Answer(why=f"{listed}: {why}")
     here = os.listdir(os.path.dirname(path) or os.curdir)
     names = without_sheets(name for name in here if is_image(name) and not name.startswith("."))
     for pattern in NUMBERED:
         numbers = [pattern.fullmatch(name) for name in names]
         if names and all(numbers):
             by_name = {name: int(found[1]) for name, found in zip(names, numbers, strict=True) if found}
+            prompts = prompt_lines(COMMENT.sub("", text))
             return {name: Answer((prompts[i],)) for name, i in by_name.items() if i < len(prompts)}
     if len(names) != len(prompts):
         return Answer(why=f"{listed} is a list of {len(prompts)} prompts, and there are {len(names)} images")

@@ -11,9 +11,9 @@ from pathlib import Path
 from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Place, natural
 from rankkit.io.prompts.reading.columns import answer_of, file_columns, roles
+from rankkit.io.prompts.reading.order import as_number
 from rankkit.io.tables import Record, Table
 
-NUMBERED = re.compile(r"[^\d\n]{0,80}(\d{1,30})[^\d\n]{0,80}", re.ASCII)
 NUMBERS = re.compile(  # what a column of the images' numbers is called; one of counts holds numbers too
     r"(?:.*[_ -])?(?:ids?|idx|index|no|num(?:ber)?|seed|key|name|file|image|img|sample|stem)", re.IGNORECASE
 )
@@ -62,12 +62,6 @@ def as_name(text: str) -> str:
     """A name for comparing: in one case, a number without leading zeros."""
     text = text.strip().casefold()
     return str(int(text)) if text.isascii() and text.isdecimal() else text
-
-
-def as_number(text: str) -> str:
-    """The number in a name, without leading zeros; empty where there is none or more than one."""
-    found = NUMBERED.fullmatch(text.strip())
-    return str(int(found[1])) if found else ""
 
 
 class _Held:

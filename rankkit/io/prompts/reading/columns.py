@@ -28,6 +28,11 @@ NUMBER_OR_ID = re.compile(
 _FILE = r"_?(?:image|img|file|path|name)s?(?:_path|_name)?"
 EDITED = re.compile(rf"edited|(?:edited|edit|target|output|result){_FILE}")
 ORIGINAL = re.compile(rf"(?:source|original|input|before|src){_FILE}")
+# What an image was made from, beside that image: a prompt describes what was made.
+GUIDE = re.compile(
+    r"(?:source|original|input|before|src|init|control|cond(?:ition(?:ing)?)?|mask|depth|pose|canny|edges?"
+    r"|scribble|sketch|seg(?:mentation)?|ref(?:erence)?|style)(?:_?(?:image|img|file|path|name)s?)*"
+)
 INSTRUCTIONS = ("prompt", "prompts", "text")
 DIFFUSIONDB = {"p", "se", "c", "st", "sa"}  # prompt, seed, CFG scale, steps, sampler of a part-000001.json
 GROUP = "group"
@@ -35,9 +40,10 @@ ID = "id"
 
 
 def names_images(table: Table) -> bool:
-    """Whether the records of a table name images, going by its first one."""
-    first = next(table.records(), None)
-    return first is not None and bool(image_names(first[1]) or image_columns(first[1]))
+    """Whether the records of a table name images, going by its first one; numbers are no names of files."""
+    _, first = next(table.records(), ("", {}))
+    named = (first[column] for column in image_columns(first))
+    return bool(image_names(first)) or any(not isinstance(value, (int, float)) for value in named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +65,14 @@ def roles(columns: tuple[str, ...]) -> Roles:
     by_name = {SPACES.sub("_", column.strip().lower()): column for column in sorted(columns, key=str.islower)}
     images = [by_name[name] for name in IMAGES if name in by_name]
     images += [column for name, column in by_name.items() if name.endswith(("_file_name", "_file_names"))]
+    images = list(made(images))
     prompts = tuple(by_name[name] for name in PROMPT if name in by_name)
     if by_name.keys() >= DIFFUSIONDB:
         prompts += (by_name["p"],)
-    edited = [column for name, column in by_name.items() if EDITED.fullmatch(name) and column not in images]
-    both = edited and (images or any(map(ORIGINAL.fullmatch, by_name)))
-    return Roles(prompts, tuple(images), edited[0] if both else None, by_name.get(GROUP), by_name.get(ID))
+    edited = [column for name, column in by_name.items() if EDITED.fullmatch(name)]
+    from_one = any(map(ORIGINAL.fullmatch, by_name)) or bool(set(images) - set(edited))
+    both = edited[0] if edited and from_one else None
+    return Roles(prompts, tuple(images), both, by_name.get(GROUP), by_name.get(ID))
 
 
 def prompt_column(columns: Iterable[str]) -> str | None:
@@ -81,13 +89,13 @@ def image_names(record: Record, *, by_value: bool = True) -> list[str]:
     """The names of images in a record: texts, lists of texts, or objects with a `path`.
 
     Where no column is known by its own name to name images, the one whose value names an image file does, but
-    not without `by_value`.
+    not without `by_value`, nor where it names what an image was made from.
     """
     found: list[str] = []
     columns = roles(tuple(record)).images
     if by_value and not columns:
         files = file_columns(record)  # of two, nothing says which is the source and which was made of it
-        columns = files if len(files) == 1 else ()
+        columns = files if len(files) == 1 and not is_guide(files[0]) else ()
     for column in columns:
         value = record[column]
         for each in value if isinstance(value, (list, tuple)) else [value]:
@@ -97,13 +105,28 @@ def image_names(record: Record, *, by_value: bool = True) -> list[str]:
 
 
 def file_columns(record: Record) -> tuple[str, ...]:
-    """The columns whose value is the name of an image file, whatever they are called, but for prompts."""
+    """The columns whose value is the name of an image file, or a list of some, whatever they are called, but
+    for prompts.
+    """
     prompts = roles(tuple(record)).prompts
-    return tuple(
-        column
-        for column, value in record.items()
-        if column not in prompts and isinstance(value, str) and FILE.fullmatch(value.strip())
-    )
+    return tuple(column for column, value in record.items() if column not in prompts and _are_files(value))
+
+
+def _are_files(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return bool(value) and all(isinstance(each, str) and _are_files(each) for each in value)
+    return isinstance(value, str) and FILE.fullmatch(value.strip()) is not None
+
+
+def made(columns: Sequence[str]) -> tuple[str, ...]:
+    """Of columns of images those that hold what was made, where others hold what it was made from."""
+    found = tuple(column for column in columns if not is_guide(column))
+    return found or tuple(columns)
+
+
+def is_guide(column: str) -> bool:
+    """Whether a column is called as one is that holds what images were made from: ``conditioning_image``."""
+    return GUIDE.fullmatch(SPACES.sub("_", column.strip().lower())) is not None
 
 
 def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:

@@ -22,7 +22,7 @@ AROUND = (  # what may stand around every line of a list
     re.compile(r"(?:positive )?prompt\s*[:=：]\s*(?P<line>\S.*)", re.IGNORECASE),
     NUMBER,
 )
-OPTIONS = re.compile(r"\s--[a-z]{1,12}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
+OPTIONS = re.compile(r"\s--[a-z][a-z0-9_]{0,20}(?:\s|$).*")  # kohya's and Midjourney's, behind the prompt
 SETTINGS = re.compile(
     r"negative(?:[ _]prompt)?\s*[:=：]|(?:positive )?prompt\s*[:=：]|steps: \d+, ", re.IGNORECASE
 )

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from rankkit.io.prompts.base import Place, Root
 
 ABSOLUTE = re.compile(r"/|[A-Za-z]:/")  # of any system, with forward slashes
+LONGEST_NUMBER = 19  # digits of one that counts
 LOOKED_AT = 1000  # names that decide which folder the paths of a table start from
 
 
@@ -30,6 +31,7 @@ class Names:
         self.root, self.table, self.named = root, table, named
         self.bases = list(dict.fromkeys(os.path.normpath(base) for base in bases))
         self.flat, self._shared = True, ""
+        self._numbers: set[int] | None = set()  # where all names are numbers alone
         self._base = os.path.normpath(root.path)
         self._files = frozenset(map(os.path.normpath, root.files))
 
@@ -39,6 +41,7 @@ class Names:
         for number, name in enumerate(names):
             some += [name] if number < LOOKED_AT else []
             path = name.replace("\\", "/")
+            self._count(name)
             self.flat = self.flat and "/" not in path
             shared = shared if number else path[: path.rfind("/") + 1]
             while not path.startswith(shared):
@@ -49,6 +52,31 @@ class Names:
             for base in self.bases
         }
         self.bases.sort(key=lambda base: -hits[base])
+
+    def _count(self, name: str) -> None:
+        if self._numbers is not None and name.isascii() and name.isdecimal() and len(name) < LONGEST_NUMBER:
+            self._numbers.add(int(name))
+        else:
+            self._numbers = None
+
+    def why_shifted(self) -> str:
+        """Why names that are numbers alone are not those of the images: one side counts from 0, the other
+        from 1; empty where that is not so.
+        """
+        if not self._numbers or min(self._numbers) > 1:
+            return ""
+        stems = [_stem(os.path.basename(place.relative)) for place in self.root.walk()]
+        here = {
+            int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < LONGEST_NUMBER
+        }
+        first, own = min(self._numbers), min(here, default=-1)
+        if (
+            len(here) != len(stems)
+            or {number - first + own for number in self._numbers} != here
+            or first == own
+        ):
+            return ""
+        return f"the images are counted from {own}, and {self.table} from {first}"
 
     def find(self, name: str) -> Place | None:
         """The place of the image, with an error where it may not be read; None where nobody asked for it."""

@@ -7,10 +7,13 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
+from rankkit.io.prompts.base import natural
+
 SHEET = re.compile(
     r"(?:grid|contact[-_ ]?sheet)(?:[-_ ]?\d+)?", re.IGNORECASE
 )  # several samples in one image
 NUMBERED = re.compile(r"(.+)[-_](\d+)")  # whose sample it is, and which
+ONE_NUMBER = re.compile(r"[^\d\n]{0,80}(\d{1,30})[^\d\n]{0,80}", re.ASCII)
 
 
 def is_sheet(name: str) -> bool:
@@ -32,7 +35,21 @@ def why_not(names: Collection[str]) -> str:
         number = len(next(iter(kinds), ()))
         if len(kinds) == 1 < number and len(samples) > 1 and len(samples) * number == len(names):
             return f"their names count {number} samples of each of {len(samples)} things"
+    counted = [as_number(_stem(name)) for name in sorted(names, key=natural)]
+    numbers = [int(number) for number in counted if number]
+    if len(numbers) == len(names) and numbers != (run := sorted(numbers)) and _is_run(run):
+        return f"their names count from {run[0]} to {run[-1]}, and not in their own order"
     return ""
+
+
+def _is_run(numbers: list[int]) -> bool:
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def as_number(text: str) -> str:
+    """The number in a name, without leading zeros; empty where there is none or more than one."""
+    found = ONE_NUMBER.fullmatch(text.strip())
+    return str(int(found[1])) if found else ""
 
 
 def without_sheets(names: Iterable[str]) -> list[str]:

@@ -1,0 +1,157 @@
+"""Tables of edits, choices and samples: each prompt goes to the image that it describes, or to none."""
+
+import json
+
+import pytest
+from prompt_files import encoded, look, prompts, put, tar, why
+
+from rankkit.errors import BadSource
+
+pytestmark = pytest.mark.usefixtures("here")
+
+IDS = "id,prompt\n3,three\n1,one\n2,two\n"
+NUMBERED = dict.fromkeys(["d/img_1.png", "d/img_2.png", "d/img_3.png"])
+
+
+@pytest.mark.parametrize("name", ["prompts.csv", "metadata.csv", "captions.csv"])
+def test_a_table_that_was_found_goes_by_its_ids_as_one_that_was_named(name):
+    put({**NUMBERED, f"d/{name}": IDS})
+    expected = {"img_1.png": "one", "img_2.png": "two", "img_3.png": "three"}
+    assert prompts() == expected == prompts(prompts=f"d/{name}")
+    assert any("'id' names the images" in note for note in look().notes)
+
+
+def test_a_table_that_was_found_with_other_ids_or_without_any_is_not_used():
+    for table in (IDS + "4,four\n", IDS.replace("3,", "5,"), "prompt\none\ntwo\nthree\n"):
+        put({**NUMBERED, "d/prompts.csv": table})
+        assert set(prompts().values()) == {""}
+        assert any("is not used" in note for note in look().notes)
+
+
+def test_numbers_in_a_column_of_images_name_them_as_ids_do():
+    put({**NUMBERED, "d/metadata.jsonl": [{"image": n, "prompt": f"fox {n}"} for n in (3, 1, 2)]})
+    expected = {f"img_{n}.png": f"fox {n}" for n in (1, 2, 3)}
+    assert prompts() == expected == prompts(prompts="d/metadata.jsonl")
+
+
+def test_names_that_are_numbers_and_count_from_another_one_than_the_images_are_not_theirs():
+    put({"d/1.png": None, "d/2.png": None, "d/prompts.json": {"0": "a cat", "1": "a dog"}})
+    assert prompts()["1.png"] == "" and "counted from 1, and prompts.json from 0" in why()["1.png"]
+    assert prompts(prompts="d/prompts.json")["1.png"] == ""
+    put({"e/0.png": None, "e/1.png": None, "m.csv": "image,prompt\n1,a cat\n2,a dog\n"})
+    assert prompts("e", prompts="m.csv")["e/1.png"] == ""
+    put({"f/1.png": None, "f/2.png": None, "f/prompts.json": {"1": "a cat", "2": "a dog"}})
+    assert prompts("f") == {"f/1.png": "a cat", "f/2.png": "a dog"}
+
+
+def test_a_list_of_names_of_files_names_images_whatever_its_column_is_called():
+    """test.json of ImageReward: the images of a prompt stand in `generations`."""
+    records = [{"prompt": "a fox", "generations": ["z.png"]}, {"prompt": "a dog", "generations": ["y.png"]}]
+    put({"d/z.png": None, "d/y.png": None, "m.json": json.dumps(records)})
+    assert prompts(prompts="m.json") == {"z.png": "a fox", "y.png": "a dog"}
+
+
+@pytest.mark.parametrize("column", ["source", "init_image", "conditioning_image", "mask", "Original"])
+def test_what_an_image_was_made_from_has_not_its_prompt(column):
+    put({"d/a.png": None, "d/metadata.csv": f"{column},prompt\na.png,make it red\n"})
+    assert prompts() == {"a.png": ""}
+    with pytest.raises(BadSource, match="name images"):
+        prompts(prompts="d/metadata.csv")
+
+
+def test_of_several_columns_of_images_those_that_were_conditioned_on_have_no_prompt():
+    """Sets for ControlNet: an image, its edges or pose, and the caption of the image."""
+    row = {"image_file_name": "a.png", "conditioning_image_file_name": "b.png", "text": "a fox"}
+    put({"d/a.png": None, "d/b.png": None, "d/metadata.jsonl": [row]})
+    assert prompts() == {"a.png": "a fox", "b.png": ""}
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    cells = {name: [{"bytes": encoded(), "path": None}] for name in ("image", "conditioning_image")}
+    put({"p/x": ""})
+    parquet.write_table(pyarrow.table({**cells, "text": ["a fox"]}), "p/x.parquet")
+    found = prompts("p")
+    assert found == {
+        "p/x.parquet/000000-image": "a fox",
+        "p/x.parquet/000000-conditioning_image": "",
+    }
+    assert "was made from" in why("p")["p/x.parquet/000000-conditioning_image"]
+
+
+def test_an_instruction_to_edit_is_no_prompt_of_the_two_files_that_a_row_names():
+    row = {"input_file_name": "a.png", "edited_file_name": "b.png", "text": "make it blue"}
+    put({"d/a.png": None, "d/b.png": None, "d/metadata.jsonl": [row]})
+    assert not any(prompts().values())
+
+
+def test_an_image_that_two_tables_give_different_prompts_has_none():
+    """An old metadata.csv beside a new one of another tool, or in the folder above."""
+    put({"d/a.png": None, "d/b.png": None, "d/metadata.csv": "file_name,text\na.png,a fox\nb.png,a cat\n"})
+    put({"d/prompts.csv": "file_name,prompt\na.png,a dog\nb.png,a cat\n"})
+    assert prompts() == {"a.png": "", "b.png": "a cat"}
+    assert "tell different prompts" in why()["a.png"]
+    assert len(list(look().items())) == 3  # b.png is told twice, as before
+    assert prompts(prompts="d/prompts.csv") == {"a.png": "a dog", "b.png": "a cat"}
+
+
+def test_two_text_files_beside_an_image_that_differ_are_told():
+    """Captions of BLIP in a.caption beside tags in a.txt, as kohya's tools and taggers leave them."""
+    put(
+        {
+            "d/a.png": None,
+            "d/a.txt": "1girl, fox",
+            "d/a.caption": "a fox",
+            "d/a.json": {"prompt": "1girl, fox"},
+        }
+    )
+    (finding,) = look().findings()
+    assert finding.prompt == "1girl, fox"
+    assert finding.others == (("text files beside the images, a.caption", "a fox"),)
+
+
+def test_two_texts_of_a_sample_in_an_archive_that_differ_are_told():
+    """img2dataset's caption beside one that a model wrote later into the .json of the sample."""
+    tar("x.tar", [("1.jpg", None), ("1.txt", "a fox"), ("1.json", '{"caption": "a red fox"}')])
+    (finding,) = look("x.tar").findings()
+    assert finding.prompt == "a fox"
+    assert finding.others == (("a webdataset archive, another text of its sample", "a red fox"),)
+
+
+def test_lines_do_not_go_by_the_order_of_names_whose_numbers_say_another_one():
+    """T2I-CompBench's samples: a prompt and the number of its line, and names sort by the prompt."""
+    put(
+        {
+            "d/red cow_000000.png": None,
+            "d/green bench_000001.png": None,
+            "m.txt": "a red cow\na green bench\n",
+        }
+    )
+    with pytest.raises(BadSource, match="count from 0 to 1, and not in their own order"):
+        prompts(prompts="m.txt")
+    put({"e/a_0.png": None, "e/b_1.png": None})
+    assert prompts("e", prompts="m.txt") == {"e/a_0.png": "a red cow", "e/b_1.png": "a green bench"}
+
+
+def test_a_list_in_a_folder_is_refused_for_what_one_that_was_named_is_refused_for():
+    put({**NUMBERED, "d/prompts.txt": "3. a red fox\n1. a blue dog\n2. a grey cat\n"})
+    assert set(prompts().values()) == {""} and "not in order" in why()["img_1.png"]
+
+
+@pytest.mark.parametrize("prefix", ["", "mine_"])
+def test_kohyas_samples_of_several_epochs_have_the_prompt_of_their_number(prefix):
+    """sample_image_inference of sd-scripts: a name before the epoch may lack; a line of `#…` is no prompt."""
+    names = [f"{prefix}e00000{e}_0{n}_2025010112000{e}_42.png" for e in (1, 2) for n in (0, 1)]
+    put({**{f"d/{name}": None for name in names}, "d/prompt.txt": "#off a cow\na fox\na dog\na cat\na bee\n"})
+    assert list(prompts().values()) == ["a fox", "a dog", "a fox", "a dog"]
+
+
+def test_options_of_ai_toolkit_are_no_words():
+    """_process_prompt_string of ai-toolkit: --p2 is for the second encoder, --n2 its negative prompt."""
+    names = [f"1716000000000__000000250_{n}.jpg" for n in (0, 1)]
+    put({**{f"d/{name}": None for name in names}})
+    put({"d/prompt.txt": "a fox --p2 oil --n2 bad --network_multiplier 2\na dog\n"})
+    assert list(prompts().values()) == ["a fox", "a dog"]
+
+
+def test_a_prompt_of_several_lines_in_the_text_file_of_easy_diffusion_is_whole():
+    text = "Prompt: a fox\nin snow\nNegative Prompt: bad\nSeed: 1\nStable Diffusion model: x\n"
+    put({"d/a.png": None, "d/a.txt": text})
+    assert prompts() == {"a.png": "a fox in snow"}
