@@ -17,6 +17,7 @@ from shard_files import archive, manifest, ordered, rows_in
 from benchmarks.faults.processes import below
 from rankkit.io.prompts.base import Item
 from rankkit.plugin import prepare
+from rankkit.scoring.ray import cluster as ray_cluster
 from rankkit.scoring.ray import pools as ray_pools
 from rankkit.scoring.ray import said as ray_said
 from rankkit.scoring.ray.chunks import Scorer
@@ -228,6 +229,8 @@ if __name__ == "__main__":
         list(on_ray([Pool(several.Broken, (), range(3))], workers=2, ahead=1))
     except rankkit.RankkitError as error:
         print(json.dumps([found, tasks, str(error)]))
+    ray.shutdown()
+    cluster.shutdown()
 """
 
 
@@ -314,6 +317,18 @@ def test_a_cluster_that_is_not_there_is_one_message_at_once(tmp_path):
         assert done.returncode == 1 and "Traceback" not in done.stderr
         said = done.stderr.splitlines()[-1]
         assert f"there is no Ray cluster at RAY_ADDRESS=127.0.0.1:{port}" in said and "ray start" in said
+
+
+def test_a_cluster_of_this_machine_that_is_gone_is_not_waited_for(tmp_path, monkeypatch):
+    """Ray notes the address of one that starts, and forgets it when that is stopped, not when it dies."""
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert not ray_cluster._runs_here()
+    (tmp_path / "ray").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as there:
+        address = f"127.0.0.1:{there.getsockname()[1]}"
+        (tmp_path / "ray" / "ray_current_cluster").write_text(address)
+        assert ray_cluster._runs_here()
+    assert not ray_cluster._runs_here()
 
 
 def test_a_worker_builds_its_ranker_once_however_many_chunks_it_is_given(tmp_path, monkeypatch):

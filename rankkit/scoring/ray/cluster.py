@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,7 +31,8 @@ QUIET = {  # what Ray says on its own account, on the terminal of others
 
 
 def connected() -> Any:
-    """Ray, connected to the cluster that RAY_ADDRESS names or to one that is started here; it says nothing.
+    """Ray, connected to the cluster that RAY_ADDRESS names, to one that runs on this machine or to one that
+    is started here; it says nothing.
 
     Raises `UsageError` where it is not installed, `RankkitError` where there is no cluster at that address.
     """
@@ -44,11 +46,13 @@ def connected() -> Any:
         return ray
     address = os.environ.get("RAY_ADDRESS", "")
     _check_reachable(address)
+    here = None if address or _runs_here() else "local"
     keep_apart(ray)
     with _no_stderr():
         for last in (False, True):  # on a busy machine a start may take longer than Ray waits for it
             try:
-                ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.CRITICAL)
+                log = logging.CRITICAL
+                ray.init(here, include_dashboard=False, log_to_driver=False, logging_level=log)
                 break
             except Exception as error:
                 ray.shutdown()
@@ -85,6 +89,19 @@ def gone(ray: Any) -> str:
 
 
 _WITHOUT = "start it (ray start --head), unset RAY_ADDRESS to use this machine, or leave --engine ray out"
+
+
+def _runs_here() -> bool:
+    """Whether a cluster answers that was started on this machine and not stopped.
+
+    Ray tries for minutes to reach one that is gone, if nobody stopped it.
+    """
+    noted = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray", "ray_current_cluster")
+    try:
+        _check_reachable(noted.read_text("utf-8").strip())
+    except (OSError, ValueError, RankkitError):
+        return False
+    return True
 
 
 def _check_reachable(address: str) -> None:
