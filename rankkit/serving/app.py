@@ -135,7 +135,10 @@ class Answers:
         length = announced(request, self.limit)
         self._room.check(length)
         with self._room.holding() as holding:
-            body = await body_of(request, length, self.silence, holding)
+            body = bytearray()
+            async for part in body_of(request, length, self.silence):
+                body += part
+                holding.reach(len(body))
             with self._room.turn():
                 yield body, holding
 

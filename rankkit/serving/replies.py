@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,7 +17,6 @@ from starlette.responses import Response
 
 from rankkit.remote.handshake import to_json
 from rankkit.serving.access import Refused
-from rankkit.serving.room import Holding
 
 PART = 2**24  # bytes of a body that have their time each
 
@@ -32,14 +31,13 @@ def announced(request: Request, limit: int) -> int:
     return int(length)
 
 
-async def body_of(request: Request, length: int, silence: float, holding: Holding | None = None) -> bytearray:
-    """The body of a request. Each 16 MiB of it may take `silence` seconds, however soon the others came.
+async def body_of(request: Request, length: int, silence: float) -> AsyncIterator[bytes]:
+    """The body of a request as it comes. Each 16 MiB may take `silence` seconds, however soon others came.
 
-    What has come of it is held in `holding`, where bodies share a bound. Raises `Refused` for one that does
-    not come in time or finds no room, `ClientDisconnect` where its sender is gone.
+    Raises `Refused` for one that does not come in time, `ClientDisconnect` where its sender is gone.
     """
     now = asyncio.get_running_loop().time
-    end, body = now() + silence, bytearray()
+    end, size = now() + silence, 0
     more = True
     while more:
         try:
@@ -48,14 +46,12 @@ async def body_of(request: Request, length: int, silence: float, holding: Holdin
             raise Refused(408, f"the {length} bytes announced did not come in time") from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        parts = len(body) // PART
-        body += message.get("body", b"")
-        if len(body) // PART > parts:
+        part: bytes = message.get("body", b"")
+        if (size + len(part)) // PART > size // PART:
             end = now() + silence
-        if holding is not None:
-            holding.reach(len(body))
+        size += len(part)
+        yield part
         more = message.get("more_body", False)
-    return body
 
 
 def json_answer(fields: Mapping[str, Any], status: int = 200) -> Response:

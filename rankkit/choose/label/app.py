@@ -169,7 +169,7 @@ async def _body(request: Request) -> dict[str, Any]:
     """The object that a request of our own page sends. Raises `UsageError` for anything else."""
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise UsageError("send JSON, with its content-type")
-    body = await body_of(request, announced(request, LONGEST), PATIENCE)
+    body = b"".join([part async for part in body_of(request, announced(request, LONGEST), PATIENCE)])
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):
