@@ -85,6 +85,7 @@ def ray(times: int, seed: int) -> dict[str, Any]:
     from rankkit.io.prompts import survey
     from rankkit.registry.load import prepare
     from rankkit.scoring import engine
+    from rankkit.scoring.ray.chunks import OnRay
 
     rng, counts = random.Random(seed), Counter[str]()
     before = Path.cwd()
@@ -95,7 +96,7 @@ def ray(times: int, seed: int) -> dict[str, Any]:
 
         def score(output: str) -> float:
             begun = time.perf_counter()
-            engine.score(survey(["in"]), [prepare("slowly:slow")], Path(output), engine="ray")
+            engine.score(survey(["in"]), [prepare("slowly:slow")], Path(output), engine=OnRay())
             return time.perf_counter() - begun
 
         score("first.jsonl")  # the cluster starts

@@ -27,7 +27,6 @@ from rankkit.cli.program import (
     named,
     program,
 )
-from rankkit.core.prefetch import cores
 from rankkit.core.text import count
 from rankkit.errors import UsageError
 
@@ -167,6 +166,8 @@ def _into_file(asked: _Asked, output: str | None) -> Outcome:
     from rankkit.io.prompts import survey
     from rankkit.scoring.checks import check_output
     from rankkit.scoring.engine import score as score_images
+    from rankkit.scoring.lanes import Here
+    from rankkit.scoring.ray.chunks import OnRay
 
     with contextlib.nullcontext("") if output else tempfile.TemporaryDirectory(prefix="rankkit-") as folder:
         rows = Path(output or os.path.join(folder, "rows.jsonl"))
@@ -185,8 +186,7 @@ def _into_file(asked: _Asked, output: str | None) -> Outcome:
             limit=asked.limit,
             overwrite=asked.overwrite,
             prune=asked.prune,
-            engine=asked.engine.value,
-            workers=asked.workers if asked.engine is Engine.ray else asked.workers or cores(),
+            engine=(OnRay if asked.engine is Engine.ray else Here)(asked.workers),
             say=say,
             progress=progress,
         )

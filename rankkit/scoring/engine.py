@@ -13,7 +13,6 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from rankkit.core.images import fingerprint
 from rankkit.errors import RankkitError, UsageError
@@ -22,7 +21,7 @@ from rankkit.io.prompts import Survey
 from rankkit.registry.load import Prepared
 from rankkit.scoring.checks import check_output, is_gone, need_images, need_prompts
 from rankkit.scoring.journal import Journal
-from rankkit.scoring.lanes import Lanes, Outcome, Progress
+from rankkit.scoring.lanes import HERE, Engine, Lanes, Outcome, Progress
 from rankkit.scoring.ledger import Ledger, scope
 from rankkit.scoring.plan import Say, plan_surveys
 
@@ -36,8 +35,7 @@ def score(
     limit: int | None = None,
     overwrite: bool = False,
     prune: bool = False,
-    engine: Literal["local", "ray"] = "local",
-    workers: int | None = 1,
+    engine: Engine = HERE,
     part: bool = False,
     say: Say = lambda text: None,
     progress: Callable[[int], contextlib.AbstractContextManager[Progress]] | None = None,
@@ -49,9 +47,8 @@ def score(
     Scores found in `output`, or in the journal beside it, are used again where image, prompt, ranker, version
     and options are the same, and the metadata where the ranker reads it. With `overwrite` they are dropped,
     but for those of this very run where it was interrupted. Rows of images that are gone, or whose prompt
-    has changed since, are kept but no longer count; with `prune` they are dropped. Rankers that are plain
-    functions run in `workers` processes where there are many images; on Ray `workers` says how many there are
-    (None: one per GPU, else one per CPU). `output` is replaced whole at the end. With `part` this is a part
+    has changed since, are kept but no longer count; with `prune` they are dropped. Rankers run where `engine`
+    says. `output` is replaced whole at the end. With `part` this is a part
     of a larger run: it may hold no images, or none that has a prompt. Raises `UsageError` for an `output`
     that is no file of rows, or that this run reads; `RankkitError` when the run cannot go on: what was scored
     until then is in the journal.
@@ -65,8 +62,7 @@ def score(
     # each ranker once, however often and however it is written
     rankers = list({scope(ranker.identity, ""): ranker for ranker in rankers}.values())
     with Ledger() as ledger, Journal(output) as journal:
-        parallel = engine == "local" and (workers or 1) > 1 and all(ranker.plain for ranker in rankers)
-        plan_surveys(ledger, surveys, prompt, limit, say, _warm if parallel else lambda: None)
+        plan_surveys(ledger, surveys, prompt, limit, say, partial(engine.expect_many, rankers))
         if not part:
             need_images(ledger)
             need_prompts(ledger, rankers, say)
@@ -79,7 +75,7 @@ def score(
             if progress
             else contextlib.nullcontext(lambda count: None) as advance
         ):
-            Lanes(ledger, journal, rankers, outcome, engine, workers, earlier, say, advance).score()
+            Lanes(ledger, journal, rankers, outcome, engine, earlier, say, advance).score()
         gone = partial(is_gone, roots=[found.root for found in surveys], beside=output)
         ledger.mark_stale([ranker.identity for ranker in rankers], gone)
         try:
@@ -91,12 +87,6 @@ def score(
 
 
 # --- before ---
-
-
-def _warm() -> None:
-    from rankkit.scoring.workers import warm
-
-    warm()
 
 
 def _named(surveys: Iterable[Survey], rankers: Sequence[Prepared]) -> str:

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
+from typing import Protocol
 
+from rankkit.core.prefetch import cores
 from rankkit.errors import DeviceFull
 from rankkit.io.rows import Row, label
 from rankkit.registry.load import Prepared
@@ -25,6 +27,8 @@ from rankkit.scoring.pending import unranked, unscored
 from rankkit.scoring.plan import WORTH_WORKERS, Key, Say
 from rankkit.scoring.work import Work
 
+Rows = list[tuple[Key, Row]]
+PoolWorks = tuple[tuple[int, ...], Iterator[Work]]  # rankers that share workers, and what they are to see
 Progress = Callable[[int], None]  # called with the number of scores that are newly settled
 
 
@@ -47,6 +51,74 @@ class Outcome:
     examples: dict[str, str] = field(default_factory=dict)
 
 
+class Engine(Protocol):
+    """Where rankers run."""
+
+    def expect_many(self, rankers: Sequence[Prepared]) -> None:
+        """Get ready: there are as many images as several processes are worth starting for."""
+        ...
+
+    def pools(self, lane: tuple[int, ...], rankers: Sequence[Prepared]) -> list[tuple[int, ...]]:
+        """Rankers that share workers, where workers differ: these first that need GPUs."""
+        ...
+
+    def run(
+        self,
+        pools: Sequence[PoolWorks],
+        rankers: Sequence[Prepared],
+        *,
+        whole: bool,
+        images: int,
+        say: Say,
+    ) -> Iterator[Rows]:
+        """The rows of each pool's works; with `whole`, groups stay whole.
+
+        `images`: how many the run has. Raises `DeviceFull` where there is no room for all rankers at once.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Here:
+    """This process; for plain functions and many images so many `workers`, None for one per core."""
+
+    workers: int | None = None
+
+    def expect_many(self, rankers: Sequence[Prepared]) -> None:
+        """Start the process that workers fork from, if there will be any."""
+        if self._in_processes(rankers):
+            from rankkit.scoring.workers import warm
+
+            warm()
+
+    def pools(self, lane: tuple[int, ...], rankers: Sequence[Prepared]) -> list[tuple[int, ...]]:
+        """All together."""
+        return [lane]
+
+    def run(
+        self,
+        pools: Sequence[PoolWorks],
+        rankers: Sequence[Prepared],
+        *,
+        whole: bool,
+        images: int,
+        say: Say,
+    ) -> Iterator[Rows]:
+        """The rows of works, in order."""
+        ((pool, works),) = pools
+        if images >= WORTH_WORKERS and self._in_processes([rankers[i] for i in pool]):
+            from rankkit.scoring.workers import run as run_in_processes
+
+            return run_in_processes(works, rankers, workers=self.workers or cores())
+        return _in_this_process(works, rankers, whole)
+
+    def _in_processes(self, rankers: Sequence[Prepared]) -> bool:
+        return (self.workers or cores()) > 1 and all(ranker.plain for ranker in rankers)
+
+
+HERE = Here(workers=1)
+
+
 @dataclass
 class Lanes:
     """A run over what is planned: `earlier` says whether there are rows of earlier runs."""
@@ -55,8 +127,7 @@ class Lanes:
     journal: Journal
     rankers: Sequence[Prepared]
     outcome: Outcome
-    engine: str
-    workers: int | None
+    engine: Engine
     earlier: bool
     say: Say
     advance: Progress
@@ -70,15 +141,7 @@ class Lanes:
         for independent in (True, False):
             lane = tuple(i for i, ranker in enumerate(self.rankers) if ranker.independent is independent)
             if lane:
-                self._score(self._pools(lane), independent)
-
-    def _pools(self, lane: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """Rankers that share workers, where workers differ: these first that need GPUs."""
-        if self.engine != "ray":
-            return [lane]
-        from rankkit.scoring.ray.pools import pools
-
-        return pools(lane, self.rankers)
+                self._score(self.engine.pools(lane, self.rankers), independent)
 
     def _score(self, pools: list[tuple[int, ...]], independent: bool) -> None:
         scored, reused, failed = self.outcome.scored, self.outcome.reused, self._failed
@@ -106,34 +169,16 @@ class Lanes:
     ) -> None:
         pending = unscored if independent else unranked
         works = [
-            _counted(pending(self.ledger, self.rankers, pool, earlier), self.outcome, len(pool), advance)
+            (pool, _counted(pending(self.ledger, self.rankers, pool, earlier), self.outcome, pool, advance))
             for pool in pools
         ]
-        for found in self._run(pools, works, whole=not independent):
+        whole, images = not independent, self.outcome.images
+        for found in self.engine.run(works, self.rankers, whole=whole, images=images, say=self.say):
             _watch_scores(self._watch, found)
             self.journal.append(self.ledger.put(found))
             self.outcome.scored += len(found)
             self._failed += sum(row["error"] is not None for _, row in found)
             advance(len(found))
-
-    def _run(
-        self, pools: list[tuple[int, ...]], works: list[Iterator[Work]], *, whole: bool
-    ) -> Iterator[list[tuple[Key, Row]]]:
-        """Rows of the works, of each pool: by Ray's workers, by processes here for rankers that are plain
-        functions, or in this process.
-        """
-        if self.engine == "ray":
-            from rankkit.scoring.ray.chunks import run as run_on_ray
-
-            lanes = list(zip(pools, works, strict=True))
-            return run_on_ray(lanes, self.rankers, whole=whole, workers=self.workers, say=self.say)
-        (pool,), (only,) = pools, works
-        many = self.workers and self.workers > 1 and self.outcome.images >= WORTH_WORKERS
-        if self.workers and many and all(self.rankers[i].plain for i in pool):
-            from rankkit.scoring.workers import run as run_in_processes
-
-            return run_in_processes(only, self.rankers, workers=self.workers)
-        return _local(only, self.rankers, whole=whole)
 
 
 def _forget(rankers: Sequence[Prepared]) -> None:
@@ -167,9 +212,12 @@ def _watch_scores(watch: OneScoreWatch, found: Sequence[tuple[Key, Row]]) -> Non
         watch.scores(ranker, kind, [row["score"] for row in together], digests)
 
 
-def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progress) -> Iterator[Work]:
+def _counted(
+    works: Iterator[Work], outcome: Outcome, pool: tuple[int, ...], advance: Progress
+) -> Iterator[Work]:
+    """The works that some ranker of the pool wants; what the others know already is counted."""
     for work in works:
-        settled = lane - len(work.wanted)
+        settled = len(pool) - len(work.wanted)
         outcome.reused += settled
         if settled:
             advance(settled)
@@ -177,9 +225,7 @@ def _counted(works: Iterator[Work], outcome: Outcome, lane: int, advance: Progre
             yield work
 
 
-def _local(
-    works: Iterator[Work], rankers: Sequence[Prepared], *, whole: bool
-) -> Iterator[list[tuple[Key, Row]]]:
+def _in_this_process(works: Iterator[Work], rankers: Sequence[Prepared], whole: bool) -> Iterator[Rows]:
     """Rank in this process, with rankers that are built for this, and let go at its end.
 
     Raises `DeviceFull` where what one needs is held by the others.

@@ -137,7 +137,7 @@ def test_rankers_that_do_not_fit_into_the_device_of_a_worker_of_ray_score_one_af
 
     monkeypatch.setattr(ray_chunks, "on_ray", in_this_process)
     monkeypatch.setattr(device, "room", 1)
-    outcome, found, said = run(tmp_path, engine="ray")
+    outcome, found, said = run(tmp_path, engine=ray_chunks.OnRay())
     assert found == rows(tmp_path / "together.jsonl") and len(said) == 1
     assert (outcome.scored, outcome.reused) == (60, 0)
 

@@ -162,6 +162,8 @@ import json, pathlib, ray, rankkit
 from rankkit.io.prompts import survey
 from rankkit.plugin import prepare
 from rankkit.scoring import engine
+from rankkit.scoring.lanes import Here
+from rankkit.scoring.ray.chunks import OnRay
 from rankkit.scoring.ray.pool import Pool, on_ray
 
 class Share:
@@ -179,9 +181,9 @@ if __name__ == "__main__":
     found = [[share for *_, share in on_ray([Pool(shares.Share, (), range(4), gpus)], **options)]
              for gpus in (True, False)]
     rankers = [prepare("sharpness"), prepare("shares:Model")]
-    for name in ("local", "ray"):
+    for name, where in (("local", Here(2)), ("ray", OnRay(2))):
         output = pathlib.Path(f"{name}.jsonl")
-        engine.score(survey([pathlib.Path("in")]), rankers, output, engine=name, workers=2)
+        engine.score(survey([pathlib.Path("in")]), rankers, output, engine=where)
     print(json.dumps(found))
 """
 
@@ -192,6 +194,7 @@ from ray.cluster_utils import Cluster
 from rankkit.io.prompts import survey
 from rankkit.plugin import prepare
 from rankkit.scoring import engine
+from rankkit.scoring.ray.chunks import OnRay
 from rankkit.scoring.ray.pool import Pool, on_ray
 
 def gpus():
@@ -220,7 +223,7 @@ if __name__ == "__main__":
     both = [Pool(several.Slow, (), range(9), True), Pool(several.Slow, (), range(9), False)]
     found = [(both.index(pool), task, *answer) for pool, task, answer in on_ray(both, workers=3, ahead=1)]
     output, rankers = pathlib.Path("ray.jsonl"), [prepare("sharpness"), prepare("several:Model")]
-    engine.score(survey([pathlib.Path("in")]), rankers, output, engine="ray", workers=None)
+    engine.score(survey([pathlib.Path("in")]), rankers, output, engine=OnRay())
     answers = on_ray([Pool(several.Slow, (), range(20), True)], workers=2, ahead=2)
     tasks = [next(answers)[1]]
     cluster.remove_node(other)

@@ -14,6 +14,7 @@ from rankkit.errors import RunStopped
 from rankkit.registry.load import prepare
 from rankkit.scoring import lanes, workers
 from rankkit.scoring.chunks import CHUNK
+from rankkit.scoring.lanes import Here
 
 MODULE = """
 import os, time, rankkit
@@ -82,14 +83,14 @@ def odd_one(path):
 
 def test_rows_are_those_of_one_process_to_the_byte(place):
     for count in (1, 2):
-        score("d", "quick_functions:mean", f"{count}.jsonl", workers=count)
+        score("d", "quick_functions:mean", f"{count}.jsonl", engine=Here(count))
     assert Path("1.jsonl").read_bytes() == Path("2.jsonl").read_bytes() and len(rows("2.jsonl")) == 8
 
 
 @pytest.mark.fault
 def test_an_image_that_kills_its_process_costs_only_itself(place, monkeypatch):
     odd_one("d/c2.png")
-    outcome = score("d", "quick_functions:deadly", "o.jsonl", workers=2)
+    outcome = score("d", "quick_functions:deadly", "o.jsonl", engine=Here(2))
     reasons = {row["image"]: row["error"] for row in rows("o.jsonl") if row["error"]}
     assert outcome.images == 9 and list(reasons) == ["d/c2.png"] and "died" in reasons["d/c2.png"]
 
@@ -99,7 +100,7 @@ def test_an_image_that_kills_its_process_costs_only_itself(place, monkeypatch):
 def test_an_image_at_which_a_function_segfaults_or_hangs_costs_only_itself(place, monkeypatch, ranker, why):
     monkeypatch.setattr(workers, "TIMEOUT", 1)
     odd_one("d/c2.png")
-    assert score("d", f"quick_functions:{ranker}", "o.jsonl", workers=2).abstained == 1
+    assert score("d", f"quick_functions:{ranker}", "o.jsonl", engine=Here(2)).abstained == 1
     reasons = {row["image"]: row["error"] for row in rows("o.jsonl") if row["error"]}
     assert list(reasons) == ["d/c2.png"] and why in reasons["d/c2.png"]
 
@@ -108,11 +109,11 @@ def test_a_ranker_that_stops_the_run_keeps_what_it_said_before(place):
     folder(place / "many", [f"{i:03}" for i in range(70)])
     odd_one("many/z.png")
     with pytest.raises(RunStopped, match="budget"):
-        score("many", "quick_functions:ending", "o.jsonl", workers=2)
+        score("many", "quick_functions:ending", "o.jsonl", engine=Here(2))
     with open("o.jsonl.journal") as file:
         assert len(file.readlines()) == CHUNK
     os.remove("many/z.png")
-    assert score("many", "quick_functions:ending", "o.jsonl", workers=2).reused == CHUNK
+    assert score("many", "quick_functions:ending", "o.jsonl", engine=Here(2)).reused == CHUNK
 
 
 def test_only_plain_functions_run_in_other_processes(place):

@@ -17,6 +17,7 @@ from rankkit.io.prompts import survey
 from rankkit.registry.load import Prepared
 from rankkit.remote.rankers import Pipe
 from rankkit.scoring import engine
+from rankkit.scoring.ray.chunks import OnRay
 
 pytestmark = pytest.mark.fault
 
@@ -139,6 +140,6 @@ def test_a_ranker_that_stops_on_a_cluster_ends_the_run_with_its_words(folder, tm
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
     with pytest.raises(RunStopped, match="the purse is empty"):
-        engine.score(survey([folder]), [prepare("purses:Purse")], tmp_path / "rows.jsonl", engine="ray")
+        engine.score(survey([folder]), [prepare("purses:Purse")], tmp_path / "rows.jsonl", engine=OnRay())
     kept = [json.loads(line) for line in (tmp_path / "rows.jsonl.journal").read_text().splitlines()]
     assert [row["score"] for row in kept if "score" in row] == [1.0, 1.0]

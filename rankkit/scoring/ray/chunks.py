@@ -6,16 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rankkit.errors import DeviceFull, RankkitError, RunStopped
-from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.scoring.ahead import RunRanker
 from rankkit.scoring.chunks import abstentions, in_chunks, rank_works
-from rankkit.scoring.plan import Key, Say
+from rankkit.scoring.lanes import PoolWorks, Rows
+from rankkit.scoring.plan import Say
 from rankkit.scoring.ray.pool import Died, Pool, on_ray
-from rankkit.scoring.ray.pools import needs_gpu
+from rankkit.scoring.ray.pools import needs_gpu, pools
 from rankkit.scoring.work import Work
 
-Rows = list[tuple[Key, Row]]
 DIED = "the worker that scored it died, also when it was the only image there"
 
 
@@ -60,37 +59,50 @@ class Scorer:
         return Chunk(rows)
 
 
-def run(
-    pools: Sequence[tuple[tuple[int, ...], Iterator[Work]]],
-    rankers: Sequence[Prepared],
-    *,
-    whole: bool,
-    workers: int | None = None,
-    say: Say = lambda text: None,
-) -> Iterator[Rows]:
-    """Score works on Ray's workers, by the rankers that share workers: all pools at once.
+@dataclass(frozen=True, slots=True)
+class OnRay:
+    """Ray's workers: so many for each pool, None for as many as `rankkit.scoring.ray.room` plans."""
 
-    Rows come as chunks are done. A worker that dies costs its chunk a second try, by itself; a chunk that it
-    dies of is halved, and the image of which it dies again abstains. Raises `DeviceFull` where the device of
-    a worker has no room for all rankers.
-    """
-    given = [ranker.spec for ranker in rankers], whole
-    left = [
-        Pool(Scorer, given, in_chunks(works, whole), gpus=any(needs_gpu(rankers[i]) for i in lane))
-        for lane, works in pools
-    ]
-    while left:
-        again: dict[Pool[list[Work], Chunk], list[list[Work]]] = {}
-        for pool, chunk, answer in on_ray(left, workers=workers, ahead=2, say=say):
-            if isinstance(answer, Died):
-                halves = _halves(chunk, whole)
-                again.setdefault(pool, []).extend(halves)
-                if not halves:
-                    yield [row for work in chunk for row in abstentions(work, rankers, DIED)]
-                continue
-            yield answer.rows
-            answer.raise_why()
-        left = [replace(pool, tasks=chunks) for pool, chunks in again.items()]
+    workers: int | None = None
+
+    def expect_many(self, rankers: Sequence[Prepared]) -> None:
+        """Ray starts its workers with their first chunks."""
+
+    def pools(self, lane: tuple[int, ...], rankers: Sequence[Prepared]) -> list[tuple[int, ...]]:
+        """Where the cluster has GPUs, rankers that need none have workers of their own."""
+        return pools(lane, rankers)
+
+    def run(
+        self,
+        pools: Sequence[PoolWorks],
+        rankers: Sequence[Prepared],
+        *,
+        whole: bool,
+        images: int,
+        say: Say,
+    ) -> Iterator[Rows]:
+        """All pools at once, rows as chunks are done.
+
+        A worker that dies costs its chunk a second try, by itself; a chunk that it dies of is halved, and the
+        image of which it dies again abstains.
+        """
+        given = [ranker.spec for ranker in rankers], whole
+        left = [
+            Pool(Scorer, given, in_chunks(works, whole), gpus=any(needs_gpu(rankers[i]) for i in pool))
+            for pool, works in pools
+        ]
+        while left:
+            again: dict[Pool[list[Work], Chunk], list[list[Work]]] = {}
+            for pool, chunk, answer in on_ray(left, workers=self.workers, ahead=2, say=say):
+                if isinstance(answer, Died):
+                    halves = _halves(chunk, whole)
+                    again.setdefault(pool, []).extend(halves)
+                    if not halves:
+                        yield [row for work in chunk for row in abstentions(work, rankers, DIED)]
+                    continue
+                yield answer.rows
+                answer.raise_why()
+            left = [replace(pool, tasks=chunks) for pool, chunks in again.items()]
 
 
 def _halves(chunk: list[Work], whole: bool) -> list[list[Work]]:
