@@ -6,7 +6,7 @@ Ranks are combined, never raw scores: scales, outliers and saturation of the mem
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from rankkit.core.calling import check_rankings
@@ -15,15 +15,23 @@ from rankkit.core.types import Group, Kind, Ranker, Ranking, ranks
 from rankkit.errors import UsageError
 
 
-class MeanRank:
-    """Orders by the weighted mean of its members' ranks (Borda 1781). Build it with `mean_rank`."""
+class Panel:
+    """A ranker made of others, its `parts`: it needs and reads what any of them does."""
 
     kind: ClassVar[Kind] = "listwise"
 
+    def __init__(self, parts: Iterable[Ranker]) -> None:
+        self.parts = tuple(parts)
+        self.needs_prompt = any(map(needs_prompt, self.parts))
+        self.reads_metadata, self.metadata_images = metadata_of(self.parts)
+
+
+class MeanRank(Panel):
+    """Orders by the weighted mean of its members' ranks (Borda 1781). Build it with `mean_rank`."""
+
     def __init__(self, members: Mapping[str, Ranker], weights: Mapping[str, float]) -> None:
+        super().__init__(members.values())
         self.members, self.weights = dict(members), dict(weights)
-        self.needs_prompt = any(map(needs_prompt, self.members.values()))
-        self.reads_metadata, self.metadata_images = metadata_of([*self.members.values()])
 
     def __repr__(self) -> str:
         weights = ((name, self.weights[name]) for name in self.members)
@@ -42,28 +50,21 @@ class MeanRank:
         ]
 
 
-class Lexicographic:
-    """Orders by the first ranker and lets the next ones decide only its ties.
+class Lexicographic(Panel):
+    """Orders by the first of its parts and lets the next ones decide only its ties.
 
     Build it with `lexicographic`.
     """
 
-    kind: ClassVar[Kind] = "listwise"
-
-    def __init__(self, *rankers: Ranker) -> None:
-        self.rankers = rankers
-        self.needs_prompt = any(map(needs_prompt, rankers))
-        self.reads_metadata, self.metadata_images = metadata_of(rankers)
-
     def __repr__(self) -> str:
-        return f"<lexicographic order by {', then '.join(map(repr, self.rankers))}>"
+        return f"<lexicographic order by {', then '.join(map(repr, self.parts))}>"
 
     def rank(self, groups: Sequence[Group], /) -> list[Ranking]:
         """Score = number of candidates that are worse, ties counting half.
 
         A member is asked for an opinion only where it matters.
         """
-        verdicts = _ask_all({str(i): ranker for i, ranker in enumerate(self.rankers)}, groups)
+        verdicts = _ask_all({str(i): ranker for i, ranker in enumerate(self.parts)}, groups)
         return [_refine(each) for each in zip(*verdicts, strict=True)]
 
 
@@ -96,7 +97,7 @@ def lexicographic(*rankers: Ranker) -> Lexicographic:
     """
     if not rankers:
         raise UsageError("lexicographic needs at least one ranker")
-    return Lexicographic(*rankers)
+    return Lexicographic(rankers)
 
 
 def combine_ranks(verdicts: Mapping[str, Ranking], weights: Mapping[str, float]) -> Ranking:

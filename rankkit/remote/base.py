@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from rankkit.core.named import NamedImages
-from rankkit.core.panel import Lexicographic, MeanRank
+from rankkit.core.panel import Panel
 from rankkit.core.rankers import shown
 from rankkit.core.types import Group, Kind, Ranking
 from rankkit.errors import BrokenRanker, RankkitError
@@ -131,16 +131,12 @@ class Remote:
 
 
 def absence(ranker: object) -> str | None:
-    """Why a ranker that runs elsewhere, or a member of a panel that does, does not answer now.
+    """Why a ranker that runs elsewhere, or a part of a panel that does, does not answer now.
 
     Empty when all of them are there, None where none runs elsewhere. Raises as `Remote.absence`.
     """
     if isinstance(ranker, Remote):
         return ranker.absence()
-    members: Iterable[object] = ()
-    if isinstance(ranker, MeanRank):
-        members = ranker.members.values()
-    elif isinstance(ranker, Lexicographic):
-        members = ranker.rankers
-    found = [reason for reason in map(absence, members) if reason is not None]
+    parts = ranker.parts if isinstance(ranker, Panel) else ()
+    found = [reason for reason in map(absence, parts) if reason is not None]
     return next(filter(None, found), "") if found else None

@@ -13,6 +13,7 @@ from web_server import serving
 import rankkit
 from rankkit.errors import BrokenRanker, RankkitError, UsageError
 from rankkit.remote import http_client, wire
+from rankkit.remote.base import absence
 from rankkit.remote.rankers import Http
 from rankkit.testing import check_ranker
 from rankkit.testing.samples import sample_groups
@@ -274,3 +275,21 @@ def test_a_closed_connection_ranks_no_more():
             pass
         with pytest.raises(RankkitError, match="was closed"):
             ranker.rank([group()])
+
+
+@pytest.mark.parametrize(
+    "combined",
+    [
+        lambda there, here: rankkit.mean_rank({"there": there, "here": here}),
+        rankkit.lexicographic,
+        lambda there, here: rankkit.veto(here, by=there),
+    ],
+    ids=["mean_rank", "lexicographic", "veto"],
+)
+def test_a_panel_is_absent_where_the_part_that_runs_elsewhere_is(quick, combined):
+    here = rankkit.load_here("contrast")
+    with serving("sharpness") as server, Http(server.url) as there:
+        panel = combined(there, here)
+        assert absence(panel) == "" and absence(combined(here, here)) is None
+    there._client.close()
+    assert "cannot be reached" in absence(panel)

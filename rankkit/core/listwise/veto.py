@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from rankkit.core.calling import check_rankings
-from rankkit.core.panel import lexicographic
-from rankkit.core.stated import metadata_of, needs_prompt
-from rankkit.core.types import Group, Kind, Ranker, Ranking
+from rankkit.core.panel import Panel, lexicographic
+from rankkit.core.types import Group, Ranker, Ranking
 from rankkit.errors import UsageError
 
 
-class Veto:
+class Veto(Panel):
     """The order of `ranker`, except that an image which `by` scores below `below` ranks last.
 
     A constraint that no gain may buy off: ``veto:ranker=pickscore,by=nsfw,below=0.5``. Both are rankers as
@@ -21,13 +20,11 @@ class Veto:
     `rankkit.veto` builds one.
     """
 
-    kind: ClassVar[Kind] = "listwise"
     of_rankers: ClassVar[tuple[str, ...]] = ("ranker", "by")
 
     def __init__(self, *, ranker: Ranker, by: Ranker, below: float = 0.5) -> None:
+        super().__init__((ranker, by))
         self.ranker, self.gate, self.below = ranker, by, _checked(below)
-        self.needs_prompt = needs_prompt(ranker) or needs_prompt(by)
-        self.reads_metadata, self.metadata_images = metadata_of((ranker, by))
 
     @classmethod
     def version(cls, *, below: float = 0.5, **_: Any) -> None:
