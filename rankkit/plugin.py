@@ -6,6 +6,7 @@
 | images that metadata or an option names | `image_of`, `images_of`, `image_option` |
 | work done ahead in threads | `prefetch`, `map_images` |
 | a ranker before it is built | `prepare`, `Prepared` |
+| versions of packages, as part of a ranker's | `versions_of` |
 | calling a ranker, and its answers | `rank_groups`, `check_rankings`, `describe`, `absence` |
 | what a library or a server said, within a message | `reason_of`, `line_of` |
 | options that several rankers share | `Default`, `with_defaults` |
@@ -41,6 +42,7 @@ from rankkit.report.charts import Curve, line_chart
 from rankkit.report.extras import Section, image, table
 from rankkit.report.html import h
 from rankkit.report.series import Followed, series
+from rankkit.version import versions_of
 
 if TYPE_CHECKING:
     from rankkit.cli.console import Program, print_result, say
@@ -92,6 +94,7 @@ __all__ = [
     "table",
     "to_rgb",
     "verdict",
+    "versions_of",
     "wilson",
     "win_interval",
     "with_defaults",

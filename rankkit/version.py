@@ -10,10 +10,19 @@ AGGREGATION = 1
 """
 
 
+def versions_of(*distributions: str) -> str:
+    """Which versions of these are installed, for a ranker's version: ``hpsv2-1.2.0+torchvision-missing``."""
+    return "+".join(f"{name}-{_version(name) or 'missing'}" for name in distributions)
+
+
 @lru_cache
 def installed_version() -> str:
     """The version of the installed distribution, `unknown` where rankkit runs without being installed."""
+    return _version("rankkit-t2i") or "unknown"
+
+
+def _version(distribution: str) -> str:
     try:
-        return version("rankkit-t2i")
+        return version(distribution)
     except PackageNotFoundError:
-        return "unknown"
+        return ""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
 from rankkit.analysis.agreement import Agreement, Kendall, Ties, Unreadable
 from rankkit.analysis.stats import verdict
-from rankkit.core.text import count, one_line, plain
+from rankkit.core.text import count, in_columns, one_line, plain
 from rankkit.registry.published import Published
 
 POLICY = {"half": "count half", "wrong": "count as wrong", "drop": "are left out"}
@@ -60,7 +60,7 @@ def to_dict(report: Report) -> dict[str, Any]:
 
 def lines(report: Report) -> list[str]:
     """The report as lines of text for a terminal."""
-    found = [*_preamble(report), "", *_aligned(accuracies(report)), *_remarks(report), "", *_matrix(report)]
+    found = [*_preamble(report), "", *in_columns(accuracies(report)), *_remarks(report), "", *_matrix(report)]
     return [one_line(line) for line in found]
 
 
@@ -123,15 +123,8 @@ def _matrix(report: Report) -> list[str]:
     names = list(dict.fromkeys(found.first for found in report.kendall))
     cells = {(found.first, found.second): _tau_cell(found) for found in report.kendall}
     rows = [["", *names], *([a, *(cells.get((a, b)) or cells[b, a] for b in names)] for a in names)]
-    return ["Kendall tau-b within groups, mean over prompts (number of groups):", *_aligned(rows)]
+    return ["Kendall tau-b within groups, mean over prompts (number of groups):", *in_columns(rows)]
 
 
 def _tau_cell(found: Kendall) -> str:
     return "-" if math.isnan(found.tau) else f"{found.tau:+.3f} ({found.groups})"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]

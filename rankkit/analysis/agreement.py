@@ -177,11 +177,8 @@ class Tally:
 def _reason(ranking: Ranking | None, place: int) -> str:
     if ranking is None:
         return "the ranker needs a prompt, and the entry has none"
-    return (
-        str(ranking.details[place].get("error") or "the ranker gave no reason")
-        if ranking.details
-        else "the ranker gave no reason"
-    )
+    details = ranking.details[place] if ranking.details else {}
+    return str(details.get("error") or "the ranker gave no reason")
 
 
 def _agreement(name: str, kept: _Score) -> Agreement:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from rankkit.analysis.leaderboard import Leaderboard, Summary
 from rankkit.analysis.stats import Mean
-from rankkit.core.text import one_line
+from rankkit.core.text import in_columns, one_line
 from rankkit.io.row_tables import FORMULA
 
 Layout = Literal["text", "markdown", "latex", "csv", "json"]
@@ -106,11 +106,8 @@ def plus_minus(mean: Mean) -> str:
 
 def _text(header: list[str], lines: list[list[str]]) -> str:
     lines = [[one_line(cell) for cell in line] for line in lines]
-    widths = [max(len(line[i]) for line in [header, *lines]) for i in range(len(header))]
-    rows = [header, ["-" * width for width in widths], *lines]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    dashes = ["-" * max(map(len, column)) for column in zip(header, *lines, strict=True)]
+    return "\n".join(in_columns([header, dashes, *lines]))
 
 
 def _markdown(header: list[str], lines: list[list[str]]) -> str:

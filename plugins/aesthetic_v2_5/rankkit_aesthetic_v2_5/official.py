@@ -10,15 +10,13 @@ import contextlib
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from PIL import Image
 
 from rankkit import Pointwise
 from rankkit.errors import RankkitError
-
-PACKAGE = "aesthetic-predictor-v2-5"
+from rankkit.plugin import versions_of
 
 
 class Official(Pointwise):
@@ -52,10 +50,7 @@ class Official(Pointwise):
     @classmethod
     def version(cls, **_: Any) -> str:
         """The version of the author's package."""
-        try:
-            return f"{PACKAGE}-{version(PACKAGE)}"
-        except PackageNotFoundError:
-            return f"{PACKAGE}-missing"  # to load it will say so
+        return versions_of("aesthetic-predictor-v2-5")
 
     def score(self, images: Sequence[Image.Image]) -> list[float]:
         """The loop of the package's README, one image at a time.

@@ -28,6 +28,7 @@ from rankkit_torch import (
     pick_dtype,
     read,
     received,
+    squeezed_pixels,
     weights_id,
 )
 
@@ -72,8 +73,7 @@ class AestheticV25(Pointwise):
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image, by SigLIP's own image processor."""
-        values = self.processor(images=[image], return_tensors="np")["pixel_values"][0]
-        return Pixels(values, {"resized": "x".join(map(str, values.shape[:0:-1])), "cropped": 0.0})
+        return squeezed_pixels(image, self.processor)
 
     def embed(self, images: Sequence[Image.Image]) -> NDArray[np.float32]:
         """Unit vectors of images, (images, D), by SigLIP: the features that `rankkit fit` takes."""

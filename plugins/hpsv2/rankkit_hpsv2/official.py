@@ -15,13 +15,13 @@ import itertools
 import sys
 import types
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
 from rankkit import Pointwise
+from rankkit.plugin import versions_of
 
 REGISTRATIONS = ("torchvision._meta_registrations", "torchvision._autograd_registrations")
 
@@ -52,7 +52,7 @@ class Official(Pointwise):
     @classmethod
     def version(cls, **_: Any) -> str:
         """The versions of the authors' package and of torchvision, whose resizing changed with 0.17."""
-        return "+".join(f"{name}-{_version(name)}" for name in ("hpsv2", "torchvision"))
+        return versions_of("hpsv2", "torchvision")
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
         """The package's own `score`, once for each run of one prompt: it reads the checkpoint every time."""
@@ -76,10 +76,3 @@ def _package() -> Any:
             del sys.modules[name]
         sys.modules.update({name: types.ModuleType(name) for name in REGISTRATIONS})
     return importlib.import_module("hpsv2.img_score")
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "missing"  # to load it will say so

@@ -13,13 +13,13 @@ import math
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
 
 from rankkit import Pointwise, Scored
+from rankkit.plugin import versions_of
 
 
 class Official(Pointwise):
@@ -55,7 +55,7 @@ class Official(Pointwise):
     @classmethod
     def version(cls, **_: Any) -> str:
         """The versions of the authors' package and of transformers."""
-        return "+".join(f"{name}-{_version(name)}" for name in ("hpsv3", "transformers"))
+        return versions_of("hpsv3", "transformers")
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[Scored]:
         """The package's own `reward` of each pair: the mean, and exp of the second number as stderr."""
@@ -78,10 +78,3 @@ def _configuration(package: Path, folder: Path, base: str, device: str, dtype: s
     path = folder / "HPSv3_7B.yaml"
     path.write_text(yaml.safe_dump(given), "utf-8")
     return str(path)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "missing"  # to load it will say so

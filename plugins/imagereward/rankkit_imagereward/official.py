@@ -12,12 +12,12 @@ import importlib
 import sys
 import types
 from collections.abc import Iterator, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from PIL import Image
 
 from rankkit import Pointwise
+from rankkit.plugin import versions_of
 
 REGISTRATIONS = ("torchvision._meta_registrations", "torchvision._autograd_registrations")
 
@@ -46,7 +46,7 @@ class Official(Pointwise):
     @classmethod
     def version(cls, **_: Any) -> str:
         """The versions of the authors' package and of transformers."""
-        return "+".join(f"{name}-{_version(name)}" for name in ("image-reward", "transformers"))
+        return versions_of("image-reward", "transformers")
 
     def score(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> list[float]:
         """The package's own `score` of each pair."""
@@ -84,10 +84,3 @@ def _words(folder: str) -> Iterator[None]:
         yield
     finally:
         module.from_pretrained = original
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "missing"  # to load it will say so

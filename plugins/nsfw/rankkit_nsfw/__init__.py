@@ -20,6 +20,7 @@ from rankkit_torch import (
     pick_device,
     pick_dtype,
     received,
+    squeezed_pixels,
     weights_id,
     with_processor,
 )
@@ -68,8 +69,7 @@ class Nsfw(Pointwise):
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image, by the checkpoint's own image processor."""
-        values = self.processor(images=[image], return_tensors="np")["pixel_values"][0]
-        return Pixels(values, {"resized": "x".join(map(str, values.shape[:0:-1])), "cropped": 0.0})
+        return squeezed_pixels(image, self.processor)
 
     @torch.inference_mode()
     @full_float32()

@@ -11,12 +11,12 @@ import difflib
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from PIL import Image
 
 from rankkit import Pointwise, RankkitError, Scored, UsageError
+from rankkit.plugin import versions_of
 
 LEFT_OUT = {  # NR by pyiqa's list, and no score of one image alone
     "fid": "it compares folders",
@@ -70,10 +70,7 @@ class Pyiqa(Pointwise):
     @classmethod
     def version(cls, *, metric: str = "musiq", **_: Any) -> str:
         """The version of pyiqa and the model's name; weights by another name have no other score here."""
-        try:
-            return f"pyiqa-{version('pyiqa')}+{metric}"
-        except PackageNotFoundError:
-            return f"pyiqa-missing+{metric}"  # to load it will say so
+        return f"{versions_of('pyiqa')}+{metric}"
 
     def score(self, images: Sequence[Image.Image]) -> list[Scored]:
         """One call of the model for each image, as pyiqa's own front end makes: sizes differ."""

@@ -9,6 +9,7 @@ from rankkit_torch.images import (
     pixel_batch,
     resize_center_crop,
     resized_size,
+    squeezed_pixels,
     stacked,
 )
 from rankkit_torch.models import (
@@ -56,6 +57,7 @@ __all__ = [
     "resize_center_crop",
     "resized_size",
     "sent",
+    "squeezed_pixels",
     "stacked",
     "weights_id",
     "whole",

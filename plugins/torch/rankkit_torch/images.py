@@ -48,6 +48,12 @@ def cropped_pixels(image: Image.Image, size: int) -> Pixels:
     return Pixels(normalized_pixels(resize_center_crop(image, size)), resize_details(image, size))
 
 
+def squeezed_pixels(image: Image.Image, processor: Any) -> Pixels:
+    """A whole image as an image processor makes it that resizes to one shape and cuts nothing off."""
+    values = processor(images=[image], return_tensors="np")["pixel_values"][0]
+    return Pixels(values, {"resized": "x".join(map(str, values.shape[:0:-1])), "cropped": 0.0})
+
+
 def pixel_batch(
     prepare: Callable[[Image.Image], NDArray[np.float32]], images: Sequence[Image.Image]
 ) -> torch.Tensor:

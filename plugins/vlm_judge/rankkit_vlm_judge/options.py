@@ -113,6 +113,13 @@ def check_side(pixels: Side) -> Side:
     return pixels
 
 
+def check_degree(degree: int) -> int:
+    """How many others an image meets. Raises `BadOption` where no schedule of pairs has that many."""
+    if degree < 2 or degree % 2:
+        raise BadOption(f"degree={degree} is not an even number from 2 on")
+    return degree
+
+
 def _check_money(options: Connection) -> None:
     cost, *prices = options["max_cost"], options["price_in"], options["price_out"]
     for name, value in zip(("max_cost", "price_in", "price_out"), (cost, *prices), strict=True):

@@ -15,7 +15,7 @@ from rankkit_vlm_judge import questions
 from rankkit_vlm_judge.asking import told
 from rankkit_vlm_judge.connect import connect
 from rankkit_vlm_judge.images import EncodedImages
-from rankkit_vlm_judge.options import ConnectionOptions, check_side
+from rankkit_vlm_judge.options import ConnectionOptions, check_degree, check_side
 from rankkit_vlm_judge.replies import Judgement
 
 
@@ -40,11 +40,9 @@ class VlmJudge(Pairwise):
         repeat: float = 0.0,
         **connection: Unpack[ConnectionOptions],
     ) -> None:
-        if degree < 2 or degree % 2:
-            raise BadOption(f"degree={degree} is not an even number from 2 on")
         if not 0 <= repeat <= 1:
             raise BadOption(f"repeat={repeat} is not a share of pairs between 0 and 1, as 0.05")
-        self.degree, self.repeat = degree, repeat
+        self.degree, self.repeat = check_degree(degree), repeat
         self.criteria = criteria or questions.CRITERIA
         self.max_side = check_side(max_side)
         self.asker = connect(**connection)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rankkit.analysis.stats import NOT_SIGNIFICANT, Rate
 from rankkit.choose.fit import basic
 from rankkit.choose.fit.fit import Fit
-from rankkit.core.text import count, first_few
+from rankkit.core.text import count, first_few, in_columns
 
 Table = list[list[str]]
 
@@ -128,15 +128,8 @@ def faults(found: Fit) -> Iterator[str]:
 def lines(found: Fit) -> Iterator[str]:
     """The whole as lines for a terminal."""
     for table in (about(found), accuracies(found), singles(found), curve(found), weights(found)):
-        yield from [*_aligned(table), ""] if table else []
+        yield from [*in_columns(table), ""] if table else []
     yield from verdict(found)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
 
 
 def _rate(rate: Rate) -> str:

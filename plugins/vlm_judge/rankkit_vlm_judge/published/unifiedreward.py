@@ -16,7 +16,7 @@ from rankkit import Group, Pairwise, Pointwise, Ranking, Scored
 from rankkit.errors import BadOption
 from rankkit_vlm_judge.asking import told
 from rankkit_vlm_judge.images import EncodedImages
-from rankkit_vlm_judge.options import Connection, check_side
+from rankkit_vlm_judge.options import Connection, check_degree, check_side
 from rankkit_vlm_judge.published import numbers
 from rankkit_vlm_judge.published.asking import abstention, ask_for_words, version
 from rankkit_vlm_judge.published.questions import Written
@@ -98,9 +98,7 @@ class UnifiedRewardPair(Pairwise):
         max_side: int | None = None,
         **connection: Unpack[Connection],
     ) -> None:
-        if degree < 2 or degree % 2:
-            raise BadOption(f"degree={degree} is not an even number from 2 on")
-        self.template, self.axis, self.degree = _known(template, PAIRS), axis, degree
+        self.template, self.axis, self.degree = _known(template, PAIRS), axis, check_degree(degree)
         self.max_side = check_side(max_side)
         _check_axis(template, axis)
         self.asker = ask_for_words(connection)
