@@ -41,14 +41,14 @@ STATISTICS = ("running_mean", "running_var")  # buffers that are learned
 
 def pretrained(kind: Any, model: str, *, dtype: torch.dtype, part: str = "", setting: str = "model") -> Any:
     """A network by ``kind.from_pretrained``, whole, or a `part` of a pipeline; also from a folder that holds
-    its weights as ``*.fp16.safetensors`` alone.
+    its weights as ``*.fp16.safetensors`` alone, or as another such variant.
 
     `setting` is what the user would change to load another one; the `RankkitError` names it. One is raised
     too where weights are missing: the libraries would draw those at random, and only warn.
     """
     options: dict[str, Any] = {"subfolder": part} if part else {}
-    if _half_only(Path(model, part)):
-        options["variant"] = "fp16"
+    if variant := _variant(Path(model, part)):
+        options["variant"] = variant
     # as diffusers' own pipelines name it, from 0.40 on
     options["torch_dtype" if issubclass(kind, diffusers.ModelMixin) else "dtype"] = dtype
     with _explained(kind.__name__, model, setting):
@@ -126,11 +126,6 @@ def listed(names: Sequence[str]) -> str:
     return (", ".join(names[:3]) or "nothing") + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def shape(weight: Tensor) -> str:
-    """The shape of a weight in words: ``320×16``."""
-    return "×".join(map(str, weight.shape))
-
-
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without diffusers' remarks, and without what it logs of an error that it raises as well."""
@@ -156,13 +151,27 @@ def _explained(what: str, model: str, setting: str) -> Iterator[None]:
                 f"(or set HF_TOKEN), or give {setting}= with a downloaded copy"
             ) from error
         kind = "file" if what == "file" else "folder"
-        asked = f"no {kind} here, so the hub and its cache were asked"
-        where = f"a {kind} here" if Path(model).exists() else asked
+        if Path(model).exists():
+            where = f"a {kind} here"
+            way_out = f"download what is damaged or missing again, or give {setting}= with a complete copy"
+        else:
+            where = f"no {kind} here, so the hub and its cache were asked"
+            way_out = (
+                f"check the name; without network give {setting}={kind.upper()} with a downloaded copy, "
+            )
+            way_out += "or set HF_HUB_OFFLINE=1 if it is in the cache already"
         raise RankkitError(
-            f"no {what} could be loaded from {model!r} ({where}): {' '.join(str(error).split())[:300]}; "
-            f"check the name; without network give {setting}={kind.upper()} with a downloaded copy, or set "
-            "HF_HUB_OFFLINE=1 if it is in the cache already"
+            f"no {what} could be loaded from {model!r} ({where}): {_reasons(error)}; {way_out}"
         ) from error
+
+
+def _reasons(error: BaseException) -> str:
+    """What an error says, and what the one says that all began with: libraries leave out why."""
+    first, words = error, " ".join(str(error).split())[:300]
+    while first.__cause__ or first.__context__:
+        first = first.__cause__ or first.__context__ or first
+    began = reason_of(first)
+    return words if first is error or began in words else f"{words} ({began})"
 
 
 def _gated(error: BaseException | None) -> bool:
@@ -233,7 +242,7 @@ def _check_family(kind: Any, model: str) -> Mapping[str, Any]:
     )
 
 
-def _half_only(folder: Path) -> bool:
-    """Whether a network has weights in half precision and in no other."""
-    names = [path.name for path in _weight_files(folder)]
-    return bool(names) and all(".fp16" in name for name in names)
+def _variant(folder: Path) -> str:
+    """The variant, as ``fp16``, that all weights in a folder are; empty where there are others too."""
+    names = {path.stem.partition(".")[2].partition("-")[0] for path in _weight_files(folder)}
+    return names.pop() if len(names) == 1 else ""

@@ -76,7 +76,7 @@ class Adapted(ABC):
     @property
     def size(self) -> int:
         """Side of an image in pixels."""
-        return int(self.network.config.sample_size * self.pipe.vae_scale_factor)
+        return self.noise_side * int(self.pipe.vae_scale_factor)
 
     @property
     def noise_side(self) -> int:

@@ -59,6 +59,12 @@ class OneStep(Adapted):
                 f"{made}: it is for inpainting, editing or upscaling, with an image beside the prompt; give "
                 "model= a text-to-image model"
             )
+        side = pipe.unet.config.sample_size
+        if not isinstance(side, int) or side < 2 ** (len(pipe.unet.config.block_out_channels) - 1):
+            raise RankkitError(
+                f"the U-Net of {pipe.name_or_path!r} has sample_size={side} in its config.json; a generator "
+                "makes square images: write the side of their latents there, 64 for images of 512 pixels"
+            )
         self.inference_steps, self.graph_steps = inference_steps, graph_steps
         super().__init__(pipe, rank=rank, checkpointing=checkpointing)
         self._check_schedule()
@@ -71,10 +77,15 @@ class OneStep(Adapted):
             raise UsageError(
                 f"inference_steps={self.inference_steps}: the scheduler {of} was trained on {most} timesteps"
             )
+        some = torch.zeros(1, 1, 1, 1)
         try:
             scheduler.set_timesteps(self.inference_steps)
             if not scheduler.init_noise_sigma > 0:
                 raise ValueError("its noise has no size")
+            with torch.random.fork_rng(devices=()):  # some draw noise
+                scheduler.step(
+                    some, scheduler.timesteps[0], scheduler.scale_model_input(some, scheduler.timesteps[0])
+                )
         except (ValueError, AttributeError, IndexError, TypeError) as error:
             raise RankkitError(
                 f"the {type(scheduler).__name__} {of} makes no image in inference_steps="

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from drpo import hub
-from drpo.generators._lora.names import MATRIX, PEFT, Layer, layers, of_layer
+from drpo.generators._lora.names import MATRIX, PEFT, Layer, layers, of_layer, shape
 from rankkit import RankkitError
 
 METADATA = "lora_adapter_metadata"  # what diffusers writes into a file's header
@@ -106,7 +106,7 @@ def _change(
     """What two matrices add to a layer; raises `ValueError` where they are not of its shape."""
     place, rank = f"{layer.part}.{layer.name}", len(down)
     if up.flatten(1).shape != (len(layer.weight), rank) or down[:1].numel() != layer.weight[0].numel():
-        shapes = ", ".join(hub.shape(each) for each in (layer.weight, down, up))
+        shapes = ", ".join(shape(each) for each in (layer.weight, down, up))
         raise ValueError(f"{place} and the two matrices for it are {shapes}: it is of another base")
     scale = _scale(stated, place, rank) if alpha is None else float(alpha) / rank
     if not all(half.is_floating_point() and half.float().isfinite().all() for half in (down, up)):

@@ -88,3 +88,8 @@ def original(name: str, layers_per_block: int) -> str:
         return f"output_blocks.{first + layers_per_block}.2.{inner}"
     start, at = ("input", first + at + 1) if side == "down" else ("output", first + at)
     return f"{start}_blocks.{at}.{int(kind == 'attentions')}.{inner}"
+
+
+def shape(weight: Tensor) -> str:
+    """The shape of a weight in words: ``320×16``."""
+    return "×".join(map(str, weight.shape))

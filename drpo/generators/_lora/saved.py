@@ -10,6 +10,7 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
 from drpo import hub
+from drpo.generators._lora.names import shape
 from rankkit import RankkitError
 
 LORA = "pytorch_lora_weights.safetensors"  # as diffusers names it
@@ -42,7 +43,7 @@ def _faults(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[s
     lacking = [name for name in wanted if name not in found]
     strange = [name for name in found if name not in wanted]
     other = [
-        f"{name} ({hub.shape(found[name])} in place of {hub.shape(wanted[name])})"
+        f"{name} ({shape(found[name])} in place of {shape(wanted[name])})"
         for name in wanted
         if name in found and found[name].shape != wanted[name].shape
     ]

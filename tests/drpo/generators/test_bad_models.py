@@ -138,6 +138,23 @@ def test_a_scheduler_that_makes_no_image_in_one_step_is_named(scheduler: str, tm
         sd_turbo.load(str(folder))
 
 
+def test_a_prediction_that_a_scheduler_does_not_know_is_refused_when_it_is_loaded(tmp_path: Path) -> None:
+    folder = tiny_pipelines.sd(tmp_path / "sd")
+    changed(folder / "scheduler" / "scheduler_config.json", prediction_type="odd")
+    with pytest.raises(
+        RankkitError, match=r"makes no image in inference_steps=1: prediction_type given as odd"
+    ):
+        sd_turbo.load(str(folder))
+
+
+@pytest.mark.parametrize("side", [[8, 12], None, 0, 1, "8"])
+def test_a_u_net_whose_config_says_no_side_is_refused(side: Any, tmp_path: Path) -> None:
+    folder = tiny_pipelines.sd(tmp_path / "sd")
+    changed(folder / "unet" / "config.json", sample_size=side)
+    with pytest.raises(RankkitError, match=r"has sample_size=.* in its config\.json; .*64 for images of 512"):
+        sd_turbo.load(str(folder))
+
+
 def test_more_steps_than_a_model_has_timesteps_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"inference_steps=2000: .*trained on 1000 timesteps"):
         sd_turbo.load(str(tiny_pipelines.sd(tmp_path / "sd")), inference_steps=2000)

@@ -253,14 +253,13 @@ def test_a_model_that_cannot_be_had_is_one_message_with_the_way_out(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    for model, where in (
-        ("nobody/no-such-model", "no folder here"),
-        (str(tmp_path / "missing"), "no folder here"),
-        (str(tmp_path), "a folder"),
+    elsewhere = "give model=FOLDER .*HF_HUB_OFFLINE=1"
+    for model, where, way_out in (
+        ("nobody/no-such-model", "no folder here", elsewhere),
+        (str(tmp_path / "missing"), "no folder here", elsewhere),
+        (str(tmp_path), "a folder here", "give model= with a complete copy"),
     ):
-        with pytest.raises(
-            RankkitError, match=rf"from '{model}' \({where}.*give model=FOLDER .*HF_HUB_OFFLINE=1"
-        ):
+        with pytest.raises(RankkitError, match=rf"from '{model}' \({where}.*{way_out}"):
             LOADERS[name](model)
 
 

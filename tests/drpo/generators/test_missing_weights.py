@@ -151,3 +151,36 @@ def test_a_unet_of_its_own_is_refused_without_one_of_its_weights(tmp_path: Path)
     without(path, "conv_in.bias")
     with pytest.raises(RankkitError, match=r"unet lacks 1 .*conv_in\.bias.*give unet= with a complete copy"):
         sdxl_one_step.load(str(model), unet=str(tmp_path / "unet"))
+
+
+WEIGHTS = "unet/diffusion_pytorch_model.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x01\x02", "header too small"),
+        (b"\xff" * 8 + b"{}", "header too large"),
+        (b"<!DOCTYPE html><html></html>", "header too large"),
+        (b"", "header too small"),
+    ],
+)
+def test_a_damaged_file_of_weights_is_named_with_what_is_wrong(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    model = tiny_pipelines.sd(tmp_path / "model")
+    (model / WEIGHTS).write_bytes(content)
+    with pytest.raises(RankkitError) as caught:
+        sd_turbo.load(str(model))
+    assert WEIGHTS in str(caught.value) and said in str(caught.value).lower()
+    assert "download what is damaged or missing again, or give model= with" in str(caught.value)
+    assert "check the name" not in str(caught.value)
+
+
+@pytest.mark.parametrize("variant", ["fp16", "bf16", "non_ema"])
+def test_weights_of_one_variant_alone_are_read(variant: str, tmp_path: Path) -> None:
+    model = tiny_pipelines.sd(tmp_path / "model")
+    whole = sd_turbo.load(str(model)).pipe.unet.state_dict()
+    (model / WEIGHTS).rename(model / WEIGHTS.replace(".safetensors", f".{variant}.safetensors"))
+    loaded = sd_turbo.load(str(model)).pipe.unet.state_dict()
+    assert all(torch.equal(loaded[name], whole[name]) for name in whole if "lora" not in name)
