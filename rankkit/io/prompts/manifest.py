@@ -107,6 +107,11 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
     shifted = names.why_shifted()
     for where, record in table.records():
         found = image_names(record, by_value=by_value)
+        if not found and not root.manifest_only and prompt_column(record) is None:
+            raise BadSource(
+                f"{table.path}: has no column of prompts, and none that names images; its columns are "
+                f"{', '.join(map(str, record))[:200] or 'none'}; call the one with the prompts 'prompt'"
+            )
         if not found:
             raise BadSource(
                 f"{table.path}, {where}: names no image; its columns are "

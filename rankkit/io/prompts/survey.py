@@ -84,8 +84,13 @@ class Survey:
 
     def findings(self, prompt: str | None = None) -> Iterator[Finding]:
         """The same, with what every source knows of each image, and with what is not to be scored."""
+        listed = self._listed()
         for place, answers in self.answers():
             known = list(answers)
+            key = hash(self.root.locate(place)) if not place.span else 0
+            known += [
+                (name, found[key]) for name, found in listed if key in found and name not in dict(known)
+            ]
             for source, answer in known:
                 if answer.skip:
                     yield Finding(self.root.name(place), why=f"{answer.skip} ({source}): it is not scored")
@@ -101,6 +106,14 @@ class Survey:
                 ]
                 named = item.name, item.prompt, item.written, item.source, item.group
                 yield Finding(*named, item.error or item.why, tuple(others))
+
+    def _listed(self) -> list[tuple[str, dict[int, Answer]]]:
+        """What each source that lists images says of them, by the hash of where they lie; of several."""
+        lists = [(source.name, source.lists) for source in self.sources if source.lists and not source.knows]
+        return [
+            (name, {hash(self.root.locate(place)): answer for place, answer in found() if not place.span})
+            for name, found in (lists if len(lists) > 1 else ())
+        ]
 
     def _words(self, answer: Answer, text: str) -> str:
         return plain_words(text) if answer.syntax and not self.raw else text.strip()

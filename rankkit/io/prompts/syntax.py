@@ -38,6 +38,9 @@ OPTIONS_OF_MIDJOURNEY = re.compile(
     r"|hd|h|test|testp|uplight|upbeta|creative|stop|repeat|profile|p|fast|relax|turbo|n|d|l|g)(?=\s|$)"
 )
 COMMAS = re.compile(r"\s*,(?:\s*,)+")
+ADDRESSES = re.compile(
+    r"\s*(?:<?https?://[^\s<>]+>?(?:\s+|$))+"
+)  # of images that are part of a prompt, before it
 
 
 def plain_words(prompt: str) -> str:
@@ -47,6 +50,7 @@ def plain_words(prompt: str) -> str:
     'a fox, fur in snow, soft (plush) and a dog'
     """
     prompt = OPTIONS_OF_MIDJOURNEY.split(prompt, maxsplit=1)[0] if "--" in prompt else prompt
+    prompt = prompt[found.end() :] if (found := ADDRESSES.match(prompt)) else prompt
     if not any(
         mark in prompt for mark in ("<", "(", ")", "[", "]", "{", "}", "\\", "BREAK", "AND", "ADD", ":", "+")
     ):

@@ -155,3 +155,35 @@ def test_a_prompt_of_several_lines_in_the_text_file_of_easy_diffusion_is_whole()
     text = "Prompt: a fox\nin snow\nNegative Prompt: bad\nSeed: 1\nStable Diffusion model: x\n"
     put({"d/a.png": None, "d/a.txt": text})
     assert prompts() == {"a.png": "a fox in snow"}
+
+
+def test_what_two_kinds_of_tables_say_of_an_image_is_told():
+    put(
+        {
+            "d/a.png": None,
+            "d/metadata.csv": "file_name,text\na.png,a fox\n",
+            "m.csv": "image,prompt\na.png,a cat\n",
+        }
+    )
+    put({"d/prompts.json": {"a.png": "a dog"}})
+    (finding,) = look().findings()
+    assert (finding.prompt, finding.others) == ("a fox", (("a JSON map of files to prompts", "a dog"),))
+    (finding,) = look(prompts="m.csv").findings()
+    assert (finding.prompt, [text for _, text in finding.others]) == ("a cat", ["a fox", "a dog"])
+
+
+@pytest.mark.parametrize("address", ["https://s.mj.run/x", "<https://s.mj.run/x> https://s.mj.run/y.png"])
+def test_addresses_of_images_before_a_prompt_are_no_words_of_it(address):
+    """train_anno.jsonl of JourneyDB keeps what was typed into Midjourney."""
+    row = {"img_path": "./000/a.png", "prompt": f"{address} a fox, red --v 5 --s 750"}
+    put({"d/000/a.png": None, "m.jsonl": [row]})
+    assert prompts(prompts="m.jsonl") == {"000/a.png": "a fox, red"}
+    put({"m.jsonl": [{**row, "prompt": f"{address} a fox"}]})
+    assert prompts(prompts="m.jsonl") == {"000/a.png": "a fox"}
+
+
+def test_a_table_without_a_known_column_of_prompts_or_images_is_refused_with_what_to_do():
+    """OneIG-Bench calls them prompt_en."""
+    put({"d/0.png": None, "m.csv": "id,prompt_en\n0,a fox\n"})
+    with pytest.raises(BadSource, match="no column of prompts.*call the one with the prompts 'prompt'"):
+        prompts(prompts="m.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from rankkit.io.prompts.embedded.container import Found, Texts, in_xmp
+from rankkit.io.prompts.syntax import ADDRESSES
 
 PROGRAM = "Midjourney"
 JOB = re.compile(r"(.*)\bJob ID:\s*[0-9a-fA-F-]{8,}", re.DOTALL)  # the last one: a prompt may hold such words
@@ -12,7 +13,6 @@ PARAMETERS = re.compile(  # telephones make a dash of --; one before another wor
     r"(?:^|\s)(?:--[a-zA-Z]\w*|—(?:ar|aspect|v|version|niji|no|q|quality|s|style|stylize|c|chaos|seed|iw|sref|sw"
     r"|cref|cw|tile|weird|w|raw|hd|stop|repeat|r|profile|p|fast|relax|turbo|draft|oref|ow|exp|video))\b"
 )
-URLS = re.compile(r"^(?:<?https?://\S+>?(?:\s+|$))+")
 TEMPLATE = re.compile(r"\{[^{}]*,[^{}]*\}")  # {red, blue}: a job for each, and not which this is
 WEIGHT = re.compile(r"::(-?\d*\.?\d*)")  # of the part before it
 
@@ -32,7 +32,7 @@ def read(texts: Texts) -> Found | None:
                 return Found(
                     PROGRAM, None, "its prompt is a template of several, and not which of them was used"
                 )
-            parts = WEIGHT.split(URLS.sub("", words))
+            parts = WEIGHT.split(ADDRESSES.sub("", words))
             told = [
                 part for part, weight in zip(parts[::2], [*parts[1::2], ""], strict=True) if "-" not in weight
             ]

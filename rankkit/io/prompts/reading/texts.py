@@ -21,7 +21,7 @@ from rankkit.io.prompts.embedded.a1111 import parse_parameters
 from rankkit.io.prompts.embedded.container import Found, as_json
 from rankkit.io.prompts.embedded.source import read_texts
 from rankkit.io.prompts.reading.no_prompts import why_none, without_label
-from rankkit.io.prompts.syntax import OPTIONS_OF_MIDJOURNEY
+from rankkit.io.prompts.syntax import ADDRESSES, OPTIONS_OF_MIDJOURNEY
 from rankkit.io.text import decode_text
 
 PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw", "positive_prompt")
@@ -74,7 +74,8 @@ def _of_text(text: str) -> Answer:
             return Answer(why=found.why or "is empty")
         return Answer((found.prompt,), syntax=True)
     words, why = without_label(text)
-    return Answer((words,) if words else (), why, syntax=OPTIONS_OF_MIDJOURNEY.search(words) is not None)
+    of_generator = OPTIONS_OF_MIDJOURNEY.search(words) or ADDRESSES.match(words)
+    return Answer((words,) if words else (), why, syntax=of_generator is not None)
 
 
 def literal(text: str) -> Any:
