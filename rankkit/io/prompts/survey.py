@@ -87,29 +87,25 @@ class Survey:
         listed = self._listed()
         for place, answers in self.answers():
             known = list(answers)
-            key = hash(self.root.locate(place)) if not place.span else 0
-            known += [
-                (name, found[key]) for name, found in listed if key in found and name not in dict(known)
-            ]
+            key, asked = 0 if place.span else hash(self.root.locate(place)), dict(known)
+            also = [(name, found[key]) for name, found in listed if key in found and name not in asked]
             for source, answer in known:
                 if answer.skip:
                     yield Finding(self.root.name(place), why=f"{answer.skip} ({source}): it is not scored")
             for item in self.items_of(place, iter(known), prompt):
                 others = [
                     (source, self._words(answer, text))
-                    for source, answer in known
+                    for source, answer in (*known, *also)
                     for text in answer.texts
                     if item.prompt != self._words(answer, text)
                 ]
-                others += [
-                    (f"{source}, {file}", text) for source, answer in known for file, text in answer.beside
-                ]
+                beside = [(f"{name}, {file}", text) for name, each in known for file, text in each.beside]
                 named = item.name, item.prompt, item.written, item.source, item.group
-                yield Finding(*named, item.error or item.why, tuple(others))
+                yield Finding(*named, item.error or item.why, (*others, *beside))
 
     def _listed(self) -> list[tuple[str, dict[int, Answer]]]:
-        """What each source that lists images says of them, by the hash of where they lie; of several."""
-        lists = [(source.name, source.lists) for source in self.sources if source.lists and not source.knows]
+        """What several sources that list images say of them, by the hash of where they lie."""
+        lists = [(source.name, source.lists) for source in self.sources if source.lists]
         return [
             (name, {hash(self.root.locate(place)): answer for place, answer in found() if not place.span})
             for name, found in (lists if len(lists) > 1 else ())

@@ -38,9 +38,8 @@ OPTIONS_OF_MIDJOURNEY = re.compile(
     r"|hd|h|test|testp|uplight|upbeta|creative|stop|repeat|profile|p|fast|relax|turbo|n|d|l|g)(?=\s|$)"
 )
 COMMAS = re.compile(r"\s*,(?:\s*,)+")
-ADDRESSES = re.compile(
-    r"\s*(?:<?https?://[^\s<>]+>?(?:\s+|$))+"
-)  # of images that are part of a prompt, before it
+# Of images that are part of a prompt, before its words.
+ADDRESSES = re.compile(r"\A\s*(?:<?https?://[^\s<>]+>?(?:\s+|$))+")
 
 
 def plain_words(prompt: str) -> str:

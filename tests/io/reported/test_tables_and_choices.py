@@ -172,6 +172,12 @@ def test_what_two_kinds_of_tables_say_of_an_image_is_told():
     assert (finding.prompt, [text for _, text in finding.others]) == ("a cat", ["a fox", "a dog"])
 
 
+def test_what_is_shown_of_an_image_is_what_it_would_be_scored_by():
+    put({"d/a.png": None, "d/metadata.csv": "file_name,text\na.png,\n", "d/prompts.json": {"a.png": "a dog"}})
+    (finding,), (item,) = look().findings(), look().items()
+    assert (finding.prompt, finding.others) == (item.prompt, (("a JSON map of files to prompts", "a dog"),))
+
+
 @pytest.mark.parametrize("address", ["https://s.mj.run/x", "<https://s.mj.run/x> https://s.mj.run/y.png"])
 def test_addresses_of_images_before_a_prompt_are_no_words_of_it(address):
     """train_anno.jsonl of JourneyDB keeps what was typed into Midjourney."""
