@@ -25,6 +25,7 @@ from rankkit.io.prompts.reading.columns import (
     answer_of,
     image_names,
     names_images,
+    of_each,
     prompt_column,
 )
 from rankkit.io.prompts.reading.line_lists import prompt_lines, why_no_list
@@ -118,7 +119,7 @@ def listed(root: Root, table: Table, *, named: bool = False) -> Iterator[tuple[P
                 f"{', '.join(map(str, record)) or 'none'}, expected one of {', '.join(IMAGES)}"
             )
         answer = numbers.without(answer_of(record, numbers_images=ids.number_images()))
-        answer = Answer(why=shifted) if shifted else answer
+        answer = Answer(why=shifted) if shifted else of_each(answer, len(found))
         for each in found:
             place = names.find(each)
             if place is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from rankkit.errors import BadSource
 from rankkit.io.cells import cells_of, image_cells
 from rankkit.io.prompts.base import Answer, Place, Root, Source
-from rankkit.io.prompts.reading.columns import NumbersAlone, answer_of, made
+from rankkit.io.prompts.reading.columns import NumbersAlone, answer_of, made, of_each
 from rankkit.io.tables import open_table
 
 NAME = "parquet files with the images inside"
@@ -49,6 +49,7 @@ def in_files(root: Root, files: list[Path], notes: tuple[str, ...] = ()) -> Sour
             described = made(tuple(images))
             for number, ((_, record), cells) in enumerate(zip(records, rows, strict=False)):
                 answer = numbers.without(answer_of({**images, **record}))
+                answer = of_each(answer, sum(column.partition(".")[0] in described for column in cells))
                 for column in cells:
                     which = f"-{column.removesuffix('.bytes')}" if len(columns) > 1 or len(cells) > 1 else ""
                     name = f"{root.relative(path)}/{number:06}{which}"

@@ -82,6 +82,32 @@ def test_an_instruction_to_edit_is_no_prompt_of_the_two_files_that_a_row_names()
     assert not any(prompts().values())
 
 
+@pytest.mark.parametrize("column", ["source_image", "kontext_images", "control_path", "reference_image"])
+def test_a_prompt_beside_the_image_that_was_edited_may_be_an_instruction_and_a_caption_is_none(column):
+    """DiffSynth's and musubi-tuner's tables for Kontext and Qwen-Image-Edit."""
+    put({"d/a.png": None, "d/b.png": None})
+    for name, expected in (("prompt", ""), ("caption", "a fox")):
+        put({"d/metadata.csv": f"image,{name},{column}\na.png,a fox,b.png\n"})
+        assert prompts() == {"a.png": expected, "b.png": ""}
+    put({"d/metadata.csv": "image,prompt,original_file_name,source_url\na.png,a fox,b.png,x\n"})
+    assert prompts() == {"a.png": "a fox", "b.png": ""}
+
+
+def test_a_row_of_several_images_and_several_prompts_does_not_say_whose_they_are():
+    put({"d/a.png": None, "d/b.png": None, "d/metadata.jsonl": [{"images": ["a.png", "b.png"], "text": TWO}]})
+    assert prompts() == {"a.png": "", "b.png": ""} and "whose they are is not known" in why()["a.png"]
+    put({"d/metadata.jsonl": [{"images": ["a.png", "b.png"], "text": TWO[:1]}]})
+    assert prompts() == {"a.png": "a fox", "b.png": "a fox"}
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    put({"p/x": ""})
+    cell = {"bytes": encoded(), "path": None}
+    parquet.write_table(pyarrow.table({"images": [[cell, cell]], "text": [TWO]}), "p/x.parquet")
+    assert set(prompts("p").values()) == {""}
+
+
+TWO = ["a fox", "a dog"]
+
+
 def test_an_image_that_two_tables_give_different_prompts_has_none():
     """An old metadata.csv beside a new one of another tool, or in the folder above."""
     put({"d/a.png": None, "d/b.png": None, "d/metadata.csv": "file_name,text\na.png,a fox\nb.png,a cat\n"})

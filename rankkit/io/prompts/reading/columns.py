@@ -28,6 +28,11 @@ NUMBER_OR_ID = re.compile(
 _FILE = r"_?(?:image|img|file|path|name)s?(?:_path|_name)?"
 EDITED = re.compile(rf"edited|(?:edited|edit|target|output|result){_FILE}")
 ORIGINAL = re.compile(rf"(?:source|original|input|before|src){_FILE}")
+# An image that the one beside it may be an edit of, whatever that is called.
+EDITED_FROM = re.compile(
+    r"(?:source|original|input|before|src)_(?:image|img)s?(?:_path|_name)?|kontext_images?"
+    r"|ref(?:erence)?_images?|control_path(?:_\d)?"
+)
 # What an image was made from, beside that image: a prompt describes what was made.
 GUIDE = re.compile(
     r"(?:source|original|input|before|src|init|control|cond(?:ition(?:ing)?)?|mask|depth|pose|canny|edges?"
@@ -72,6 +77,8 @@ def roles(columns: tuple[str, ...]) -> Roles:
     edited = [column for name, column in by_name.items() if EDITED.fullmatch(name)]
     from_one = any(map(ORIGINAL.fullmatch, by_name)) or bool(set(images) - set(edited))
     both = edited[0] if edited and from_one else None
+    if both is None and images and set(filter(EDITED_FROM.fullmatch, by_name)) - set(images):
+        both = images[0]
     return Roles(prompts, tuple(images), both, by_name.get(GROUP), by_name.get(ID))
 
 
@@ -149,6 +156,14 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
     taken = {used, *keys, *known.images}
     metadata = {key: value for key, value in record.items() if key not in taken and value is not None}
     return Answer(answer.texts, answer.why, metadata, group, answer.syntax)
+
+
+def of_each(answer: Answer, images: int) -> Answer:
+    """What a record says of each of its images; nothing where it has several texts and several images."""
+    if images < 2 or len(answer.texts) < 2:
+        return answer
+    why = f"its row has {images} images and {len(answer.texts)} prompts, and whose they are is not known"
+    return replace(answer, texts=(), why=why)
 
 
 class NumbersAlone:
