@@ -167,21 +167,6 @@ def run_section(results: Results, parameters: Mapping[str, Any]) -> Html:
 
     Rankers with version and options, the numbers, and the caller's parameters.
     """
-    rankers = [
-        h(
-            "tr",
-            h("th", dot(at), h("bdi", clipped(column.label, 80)), scope="row"),
-            h("td", column.kind),
-            h("td", clipped(column.version, 300) or "·"),
-            h(
-                "td",
-                clipped(", ".join(f"{key}={said(value)}" for key, value in column.options.items()), 400)
-                or "·",
-            ),
-        )
-        for at, column in enumerate(results.columns)
-    ]
-    titles = h("tr", [h("th", name, scope="col") for name in ("ranker", "kind", "version", "options")])
     numbers = [
         ("images", f"{results.images:,}"),
         ("prompts", f"{len(results.prompts):,}"),
@@ -198,16 +183,21 @@ def run_section(results: Results, parameters: Mapping[str, Any]) -> Html:
             [h("div", h("dt", clipped(name, 80)), h("dd", folded(value))) for name, value in pairs],
             class_="pairs run",
         ),
-        h(
-            "div",
-            h("table", h("thead", titles), h("tbody", rankers)),
-            class_="scroll",
-            tabindex="0",
-            role="region",
-            aria_label="Rankers",
-        ),
+        h("div", _rankers(results), class_="scroll", tabindex="0", role="region", aria_label="Rankers"),
         id="run",
     )
+
+
+def _rankers(results: Results) -> Html:
+    """A table of the rankers: name, kind, version and options of each."""
+    lines = []
+    for at, column in enumerate(results.columns):
+        name = h("th", dot(at), h("bdi", clipped(column.label, 80)), scope="row")
+        options = ", ".join(f"{key}={said(value)}" for key, value in column.options.items())
+        others = (column.kind, clipped(column.version, 300) or "·", clipped(options, 400) or "·")
+        lines.append(h("tr", name, [h("td", text) for text in others]))
+    titles = h("tr", [h("th", name, scope="col") for name in ("ranker", "kind", "version", "options")])
+    return h("table", h("thead", titles), h("tbody", lines))
 
 
 KEYS = (

@@ -55,37 +55,26 @@ def _dispute(results: Results, prompt: Prompt, thumbnail: Show, shown: set[int])
         h("span", h("bdi", clipped(right, 40)), dot(j)),
         class_="sides",
     )
-    heat = "chip hot" if (prompt.disagreement or 0.0) > HOT else "chip"
-    part = (
-        f"{len(moved)} of {count(len(both), 'candidate')}: those that move most"
-        if len(moved) < len(both)
-        else None
-    )
-    more = (
-        h("a", f"prompt {prompt.number}", href=f"#p{prompt.number}")
-        if prompt.number in shown
-        else h("span", f"prompt {prompt.number}")
-    )
+    words = folded(prompt.text, 160) if prompt.text else h("em", "no prompt")
+    part = f"{len(moved)} of {count(len(both), 'candidate')}: those that move most"
     return h(
         "article",
-        h(
-            "div",
-            folded(prompt.text, 160) if prompt.text else h("em", "no prompt"),
-            class_="prompt",
-            dir="auto",
-        ),
-        h(
-            "p",
-            h("span", "disagreement ", h("b", f"{prompt.disagreement:.2f}"), class_=heat),
-            f" τ {signed(value)} · ",
-            more,
-            class_="facts",
-        ),
+        h("div", words, class_="prompt", dir="auto"),
+        _facts(prompt, value, prompt.number in shown),
         sides,
         slopes(_slopes(moved, i, j, thumbnail), f"d{prompt.number}", left, right),
-        h("p", part, class_="note") if part else None,
+        h("p", part, class_="note") if len(moved) < len(both) else None,
         class_="card dispute",
     )
+
+
+def _facts(prompt: Prompt, tau: float, shown: bool) -> Html:
+    """How far the rankers differ, and where the prompt stands on the page."""
+    heat = "chip hot" if (prompt.disagreement or 0.0) > HOT else "chip"
+    much = h("span", "disagreement ", h("b", f"{prompt.disagreement:.2f}"), class_=heat)
+    name = f"prompt {prompt.number}"
+    where = h("a", name, href=f"#p{prompt.number}") if shown else h("span", name)
+    return h("p", much, f" τ {signed(tau)} · ", where, class_="facts")
 
 
 def _slopes(candidates: Sequence[Candidate], i: int, j: int, thumbnail: Show) -> list[Slope]:

@@ -106,44 +106,30 @@ def _columns(n: int) -> str:
 
 
 def _heading(results: Results, prompt: Prompt, told: Told) -> Html:
-    single = len(prompt.candidates) == 1
+    no = prompt.number
+    anchor = h("a", str(no), href=f"#p{no}", class_="no", aria_label=f"prompt {no}")
+    title = {"role": "heading", "aria_level": "3", "id": f"h{no}"}
     words = folded(prompt.text) if prompt.text else h("em", "no prompt")
-    dispute = prompt.disagreement
-    chips = [
-        None if single else h("span", count(len(prompt.candidates), "candidate"), class_="chip"),
-        None
-        if dispute is None
-        else h("span", f"disagreement {dispute:.2f}", class_="chip hot" if dispute > HOT else "chip"),
-        h("span", count(prompt.abstentions, "abstention"), class_="chip warn")
-        if prompt.abstentions
-        else None,
-        h("span", "group ", h("bdi", middle(prompt.id, 40)), class_="chip quiet", title=prompt.id)
-        if prompt.id and not single
-        else None,
-    ]
-    anchor = h(
-        "a", str(prompt.number), href=f"#p{prompt.number}", class_="no", aria_label=f"prompt {prompt.number}"
-    )
     return h(
         "header",
-        h(
-            "div",
-            anchor,
-            h(
-                "div",
-                words,
-                class_="prompt",
-                dir="auto",
-                role="heading",
-                aria_level="3",
-                id=f"h{prompt.number}",
-            ),
-            class_="head",
-        ),
-        h("div", chips, class_="chips"),
+        h("div", anchor, h("div", words, class_="prompt", dir="auto", **title), class_="head"),
+        h("div", list(_chips(prompt)), class_="chips"),
         [_told_by_ranker(results.columns[at], at, found, prompt.judge(at)) for at, found in told.items()],
-        None if single else _sorts(results.columns),
+        None if len(prompt.candidates) == 1 else _sorts(results.columns),
     )
+
+
+def _chips(prompt: Prompt) -> Iterator[Html]:
+    """What is worth knowing of a prompt at a glance."""
+    several, dispute = len(prompt.candidates) != 1, prompt.disagreement
+    if several:
+        yield h("span", count(len(prompt.candidates), "candidate"), class_="chip")
+    if dispute is not None:
+        yield h("span", f"disagreement {dispute:.2f}", class_="chip hot" if dispute > HOT else "chip")
+    if prompt.abstentions:
+        yield h("span", count(prompt.abstentions, "abstention"), class_="chip warn")
+    if prompt.id and several:
+        yield h("span", "group ", h("bdi", middle(prompt.id, 40)), class_="chip quiet", title=prompt.id)
 
 
 def _sorts(columns: Sequence[Column]) -> Html:
@@ -219,23 +205,7 @@ def without_images(results: Results, prompts: Sequence[Prompt]) -> Iterator[Html
         '<th scope="col">best</th><th scope="col">disagreement</th></tr></thead><tbody>'
     )
     for prompt in prompts[:LISTED]:
-        best = next(
-            (results.short(candidate.name) for candidate in prompt.ordered if candidate.ranked),
-            "all abstained",
-        )
-        doubt = "·" if prompt.disagreement is None else f"{prompt.disagreement:.2f}"
-        words = h(
-            "td",
-            h("span", f"{prompt.number} ", class_="no"),
-            h("bdi", clipped(prompt.text, 160) or "no prompt"),
-        )
-        yield h(
-            "tr",
-            words,
-            h("td", f"{len(prompt.candidates):,}"),
-            h("td", h("bdi", middle(best, 48))),
-            h("td", doubt),
-        )
+        yield _line(results, prompt)
     yield Html("</tbody></table></div>")
     if len(prompts) > LISTED:
         yield h(
@@ -244,3 +214,20 @@ def without_images(results: Results, prompts: Sequence[Prompt]) -> Iterator[Html
             class_="note",
         )
     yield Html("</details>")
+
+
+def _line(results: Results, prompt: Prompt) -> Html:
+    """A prompt without images as a row of the table."""
+    ranked = (results.short(candidate.name) for candidate in prompt.ordered if candidate.ranked)
+    best, doubt = next(ranked, "all abstained"), prompt.disagreement
+    return h(
+        "tr",
+        h(
+            "td",
+            h("span", f"{prompt.number} ", class_="no"),
+            h("bdi", clipped(prompt.text, 160) or "no prompt"),
+        ),
+        h("td", f"{len(prompt.candidates):,}"),
+        h("td", h("bdi", middle(best, 48))),
+        h("td", "·" if doubt is None else f"{doubt:.2f}"),
+    )
