@@ -177,8 +177,7 @@ class Tally:
 def _reason(ranking: Ranking | None, place: int) -> str:
     if ranking is None:
         return "the ranker needs a prompt, and the entry has none"
-    details = ranking.details[place] if ranking.details else {}
-    return str(details.get("error") or "the ranker gave no reason")
+    return ranking.reason(place) or "the ranker gave no reason"
 
 
 def _agreement(name: str, kept: _Score) -> Agreement:

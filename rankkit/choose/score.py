@@ -108,7 +108,7 @@ def best_of(images: Sequence[Image.Image], prompt: str, ranker: object) -> Best:
     (ranking,) = rank_groups(_loaded(ranker) if isinstance(ranker, str) else build(ranker), [group], name)
     places = [(rank, index) for index, rank in enumerate(ranking.ranks) if rank == rank]
     if not places:
-        reasons = [str(each.get("error", "")) for each in ranking.details]
+        reasons = map(ranking.reason, range(len(ranking.scores)))
         raise RankkitError(
             f"{name} abstained on every image: {next(filter(None, reasons), 'without a reason')}"
         )

@@ -145,8 +145,7 @@ class Listed:
             for at, place in enumerate(places):
                 scores[place] = ranking.scores[at]
                 if math.isnan(scores[place]):
-                    details = ranking.details[at] if ranking.details else {}
-                    errors[place] = str(details.get("error") or "the ranker abstained and did not say why")
+                    errors[place] = ranking.reason(at) or "the ranker abstained and did not say why"
         return scores, [errors.get(place) for place in range(self.count)]
 
 

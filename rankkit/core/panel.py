@@ -117,7 +117,7 @@ def combine_ranks(verdicts: Mapping[str, Ranking], weights: Mapping[str, float])
         }
         if math.isnan(score):
             silent = [
-                f"{name}: {_reason(verdict, i)}"
+                f"{name}: {verdict.reason(i) or 'abstained'}"
                 for name, verdict in verdicts.items()
                 if math.isnan(verdict.scores[i])
             ]
@@ -176,7 +176,7 @@ def _refine(verdicts: Sequence[Ranking]) -> Ranking:
                 continue
             for i in tier:
                 if math.isnan(verdict.scores[i]):
-                    errors[i] = _reason(verdict, i)
+                    errors[i] = verdict.reason(i) or "abstained"
             rest = [i for i in tier if i not in errors]
             finer += [
                 [i for i in rest if verdict.scores[i] == score]
@@ -200,7 +200,3 @@ def _refine(verdicts: Sequence[Ranking]) -> Ranking:
 
 def _ask_all(members: Mapping[str, Ranker], groups: Sequence[Group]) -> list[list[Ranking]]:
     return [check_rankings(ranker.rank(groups), groups, name) for name, ranker in members.items()]
-
-
-def _reason(verdict: Ranking, i: int) -> str:
-    return str(verdict.details[i].get("error", "abstained")) if verdict.details else "abstained"

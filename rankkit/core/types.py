@@ -161,6 +161,10 @@ class Ranking:
         """1 is best, ties share their mean rank, NaN stays NaN."""
         return ranks(self.scores)
 
+    def reason(self, place: int) -> str:
+        """Why the candidate at a place was abstained on; empty where its details do not say."""
+        return str(self.details[place].get("error") or "") if self.details else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:

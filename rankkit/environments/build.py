@@ -68,12 +68,7 @@ def build(folder: Path, plugin: Plugin, tool: Tool, python: str, say: Say) -> No
 
     Raises `RankkitError` with the last lines of the step that failed.
     """
-    try:
-        rankkit = distribution("rankkit-t2i")
-    except PackageNotFoundError:
-        raise RankkitError(
-            "rankkit runs here without being installed, and cannot be copied; pip install it first"
-        ) from None
+    rankkit = _own_distribution()
     say(f"making {folder} with {python}")
     _run(tool.create(folder, python), "the environment cannot be made")
     core = [line for line in rankkit.requires or () if "extra ==" not in line]
@@ -83,6 +78,24 @@ def build(folder: Path, plugin: Plugin, tool: Tool, python: str, say: Say) -> No
         f"what {plugin.pins} asks for cannot be installed",
     )
     say(f"copying rankkit {rankkit.version} and {plugin.title}")
+    _copy_in(folder, rankkit, plugin, tool)
+    setup = plugin.pins.with_name("official_setup.py")
+    if setup.is_file():
+        say(f"running {setup}")
+        _run([str(folder / BIN), "-I", str(setup)], f"{setup} failed")
+
+
+def _own_distribution() -> Distribution:
+    try:
+        return distribution("rankkit-t2i")
+    except PackageNotFoundError:
+        raise RankkitError(
+            "rankkit runs here without being installed, and cannot be copied; pip install it first"
+        ) from None
+
+
+def _copy_in(folder: Path, rankkit: Distribution, plugin: Plugin, tool: Tool) -> None:
+    """Put rankkit and the plugin, as they are here, into an environment."""
     site = Path(
         _run(
             [str(folder / BIN), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
@@ -98,10 +111,6 @@ def build(folder: Path, plugin: Plugin, tool: Tool, python: str, say: Say) -> No
                 tool.install(folder, ["--no-deps", str(source)]),
                 f"the plugin {plugin.title} cannot be installed",
             )
-    setup = plugin.pins.with_name("official_setup.py")
-    if setup.is_file():
-        say(f"running {setup}")
-        _run([str(folder / BIN), "-I", str(setup)], f"{setup} failed")
 
 
 @contextlib.contextmanager

@@ -172,9 +172,13 @@ def _parse_one(text: str, whole: str) -> Spec:
     # module.path:function, perhaps with options of its own after another colon
     if rest and "=" not in rest[0]:
         name, rest = f"{name}:{rest[0]}", rest[1:]
-    options = ([":".join(rest)] if rest else []) + options
+    return Spec(text, name, _options(([":".join(rest)] if rest else []) + options, whole))
+
+
+def _options(written: list[str], whole: str) -> dict[str, str]:
+    """The texts of options by their names."""
     found: dict[str, str] = {}
-    for option in options:
+    for option in written:
         key, equals, value = option.partition("=")
         key = key.strip()
         if not equals or not key.isidentifier():
@@ -184,8 +188,12 @@ def _parse_one(text: str, whole: str) -> Spec:
             )
         if key in found:
             raise UsageError(f"{whole!r} gives {key} twice")
-        found[key] = value[1:-1] if len(value) >= 2 and value[0] in "\"'" and value[0] == value[-1] else value
-    return Spec(text, name, found)
+        found[key] = _without_quotes(value)
+    return found
+
+
+def _without_quotes(text: str) -> str:
+    return text[1:-1] if len(text) >= 2 and text[0] in "\"'" and text[0] == text[-1] else text
 
 
 def folder_spec(folder: str | os.PathLike[str]) -> str:
@@ -211,7 +219,7 @@ def is_folder(name: str) -> bool:
 
 def _folder(name: str) -> str:
     """A path without quotes and without a slash at its end, with ``./`` where it is relative."""
-    bare = name[1:-1] if len(name) >= 2 and name[0] in "\"'" and name[0] == name[-1] else name
+    bare = _without_quotes(name)
     if not is_folder(bare):
         return bare
     bare = bare.rstrip("/" + os.sep) or "/"

@@ -104,8 +104,7 @@ class Part:
     def _score(self, ranking: Ranking) -> Floats | str:
         if not math.isnan(ranking.scores[0]):
             return np.array([ranking.scores[0]])
-        details = ranking.details[0] if ranking.details else {}
-        return f"{self.spec}: {details.get('error') or 'it abstained and did not say why'}"
+        return f"{self.spec}: {ranking.reason(0) or 'it abstained and did not say why'}"
 
 
 def parts_of(features: str) -> list[Part]:
