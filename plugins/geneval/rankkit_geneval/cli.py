@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from rankkit.errors import RankkitError, UsageError
+from rankkit.plugin import Program, print_result, say
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="GenEval's prompts, table and weights.",
-)
+program = Program("python -m rankkit_geneval", "GenEval's prompts, table and weights.")
+main = program.main
 
 
-def main() -> NoReturn:
-    """Run the command line.
-
-    Errors meant for people are one line on stderr and an exit code: 1, or 2 for a wrong request.
-    """
-    try:
-        code = int(app(standalone_mode=False, prog_name="python -m rankkit_geneval") or 0)
-    except typer.Abort:
-        code = 130
-    except RankkitError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = 2 if isinstance(error, UsageError) else 1
-    except Exception as error:
-        if not hasattr(error, "exit_code") or not hasattr(error, "show"):
-            raise
-        error.show()  # typer's own errors, for a wrong request, know their message and exit code
-        code = int(error.exit_code)
-    sys.exit(code)
-
-
-@app.command()
+@program.command()
 def prompts() -> None:
     """The 553 prompts with their clauses: the published evaluation_metadata.jsonl, byte for byte."""
     from rankkit_geneval.prompts import lines
 
-    sys.stdout.buffer.write("".join(lines()).encode())
-    sys.stdout.buffer.flush()
+    print_result("".join(lines()).removesuffix("\n"))
 
 
-@app.command()
+@program.command()
 def summary(
     rows: Annotated[
         Path,
@@ -67,10 +41,10 @@ def summary(
     from rankkit_geneval.summary import as_text, summarize_file
 
     found = summarize_file(rows, partial=partial)
-    print(json.dumps(found.as_json(), indent=2) if as_json else as_text(found))
+    print_result(json.dumps(found.as_json(), indent=2) if as_json else as_text(found))
 
 
-@app.command()
+@program.command()
 def convert(
     checkpoint: Annotated[
         Path,
@@ -94,5 +68,5 @@ def convert(
         if digest == OFFICIAL_SHA256
         else "not the official weights: scores will not be GenEval's"
     )
-    print(f"{folder}: converted from sha256 {digest[:12]}…, {known}", file=sys.stderr)
-    print(f"rankkit score FOLDER -r geneval:checkpoint={folder}", file=sys.stderr)
+    say(f"{folder}: converted from sha256 {digest[:12]}…, {known}")
+    say(f"rankkit score FOLDER -r geneval:checkpoint={folder}")

@@ -14,6 +14,7 @@ from transformers import AutoTokenizer, BlipTextConfig, BlipTextModel, BlipVisio
 from transformers.models.blip.modeling_blip import BlipAttention
 
 from rankkit.errors import BrokenRanker
+from rankkit.plugin import reason_of
 from rankkit_torch import (
     LinearHead,
     Pixels,
@@ -155,7 +156,7 @@ def words(folder: Path) -> Any:
         tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     except Exception as error:
         raise BrokenRanker(
-            f"{folder} holds no tokenizer ({' '.join(str(error).split())[:150]}); give tokenizer=FOLDER"
+            f"{folder} holds no tokenizer ({reason_of(error)}); give tokenizer=FOLDER"
         ) from None
     tokenizer.add_tokens(["[DEC]", "[ENC]"], special_tokens=True)
     return tokenizer

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 from rankkit import Pointwise, RankkitError, Scored, UsageError
-from rankkit.plugin import versions_of
+from rankkit.plugin import reason_of, versions_of
 
 LEFT_OUT = {  # NR by pyiqa's list, and no score of one image alone
     "fid": "it compares folders",
@@ -62,7 +62,7 @@ class Pyiqa(Pointwise):
             if not checkpoint:
                 raise
             raise RankkitError(
-                f"checkpoint={checkpoint} does not fit metric={metric}: {' '.join(str(error).split())[:99]}; "
+                f"checkpoint={checkpoint} does not fit metric={metric}: {reason_of(error)}; "
                 "give the file that pyiqa itself would download for it"
             ) from None
         self.sign = -1.0 if self.model.lower_better else 1.0

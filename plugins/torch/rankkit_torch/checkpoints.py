@@ -132,8 +132,7 @@ def _read_torch(path: Path) -> dict[str, torch.Tensor]:
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         raise BrokenRanker(
-            f"{path} is truncated or damaged "
-            f"({' '.join(str(error).split())[:120] or type(error).__name__}); download it again"
+            f"{path} is truncated or damaged ({reason_of(error)}); download it again"
         ) from None
     for wrapping in ("state_dict", "model"):
         if isinstance(content, Mapping) and isinstance(content.get(wrapping), Mapping):

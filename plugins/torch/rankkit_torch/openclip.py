@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import BadOption, BrokenRanker
+from rankkit.plugin import reason_of
 from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import Pixels, normalized_pixels, resize_details, stacked
 from rankkit_torch.models import empty, full_float32, load_strict, sent
@@ -103,7 +104,7 @@ def package() -> Any:
     try:
         import open_clip
     except Exception as error:  # a torchvision that does not fit torch fails in several ways
-        reason = f"{type(error).__name__}: {error}".splitlines()[0][:150]
+        reason = f"{type(error).__name__}: {reason_of(error)}"
         raise BrokenRanker(
             f"open_clip cannot be imported ({reason}); install open_clip_torch, "
             "with torch and torchvision from the same index"

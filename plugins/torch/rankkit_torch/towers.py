@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from rankkit.plugin import map_images
 from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import Pixels
-from rankkit_torch.models import empty, full_float32, load_strict
+from rankkit_torch.models import batches, empty, full_float32, load_strict
 from rankkit_torch.resizing import on_device
 
 OTHER_TOWER = ("text_model.", "text_projection.", "logit_scale")
@@ -71,8 +71,9 @@ def embeddings(
 ) -> NDArray[np.float32]:
     """Unit vectors of images, (images, D): what a ranker hands out as its ``embed(images)``."""
     prepared = map_images(prepare, images)
-    batches = [prepared[start : start + batch_size] for start in range(0, len(prepared), batch_size)]
-    found = [normalize(features(batch).float(), dim=-1).cpu().numpy() for batch in batches]
+    found = [
+        normalize(features(batch).float(), dim=-1).cpu().numpy() for batch in batches(prepared, batch_size)
+    ]
     vectors: NDArray[np.float32] = np.concatenate(found)
     return vectors
 
