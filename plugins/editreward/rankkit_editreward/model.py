@@ -12,7 +12,7 @@ from torch import nn
 from transformers import Qwen2_5_VLConfig, Qwen2_5_VLModel
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch import empty, full_float32, load_strict, memory, read, sent
+from rankkit_torch import empty, full_float32, hidden_at_marks, load_strict, memory, read, reward_head
 
 EMBEDDING = "model.language_model.embed_tokens.weight"
 TORCH_FILE = "model.pth"  # where a checkpoint's weights may be beside what transformers calls them
@@ -28,29 +28,15 @@ class Network(nn.Module):
         super().__init__()
         self.model: Any = Qwen2_5_VLModel(config)
         hidden = config.text_config.hidden_size
-        self.rm_heads = nn.ModuleDict({f"head_{place}": _head(hidden) for place in range(HEADS)})
+        self.rm_heads = nn.ModuleDict({f"head_{place}": reward_head(hidden) for place in range(HEADS)})
         self.vocabulary = int(config.text_config.vocab_size)
 
     @torch.inference_mode()
     @full_float32()
     def answer(self, batch: Mapping[str, torch.Tensor], head: int, device: torch.device) -> torch.Tensor:
-        """Mean and logarithm of the standard deviation for each question of a batch, (B, 2) in float64.
-
-        Positions simply count, on all three axes of the rotary embedding, because the published code gives
-        the language model no token ids: so the weights were trained.
-        """
-        given = {name: sent(tensor, device) for name, tensor in batch.items()}
-        count, length = given["ids"].shape
-        hidden_BLH = self.model(
-            input_ids=given["ids"],
-            attention_mask=given["mask"],
-            position_ids=torch.arange(length, device=device).expand(3, count, length),
-            pixel_values=given["patches"],
-            image_grid_thw=given["grids"],
-            use_cache=False,
-        ).last_hidden_state
-        at_BH = hidden_BLH[torch.arange(count, device=device), given["places"]]
-        both_B2: torch.Tensor = self.rm_heads[f"head_{head}"](at_BH.float()).double()
+        """Mean and logarithm of the standard deviation for each question of a batch, (B, 2) in float64."""
+        at_BH = hidden_at_marks(self.model, batch, device)
+        both_B2: torch.Tensor = self.rm_heads[f"head_{head}"](at_BH).double()
         return both_B2
 
 
@@ -100,14 +86,3 @@ def _check_base(base: Path) -> None:
             f"{base} is a {kind}, and EditReward is read on {FAMILY}{new}: give "
             f"base=Qwen/Qwen2.5-VL-7B-Instruct or {BASE}, whichever the checkpoint was trained from"
         )
-
-
-def _head(hidden: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(hidden, 1024),
-        nn.ReLU(),
-        nn.Dropout(0.05),
-        nn.Linear(1024, 16),
-        nn.ReLU(),
-        nn.Linear(16, 2),
-    )

@@ -18,9 +18,9 @@ from PIL import Image
 
 from rankkit.errors import BrokenRanker
 from rankkit.plugin import reason_of
+from rankkit_torch import PLACEHOLDER, REWARD, RewardTokens
 
 PIXELS = 256 * 28 * 28  # of an image as seen: 448 x 448, or as many in another shape
-REWARD, PLACEHOLDER = "<|Reward|>", "<|image_pad|>"
 QUESTIONS = tuple(
     (Path(__file__).parent / f"{name}.txt").read_text("utf-8") for name in ("following", "quality")
 )
@@ -51,29 +51,17 @@ class Asker:
     """Makes questions, and batches of them padded on the right, as the base's tokenizer and processor do."""
 
     def __init__(self, folder: Path, vocabulary: int) -> None:
-        from transformers import AutoImageProcessor, AutoTokenizer
+        from transformers import AutoImageProcessor
 
+        self.tokens = RewardTokens(folder, vocabulary)
+        self.tokenizer = self.tokens.tokenizer
         images: Any = AutoImageProcessor
-        words: Any = AutoTokenizer
+        size = {"shortest_edge": PIXELS, "longest_edge": PIXELS}
         try:
-            self.tokenizer = words.from_pretrained(folder)
-            self.processor = images.from_pretrained(
-                folder, backend="pil", size={"shortest_edge": PIXELS, "longest_edge": PIXELS}
-            )
+            self.processor = images.from_pretrained(folder, backend="pil", size=size)
         except Exception as error:
             reason = reason_of(error)
-            raise BrokenRanker(
-                f"{folder} holds no tokenizer or image processor ({reason}); give base=FOLDER"
-            ) from None
-        self.tokenizer.add_tokens([REWARD], special_tokens=True)
-        self.reward, self.placeholder = (
-            int(self.tokenizer.convert_tokens_to_ids(mark)) for mark in (REWARD, PLACEHOLDER)
-        )
-        if self.reward >= vocabulary:
-            raise BrokenRanker(
-                f"{folder} has {self.reward + 1} tokens and the checkpoint {vocabulary}: "
-                "they do not belong together"
-            )
+            raise BrokenRanker(f"{folder} holds no image processor ({reason}); give base=FOLDER") from None
 
     def prepare(self, image: Image.Image) -> Patches:
         """What the model sees of one image: about 448 x 448 pixels in its own shape."""
@@ -101,7 +89,7 @@ class Asker:
             PLACEHOLDER * count + piece for count, piece in zip(counts, pieces[1:], strict=True)
         )
         ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        if ids.count(self.reward) != 1:
+        if ids.count(self.tokens.reward) != 1:
             raise BrokenRanker(
                 f"the prompt holds a mark of the model itself ({REWARD}), and cannot be judged"
             )
@@ -109,15 +97,9 @@ class Asker:
 
     def batch(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
         """Tokens and mask (B, L), all patches, grids (2B, 3), and where each is to be answered (B,)."""
-        longest = max(len(question.ids) for question in questions)
-        pad = self.tokenizer.pad_token_id or 0
         images = [image for question in questions for image in question.images]
-        short = [longest - len(question.ids) for question in questions]
-        pairs = list(zip(questions, short, strict=True))
         return {
-            "ids": torch.tensor([question.ids + [pad] * more for question, more in pairs]),
-            "mask": torch.tensor([[1] * len(question.ids) + [0] * more for question, more in pairs]),
+            **self.tokens.padded([question.ids for question in questions]),
             "patches": torch.from_numpy(np.concatenate([image.values for image in images])),
             "grids": torch.tensor([image.grid for image in images]),
-            "places": torch.tensor([question.ids.index(self.reward) for question in questions]),
         }

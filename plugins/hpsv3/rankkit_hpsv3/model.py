@@ -11,7 +11,7 @@ from torch import nn
 from transformers import Qwen2VLConfig, Qwen2VLModel
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch import empty, full_float32, load_strict, memory, read, sent
+from rankkit_torch import empty, full_float32, hidden_at_marks, load_strict, memory, read, reward_head
 
 EMBEDDING = "model.language_model.embed_tokens.weight"
 
@@ -23,36 +23,14 @@ class Network(nn.Module):
         super().__init__()
         self.model: Any = Qwen2VLModel(config)
         hidden = config.text_config.hidden_size
-        self.rm_head = nn.Sequential(
-            nn.Linear(hidden, 1024),
-            nn.ReLU(),
-            nn.Dropout(0.05),
-            nn.Linear(1024, 16),
-            nn.ReLU(),
-            nn.Linear(16, 2),
-        )
+        self.rm_head = reward_head(hidden)
         self.vocabulary = int(config.text_config.vocab_size)
 
     @torch.inference_mode()
     @full_float32()
     def answer(self, batch: Mapping[str, torch.Tensor], device: torch.device) -> torch.Tensor:
-        """Mean and logarithm of the standard deviation for each question of a batch, (B, 2) in float64.
-
-        Positions simply count, on all three axes of the rotary embedding: so the weights were trained. The
-        model's own default places an image's tokens on a grid, and gives other scores.
-        """
-        given = {name: sent(tensor, device) for name, tensor in batch.items()}
-        count, length = given["ids"].shape
-        hidden_BLH = self.model(
-            input_ids=given["ids"],
-            attention_mask=given["mask"],
-            position_ids=torch.arange(length, device=device).expand(3, count, length),
-            pixel_values=given["patches"],
-            image_grid_thw=given["grids"],
-            use_cache=False,
-        ).last_hidden_state
-        at_BH = hidden_BLH[torch.arange(count, device=device), given["places"]]
-        both_B2: torch.Tensor = self.rm_head(at_BH.float()).double()
+        """Mean and logarithm of the standard deviation for each question of a batch, (B, 2) in float64."""
+        both_B2: torch.Tensor = self.rm_head(hidden_at_marks(self.model, batch, device)).double()
         return both_B2
 
 

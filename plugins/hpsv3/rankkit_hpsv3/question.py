@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from rankkit.errors import BrokenRanker
-from rankkit_torch import normalized_pixels
+from rankkit_torch import PLACEHOLDER, REWARD, RewardTokens, normalized_pixels
 
 PIXELS = 256 * 28 * 28  # of an image as seen: 448 x 448, or as many in another shape
 SIDE = 28  # of what becomes one token: two by two patches of 14 pixels
 PATCH = 14
 MAX_RATIO = 200
-REWARD, PLACEHOLDER = "<|Reward|>", "<|image_pad|>"
 BEFORE = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|>"
 AFTER = "<|im_end|>\n<|im_start|>assistant\n"
 QUESTION = (Path(__file__).parent / "question.txt").read_text("utf-8")
@@ -57,24 +56,8 @@ class Asker:
     """Makes questions, and batches of them padded on the right."""
 
     def __init__(self, folder: Path, vocabulary: int) -> None:
-        from transformers import AutoTokenizer
-
-        try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(folder)
-        except Exception as error:
-            raise BrokenRanker(
-                f"{folder} holds no tokenizer ({' '.join(str(error).split())[:150]}); give base=FOLDER"
-            ) from None
-        tokenizer.add_tokens([REWARD], special_tokens=True)
-        self.tokenizer = tokenizer
-        self.reward, self.placeholder = (
-            int(tokenizer.convert_tokens_to_ids(mark)) for mark in (REWARD, PLACEHOLDER)
-        )
-        if self.reward >= vocabulary:
-            raise BrokenRanker(
-                f"{folder} has {self.reward + 1} tokens and the checkpoint {vocabulary}: "
-                "they do not belong together"
-            )
+        self.tokens = RewardTokens(folder, vocabulary)
+        self.tokenizer = self.tokens.tokenizer
 
     def ask(self, prepared: Sequence[Patches], prompts: Sequence[str]) -> list[Question]:
         """One question per image and prompt.
@@ -89,7 +72,7 @@ class Asker:
             f"{BEFORE}{PLACEHOLDER * tokens}<|vision_end|>{QUESTION.replace('{text_prompt}', prompt)}{AFTER}"
         )
         ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
-        if ids.count(self.reward) != 1 or ids.count(self.placeholder) != tokens:
+        if ids.count(self.tokens.reward) != 1 or ids.count(self.tokens.placeholder) != tokens:
             raise BrokenRanker(
                 f"the prompt holds a mark of the model itself ({REWARD} or {PLACEHOLDER}), "
                 "and cannot be judged"
@@ -102,23 +85,12 @@ class Asker:
 
     def batch(self, questions: Sequence[Question]) -> dict[str, torch.Tensor]:
         """Tokens and mask (B, L), all patches, grids (B, 3), and where each is to be answered (B,)."""
-        longest = max(len(question.ids) for question in questions)
-        pad = self.tokenizer.pad_token_id
+        seen = [question.patches for question in questions]
+        grids = [[1, each.height // PATCH, each.width // PATCH] for each in seen]
         return {
-            "ids": torch.tensor(
-                [question.ids + [pad] * (longest - len(question.ids)) for question in questions]
-            ),
-            "mask": torch.tensor(
-                [[1] * len(question.ids) + [0] * (longest - len(question.ids)) for question in questions]
-            ),
-            "patches": torch.from_numpy(np.concatenate([question.patches.values for question in questions])),
-            "grids": torch.tensor(
-                [
-                    [1, question.patches.height // PATCH, question.patches.width // PATCH]
-                    for question in questions
-                ]
-            ),
-            "places": torch.tensor([question.ids.index(self.reward) for question in questions]),
+            **self.tokens.padded([question.ids for question in questions]),
+            "patches": torch.from_numpy(np.concatenate([each.values for each in seen])),
+            "grids": torch.tensor(grids),
         }
 
 

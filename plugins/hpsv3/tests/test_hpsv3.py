@@ -62,7 +62,7 @@ def test_positions_simply_count_and_do_not_follow_the_grid(options):
     (question,) = ranker.asker.ask([ranker.prepare(image)], ["a fox"])
     batch = {name: tensor.to(ranker.device) for name, tensor in ranker.asker.batch([question]).items()}
     mean, ids = float(ranker.model.answer(batch, ranker.device)[0, 0]), batch["ids"]
-    marks = (ids == ranker.asker.placeholder).int()
+    marks = (ids == ranker.asker.tokens.placeholder).int()
     grid = {
         "pixel_values": batch["patches"],
         "image_grid_thw": batch["grids"],

@@ -23,16 +23,29 @@ from rankkit_torch.models import (
     received,
     sent,
 )
-from rankkit_torch.pretrained import check_loaded, load_pretrained, quiet, with_processor
+from rankkit_torch.pretrained import (
+    PLACEHOLDER,
+    REWARD,
+    RewardTokens,
+    check_loaded,
+    hidden_at_marks,
+    load_pretrained,
+    quiet,
+    reward_head,
+    with_processor,
+)
 from rankkit_torch.resizing import check_prepare, on_device, whole
 from rankkit_torch.towers import ImageTower, embeddings, image_tower
 from rankkit_torch.weights import draw
 
 __all__ = [
+    "PLACEHOLDER",
+    "REWARD",
     "Fitting",
     "ImageTower",
     "LinearHead",
     "Pixels",
+    "RewardTokens",
     "batches",
     "check_loaded",
     "check_prepare",
@@ -42,6 +55,7 @@ __all__ = [
     "empty",
     "find",
     "full_float32",
+    "hidden_at_marks",
     "image_tower",
     "load_pretrained",
     "load_strict",
@@ -56,6 +70,7 @@ __all__ = [
     "received",
     "resize_center_crop",
     "resized_size",
+    "reward_head",
     "sent",
     "squeezed_pixels",
     "stacked",

@@ -1,18 +1,24 @@
-"""Models that transformers loads: strict about keys, and with the image processor that comes with them."""
+"""Models that transformers loads: strict about keys, and with the image processor that comes with them.
+
+At the end what reward models on a Qwen-VL share, which answer at a mark behind the question.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from rankkit.errors import BrokenRanker
 from rankkit.plugin import reason_of
 from rankkit_torch.checkpoints import read
-from rankkit_torch.models import refuse
+from rankkit_torch.models import refuse, sent
+
+REWARD, PLACEHOLDER = "<|Reward|>", "<|image_pad|>"  # the mark, and what stands for a part of an image
 
 
 def with_processor(folder: Path, name: str, *, model_type: str, what: str, wanted: str) -> tuple[Any, Any]:
@@ -83,3 +89,74 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bar:
             logging.enable_progress_bar()
+
+
+class RewardTokens:
+    """The tokenizer of a Qwen-VL folder with the mark at which a reward model answers.
+
+    Raises `BrokenRanker` for a folder without one, and where it has more tokens than the checkpoint's
+    `vocabulary`.
+    """
+
+    def __init__(self, folder: Path, vocabulary: int) -> None:
+        from transformers import AutoTokenizer
+
+        auto: Any = AutoTokenizer
+        try:
+            self.tokenizer = auto.from_pretrained(folder)
+        except Exception as error:
+            reason = reason_of(error)
+            raise BrokenRanker(f"{folder} holds no tokenizer ({reason}); give base=FOLDER") from None
+        self.tokenizer.add_tokens([REWARD], special_tokens=True)
+        self.reward, self.placeholder = (
+            int(self.tokenizer.convert_tokens_to_ids(mark)) for mark in (REWARD, PLACEHOLDER)
+        )
+        if self.reward >= vocabulary:
+            raise BrokenRanker(
+                f"{folder} has {self.reward + 1} tokens and the checkpoint {vocabulary}: "
+                "they do not belong together"
+            )
+
+    def padded(self, questions: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Ids and mask (B, L), padded on the right, and the places of the marks (B,)."""
+        pad, longest = self.tokenizer.pad_token_id or 0, max(map(len, questions))
+        pairs = [(list(ids), longest - len(ids)) for ids in questions]
+        return {
+            "ids": torch.tensor([ids + [pad] * short for ids, short in pairs]),
+            "mask": torch.tensor([[1] * len(ids) + [0] * short for ids, short in pairs]),
+            "places": torch.tensor([ids.index(self.reward) for ids, _ in pairs]),
+        }
+
+
+def hidden_at_marks(model: Any, batch: Mapping[str, torch.Tensor], device: torch.device) -> torch.Tensor:
+    """The hidden state of a Qwen-VL at the mark of each question, (B, H) in float32.
+
+    `batch`: what `RewardTokens.padded` gives, with the `patches` of all images and their `grids`. Positions
+    simply count, on all three axes of the rotary embedding, because the published code gives the language
+    model no token ids: so the weights were trained. The model's own default places an image's tokens on a
+    grid, and gives other scores.
+    """
+    given = {name: sent(tensor, device) for name, tensor in batch.items()}
+    count, length = given["ids"].shape
+    hidden_BLH = model(
+        input_ids=given["ids"],
+        attention_mask=given["mask"],
+        position_ids=torch.arange(length, device=device).expand(3, count, length),
+        pixel_values=given["patches"],
+        image_grid_thw=given["grids"],
+        use_cache=False,
+    ).last_hidden_state
+    at_BH: torch.Tensor = hidden_BLH[torch.arange(count, device=device), given["places"]]
+    return at_BH.float()
+
+
+def reward_head(hidden: int) -> nn.Sequential:
+    """From a hidden state to the mean of a preference and the logarithm of its standard deviation."""
+    return nn.Sequential(
+        nn.Linear(hidden, 1024),
+        nn.ReLU(),
+        nn.Dropout(0.05),
+        nn.Linear(1024, 16),
+        nn.ReLU(),
+        nn.Linear(16, 2),
+    )
