@@ -96,6 +96,9 @@ def _answer(path: str) -> Answer | None:
         return Answer(why=f"{name} tells of a post (gallery-dl), and its texts are no prompts")
     for inside, beside, syntax in SERVICES:
         if record.keys() >= beside and isinstance(own := record.get(inside), dict) and "prompt" in own:
+            given = next((column for column in image_columns(own) if own[column]), None)
+            if given:
+                return Answer(why=f"its prompt may be an instruction to edit {given!r}")
             return replace(answer_of(own), syntax=syntax)
     known = prompt_column(record) is not None
     if known and image_columns(record):

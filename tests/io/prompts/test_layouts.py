@@ -193,13 +193,13 @@ def test_geneval_samples_count_whatever_they_are_called_and_contact_sheets_do_no
 
 def test_lists_per_style_give_prompts_by_number_and_the_style():
     put({"d/anime.json": '["anime 0", "anime 1"]', "d/photo.json": '[{"prompt": "photo 0"}]'})
-    put(dict.fromkeys(["d/anime/00000.jpg", "d/anime/00001.jpg", "d/photo/00000.jpg", "d/photo/00007.jpg"]))
+    put(dict.fromkeys(["d/anime/00000.jpg", "d/anime/00001.jpg", "d/photo/00000.jpg", "d/photo/x.jpg"]))
     found = {item.name[2:]: (item.prompt, item.metadata.get("style")) for item in look().items()}
     assert found == {
         "anime/00000.jpg": ("anime 0", "anime"),
         "anime/00001.jpg": ("anime 1", "anime"),
         "photo/00000.jpg": ("photo 0", "photo"),
-        "photo/00007.jpg": ("", None),
+        "photo/x.jpg": ("", None),
     }
     (item,) = [item for item in look("d/anime").items() if item.name == "d/anime/00001.jpg"]
     assert (item.prompt, item.metadata) == ("anime 1", {"style": "anime"})

@@ -219,3 +219,29 @@ def test_a_table_without_a_known_column_of_prompts_or_images_is_refused_with_wha
     put({"d/0.png": None, "m.csv": "id,prompt_en\n0,a fox\n"})
     with pytest.raises(BadSource, match="no column of prompts.*call the one with the prompts 'prompt'"):
         prompts(prompts="m.csv")
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [
+            {"prompt": "a fox", "image_path": ["test/1.jpg"]},
+            {"prompt": "a dog", "image_path": ["test/0.jpg"]},
+        ],
+        [{"prompt": "a fox", "file": "1.jpg"}, {"prompt": "a dog", "file": "0.jpg"}],
+        [{"prompt": "a fox", "id": 1}, {"prompt": "a dog", "id": 0}],
+        ["a fox"],
+    ],
+)
+def test_a_list_beside_a_folder_of_its_name_that_names_images_or_is_shorter_is_no_list_by_number(records):
+    """test.json of HPDv2 beside its folder test; names of classes beside the images of a split."""
+    put({"d/test.json": json.dumps(records), "d/test/0.jpg": None, "d/test/1.jpg": None})
+    assert set(prompts().values()) == {""}
+
+
+@pytest.mark.parametrize("image", [{"input_image": "https://x.org/a.png"}, {"image": "https://x.org/a.png"}])
+def test_an_instruction_to_a_service_to_edit_an_image_is_no_prompt(image):
+    """Replicate's record of FLUX Kontext and of Qwen-Image-Edit."""
+    record = {"id": "x", "input": {"prompt": "make it red", **image}, "output": ["https://x.org/b.png"]}
+    put({"d/a.png": None, "d/a.json": record})
+    assert prompts() == {"a.png": ""} and "may be an instruction to edit" in why()["a.png"]

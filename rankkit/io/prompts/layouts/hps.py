@@ -8,8 +8,10 @@ import functools
 import json
 import os
 import re
+from typing import Any
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, folders
+from rankkit.io.prompts.reading.columns import image_names
 from rankkit.io.prompts.reading.texts import answer_in, read_text
 
 NAME = "lists of prompts per style (HPSv2, HPSv3)"
@@ -34,18 +36,23 @@ def find(root: Root) -> Source | None:
             value = json.loads(text) if text.startswith("[") else []
         except (ValueError, RecursionError):
             return ()
+        if any(isinstance(each, dict) and _names_its_image(each, place) for place, each in enumerate(value)):
+            return ()
         answers = tuple(answer_in(each) for each in value if isinstance(each, (str, dict)))
         return answers if len(answers) == len(value) else ()
 
     @functools.lru_cache(maxsize=64)
-    def counted_from_one(style: str) -> bool:
-        """Whether the numbers go up to the count of the prompts, and none is 0: all would be one off."""
+    def why_not(style: str) -> str:
+        """Why the numbers in the images' names are not those of the prompts; empty where they may be."""
         try:
             found = list(map(NUMBER.fullmatch, os.listdir(root.path / style)))
         except OSError:  # a table may name images in a folder that is not there
-            return False
-        numbers = {int(number[1]) for number in found if number}
-        return 0 not in numbers and len(prompts_of(style)) in numbers
+            return ""
+        numbers, count = {int(number[1]) for number in found if number}, len(prompts_of(style))
+        if 0 not in numbers and count in numbers:
+            return f"the images of {style} are counted from 1, and {style}.json from 0"
+        last = max(numbers, default=0)
+        return f"{lists[style].name} holds {count} prompts, and an image has number {last}" * (last >= count)
 
     def knows(place: Place) -> Answer | None:
         style, _, name = place.relative.rpartition("/")
@@ -53,11 +60,15 @@ def find(root: Root) -> Source | None:
         prompts = prompts_of(style) if number else ()
         if not prompts or number is None:
             return None
-        if counted_from_one(style):
-            return Answer(why=f"the images of {style} are counted from 1, and {style}.json from 0")
-        if int(number[1]) >= len(prompts):
-            return Answer(why=f"{lists[style].name} holds {len(prompts)} prompts, counted from 0")
+        if why := why_not(style):
+            return Answer(why=why)
         found = prompts[int(number[1])]
         return Answer(found.texts, found.why, {"style": lists[style].stem})
 
     return Source(NAME, knows=knows)
+
+
+def _names_its_image(record: dict[str, Any], place: int) -> bool:
+    """Whether an object of a list names images, or has another number than its place: lists of choices do."""
+    number = next((record[name] for name in ("id", "index") if name in record), place)
+    return bool(image_names(record)) or str(number) != str(place)

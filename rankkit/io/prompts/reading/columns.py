@@ -31,7 +31,7 @@ ORIGINAL = re.compile(rf"(?:source|original|input|before|src){_FILE}")
 # An image that the one beside it may be an edit of, whatever that is called.
 EDITED_FROM = re.compile(
     r"(?:source|original|input|before|src)_(?:image|img)s?(?:_path|_name)?|kontext_images?"
-    r"|ref(?:erence)?_images?|control_path(?:_\d)?"
+    r"|ref(?:erence)?_images?|control_path(?:_\d)?|image_input"
 )
 # What an image was made from, beside that image: a prompt describes what was made.
 GUIDE = re.compile(
@@ -58,6 +58,7 @@ class Roles:
     prompts: tuple[str, ...]
     images: tuple[str, ...]
     edited: str | None
+    source: str | None
     group: str | None
     id: str | None
 
@@ -77,9 +78,9 @@ def roles(columns: tuple[str, ...]) -> Roles:
     edited = [column for name, column in by_name.items() if EDITED.fullmatch(name)]
     from_one = any(map(ORIGINAL.fullmatch, by_name)) or bool(set(images) - set(edited))
     both = edited[0] if edited and from_one else None
-    if both is None and images and set(filter(EDITED_FROM.fullmatch, by_name)) - set(images):
-        both = images[0]
-    return Roles(prompts, tuple(images), both, by_name.get(GROUP), by_name.get(ID))
+    sources = [column for name, column in by_name.items() if EDITED_FROM.fullmatch(name)]
+    source = next((column for column in sources if column not in images), None)
+    return Roles(prompts, tuple(images), both, source, by_name.get(GROUP), by_name.get(ID))
 
 
 def prompt_column(columns: Iterable[str]) -> str | None:
@@ -146,16 +147,23 @@ def answer_of(record: Record, *, numbers_images: bool = True) -> Answer:
             used, answer = column, found
         if found.texts:
             break
-    if answer.texts and known.edited and used.lower() in INSTRUCTIONS:
-        answer = Answer(
-            why=f"may be an instruction that led to {known.edited!r}, and not what the image shows"
-        )
+    if answer.texts and used.lower() in INSTRUCTIONS and (edit := _edit(record, known)):
+        answer = Answer(why=f"may be an instruction {edit}, and not what the image shows")
     keys = (known.group, None if numbers_images else known.id)
     groups = [record[key] for key in keys if key is not None]
     group = next((str(value) for value in groups if value not in (None, "")), None)
     taken = {used, *keys, *known.images}
     metadata = {key: value for key, value in record.items() if key not in taken and value is not None}
     return Answer(answer.texts, answer.why, metadata, group, answer.syntax)
+
+
+def _edit(record: Record, known: Roles) -> str:
+    """What the prompt of a record may have led to; empty where the record tells of no edit."""
+    if known.edited:
+        return f"that led to {known.edited!r}"
+    value = record[known.source] if known.source is not None else ""
+    told = value not in ("", []) and (value is not None or bool(known.images))
+    return f"to edit {known.source!r}" if told else ""
 
 
 def of_each(answer: Answer, images: int) -> Answer:
