@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import tarfile
@@ -51,6 +52,22 @@ def workers(rounds: int = 3, count: int = 2000) -> dict[str, Any]:
         "two workers": ratio(times["Ray, 1 worker"], times["Ray, 2 workers"]),
         "two workers, without start": ratio(net["Ray, 1 worker"], net["Ray, 2 workers"]),
         "Ray to here, both with two": ratio(times["Ray, 2 workers"], times["here, 2 processes"]),
+    }
+
+
+def pools(rounds: int = 3, count: int = 600) -> dict[str, Any]:
+    """A plain folder by a model on a GPU (`benchmarks.score.pools`), by `sharpness`, and by both, in turn."""
+    command = [sys.executable, "-m", "benchmarks.score.pools", str(rounds), str(count)]
+    patient = environment() | {"RAY_raylet_start_wait_time_s": "200"}  # beside other work
+    done = subprocess.run(command, env=patient, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    times = found["seconds"]
+    apart = [sum(each) for each in zip(times["the model"], times["`sharpness`"], strict=True)]
+    return {
+        "images": count,
+        "seconds": {way: spread(each) for way, each in times.items()},
+        "one after the other": ratio(apart, times["both"]),
+        "rows as of a local run": found["equal"],
     }
 
 

@@ -35,12 +35,22 @@ def serve(
         str | None, typer.Option(help="The environment variable with the bearer token clients must send.")
     ] = None,
     max_body: Annotated[int, typer.Option(min=1, metavar="MIB", help="The largest request, in MiB.")] = 512,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            metavar="SECONDS",
+            show_default=False,
+            help="How long a call of the ranker may take: while one takes longer, who asks is told so (503).",
+        ),
+    ] = None,
 ) -> None:
     """Serve a ranker over HTTP: for `-r http://HOST:PORT`, and in JSON for other programs. Ctrl-C ends it."""
     from rankkit.serving import http
 
     token = http.token_from(token_file, token_env)
-    http.serve(spec, host=host, port=port, token=token, limit=max_body * 2**20, say=say)
+    limit = max_body * 2**20
+    http.serve(spec, host=host, port=port, token=token, limit=limit, timeout=timeout, say=say)
 
 
 @program.command()

@@ -44,6 +44,7 @@ class Health:
 
     status: Annotated[str, "ok"]
     waiting: Annotated[int, "requests under way"]
+    busy: Annotated[float, "seconds that the ranker's call under way has taken so far; 0 where there is none"]
 
 
 class Answers:
@@ -51,13 +52,21 @@ class Answers:
 
     `limit`: bytes of one request. `silence`: seconds without a byte after which a body is given up.
     `waiting`: requests that may be under way at once; together they hold at most four times `limit`.
+    `timeout`: seconds that a call of the ranker may take; while one takes longer nobody waits for it.
     """
 
     def __init__(
-        self, served: ServedRanker, batches: Batches, *, limit: int, silence: float, waiting: int
+        self,
+        served: ServedRanker,
+        batches: Batches,
+        *,
+        limit: int,
+        silence: float,
+        waiting: int,
+        timeout: float | None = None,
     ) -> None:
         self.served, self.batches = served, batches
-        self.limit, self.silence = limit, silence
+        self.limit, self.silence, self.timeout = limit, silence, timeout
         self._room = Room(waiting, 4 * limit)
         self._decoders = asyncio.Semaphore(DECODERS)
 
@@ -75,9 +84,9 @@ class Answers:
         """What there is to ask for."""
         return [
             Endpoint("GET", "/", self.handshake, WorkerInfo),
-            Endpoint("POST", "/rank", self.rank, TYPE, TYPE, (400, 408, 411, 413, 422, 429)),
+            Endpoint("POST", "/rank", self.rank, TYPE, TYPE, (400, 408, 411, 413, 422, 429, 503)),
             Endpoint("POST", "/score", self.score, Answer, Question, (400, 408, 411, 413, 429, 503)),
-            Endpoint("GET", "/healthz", self.healthz, Health),
+            Endpoint("GET", "/healthz", self.healthz, Health, errors=(503,)),
             Endpoint("GET", "/openapi.json", self.openapi, dict[str, Any]),
         ]
 
@@ -86,8 +95,9 @@ class Answers:
         return json_answer(handshake_fields(self.served.handshake(self.limit)))
 
     async def healthz(self, request: Request) -> Response:
-        """Whether the server answers, and how many requests are under way."""
-        return json_answer(asdict(Health("ok", self._room.requests)))
+        """Whether the server answers, how many requests are under way, and how long the ranker is at one."""
+        self._check_in_time()
+        return json_answer(asdict(Health("ok", self._room.requests, round(self.batches.busy, 3))))
 
     async def openapi(self, request: Request) -> Response:
         """This document."""
@@ -159,16 +169,30 @@ class Answers:
     async def _ranked(self, request: Request, groups: Sequence[Group]) -> list[Ranking]:
         """Rankings of groups when their turn has come.
 
-        Raises `RankkitError` where the ranker raised, and `ClientDisconnect` once nobody waits for them.
+        Raises `RankkitError` where the ranker raised, `ClientDisconnect` once nobody waits for them, and
+        `Refused` where a call takes too long, this one or one before it.
         """
         rankings = asyncio.wrap_future(self.batches.ask(groups, alone=self._room.requests == 1))
         hung_up = asyncio.ensure_future(request.receive())
         try:
             either: set[asyncio.Future[Any]] = {rankings, hung_up}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            while not any(each.done() for each in either):
+                self._check_in_time()
+                look = None if self.timeout is None else min(1.0, self.timeout)
+                await asyncio.wait(either, timeout=look, return_when=asyncio.FIRST_COMPLETED)
             if not rankings.done():
                 raise ClientDisconnect
             return rankings.result()
         finally:
             rankings.cancel()
             hung_up.cancel()
+
+    def _check_in_time(self) -> None:
+        """Raise `Refused` while the ranker's call takes longer than it may."""
+        busy = self.batches.busy
+        if self.timeout is not None and busy > self.timeout:
+            raise Refused(
+                503,
+                f"{self.served.name} has been at one call for {busy:.0f} s, and may take {self.timeout:g} s "
+                "(--timeout); it is waited for no longer: if it hangs, start the server anew",
+            )

@@ -54,6 +54,7 @@ class Batches:
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._begun: float | None = None  # when the call under way was made
         threading.Thread(target=self._run, name="rankkit-serve", daemon=True).start()
 
     def ask(self, groups: Sequence[Group], *, alone: bool = False) -> Future[list[Ranking]]:
@@ -66,6 +67,12 @@ class Batches:
             self._waiting.append(job)
             self._changed.notify()
         return job.answer
+
+    @property
+    def busy(self) -> float:
+        """Seconds that the call under way has taken so far; 0 where there is none."""
+        begun = self._begun
+        return 0.0 if begun is None else time.monotonic() - begun
 
     def close(self) -> None:
         """End the thread, once what waits is ranked."""
@@ -97,6 +104,7 @@ class Batches:
         if not jobs:
             return
         try:
+            self._begun = time.monotonic()
             rankings = iter(self._rank([group for job in jobs for group in job.groups]))
         except (Exception, SystemExit) as error:
             if len(jobs) > 1 and not isinstance(error, RunStopped):
@@ -109,3 +117,5 @@ class Batches:
         else:
             for job in jobs:
                 job.answer.set_result([next(rankings) for _ in job.groups])
+        finally:
+            self._begun = None

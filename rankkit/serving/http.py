@@ -37,6 +37,7 @@ def serve(
     port: int = 0,
     token: str | None = None,
     limit: int = LIMIT,
+    timeout: float | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Build the ranker that a spec names here, say its address, and answer until Ctrl-C or SIGTERM.
@@ -45,7 +46,9 @@ def serve(
     """
     with (
         until_stopped(),
-        Server(prepare(spec, local_only=True), host, port, token=token, limit=limit) as server,
+        Server(
+            prepare(spec, local_only=True), host, port, token=token, limit=limit, timeout=timeout
+        ) as server,
     ):
         say(f"{spec} is served at {server.url}; Ctrl-C ends it")
         server.run()
@@ -74,6 +77,7 @@ def application(
     limit: int = LIMIT,
     silence: float = SILENCE,
     waiting: int = WAITING,
+    timeout: float | None = None,
 ) -> App:
     """The ranker that a spec names here, built, as an ASGI application for a server of another kind.
 
@@ -83,7 +87,8 @@ def application(
     _, answers = _web()
     served, batches = _built(prepare(spec, local_only=True))
     access = Access(None, LOOPBACK) if token is None else Access(bearer(token).encode(), None)
-    found: App = answers(served, batches, limit=limit, silence=silence, waiting=waiting).application(access)
+    bounds = {"limit": limit, "silence": silence, "waiting": waiting, "timeout": timeout}
+    found: App = answers(served, batches, **bounds).application(access)
     return found
 
 
@@ -103,14 +108,16 @@ class Server(WebServer):
         limit: int = LIMIT,
         silence: float = SILENCE,
         waiting: int = WAITING,
+        timeout: float | None = None,
     ) -> None:
         """Bind (port 0: any that is free), and build the ranker.
 
         `token`: what every request must bear; needed where others than this machine can reach `host`.
         `limit`: bytes of one request. `silence`: seconds after which a silent connection is closed; a whole
-        request may take that long for each 16 MiB begun. `waiting`: requests under way at once. Raises
-        `UsageError` for an address that needs a token or cannot be had and where a package is missing, and
-        whatever building raises.
+        request may take that long for each 16 MiB begun. `waiting`: requests under way at once. `timeout`:
+        seconds that a call of the ranker may take; while one takes longer, who waits and who asks is told so
+        (503). Raises `UsageError` for an address that needs a token or cannot be had and where a package is
+        missing, and whatever building raises.
         """
         uvicorn_server, answers = _web()
         family, address = _address(host, port, token)
@@ -124,7 +131,8 @@ class Server(WebServer):
         self.limit = limit
         where = str(address[0])
         access = Access(secret, LOOPBACK | {where} if _is_loopback(where) else None)
-        app = answers(served, self._batches, limit=limit, silence=silence, waiting=waiting)
+        bounds = {"limit": limit, "silence": silence, "waiting": waiting, "timeout": timeout}
+        app = answers(served, self._batches, **bounds)
         super().__init__(listener, uvicorn_server(app.application(access), silence))
         self._address = listener.getsockname()
 

@@ -189,7 +189,11 @@ def test_every_address_wants_the_token():
 
 def test_healthz_says_that_the_server_answers():
     with serving() as server:
-        assert json.loads(request(server, "GET", "/healthz")[1]) == {"status": "ok", "waiting": 0}
+        assert json.loads(request(server, "GET", "/healthz")[1]) == {
+            "status": "ok",
+            "waiting": 0,
+            "busy": 0.0,
+        }
 
 
 def openapi(server, **headers):

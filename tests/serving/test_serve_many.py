@@ -63,6 +63,23 @@ def closed_gate():
     GATE.set()
 
 
+@pytest.mark.fault
+def test_who_waits_for_a_ranker_that_hangs_is_told_so_and_so_is_who_comes_later():
+    image = io.BytesIO()
+    Image.new("RGB", (8, 4)).save(image, "PNG")
+    question = {"images": [base64.b64encode(image.getvalue()).decode()], "prompts": "p"}
+    with serving(f"{__name__}:gated", timeout=0.2) as server:
+        first = ask(server, "/score", question)
+        second = request(server, "POST", "/rank", message())
+        health = request(server, "GET", "/healthz")
+        for status, said in (first, second, health):
+            text = said["error"] if isinstance(said, dict) else json.loads(said)["error"]
+            assert status == 503 and "gated has been at one call for" in text and "may take 0.2 s" in text
+        GATE.set()
+        until(lambda: request(server, "GET", "/healthz")[0] == 200)
+        assert ask(server, "/score", question)[1]["scores"] == [8.0] and len(CALLS) == 2
+
+
 def until(condition):
     end = time.monotonic() + 30
     while not condition():
