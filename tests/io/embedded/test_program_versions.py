@@ -105,3 +105,10 @@ def test_a_text_of_xmp_in_a_section_of_its_own_is_read_as_it_stands():
     text = f"a fox & a <lora:x:1> dog\nNegative prompt: bad\n{SETTINGS}"
     xmp = f"<x:xmpmeta><exif:UserComment><![CDATA[{text}]]></exif:UserComment></x:xmpmeta>"
     assert read_texts({"xmp": xmp}).prompt == "a fox & a <lora:x:1> dog"
+
+
+def test_a_grid_of_images_that_were_drawn_from_a_template_has_no_prompt():
+    """create_infotext of SD.Next: a template behind the negative prompt, `Grid` among the settings."""
+    text = f"a fox\nNegative prompt: bad\nTemplate: a __animal__\n{SETTINGS}"
+    assert read_texts({"parameters": text}).prompt == "a fox"
+    assert read_texts({"parameters": f"{text}, Grid: 2"}).prompt is None

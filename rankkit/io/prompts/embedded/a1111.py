@@ -35,6 +35,7 @@ NEAR = 300  # characters behind the steps, within which another setting stands
 KEYS = re.compile(r"\b(?:Sampler|Seed|CFG scale|Guidance|Size|Model): ?\S", re.IGNORECASE)
 # The axes of a grid (X/Y/Z plot) whose images differ in their prompts; it has the settings of the first.
 GRID = re.compile(r"\b[XYZ] Type: \"?[^,\n\"]*(?:prompt|styles?\b|wildcard)", re.IGNORECASE)
+GRID_OF_TEMPLATE = re.compile(r"\bGrid: ")  # SD.Next's; drawn from a template, each image has its own
 STEPS_ALONE = re.compile(r"\s*Steps: ?\d+\s*")
 NAMED = re.compile(
     r"^[ \t]*(?:negative|seed|sampler|size|model|cfg(?: scale)?|width|height)[ \t]*[:：=]",
@@ -75,7 +76,8 @@ def parse_parameters(text: str) -> Found | None:
     own = NEGATIVE.search(text)
     if own is None and (end is None or not (KEYS.search(text, end) or STEPS_ALONE.fullmatch(text, end))):
         return None
-    if end is not None and GRID.search(text, end):
+    several = end is not None and GRID_OF_TEMPLATE.search(text, end) and "\nTemplate: " in text
+    if several or (end is not None and GRID.search(text, end)):
         return Found(
             PROGRAM, None, "is a grid of images that have different prompts, and tells that of the first"
         )
