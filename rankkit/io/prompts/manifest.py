@@ -30,7 +30,7 @@ from rankkit.io.prompts.reading.columns import (
 )
 from rankkit.io.prompts.reading.line_lists import prompt_lines, why_no_list
 from rankkit.io.prompts.reading.names import Names
-from rankkit.io.prompts.reading.order import why_not
+from rankkit.io.prompts.reading.order import why_not, why_other
 from rankkit.io.prompts.reading.texts import answer_in, read_text
 from rankkit.io.tables import READERS, Table, open_table
 
@@ -162,7 +162,8 @@ def in_order(places: list[Place], path: Path, prompts: list[Answer], notes: tupl
             f"{path} holds {len(prompts)} prompts and there are {len(places)} images; give one prompt per "
             f"image, in the order of their names, or a table that names the images"
         )
-    if why := why_not([place.relative for place in places]):
+    names, texts = [place.relative for place in places], [" ".join(answer.texts[:1]) for answer in prompts]
+    if why := why_not(names) or why_other(names, texts):
         raise BadSource(
             f"{path} holds as many prompts as there are images, but they are not in its order: {why}; give "
             f"a table that names the images"

@@ -156,6 +156,28 @@ def test_lines_do_not_go_by_the_order_of_names_whose_numbers_say_another_one():
     assert prompts("e", prompts="m.txt") == {"e/a_0.png": "a red cow", "e/b_1.png": "a green bench"}
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["bob_a_red_cow_on_a_hill_01234567-89ab.png", "bob_a_green_bench_89abcdef-0123.png"],  # Midjourney's
+        ["a red cow on-1234567.png", "a green bench-7654321.png"],  # [prompt_words] of A1111 and Forge
+        ["A_red_cow_on_a_hi_T3bS0.jpeg", "A_green_bench_T3bS1.jpeg"],  # $p_$tsb64 of Easy Diffusion
+        ["x/A red cow, on a hill/0.png", "x/A green bench/0.png"],
+    ],
+)
+def test_lines_do_not_go_to_images_that_are_called_by_the_words_of_others(names):
+    lines = {"right": "a green bench\na red cow on a hill\n", "other": "a red cow on a hill\na green bench\n"}
+    put({**{f"d/{name}": None for name in names}, "right.txt": lines["right"], "other.txt": lines["other"]})
+    assert prompts(prompts="right.txt") == dict(
+        zip(names, ["a red cow on a hill", "a green bench"], strict=True)
+    )
+    with pytest.raises(BadSource, match="is called by the words of prompt 2, and is image 1"):
+        prompts(prompts="other.txt")
+    put({f"e/{name.rpartition('/')[2]}": None for name in names[:2]} | {"e/prompt.txt": lines["other"]})
+    if "/" not in names[0]:
+        assert set(prompts("e").values()) == {""}
+
+
 def test_a_list_in_a_folder_is_refused_for_what_one_that_was_named_is_refused_for():
     put({**NUMBERED, "d/prompts.txt": "3. a red fox\n1. a blue dog\n2. a grey cat\n"})
     assert set(prompts().values()) == {""} and "not in order" in why()["img_1.png"]

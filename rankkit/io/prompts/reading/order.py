@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from rankkit.io.prompts.base import natural
 
@@ -13,7 +13,24 @@ SHEET = re.compile(
     r"(?:grid|contact[-_ ]?sheet)(?:[-_ ]?\d+)?", re.IGNORECASE
 )  # several samples in one image
 NUMBERED = re.compile(r"(.+)[-_](\d+)")  # whose sample it is, and which
+WORD, FIRST = re.compile(r"[^\W_]+"), 3  # words of a prompt that tell it from others
 ONE_NUMBER = re.compile(r"[^\d\n]{0,80}(\d{1,30})[^\d\n]{0,80}", re.ASCII)
+
+
+def why_other(names: Sequence[str], prompts: Sequence[str]) -> str:
+    """Why prompts are not those of the images at their places: the name of one holds the first words of
+    another's prompt, as many programs put them there; empty where none does.
+    """
+    begins = defaultdict[tuple[str, ...], set[int]](set)
+    for number, prompt in enumerate(prompts):
+        begins[tuple(WORD.findall(prompt.lower())[:FIRST])].add(number)
+    for number, name in enumerate(names):
+        words = WORD.findall(os.path.splitext(name)[0].lower())
+        held = [begins.get(tuple(words[at : at + FIRST]), set()) for at in range(len(words) - FIRST + 1)]
+        whose = set().union(*held)
+        if whose and number not in whose:
+            return f"{name} is called by the words of prompt {min(whose) + 1}, and is image {number + 1}"
+    return ""
 
 
 def is_sheet(name: str) -> bool:
