@@ -267,3 +267,36 @@ def test_an_instruction_to_a_service_to_edit_an_image_is_no_prompt(image):
     record = {"id": "x", "input": {"prompt": "make it red", **image}, "output": ["https://x.org/b.png"]}
     put({"d/a.png": None, "d/a.json": record})
     assert prompts() == {"a.png": ""} and "may be an instruction to edit" in why()["a.png"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("https://x.org/i/b.png", "https://x.org/i/a.png?w=1"),
+        ("s3://bucket/b.webp", "s3://bucket/a.webp"),
+        ("b.npy", "a.npy"),
+        ("texts/b", "texts/a"),
+        ("C:\\data\\b.mp4", "C:\\data\\a.mp4"),
+    ],
+)
+def test_a_column_of_addresses_or_of_other_files_names_the_images_that_are_called_so(names):
+    """What was downloaded from, or is kept beside, each image: such tables had been taken in order."""
+    put({"d/a.png": None, "d/b.png": None})
+    put({"m.jsonl": [{"url": names[0], "prompt": "a dog"}, {"url": names[1], "prompt": "a cat"}]})
+    assert prompts(prompts="m.jsonl") == {"a.png": "a cat", "b.png": "a dog"}
+
+
+def test_numbers_and_shares_are_no_names_of_files():
+    put({"d/1.png": None, "d/2.png": None})
+    for values in (("2.0", "1.0"), ("1/2", "2/1"), ("3.5", "4.5")):
+        rows = [{"score": values[0], "prompt": "a dog"}, {"score": values[1], "prompt": "a cat"}]
+        put({"m.jsonl": rows})
+        assert prompts(prompts="m.jsonl") == {"1.png": "a dog", "2.png": "a cat"}
+
+
+def test_lines_do_not_go_in_order_where_a_column_holds_pieces_of_the_names_in_another_one():
+    put({"d/x_b1.png": None, "d/x_a1.png": None, "m.csv": "uid,prompt\nb1,a dog\na1,a cat\n"})
+    with pytest.raises(BadSource, match="'uid' holds a piece of each image's name"):
+        prompts(prompts="m.csv")
+    put({"m.csv": "uid,prompt\na1,a cat\nb1,a dog\n"})
+    assert prompts(prompts="m.csv") == {"x_a1.png": "a cat", "x_b1.png": "a dog"}

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Place, natural
 from rankkit.io.prompts.reading.columns import answer_of, file_columns, roles
-from rankkit.io.prompts.reading.order import as_number
+from rankkit.io.prompts.reading.order import WORD, as_number
 from rankkit.io.tables import Record, Table
 
 NUMBERS = re.compile(  # what a column of the images' numbers is called; one of counts holds numbers too
     r"(?:.*[_ -])?(?:ids?|idx|index|no|num(?:ber)?|seed|key|name|file|image|img|sample|stem)", re.IGNORECASE
 )
+SUFFIX = re.compile(r"\.[A-Za-z]\w{0,4}")  # of a file of any kind; of a number there are digits alone
+LONGEST = 6  # words of a piece of a name
 Texts = tuple[str, ...]
 
 
@@ -39,7 +43,7 @@ def called(table: Table, walked: Sequence[Place]) -> Called | None:
     Raises `BadSource` where columns hold them, or names of files, but not so that it is known which line is
     whose.
     """
-    held = [_Held(key, walked) for key in (as_name, as_number)]
+    held = [_Held(key, walked) for key in (as_name, as_file, as_number)]
     files, lines = dict[str, None](), list[Texts]()
     for _, record in table.records():
         files |= dict.fromkeys(file_columns(record))
@@ -55,7 +59,32 @@ def called(table: Table, walked: Sequence[Place]) -> Called | None:
         column = each.column(table.path, lines)
         if column is not None:
             return Called(column, each.places, each.key)
+    _check_pieces(table, walked)
     return None
+
+
+def _check_pieces(table: Table, walked: Sequence[Place]) -> None:
+    """Raise `BadSource` for a column whose values are pieces of the images' names, each of one, in another
+    order than the lines.
+    """
+    pieces = defaultdict[tuple[str, ...], set[int]](set)
+    for number, place in enumerate(sorted(walked, key=lambda place: natural(place.relative))):
+        words = WORD.findall(os.path.splitext(os.path.basename(place.relative))[0].lower())
+        for at in range(len(words)):
+            for end in range(at + 1, min(at + LONGEST, len(words)) + 1):
+                pieces[tuple(words[at:end])].add(number)
+    whose = defaultdict[str, list[int]](list)
+    for _, record in table.records():
+        for column, value in record.items():
+            known = isinstance(value, str) and not value.strip().isdecimal()
+            held = pieces.get(tuple(WORD.findall(str(value).lower())), set()) if known else set[int]()
+            whose[column].append(min(held) if len(held) == 1 else -1)
+    for column, found in whose.items():
+        if sorted(found) == list(range(len(walked))) != found:
+            raise BadSource(
+                f"{table.path}: {column!r} holds a piece of each image's name, in another order than the "
+                "lines; name the images there as their files are called"
+            )
 
 
 def as_name(text: str) -> str:
@@ -64,11 +93,21 @@ def as_name(text: str) -> str:
     return str(int(text)) if text.isascii() and text.isdecimal() else text
 
 
+def as_file(text: str) -> str:
+    """The name of a file without its folders, address and suffix; empty for what looks like none."""
+    path = text.strip().partition("?")[0].replace("\\", "/")
+    stem, suffix = os.path.splitext(path.rpartition("/")[2])
+    is_suffix = SUFFIX.fullmatch(suffix) is not None
+    name = stem if is_suffix else stem + suffix
+    return as_name(unquote(name)) if is_suffix or ("/" in path and not name.isdecimal()) else ""
+
+
 class _Held:
     """What the columns of a table hold of what the images are called, by one key."""
 
     def __init__(self, key: Callable[[str], str], walked: Sequence[Place]) -> None:
-        places = {key(os.path.splitext(os.path.basename(place.relative))[0]): place for place in walked}
+        own = as_name if key is as_file else key
+        places = {own(os.path.splitext(os.path.basename(place.relative))[0]): place for place in walked}
         self.key = key
         self.places = places if len(places) == len(walked) and "" not in places else {}
         self._values: dict[str, dict[str, Texts]] = {}  # texts by what an image is called, for each column
@@ -76,7 +115,7 @@ class _Held:
 
     def add(self, record: Record, texts: Texts) -> None:
         """Take in a record, which has these prompts."""
-        prompts = roles(tuple(record)).prompts if self.key is as_number else ()
+        prompts = roles(tuple(record)).prompts if self.key is not as_name else ()
         for column, value in record.items():
             if column in prompts or not isinstance(value, (str, int)):
                 continue
@@ -98,7 +137,7 @@ class _Held:
             return None
         ordered = sorted(self.places, key=lambda known: natural(self.places[known].relative))
         in_order = dict(zip(ordered, lines, strict=True)) if len(lines) == len(ordered) else {}
-        by_chance = all(map(str.isdecimal, self.places))
+        by_chance = self.key is not as_file and all(map(str.isdecimal, self.places))
         sure = {
             name: found for name, found in whole.items() if not by_chance or NUMBERS.fullmatch(name.strip())
         }
