@@ -73,15 +73,13 @@ class Clip(Pointwise):
         **_: Any,
     ) -> str:
         """The weights' id, the processor's where it is another, and how images are prepared."""
-        from rankkit_torch import check_prepare, weights_id
+        from rankkit_torch import weights_id
+        from rankkit_torch.clip import version_of
 
         if model:
             return f"{weights_id(checkpoint or _tagged(model, pretrained)[0])}+open_clip"
-        places = {checkpoint or WEIGHTS: "checkpoint"}
-        places.setdefault(processor or checkpoint or WEIGHTS, "processor")
-        return "+".join(
-            [*(weights_id(place, option) for place, option in places.items()), check_prepare(prepare)]
-        )
+        weights = checkpoint or WEIGHTS
+        return version_of(weights, processor or weights, prepare)
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""

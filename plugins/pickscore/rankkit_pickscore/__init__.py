@@ -61,13 +61,9 @@ class PickScore(Pointwise):
         cls, *, checkpoint: str = WEIGHTS, processor: str = "", prepare: str = "pil", **_: Any
     ) -> str:
         """The weights' id, the processor's where it is another, and how images are prepared."""
-        from rankkit_torch import check_prepare, weights_id
+        from rankkit_torch.clip import version_of
 
-        places = {checkpoint: "checkpoint"}
-        places.setdefault(processor or _processor(checkpoint), "processor")
-        return "+".join(
-            [*(weights_id(place, option) for place, option in places.items()), check_prepare(prepare)]
-        )
+        return version_of(checkpoint, processor or _processor(checkpoint), prepare)
 
     def prepare(self, image: Image.Image) -> Pixels:
         """What the model sees of one image."""

@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from rankkit import Scored
 from rankkit.errors import BadOption, BrokenRanker
 from rankkit.plugin import reason_of
-from rankkit_torch.checkpoints import find, read
+from rankkit_torch.checkpoints import find, read, weights_id
 from rankkit_torch.fitting import Fitting, memory
 from rankkit_torch.images import Pixels, resize_details
 from rankkit_torch.models import empty, full_float32, load_strict, received, sent
@@ -86,6 +86,14 @@ def text_features(towers: Towers, prompts: Sequence[str]) -> tuple[torch.Tensor,
         for length in towers.lengths(prompts)
     ]
     return _unit(towers.embed_texts(prompts)), notes
+
+
+def version_of(checkpoint: str, processor: str, prepare: str) -> str:
+    """The weights' id, the processor's where it is another, and how images are prepared."""
+    places = {checkpoint: "checkpoint"}
+    places.setdefault(processor, "processor")
+    ids = [weights_id(place, option) for place, option in places.items()]
+    return "+".join([*ids, check_prepare(prepare)])
 
 
 class HuggingFaceClip:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from rankkit_vlm_judge.questions import Labels, variants
@@ -65,7 +65,17 @@ class Judgement:
     text: str = ""
     finish: str = ""
     tokens: int = 0
-    error: str = field(default="")
+    error: str = ""
+
+
+def settled(reply: Reply, p: float, mass: float = 1.0) -> Judgement:
+    """What a reply comes to that says P(first label), or whatever `p` is."""
+    return Judgement("ok", p, mass, reply.text, reply.finish, reply.tokens)
+
+
+def unsettled(reply: Reply, outcome: Outcome, error: str, mass: float = math.nan) -> Judgement:
+    """What a reply comes to that says nothing of use, and why."""
+    return Judgement(outcome, math.nan, mass, reply.text, reply.finish, reply.tokens, error)
 
 
 def from_top(reply: Reply, labels: Labels) -> Judgement:
@@ -85,10 +95,8 @@ def from_top(reply: Reply, labels: Labels) -> Judgement:
             f"the first token was {labels[0]} or {labels[1]} with probability {mass:.2f} only; "
             f"the model would rather say {reply.text!r}"
         )
-        return Judgement(
-            "low_mass", mass=mass, text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error
-        )
-    return Judgement("ok", masses[0] / mass, mass, reply.text, reply.finish, reply.tokens)
+        return unsettled(reply, "low_mass", error, mass)
+    return settled(reply, masses[0] / mass, mass)
 
 
 def from_text(reply: Reply, labels: Labels) -> Judgement:
@@ -100,10 +108,10 @@ def from_text(reply: Reply, labels: Labels) -> Judgement:
     label = parse(text, labels)
     if blind := BLIND.search(text):
         error = f"the model says that it sees no image: {' '.join(blind.group().split())!r}"
-        return Judgement("rejected", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
+        return unsettled(reply, "rejected", error)
     cut = reply.finish == "length" and len(text.split()) > 4
     if label is not None and not reply.refusal and not cut:
-        return Judgement("ok", float(label == labels[0]), 1.0, reply.text, reply.finish, reply.tokens)
+        return settled(reply, float(label == labels[0]))
     return unread(reply, "verdict")
 
 
@@ -119,12 +127,12 @@ def unread(reply: Reply, what: str, shown: int = 80) -> Judgement:
         error = f"the answer was cut off after {len(text)} characters; {MORE}"
         if not text.strip():
             error = f"all tokens of the answer went into thinking; {MORE}, or ask without: thinking=off"
-        return Judgement("truncated", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
+        return unsettled(reply, "truncated", error)
     if _REFUSAL.search(text[:400]):
         return _refused(reply)
     empty = "the answer is empty after the thinking" if reply.thought else "the answer is empty"
     error = f"no {what} could be read from {text[-shown:]!r}" if text.strip() else empty
-    return Judgement("unparsed", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
+    return unsettled(reply, "unparsed", error)
 
 
 _REFUSAL = re.compile(
@@ -140,4 +148,4 @@ def _refused(reply: Reply) -> Judgement:
         if reply.text.strip()
         else "the model's content filter refused"
     )
-    return Judgement("refused", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error)
+    return unsettled(reply, "refused", error)

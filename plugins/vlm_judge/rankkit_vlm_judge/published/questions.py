@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rankkit_vlm_judge.questions import Asked
-from rankkit_vlm_judge.replies import Judgement, Reply, unread
+from rankkit_vlm_judge.replies import Judgement, Reply, settled, unread, unsettled
 from rankkit_vlm_judge.verdicts import spoken
 
 
@@ -51,13 +51,11 @@ class Likely(Published):
         """``p`` is the probability; ``mass`` the most that it can be where a server lists few tokens only."""
         if not reply.top:
             error = reply.error or f"the answer {reply.text[:80]!r} came without log-probabilities"
-            return Judgement(
-                "low_mass", text=reply.text, finish=reply.finish, tokens=reply.tokens, error=error
-            )
+            return unsettled(reply, "low_mass", error)
         listed = [math.exp(value) for token, value in reply.top if token in self.answer]
         least = min(1.0, math.fsum(listed))
         most = min(1.0, least + (len(self.answer) - len(listed)) * reply.unlisted)
-        return Judgement("ok", least, most, reply.text, reply.finish, reply.tokens)
+        return settled(reply, least, most)
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ class Written(Published):
         """A verdict whose text has the numbers; or why there are none, with the end of the text."""
         if reply.finish == "length" or reply.refusal or self.numbers(spoken(reply.text)) is None:
             return unread(reply, self.what, shown=300)
-        return Judgement("ok", math.nan, 1.0, reply.text, reply.finish, reply.tokens)
+        return settled(reply, math.nan)
 
     def said(self, verdict: Judgement) -> dict[str, float] | None:
         """The numbers of a verdict; None where it has none."""
