@@ -30,7 +30,7 @@ def of(point: EntryPoint) -> str | None:
     except (ImportError, ValueError):
         return f"module {module} is not there"
     if path is None or path.suffix != ".py":
-        return None  # compiled or namespace modules keep their secrets until they are imported
+        return None  # what compiled and namespace modules define is known once they are imported only
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except (SyntaxError, ValueError, OSError) as error:

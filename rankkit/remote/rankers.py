@@ -70,7 +70,7 @@ class Pipe(Remote):
     def __init__(
         self, command: Sequence[str], *, name: str, timeout: float = 3600, start_timeout: float = 600
     ) -> None:
-        """Start the worker and hear who it is; its weights are loaded by `open`, or with the first groups.
+        """Start the worker, read its handshake; its weights are loaded by `open`, or with the first groups.
 
         `timeout`: seconds it may take to answer, and to build the ranker. `start_timeout`: seconds until its
         handshake. Raises `BrokenRanker` where it cannot be started or is no worker of this rankkit, and what
@@ -196,7 +196,7 @@ class Http(Remote):
     def __init__(
         self, url: str, *, token: str | None = None, timeout: float = 3600, name: str | None = None
     ) -> None:
-        """Hear who is there. `token`: what the server was given. `timeout`: seconds that one answer may take.
+        """Ask who is there. `token`: what the server was given. `timeout`: seconds that one answer may take.
 
         Raises `BrokenRanker` where nobody answers, where it is no server of this rankkit, and where the token
         is not right.

@@ -16,8 +16,8 @@ from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
 from rankkit.scoring.ahead import RunRanker
 from rankkit.scoring.chunks import abstentions, in_chunks, score_chunk
-from rankkit.scoring.crew import Crew, Lost
 from rankkit.scoring.plan import Key
+from rankkit.scoring.processes import Lost, Processes
 from rankkit.scoring.work import Work, decode_work
 
 Rows = list[tuple[Key, Row]]
@@ -32,8 +32,8 @@ def run(works: Iterator[Work], rankers: Sequence[Prepared], *, workers: int) -> 
     second try, and the image of which it dies again an abstention.
     """
     specs = [ranker.spec if ranker.plain else "" for ranker in rankers]
-    with _crew(specs, workers) as crew:
-        for chunk, found in crew.in_order(in_chunks(works, most=SHARE)):
+    with _processes(specs, workers) as processes:
+        for chunk, found in processes.in_order(in_chunks(works, most=SHARE)):
             rows, stopped = _alone(chunk, specs, rankers) if isinstance(found, Lost) else found
             yield rows
             if stopped:
@@ -44,8 +44,8 @@ def _alone(works: list[Work], specs: Sequence[str], rankers: Sequence[Prepared])
     """Works of which a worker may have died, in a process of their own; halved until the one of which it dies
     is by itself.
     """
-    with _crew(specs, 1) as crew:
-        _, found = next(crew.in_order(iter([works])))
+    with _processes(specs, 1) as processes:
+        _, found = next(processes.in_order(iter([works])))
     if not isinstance(found, Lost):
         return found
     if len(works) == 1:
@@ -74,9 +74,9 @@ def warm() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _crew(specs: Sequence[str], workers: int) -> Crew[list[Work], Scored]:
+def _processes(specs: Sequence[str], workers: int) -> Processes[list[Work], Scored]:
     warm()
-    return Crew(_context(), partial(_begin, list(specs)), workers, timeout=TIMEOUT)
+    return Processes(_context(), partial(_begin, list(specs)), workers, timeout=TIMEOUT)
 
 
 def _context() -> BaseContext:

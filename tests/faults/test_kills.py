@@ -1,6 +1,6 @@
 """SIGKILL at random moments: what a run ends with, once the same command was given again, is what it would
 have been. Fifty times each with ``-m slow``, and by `python -m benchmarks.faults kills`; a few times here and
-beside what is killed: `tests/remote`, `tests/scoring/test_crew.py`, `tests/drpo/test_waiting.py`.
+beside what is killed: `tests/remote`, `tests/scoring/test_processes.py`, `tests/drpo/test_waiting.py`.
 """
 
 import importlib.util

@@ -10,36 +10,36 @@ from functools import partial
 
 import pytest
 
-from rankkit.scoring.crew import Crew, Lost
+from rankkit.scoring.processes import Lost, Processes
 from rankkit.scoring.workers import _context
 
 pytestmark = pytest.mark.fault
 
 
-def crew(answer, size=2, timeout=60.0):
-    return Crew(_context(), partial(partial, *answer), size, timeout=timeout)
+def started(answer, size=2, timeout=60.0):
+    return Processes(_context(), partial(partial, *answer), size, timeout=timeout)
 
 
 def test_answers_come_in_the_order_of_the_questions():
-    with crew((operator.mul, 3)) as three:
+    with started((operator.mul, 3)) as three:
         assert list(three.in_order(iter(range(20)))) == [(i, 3 * i) for i in range(20)]
         assert list(three.in_order(iter([]))) == []
 
 
 def test_questions_and_answers_of_any_size_keep_nobody_waiting():
-    with crew((operator.add, "x")) as longer:
+    with started((operator.add, "x")) as longer:
         for question, answer in longer.in_order(iter(["y" * 3_000_000] * 6)):
             assert answer == "x" + question
 
 
 def test_what_answering_raises_is_raised():
-    with crew((operator.truediv, 1)) as one_over, pytest.raises(ZeroDivisionError):
+    with started((operator.truediv, 1)) as one_over, pytest.raises(ZeroDivisionError):
         list(one_over.in_order(iter([1, 0, 1])))
 
 
 def test_a_process_killed_or_stopped_at_any_moment_costs_one_answer_at_most():
     rng, over = random.Random(0), threading.Event()
-    with crew((pow, 3), timeout=1.0) as powers:
+    with started((pow, 3), timeout=1.0) as powers:
 
         def kill():
             while not over.is_set():
@@ -59,15 +59,15 @@ def test_a_process_killed_or_stopped_at_any_moment_costs_one_answer_at_most():
     assert len(lost) <= len(kills)
 
 
-def test_no_process_is_left_when_a_crew_ends_or_is_forgotten():
-    with crew((time.sleep,)) as sleepy:
+def test_no_process_is_left_when_they_are_ended_or_forgotten():
+    with started((time.sleep,)) as sleepy:
         questions = sleepy.in_order(iter([0, 0, 30, 30, 30, 30]))
         next(questions)
-        processes = [member.process for member in sleepy._members]
+        processes = [worker.process for worker in sleepy._workers]
         assert processes
     assert not any(process.is_alive() for process in processes)
-    forgotten = crew((operator.mul, 3))
+    forgotten = started((operator.mul, 3))
     assert next(forgotten.in_order(iter([1, 2]))) == (1, 3)
-    processes = [member.process for member in forgotten._members]
+    processes = [worker.process for worker in forgotten._workers]
     del forgotten
     assert not any(process.is_alive() for process in processes)

@@ -43,7 +43,7 @@ class Job(Generic[J]):
 
 
 @dataclass(eq=False)
-class Member(Generic[J]):
+class Worker(Generic[J]):
     """A process, and the jobs that it has; the first of them it has been at since `since`."""
 
     process: Any
@@ -52,7 +52,7 @@ class Member(Generic[J]):
     since: float = 0.0
 
 
-class Crew(Generic[J, A]):
+class Processes(Generic[J, A]):
     """So many processes, started as they are needed.
 
     Each calls `begin` once, which gives what answers its jobs. `timeout`: seconds for one answer, after which
@@ -63,10 +63,10 @@ class Crew(Generic[J, A]):
         self, context: BaseContext, begin: Callable[[], Callable[[J], A]], size: int, *, timeout: float
     ) -> None:
         self._context, self._begin, self._size, self._timeout = context, begin, size, timeout
-        self._members: list[Member[J]] = []
-        self._end = weakref.finalize(self, _end, self._members)
+        self._workers: list[Worker[J]] = []
+        self._end = weakref.finalize(self, _end, self._workers)
 
-    def __enter__(self) -> Crew[J, A]:
+    def __enter__(self) -> Processes[J, A]:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -91,7 +91,7 @@ class Crew(Generic[J, A]):
                 return
             while not jobs[0].done:
                 self._assign(unassigned)
-                self._listen(unassigned)
+                self._take_answers(unassigned)
             job = jobs.popleft()
             if isinstance(job.answer, Exception):
                 raise job.answer
@@ -100,71 +100,71 @@ class Crew(Generic[J, A]):
     def _assign(self, unassigned: deque[Job[J]]) -> None:
         """Give jobs to those who have fewest, and start processes while there are more jobs."""
         while unassigned:
-            free = min(self._members, key=lambda member: len(member.jobs), default=None)
-            if (free is None or free.jobs) and len(self._members) < self._size:
+            free = min(self._workers, key=lambda worker: len(worker.jobs), default=None)
+            if (free is None or free.jobs) and len(self._workers) < self._size:
                 free = self._start()
             if free is None or len(free.jobs) >= AHEAD:
                 return
             job = unassigned.popleft()
             free.since = free.since if free.jobs else time.monotonic()
             free.jobs.append(job)
-            with contextlib.suppress(OSError):  # that it is dead is heard next
+            with contextlib.suppress(OSError):  # its death is noticed below
                 free.connection.send(job.question)
 
-    def _listen(self, unassigned: deque[Job[J]]) -> None:
+    def _take_answers(self, unassigned: deque[Job[J]]) -> None:
         """Wait for an answer, a death, or the end of somebody's time."""
-        busy = {member.connection: member for member in self._members if member.jobs}
-        first = min(member.since for member in busy.values()) + self._timeout
+        busy = {worker.connection: worker for worker in self._workers if worker.jobs}
+        first = min(worker.since for worker in busy.values()) + self._timeout
         for connection in wait(list(busy), max(0.0, first - time.monotonic())):
-            member = busy[connection]  # type: ignore[index]
+            worker = busy[connection]  # type: ignore[index]
             try:
-                answer = member.connection.recv()
+                answer = worker.connection.recv()
             except (EOFError, OSError):
-                self._lose(member, "died", unassigned)
+                self._lose(worker, "died", unassigned)
             else:
-                _settle(member.jobs.popleft(), answer)
-                member.since = time.monotonic()
-        for member in list(self._members):
-            if member.jobs and time.monotonic() > member.since + self._timeout:
-                self._lose(member, f"gave no answer within {self._timeout:g} s and was ended", unassigned)
+                _settle(worker.jobs.popleft(), answer)
+                worker.since = time.monotonic()
+        for worker in list(self._workers):
+            if worker.jobs and time.monotonic() > worker.since + self._timeout:
+                self._lose(worker, f"gave no answer within {self._timeout:g} s and was ended", unassigned)
 
-    def _lose(self, member: Member[J], why: str, unassigned: deque[Job[J]]) -> None:
+    def _lose(self, worker: Worker[J], why: str, unassigned: deque[Job[J]]) -> None:
         """Be done with a process: its first job is lost, the others are for somebody else."""
-        self._members.remove(member)
-        member.process.kill()
-        _end([member])
-        _settle(member.jobs.popleft(), Lost(why))
-        unassigned.extendleft(reversed(member.jobs))
+        self._workers.remove(worker)
+        worker.process.kill()
+        _end([worker])
+        _settle(worker.jobs.popleft(), Lost(why))
+        unassigned.extendleft(reversed(worker.jobs))
 
-    def _start(self) -> Member[J]:
+    def _start(self) -> Worker[J]:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, self._begin))  # type: ignore[attr-defined]
         process.start()
         theirs.close()
-        self._members.append(Member(process, ours))
-        return self._members[-1]
+        self._workers.append(Worker(process, ours))
+        return self._workers[-1]
 
 
 def _settle(job: Job[Any], answer: Any) -> None:
     job.done, job.answer = True, answer
 
 
-def _end(members: list[Member[Any]]) -> None:
+def _end(workers: list[Worker[Any]]) -> None:
     """Hang up, upon which a process ends by itself, and kill those that do not."""
-    for member in members:
-        member.connection.close()
-    for member in members:
-        member.process.join(GRACE)
-        member.process.kill()
-        member.process.join()
-    members.clear()
+    for worker in workers:
+        worker.connection.close()
+    for worker in workers:
+        worker.process.join(GRACE)
+        worker.process.kill()
+        worker.process.join()
+    workers.clear()
 
 
 def _serve(connection: Connection, begin: Callable[[], Callable[[Any], Any]]) -> None:
-    """A process: Ctrl-C is for the program to handle, and nobody works for a program that is gone."""
+    """A process: Ctrl-C is for the program to handle, and it ends with the program."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     jobs: SimpleQueue[Any] = SimpleQueue()
-    threading.Thread(target=_hear, args=(connection, jobs), daemon=True).start()
+    threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
     try:
         answer = begin()
     except Exception as error:
@@ -181,7 +181,7 @@ def _serve(connection: Connection, begin: Callable[[], Callable[[Any], Any]]) ->
             os._exit(1)
 
 
-def _hear(connection: Connection, jobs: SimpleQueue[Any]) -> None:
+def _receive(connection: Connection, jobs: SimpleQueue[Any]) -> None:
     """Take jobs as they come, so that who sends them never waits, and end where nobody sends any more."""
     with contextlib.suppress(EOFError, OSError):
         while True:
