@@ -30,7 +30,8 @@ BESIDE = "Rows of earlier runs (.jsonl): other methods, and a random ranker's cu
 TRAIN = "Train, or go on training: a run folder that holds a checkpoint of the same config is resumed."
 
 
-@app.command(help=f"{TRAIN}\n\n{described()}")
+# --steps=3, as other trainers have it, is answered as any unknown field: by what was meant
+@app.command(help=f"{TRAIN}\n\n{described()}", context_settings={"ignore_unknown_options": True})
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe; `drpo recipes` lists them.")],
     settings: Annotated[
@@ -63,7 +64,8 @@ def train(
         ending = run(trainer, out, monitor=monitor, watch=show, tracker=places.get("tracker", "none"))
     if main:
         interrupted = f"interrupted after step {trainer.steps_done} of {config.steps}"
-        words = [interrupted] if ending.interrupted else [ending.alarm, ending.skipped, ending.unimproved]
+        ended = [ending.alarm, ending.skipped or ending.unimproved]
+        words = [interrupted] if ending.interrupted else ended
         say("; ".join([*filter(None, words), f"report written to {report.write(out)}"]))
         print_result(str(out))
     if ending.interrupted or ending.skipped:

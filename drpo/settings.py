@@ -109,8 +109,15 @@ def up_to_date(name: str, value: Any, *, say: bool = True) -> tuple[str, Any]:
 
 
 def placed(settings: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """The settings of `PLACES`, which say where a run writes and not what it computes, and all the others."""
-    settings = list(settings)
+    """The settings of `PLACES`, which say where a run writes and not what it computes, and all the others.
+
+    Raises `UsageError` where one that takes a single value is given two.
+    """
+    settings, given = list(settings), dict[str, str]()
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if given.setdefault(name, value) != value and get_type_hints(Config).get(name) != tuple[str, ...]:
+            raise UsageError(f"{name} is given twice, as {given[name]} and as {value}; give it once")
     places = [setting for setting in settings if setting.partition("=")[0] in PLACES and "=" in setting]
     found = dict(setting.split("=", 1) for setting in places)
     found |= {name: os.path.expanduser(value) for name, value in found.items() if name in FILES}

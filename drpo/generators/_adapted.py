@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from drpo.generators import _lora
 from drpo.types import Sample
+from rankkit import UsageError
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")  # the layers that arXiv 2606.02521 adapts
 LAYERS_AT_ONCE = 8  # of 256 channels at full size: what a decoder needs at most for an image, generously
@@ -42,6 +43,9 @@ class Adapted(ABC):
         for part in (self.network, pipe.vae, pipe.text_encoder, getattr(pipe, "text_encoder_2", None)):
             if part is not None:
                 part.requires_grad_(False)
+        widest = max(min(weight.shape) for weight in self.network.parameters() if weight.ndim == 2)
+        if rank > widest:
+            raise UsageError(f"lora_rank={rank} is more than the widest layer has, which is {widest}")
         targets = self.layers if isinstance(self.layers, str) else list(self.layers)
         lora = LoraConfig(r=rank, lora_alpha=rank, init_lora_weights="gaussian", target_modules=targets)
         self.network.add_adapter(lora)

@@ -46,9 +46,12 @@ def save(run: Path, step: int, state: Mapping[str, Any]) -> Path:
         (folder / MARKER).write_text(f"{step}\n")
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         shutil.rmtree(folder, ignore_errors=True)
+        why = "no space is left on its disk" if "unexpected pos" in str(error) else error
         kept = latest(run)
+        before = f"the last good one is {kept}" if kept else "there is none before it"
         raise RankkitError(
-            f"the checkpoint of step {step} cannot be saved in {folder}: {error}; the last good one is {kept}"
+            f"the checkpoint of step {step} cannot be saved in {folder}: {why}; {before}; free space and "
+            "give the command again"
         ) from error
     for older in folder.parent.iterdir():
         if older != folder:

@@ -20,7 +20,7 @@ from drpo.train import Trainer
 from drpo.types import Prompt
 from drpo.waiting import Patient
 from rankkit import Ranker, RankkitError
-from rankkit.plugin import open_preferences
+from rankkit.plugin import open_preferences, say
 
 WATCHED = 8  # training prompts that a run is evaluated with when it names no others
 
@@ -38,6 +38,13 @@ def trainer(config: Config) -> tuple[Trainer, Monitor | None]:
         )
     if not config.preferences and not config.prompts.strip():
         raise RankkitError("there are no prompts to train on: prompts= is empty; give prompts=FILE")
+    if config.offline != "images" and not config.preferences:
+        raise RankkitError(
+            f"offline={config.offline} says what preferences= do, and there are none; give preferences=FILE, "
+            "or leave offline= out"
+        )
+    if config.ranker in config.held_out:
+        say(f"held_out={config.ranker} is what the run is trained on: it holds nothing out")
     # files first: where one is wrong, nothing is loaded
     file = open_preferences(config.preferences) if config.preferences else None
     known = survey(file) if file else None

@@ -70,6 +70,10 @@ def _dotted(name: str) -> tuple[Any, str]:
         module = importlib.import_module(module_name)
     except ImportError as error:
         if error.name and module_name.split(".")[0] == error.name.split(".")[0]:
+            if module_name.endswith(".py"):
+                raise UnknownRanker(
+                    f"{name}: a file is named as a module, without its ending: {name.replace('.py:', ':')}"
+                ) from None
             raise UnknownRanker(
                 f"{name}: no module {module_name!r} here or installed; run from the folder that holds it, or "
                 f"install it"

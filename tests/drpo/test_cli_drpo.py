@@ -70,6 +70,31 @@ def test_a_setting_of_a_place_is_read_apart_and_a_wrong_tracker_is_named() -> No
         placed(["tracker=wandbb"])
 
 
+def test_a_setting_that_is_given_two_values_is_refused_unless_it_takes_several() -> None:
+    for given in (["steps=5", "seed=1", "steps=6"], ["out=a", "out=b"]):
+        with pytest.raises(UsageError, match=r"is given twice, as .* and as .*; give it once"):
+            placed(given)
+    assert placed(["steps=5", "steps=5", "held_out=a", "held_out=b"])[0] == {}
+
+
+def test_a_setting_written_as_an_option_is_answered_by_the_setting() -> None:
+    result = CliRunner().invoke(app, ["train", "shapes", "--learning-rate=3"])
+    assert "unknown field '--learning-rate' (did you mean 'learning_rate'?)" in str(result.exception)
+
+
+def test_settings_that_would_do_nothing_are_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = with_settings(recipe("shapes"), ["offline=rank"])
+    with pytest.raises(RankkitError, match=r"offline=rank says what preferences= do, and there are none"):
+        setup.trainer(config)
+    with pytest.raises(UsageError, match="no prompt file"):
+        setup.trainer(
+            with_settings(recipe("shapes"), ["held_out=contrast", "ranker=contrast", "prompts=nowhere"])
+        )
+    assert "held_out=contrast is what the run is trained on: it holds nothing out" in capsys.readouterr().err
+
+
 def test_a_setting_given_several_times_adds_up_and_an_empty_one_clears() -> None:
     config = with_settings(recipe("shapes"), ["held_out=clip:model=a,device=cpu", "held_out=sharpness"])
     assert config.held_out == ("clip:model=a,device=cpu", "sharpness")

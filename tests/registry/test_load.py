@@ -210,6 +210,8 @@ def test_what_is_not_in_a_module_is_named_with_its_nearest(site):
         UnknownRanker, match="no module 'nowhere_at_all' here or installed; run from the folder that holds it"
     ):
         load("nowhere_at_all:f")
+    with pytest.raises(UnknownRanker, match="named as a module, without its ending: grey_plugin:grey"):
+        load("grey_plugin.py:grey")
 
 
 def test_a_module_that_cannot_be_imported_says_why(site):

@@ -143,6 +143,11 @@ def load(folder: str | os.PathLike[str]) -> Taste:
 
 def _why_none(folder: Path) -> str:
     """What stands where a taste is looked for, and what to name instead."""
+    if ".py:" in folder.name:
+        return (
+            f"a function in a file is named {folder.name.replace('.py:', ':')}, in a command that is given "
+            "in the folder of the file"
+        )
     if folder.is_dir() and os.listdir(folder):
         return f"there is no {JSON} in it; name a folder that rankkit fit has written"
     if folder.exists() and not folder.is_dir():

@@ -154,6 +154,10 @@ def test_what_is_no_taste_is_said_with_what_to_name_instead(here):
         ("./plain/taste.json", "it is a file; name a folder .* such as .*plain"),
         ("./discs", "no taste.json in it; name a folder that rankkit fit has written"),
         ("./nowhere", "there is no such folder; rankkit fit labels.jsonl -o nowhere makes one"),
+        (
+            "./mine.py:bright",
+            "a function in a file is named mine:bright, in a command that is given in the f",
+        ),
     ):
         with pytest.raises(UsageError, match=said):
             rankkit.load(place)

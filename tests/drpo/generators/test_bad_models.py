@@ -155,6 +155,11 @@ def test_a_u_net_whose_config_says_no_side_is_refused(side: Any, tmp_path: Path)
         sd_turbo.load(str(folder))
 
 
+def test_a_rank_beyond_every_layer_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"lora_rank=100000 is more than the widest layer has, which is \d+"):
+        sd_turbo.load(str(tiny_pipelines.sd(tmp_path / "sd")), rank=100000)
+
+
 def test_more_steps_than_a_model_has_timesteps_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"inference_steps=2000: .*trained on 1000 timesteps"):
         sd_turbo.load(str(tiny_pipelines.sd(tmp_path / "sd")), inference_steps=2000)

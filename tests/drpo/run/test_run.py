@@ -285,6 +285,15 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
         checkpoint.save(tmp_path, 20, {"step": 20})
     assert checkpoint.latest(tmp_path) == good and checkpoint.load(good) == {"step": 10}
 
+    def torn(*_: object) -> None:  # as torch words it
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 128 vs 24")
+
+    monkeypatch.setattr(torch, "save", torn)
+    with pytest.raises(
+        RankkitError, match=r"no space is left on its disk; there is none before it; free space"
+    ):
+        checkpoint.save(tmp_path / "other", 20, {"step": 20})
+
 
 def test_files_of_a_run_that_are_links_stay_links_when_the_run_goes_on(tmp_path: Path) -> None:
     out, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
