@@ -30,7 +30,7 @@ from rankkit.io.prompts.reading.columns import (
 )
 from rankkit.io.prompts.reading.line_lists import prompt_lines, why_no_list
 from rankkit.io.prompts.reading.names import Names
-from rankkit.io.prompts.reading.order import why_not, why_other
+from rankkit.io.prompts.reading.order import why_labelled, why_not, why_other
 from rankkit.io.prompts.reading.texts import answer_in, read_text
 from rankkit.io.tables import READERS, Table, open_table
 
@@ -57,6 +57,10 @@ def find(root: Root) -> Source | None:
             )
         if why := why_no_list(texts):
             raise BadSource(f"{root.manifest}: {why}")
+        if why := why_labelled([place.relative for place in places], lines):
+            raise BadSource(
+                f"{root.manifest}: {why}; write it as a .csv table with a header: image and prompt"
+            )
         return in_order(places, root.manifest, list(map(_of_line, lines)))
     if root.manifest.suffix.lower() not in READERS:
         raise BadSource(

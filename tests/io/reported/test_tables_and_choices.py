@@ -300,3 +300,28 @@ def test_lines_do_not_go_in_order_where_a_column_holds_pieces_of_the_names_in_an
         prompts(prompts="m.csv")
     put({"m.csv": "uid,prompt\na1,a cat\nb1,a dog\n"})
     assert prompts(prompts="m.csv") == {"x_a1.png": "a cat", "x_b1.png": "a dog"}
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{}: {}", "{},{}", "{} {}", "[{}] {}", "#{} {}", "{} - {}", "{}|{}", "({}) {}"],
+)
+@pytest.mark.parametrize("names", [("img_1", "img_2"), ("001", "002"), ("1", "2"), ("fox", "owl")])
+def test_lines_that_begin_with_names_or_numbers_of_images_in_another_order_are_no_list(form, names):
+    first, second = names
+    put({f"d/{first}.png": None, f"d/{second}.png": None})
+    put({"m.txt": f"{form.format(second, 'a dog')}\n{form.format(first, 'a cat')}\n"})
+    with pytest.raises(BadSource):
+        prompts(prompts="m.txt")
+    put({"d/prompt.txt": f"{form.format(second, 'a dog')}\n{form.format(first, 'a cat')}\n"})
+    assert set(prompts().values()) == {""}
+
+
+def test_lines_that_hold_names_of_files_are_no_list_and_words_that_are_names_too_may_be():
+    put({"d/a.png": None, "d/b.png": None, "m.txt": "a dog (b.png)\na cat (a.png)\n"})
+    with pytest.raises(BadSource, match="hold names of images"):
+        prompts(prompts="m.txt")
+    put({"e/1.png": None, "e/2.png": None, "m.txt": "1 fox in snow\n2 foxes in rain\n"})
+    assert prompts("e", prompts="m.txt") == {"e/1.png": "1 fox in snow", "e/2.png": "2 foxes in rain"}
+    put({"f/a.png": None, "m.txt": "a cat\n"})
+    assert prompts("f", prompts="m.txt") == {"f/a.png": "a cat"}

@@ -8,7 +8,7 @@ import re
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image, natural
 from rankkit.io.prompts.reading.line_lists import prompt_lines, why_no_list
-from rankkit.io.prompts.reading.order import why_not, why_other, without_sheets
+from rankkit.io.prompts.reading.order import why_labelled, why_not, why_other, without_sheets
 from rankkit.io.prompts.reading.texts import answer_in_file, read_text
 
 NAME = "one prompt.txt per folder"
@@ -69,6 +69,8 @@ def _by_number(path: str, text: str) -> dict[str, Answer] | Answer:
     if len(names) != len(prompts):
         return Answer(why=f"{listed} is a list of {len(prompts)} prompts, and there are {len(names)} images")
     names = sorted(names, key=natural)
+    if why := why_labelled(names, prompts):
+        return Answer(why=f"{listed}: {why}")
     if why := why_not(names) or why_other(names, prompts):
         return Answer(why=f"{listed} is a list, and its order is not that of the images: {why}")
     return {name: Answer((prompt,)) for name, prompt in zip(names, prompts, strict=True)}

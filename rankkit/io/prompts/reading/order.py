@@ -7,13 +7,17 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
+from rankkit.core.text import one_line
 from rankkit.io.prompts.base import natural
 
-SHEET = re.compile(
-    r"(?:grid|contact[-_ ]?sheet)(?:[-_ ]?\d+)?", re.IGNORECASE
-)  # several samples in one image
+# An image of several samples.
+SHEET = re.compile(r"(?:grid|contact[-_ ]?sheet)(?:[-_ ]?\d+)?", re.IGNORECASE)
 NUMBERED = re.compile(r"(.+)[-_](\d+)")  # whose sample it is, and which
 WORD, FIRST = re.compile(r"[^\W_]+"), 3  # words of a prompt that tell it from others
+LEAD = re.compile(  # what stands before a line that may be a name, with what is around it
+    r"(?P<before>[\[(#\s]*)(?P<name>[^\s#:|,;\])]+)(?P<behind>[\s#:|,;\])]*(?:[-–—=>]+\s)?)"
+)
+BRACKETS = "()[]<>{},;:'\""
 ONE_NUMBER = re.compile(r"[^\d\n]{0,80}(\d{1,30})[^\d\n]{0,80}", re.ASCII)
 
 
@@ -30,6 +34,26 @@ def why_other(names: Sequence[str], prompts: Sequence[str]) -> str:
         whose = set().union(*held)
         if whose and number not in whose:
             return f"{name} is called by the words of prompt {min(whose) + 1}, and is image {number + 1}"
+    return ""
+
+
+def why_labelled(names: Sequence[str], lines: Sequence[str]) -> str:
+    """Why lines are no prompts by order: each begins with the name or number of an image, or holds the name
+    of a file; empty where that is not so. In order, a word that is a name too may be one of the prompt.
+    """
+    stems = [_stem(name).casefold() for name in sorted(names, key=natural)]
+    leads = [found for found in map(LEAD.match, lines) if found]
+    if len(lines) < 2 or len(leads) != len(stems):
+        return ""
+    told, held = one_line(lines[0][:40]), [each["name"].casefold() for each in leads]
+    numbers = [as_number(name) if name.isdecimal() else "" for name in held]
+    for own, held in ((stems, held), (list(map(as_number, stems)), numbers)):
+        words_alone = own == held and not any((each["before"] + each["behind"]).strip() for each in leads)
+        if "" not in own and len(set(own)) == len(own) and sorted(own) == sorted(held) and not words_alone:
+            return f"its lines begin with names or numbers of the images ({told})"
+    files = {os.path.basename(name).casefold() for name in names}
+    if all(any(word.strip(BRACKETS).casefold() in files for word in line.split()) for line in lines):
+        return f"its lines hold names of images ({told})"
     return ""
 
 
