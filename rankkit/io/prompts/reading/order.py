@@ -45,9 +45,9 @@ def why_labelled(names: Sequence[str], lines: Sequence[str]) -> str:
     leads = [found for found in map(LEAD.match, lines) if found]
     if len(lines) < 2 or len(leads) != len(stems):
         return ""
-    told, held = one_line(lines[0][:40]), [each["name"].casefold() for each in leads]
-    numbers = [as_number(name) if name.isdecimal() else "" for name in held]
-    for own, held in ((stems, held), (list(map(as_number, stems)), numbers)):
+    told, begins = one_line(lines[0][:40]), [each["name"].casefold() for each in leads]
+    numbers = [as_number(name) if name.isdecimal() else "" for name in begins]
+    for own, held in ((stems, begins), (list(map(as_number, stems)), numbers)):
         words_alone = own == held and not any((each["before"] + each["behind"]).strip() for each in leads)
         if "" not in own and len(set(own)) == len(own) and sorted(own) == sorted(held) and not words_alone:
             return f"its lines begin with names or numbers of the images ({told})"
