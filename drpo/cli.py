@@ -133,7 +133,7 @@ def evaluate(
     ],
     each: Annotated[int, typer.Option(min=1, help="Images per prompt.")] = 4,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    beside: Annotated[Path | None, typer.Option(help=BESIDE)] = None,
+    beside: Annotated[Path | None, typer.Option(help=BESIDE, exists=True, dir_okay=False)] = None,
 ) -> None:
     """Compare a run with its base on the same noise: a win rate per ranker, with an interval.
 
@@ -152,7 +152,11 @@ def evaluate(
     kept.keep(run, found, prompts)
     for comparison in found.comparisons:
         print_result(str(comparison))
+    for words in found.troubles:
+        say(words)
     say(f"report written to {report.write(run, beside=beside)}")
+    if not all(comparison.pairs for comparison in found.comparisons):
+        raise typer.Exit(3)
 
 
 @app.command()
@@ -167,7 +171,7 @@ def report(
             help="Where the report is written; RUN/report.html if not given.",
         ),
     ] = None,
-    beside: Annotated[Path | None, typer.Option(help=BESIDE)] = None,
+    beside: Annotated[Path | None, typer.Option(help=BESIDE, exists=True, dir_okay=False)] = None,
 ) -> None:
     """Write a run's report: gains, curves, images before and after."""
     from drpo.report.report import write

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from drpo.anchors import reasons
 from drpo.run.paired import duels, outcome
 from drpo.run.sample import read_config, trained
 from drpo.types import Generator, Prompt, fixed_seeds
@@ -77,6 +78,14 @@ class Evaluated:
     def comparisons(self) -> list[BaseComparison]:
         """Every ranker's comparison over all pairs."""
         return [compared(name, self.groups, rankings) for name, rankings in self.rankings.items()]
+
+    @property
+    def troubles(self) -> list[str]:
+        """Of every ranker that left images out: how many, and why the first."""
+        missing = {
+            name: [why for one in said for why in reasons(one)] for name, said in self.rankings.items()
+        }
+        return [f"{name}: {len(why)} images got no score: {why[0]}" for name, why in missing.items() if why]
 
 
 def evaluate(

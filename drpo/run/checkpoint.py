@@ -20,7 +20,7 @@ from drpo.config import Config
 from drpo.run.files import BEST, EVALUATIONS, GRIDS, LOG, LORA
 from drpo.settings import up_to_date
 from rankkit import RankkitError
-from rankkit.plugin import replacing_file
+from rankkit.plugin import reason_of, replacing_file
 
 MARKER = "complete"
 STATE = "state.pt"
@@ -71,20 +71,24 @@ def load(folder: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(folder / STATE, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged file makes torch raise
         raise RankkitError(
-            f"the checkpoint {folder} cannot be read: {error}; delete it to start from the one before"
+            f"the checkpoint {folder} cannot be read: {reason_of(error)[:200]}; {_without(folder)}"
         ) from error
     if "looks" in state:  # what earlier versions called evaluations
         state["evaluations"] = state.pop("looks")
     return state
 
 
+def _without(folder: Path) -> str:
+    """What becomes of a run without one of its checkpoints, in words."""
+    others = sorted(one.parent for one in folder.parent.glob(f"*/{MARKER}") if one.parent != folder)
+    return f"delete it to go on from {others[-1]}" if others else "delete it to begin the run anew"
+
+
 def check_fits(folder: Path, state: Mapping[str, Any], weights: Sequence[Tensor]) -> None:
     """Raise `RankkitError` where a checkpoint's state is not that of training these weights."""
     lacking = sorted({"step", "weights", "average", "optimizer", "scaler"} - state.keys())
     if lacking:
-        raise RankkitError(
-            f"the checkpoint {folder} lacks {', '.join(lacking)}; delete it to start from the one before"
-        )
+        raise RankkitError(f"the checkpoint {folder} lacks {', '.join(lacking)}; {_without(folder)}")
     ours = [tuple(weight.shape) for weight in weights]
     for name in ("weights", "average"):
         theirs = [tuple(weight.shape) for weight in state[name]]
@@ -98,12 +102,14 @@ def check_fits(folder: Path, state: Mapping[str, Any], weights: Sequence[Tensor]
             )
 
 
-def check_prompts(folder: Path, state: Mapping[str, Any], prompts: Mapping[str, Any]) -> None:
-    """Raise `RankkitError` where a run would go on from other prompts: their order depends on all of them."""
-    before = state.get("prompts")  # which earlier versions did not keep
+def check_prompts(folder: Path, state: Mapping[str, Any], name: str, prompts: Mapping[str, Any]) -> None:
+    """Raise `RankkitError` where a run would go on with other prompts than those kept under `name`: what is
+    learned depends on all of them and their order, and evaluations of other prompts do not compare.
+    """
+    before = state.get(name)  # which earlier versions did not keep
     if before is not None and before != prompts:
         raise RankkitError(
-            f"the checkpoint {folder} was learned from {before['count']} prompts, and the file has other "
+            f"the checkpoint {folder} was made with {before['count']} prompts ({name}), and there are other "
             f"ones now ({prompts['count']}): a run that goes on needs those that it began with; put them "
             "back, or give another out="
         )
@@ -131,7 +137,11 @@ def claim(run: Path, config: Mapping[str, Any]) -> None:
 
 
 def _check_free(run: Path) -> None:
-    """Refuse a folder that is no run and holds what a run would write over or remove."""
+    """Refuse a folder that is no run and holds what a run would write over or remove, and what is none."""
+    above = next(path for path in (run.absolute(), *run.absolute().parents) if os.path.lexists(path))
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        why = "cannot be written" if above.is_dir() else "is no folder"
+        raise RankkitError(f"out={run}: {above} {why}; choose another out=")
     taken = [name for name in WRITTEN if (run / name).exists()]
     if taken:
         raise RankkitError(
@@ -147,6 +157,12 @@ def check(run: Path, config: Mapping[str, Any], *, say: bool = False) -> None:
     if not (run / CONFIG).is_file():
         _check_free(run)
         return
+    done, steps = latest(run), int(config["steps"])
+    if done and int(done.name) > steps:
+        raise RankkitError(
+            f"{run} has been trained for {int(done.name)} steps, and steps={steps} is less; give at least as "
+            "many, or another out="
+        )
     before, plain = _defaults() | read(run, say=say), json.loads(json.dumps(config))
     names = [name for name in dict.fromkeys([*plain, *before]) if name not in MAY_CHANGE]
     changed = [
@@ -179,7 +195,11 @@ def read(run: Path, *, say: bool = False) -> dict[str, Any]:
     """
     try:
         values = json.loads((run / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        raise RankkitError(
+            f"{run / CONFIG} is damaged ({reason_of(error)}); put it back as it was, or choose another out="
+        ) from None
+    except OSError as error:
         raise RankkitError(
             f"{run} is not a run folder ({error}); train one with `drpo train shapes out={run}`"
         ) from None

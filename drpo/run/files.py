@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rankkit import RankkitError
-from rankkit.plugin import replacing_file
+from rankkit.plugin import reason_of, replacing_file
 
 LORA = "pytorch_lora_weights.safetensors"  # as diffusers names it
 LOG, EVALUATIONS, GRIDS, BEST = "log.jsonl", "evaluations.jsonl", "sample_grids", "best"
@@ -44,9 +44,22 @@ def take_over(run: Path) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a ``.jsonl`` file of a run; a torn last line is left out."""
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    """The rows of a ``.jsonl`` file of a run; a torn last line is left out.
+
+    Raises `RankkitError` for a file with a line that is no row.
+    """
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            continue
+        try:
+            rows.append(dict(json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise RankkitError(
+                f"{path}, line {number}, is no row of a run ({reason_of(error)}); take the line out"
+            ) from None
+    return rows
 
 
 def append_row(
@@ -72,6 +85,6 @@ def _plain(value: float) -> float | None:
 def drop_rows_after(path: Path, step: int) -> None:
     """Drop the rows that lie after `step`."""
     if path.is_file():
-        rows = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] <= step]
+        rows = [json.dumps(row) + "\n" for row in read_rows(path) if row.get("step", step) <= step]
         with replacing_file(path) as part:
             part.write_text("".join(rows), encoding="utf-8")

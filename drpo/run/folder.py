@@ -8,7 +8,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -34,10 +34,17 @@ from drpo.run.monitor import Monitor
 from drpo.run.sample_grid import keep_images, sample_grid
 from drpo.run.tracking import Track
 from drpo.train import Trainer
-from drpo.types import LogRow
+from drpo.types import LogRow, Prompt
 from rankkit import RankkitError
 
 MANY = 0.1  # of the steps of a run: more without a ranking, and it has not done what it was asked for
+
+
+def _summary(prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """How many prompts there are, and a hash of them in their order."""
+    given = [(prompt.text, dict(prompt.metadata)) for prompt in prompts]
+    written = json.dumps(given, default=str, sort_keys=True).encode()
+    return {"count": len(given), "sha256": hashlib.sha256(written).hexdigest()}
 
 
 class RunFolder:
@@ -61,10 +68,11 @@ class RunFolder:
         if found := checkpoint.latest(self.out):
             state = checkpoint.load(found)
             checkpoint.check_fits(found, state, self.trainer.weights)
-            checkpoint.check_prompts(found, state, self.prompts)
+            checkpoint.check_prompts(found, state, "prompts", self.prompts)
             self.trainer.restore(state)
             self.saved = self.trainer.steps_done
             if self.monitor:
+                checkpoint.check_prompts(found, state, "validation", _summary(self.monitor.prompts))
                 checkpoint.check_rankers(found, state, self.monitor.versions)
                 self.monitor.restore(state.get("evaluations", []))
         if self.main:
@@ -75,10 +83,10 @@ class RunFolder:
     def prompts(self) -> dict[str, Any]:
         """How many prompts the run learns from, and a hash of them in their order."""
         source = getattr(self.trainer.source, "source", self.trainer.source)
-        given = [(prompt.text, dict(prompt.metadata)) for prompt in getattr(source, "prompts", ())]
-        written = json.dumps(given, default=str, sort_keys=True).encode()
-        count = getattr(source, "count", len(given))  # of preferences, of which some prompts are known
-        return {"count": count, "sha256": hashlib.sha256(written).hexdigest()}
+        found = _summary(getattr(source, "prompts", ()))
+        return found | {
+            "count": getattr(source, "count", found["count"])
+        }  # of preferences, not all are known
 
     def due(self, every: int) -> bool:
         """Whether something that happens every so many steps, and at the last one, happens now."""
@@ -156,6 +164,7 @@ class RunFolder:
             kept: dict[str, Any] = {"evaluations": [], "prompts": self.prompts}
             if self.monitor:
                 kept |= {"evaluations": self.monitor.state(), "rankers": dict(self.monitor.versions)}
+                kept["validation"] = _summary(self.monitor.prompts)
             state = self.trainer.state() | kept
             checkpoint.save(self.out, self.trainer.steps_done, state)
         self.saved = self.trainer.steps_done

@@ -121,6 +121,8 @@ def _keep_rows(out: Path, rows: Sequence[Row]) -> None:
 
 def _check_ours(out: Path, folders: Sequence[Path]) -> None:
     """Refuse folders that hold files of somebody else: ours have a prompt.txt beside the images."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out}: is no folder; give another --out")
     if (out / METADATA).exists() and not (folders[0] / "prompt.txt").is_file():
         raise UsageError(f"{out / METADATA}: is a file that drpo did not write; give another --out")
     for folder in folders:

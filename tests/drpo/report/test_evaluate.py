@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from toy_generator import Scorer, ToyGenerator
 
-from drpo.report.evaluate import BaseComparison, compared, pairs
+from drpo.report.evaluate import BaseComparison, Evaluated, compared, pairs
 from drpo.types import Prompt
 from rankkit import Group, Ranker, Ranking
 from rankkit.analysis.compare import Comparison
@@ -85,3 +85,10 @@ def test_a_run_and_two_folders_get_the_same_interval_from_the_same_pairs(
     assert (run.low, run.high, run.p_value) == (folders.rate.low, folders.rate.high, folders.p_value)
     assert (run.low, run.high) == pytest.approx(interval, abs=2e-3)
     assert run.verdict == folders.verdict("A", "B") == NOT_SIGNIFICANT
+
+
+def test_why_a_ranker_left_images_out_is_said() -> None:
+    silent = Ranking((math.nan, math.nan), details=({"error": "no licence"},) * 2)
+    rankings = {"quiet": [silent, Ranking((1.0, 2.0))], "sure": [Ranking((1.0, 2.0))] * 2}
+    found = Evaluated([Prompt("a")], groups(2), rankings)
+    assert found.troubles == ["quiet: 2 images got no score: no licence"]

@@ -253,15 +253,49 @@ def test_a_run_does_not_go_on_from_other_prompts_than_it_began_with(
     config = dataclasses.replace(SETTINGS, steps=3)
     other = ranked_trainer(config, ToyGenerator(), Latent(), Scorer(), prompts)
     with pytest.raises(
-        RankkitError, match=rf"learned from 3 prompts, and .* other ones now \({len(prompts)}\)"
+        RankkitError, match=rf"made with 3 prompts \(prompts\), and .* other ones now \({len(prompts)}\)"
     ):
         run(other, tmp_path)
     run(trainer(steps=3), tmp_path)
 
 
+def test_a_run_does_not_go_on_with_other_prompts_for_its_evaluations(tmp_path: Path) -> None:
+    run(trainer(steps=2), tmp_path, monitor=monitor())
+    other = monitor()
+    other.prompts = [*other.prompts, Prompt("another")]
+    with pytest.raises(
+        RankkitError, match=r"made with \d prompts \(validation\), and there are other ones now"
+    ):
+        run(trainer(steps=3), tmp_path, monitor=other)
+    run(trainer(steps=3), tmp_path, monitor=monitor())
+
+
+def test_a_run_is_not_made_shorter_than_it_is(tmp_path: Path) -> None:
+    run(trainer(steps=3), tmp_path)
+    with pytest.raises(RankkitError, match=r"trained for 3 steps, and steps=2 is less; give at least"):
+        run(trainer(steps=2), tmp_path)
+
+
+@pytest.mark.parametrize("line", [b"garbage\n", b"[1]\n", b"\0\0\0\n", b"\xff{}\n"])
+def test_a_line_of_a_log_that_is_no_row_is_named(line: bytes, tmp_path: Path) -> None:
+    run(trainer(steps=2), tmp_path)
+    rows = (tmp_path / LOG).read_bytes()
+    (tmp_path / LOG).write_bytes(rows + line)
+    with pytest.raises(RankkitError, match=r"log\.jsonl, line 3, is no row of a run .*; take the line out"):
+        run(trainer(steps=3), tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "x")
+    for out in ("file", "file/below", "link"):
+        with pytest.raises(RankkitError, match=rf"out=.*{out}: .* is no folder; choose another out="):
+            checkpoint.check(tmp_path / out, {"steps": 1})
+
+
 def test_a_config_that_is_torn_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"gener')
-    with pytest.raises(RankkitError, match="is not a run folder"):
+    with pytest.raises(RankkitError, match=r"config\.json is damaged .*put it back as it was, or"):
         run(trainer(), tmp_path)
 
 

@@ -34,6 +34,13 @@ def test_images_that_drpo_did_not_write_are_never_replaced(tmp_path: Path, name:
         sample_run(tmp_path / "run", tmp_path / "prompts.txt", tmp_path / "out", each=1, base=True)
 
 
+def test_a_file_in_the_place_of_the_images_folder_is_refused(tmp_path: Path) -> None:
+    checkpoint.claim(tmp_path / "run", asdict(shapes()))
+    (tmp_path / "prompts.txt").write_text("a photo of a red circle\n")
+    with pytest.raises(UsageError, match=r"prompts\.txt: is no folder; give another --out"):
+        sample_run(tmp_path / "run", tmp_path / "prompts.txt", tmp_path / "prompts.txt", base=True)
+
+
 def sampled(folder: Path, *options: str) -> Result:
     """What `drpo sample` does with the base of a run and two prompts."""
     if not (folder / "run").exists():
