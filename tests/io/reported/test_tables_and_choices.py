@@ -325,3 +325,31 @@ def test_lines_that_hold_names_of_files_are_no_list_and_words_that_are_names_too
     assert prompts("e", prompts="m.txt") == {"e/1.png": "1 fox in snow", "e/2.png": "2 foxes in rain"}
     put({"f/a.png": None, "m.txt": "a cat\n"})
     assert prompts("f", prompts="m.txt") == {"f/a.png": "a cat"}
+
+
+@pytest.mark.parametrize(
+    ("names", "table"),
+    [
+        (("0.png", "1.png"), "id,prompt\n2,a cat\n1,a dog\n"),
+        (("1.png", "2.png"), "Unnamed: 0,prompt\n1,a dog\n0,a cat\n"),
+        (("00000-222.png", "00001-111.png"), "seed,prompt\n111,a dog\n222,a cat\n"),
+        (("0001_seed42.png", "0002_seed42.png"), "id,prompt\n2,a dog\n1,a cat\n"),
+        (("p1_s7.png", "p2_s7.png"), "prompt_id,prompt\n2,a dog\n1,a cat\n"),
+    ],
+)
+def test_lines_do_not_go_in_order_where_their_numbers_tell_another_one(names, table):
+    """Shuffled tables, as pandas and spreadsheets write them."""
+    put({**{f"d/{name}": None for name in names}, "m.csv": table})
+    with pytest.raises(BadSource, match="order|could number"):
+        prompts(prompts="m.csv")
+
+
+def test_numbers_that_count_lines_in_order_or_are_of_something_else_leave_the_order_alone():
+    put({"d/1.png": None, "d/2.png": None})
+    for table in (
+        "id,prompt\n0,a cat\n1,a dog\n",
+        "id,prompt\n17,a cat\n4,a dog\n",
+        "rank,prompt\n4,a cat\n3,a dog\n",
+    ):
+        put({"m.csv": table})
+        assert prompts(prompts="m.csv") == {"1.png": "a cat", "2.png": "a dog"}

@@ -13,14 +13,15 @@ from urllib.parse import unquote
 from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Place, natural
 from rankkit.io.prompts.reading.columns import answer_of, file_columns, roles
-from rankkit.io.prompts.reading.order import WORD, as_number
+from rankkit.io.prompts.reading.order import WORD, as_number, is_run
 from rankkit.io.tables import Record, Table
 
 NUMBERS = re.compile(  # what a column of the images' numbers is called; one of counts holds numbers too
     r"(?:.*[_ -])?(?:ids?|idx|index|no|num(?:ber)?|seed|key|name|file|image|img|sample|stem)", re.IGNORECASE
 )
 SUFFIX = re.compile(r"\.[A-Za-z]\w{0,4}")  # of a file of any kind; of a number there are digits alone
-LONGEST = 6  # words of a piece of a name
+LONGEST, LONGEST_NUMBER = 6, 19  # words of a piece of a name; digits of a number that counts
+UNNAMED = re.compile(r"unnamed: 0", re.IGNORECASE)  # what pandas calls the numbers of rows that it wrote
 Texts = tuple[str, ...]
 
 
@@ -59,32 +60,49 @@ def called(table: Table, walked: Sequence[Place]) -> Called | None:
         column = each.column(table.path, lines)
         if column is not None:
             return Called(column, each.places, each.key)
-    _check_pieces(table, walked)
+    _check_order(table, walked)
     return None
 
 
-def _check_pieces(table: Table, walked: Sequence[Place]) -> None:
-    """Raise `BadSource` for a column whose values are pieces of the images' names, each of one, in another
-    order than the lines.
+def _check_order(table: Table, walked: Sequence[Place]) -> None:
+    """Raise `BadSource` for a column that tells another order than that of the lines: its values are pieces
+    of the images' names, each of one, or numbers that count the lines.
     """
-    pieces = defaultdict[tuple[str, ...], set[int]](set)
-    for number, place in enumerate(sorted(walked, key=lambda place: natural(place.relative))):
-        words = WORD.findall(os.path.splitext(os.path.basename(place.relative))[0].lower())
-        for at in range(len(words)):
-            for end in range(at + 1, min(at + LONGEST, len(words)) + 1):
-                pieces[tuple(words[at:end])].add(number)
-    whose = defaultdict[str, list[int]](list)
+    pieces, columns = _pieces(walked), defaultdict[str, list[str]](list)
     for _, record in table.records():
         for column, value in record.items():
-            known = isinstance(value, str) and not value.strip().isdecimal()
-            held = pieces.get(tuple(WORD.findall(str(value).lower())), set()) if known else set[int]()
-            whose[column].append(min(held) if len(held) == 1 else -1)
-    for column, found in whose.items():
-        if sorted(found) == list(range(len(walked))) != found:
+            columns[column].append(str(value).strip() if isinstance(value, (str, int)) else "")
+    for column, values in columns.items():
+        numbers = NUMBERS.fullmatch(column.strip()) or UNNAMED.fullmatch(column.strip())
+        known = [value if numbers or not value.isdecimal() else "" for value in values]
+        held = [pieces.get(_words(value), set()) if value else set[int]() for value in known]
+        whose = [min(each) if len(each) == 1 else -1 for each in held]
+        if sorted(whose) == list(range(len(walked))) != whose:
             raise BadSource(
                 f"{table.path}: {column!r} holds a piece of each image's name, in another order than the "
                 "lines; name the images there as their files are called"
             )
+        counts = [int(value) for value in values if value.isdecimal() and len(value) < LONGEST_NUMBER]
+        if numbers and len(counts) == len(values) and counts != sorted(counts) and is_run(sorted(counts)):
+            raise BadSource(
+                f"{table.path}: its lines are numbered by {column!r}, and not in order (the first is "
+                f"{counts[0]}); sort them, or name the images in a column 'image'"
+            )
+
+
+def _pieces(walked: Sequence[Place]) -> dict[tuple[str, ...], set[int]]:
+    """Which images, by their places in natural order, hold so many words in their names."""
+    pieces = defaultdict[tuple[str, ...], set[int]](set)
+    for number, place in enumerate(sorted(walked, key=lambda place: natural(place.relative))):
+        words = _words(os.path.splitext(os.path.basename(place.relative))[0])
+        for at in range(len(words)):
+            for end in range(at + 1, min(at + LONGEST, len(words)) + 1):
+                pieces[words[at:end]].add(number)
+    return pieces
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(as_name(word) if len(word) < LONGEST_NUMBER else word for word in WORD.findall(text.lower()))
 
 
 def as_name(text: str) -> str:

@@ -78,13 +78,14 @@ def why_not(names: Collection[str]) -> str:
             return f"their names count {number} samples of each of {len(samples)} things"
     counted = [as_number(_stem(name)) for name in sorted(names, key=natural)]
     numbers = [int(number) for number in counted if number]
-    if len(numbers) == len(names) and numbers != (run := sorted(numbers)) and _is_run(run):
+    if len(numbers) == len(names) and numbers != (run := sorted(numbers)) and is_run(run):
         return f"their names count from {run[0]} to {run[-1]}, and not in their own order"
     return ""
 
 
-def _is_run(numbers: list[int]) -> bool:
-    return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+def is_run(numbers: Sequence[int]) -> bool:
+    """Whether numbers count on by one."""
+    return list(numbers) == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
 def as_number(text: str) -> str:
