@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,7 @@ class Call:
             raise
         except Exception as error:
             if count == 1:
-                return [_failed(error)]
+                return [self._failed(error, columns, 0)]
         # so that one failure stays one
         return [
             self({key: values[entry : entry + 1] for key, values in columns.items()})[0]
@@ -109,7 +110,12 @@ class Call:
         except RunStopped:
             raise
         except Exception as error:
-            return _failed(error)
+            return self._failed(error, columns, entry)
+
+    def _failed(self, error: Exception, columns: Columns, entry: int) -> Scored:
+        prompt = next((columns[name][entry] for name in ("prompt", "prompts") if name in self.names), "")
+        full = {"failure": DEVICE_FULL} if isinstance(error, DeviceFull) else {}
+        return Scored(math.nan, details={"error": why_failed(error, prompt), **full})
 
 
 def listed(answer: Any, count: int, entries: str) -> list[Any]:
@@ -186,9 +192,22 @@ def refuse_reserved(name: str, options: Iterable[str]) -> None:
             )
 
 
-def _failed(error: Exception) -> Scored:
-    full = {"failure": DEVICE_FULL} if isinstance(error, DeviceFull) else {}
-    return Scored(math.nan, details={"error": describe(error), **full})
+def why_failed(error: BaseException, prompt: str) -> str:
+    """An exception that a ranker raised over a prompt in one line, as `describe`.
+
+    Where the prompt is no Unicode, which tokenizers refuse in words about types, that is said.
+    """
+    said = describe(error)
+    half = _HALF.search(prompt)
+    if half is None or not isinstance(error, (TypeError, ValueError)):
+        return said
+    return (
+        f"the prompt holds half a character (\\u{ord(half[0]):04x}, character {half.start() + 1}), which "
+        f"this ranker cannot read; write the prompt anew ({said})"
+    )
+
+
+_HALF = re.compile("[\ud800-\udfff]")  # a surrogate: of a text that was cut or decoded wrongly
 
 
 def describe(error: BaseException) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from rankkit.core.binding import describe
+from rankkit.core.binding import why_failed
 from rankkit.core.stated import kind_of
 from rankkit.core.types import Group, Kind, Ranker, Ranking
 from rankkit.errors import BrokenRanker, RunStopped, UsageError
@@ -40,7 +40,7 @@ def rank_groups(ranker: Ranker, groups: Sequence[Group], name: str) -> list[Rank
         raise
     except (Exception, SystemExit) as error:
         if len(groups) == 1:
-            return [abstention(groups[0], describe(error), kind_of(ranker))]
+            return [abstention(groups[0], why_failed(error, groups[0].prompt), kind_of(ranker))]
     return [ranking for group in groups for ranking in rank_groups(ranker, [group], name)]
 
 

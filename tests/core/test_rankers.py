@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from PIL import Image
 
 import rankkit
 from rankkit import Group, Pairwise, Pointwise, Ranking, Scored, build
-from rankkit.core.calling import describe
+from rankkit.core.binding import describe
+from rankkit.core.calling import rank_groups
 from rankkit.core.stated import kind_of, needs_prompt
 from rankkit.errors import BadOption, BrokenRanker
 
@@ -248,6 +250,46 @@ def test_anything_that_ranks_is_built_as_it_is():
 
     mine = Mine()
     assert build(mine) is mine and isinstance(build(Mine), Mine)
+
+
+def refuses(prompt: str) -> float:
+    """As a tokenizer does what is no Unicode."""
+    try:
+        return float(len(prompt.encode()))
+    except UnicodeEncodeError:
+        raise TypeError("TextEncodeInput must be Union[TextInputSequence, …]") from None
+
+
+class InTwo(Pointwise):
+    def prepare(self, image):
+        return image.width
+
+    def score(self, prepared, prompts):
+        return [refuses(prompt) for prompt in prompts]
+
+
+class Lists:
+    def rank(self, groups):
+        return [Ranking((refuses(group.prompt),) * len(group.images)) for group in groups]
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        rankkit.pointwise(lambda image, prompt: refuses(prompt)),
+        rankkit.pointwise(lambda images, prompts: [refuses(prompt) for prompt in prompts]),
+        rankkit.pairwise(lambda first, second, prompt: refuses(prompt) / 9),
+        InTwo,
+        Lists,
+    ],
+)
+def test_a_prompt_that_holds_half_a_character_is_said_in_words_by_every_ranker(target):
+    images = (Image.new("RGB", (8, 8)), Image.new("RGB", (8, 8), "red"))
+    groups = [Group(prompt, images) for prompt in ("fox", "a \ud83d fox")]
+    good, bad = rank_groups(build(target), groups, "it")
+    assert not any(map(math.isnan, good.scores)) and all(map(math.isnan, bad.scores))
+    assert re.search(r"the prompt holds half a character \(\\+ud83d, character 3\)", str(bad.details[0]))
+    assert "write the prompt anew (TypeError: TextEncodeInput" in str(bad.details[0])
 
 
 def test_an_exception_is_described_in_one_line():

@@ -88,9 +88,10 @@ def from_top(reply: Reply, labels: Labels) -> Judgement:
         for label in labels
     ]
     mass = math.fsum(masses)
+    listed = [any(token in variants(label) for token, _ in reply.top) for label in labels]
     if reply.refusal:
         return _refused(reply)
-    if mass < MASS or not all(masses):
+    if mass < MASS or not all(listed):
         error = reply.error or (
             f"the first token was {labels[0]} or {labels[1]} with probability {mass:.2f} only; "
             f"the model would rather say {reply.text!r}"

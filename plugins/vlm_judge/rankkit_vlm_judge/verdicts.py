@@ -32,7 +32,7 @@ def _without_reasons(text: str) -> str:
     """
     kept, start, within = "", 0, False
     for mark in _REASONS.finditer(text):
-        closes = mark.group().startswith(("</", "[/", "<|end", "<|END"))
+        closes = mark.group().startswith(("</", "[/", "<|end", "<|END", "<channel"))
         if not within:
             kept = "" if closes else kept + text[start : mark.start()]
         start, within = mark.end(), not closes
@@ -43,7 +43,8 @@ _THINKS = re.compile(r"<(?:\w{1,9}:)?think(?:ing)?\s*>|◁think▷|\[THINK\]", r
 _THOUGHT = re.compile(r"</(?:\w{1,9}:)?think(?:ing)?\s*>|◁/think▷|\[/THINK\]", re.IGNORECASE)
 _REASONS = re.compile(
     r"</?(?:thoughts?|reasoning|reflection|analysis|scratchpad|rationale)\s*>"
-    r"|<\|(?:begin|end)_of_(?:thought|reasoning)\|>|<\|(?:START|END)_THINKING\|>",
+    r"|<\|(?:begin|end)_of_(?:thought|reasoning)\|>|<\|(?:START|END)_THINKING\|>"
+    r"|<\|channel>|<channel\|>",
     re.IGNORECASE,
 )
 _CHANNEL, _FINAL = "<|channel|>", "<|channel|>final<|message|>"  # of gpt-oss, where a server leaves them
@@ -60,6 +61,7 @@ def parse(text: str, labels: Labels) -> str | None:
     >>> parse("**Answer:** Image B.", ("A", "B")), parse("A or B", ("A", "B"))
     ('B', None)
     """
+    text = _SOLUTION.sub("\n", text)
     text = _ENDS.sub("", _OPENED.sub("<answer>", _CLOSED.sub("</answer>", text))).strip()
     tail = text[-TAIL:]
     stated = _Forms(labels)
@@ -136,8 +138,9 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 # what models put around an answer (GLM's box), and what servers leave of their templates at its end
 _OPENED, _CLOSED = re.compile(r"<\|begin_of_box\|>"), re.compile(r"<\|end_of_box\|>")
+_SOLUTION = re.compile(r"<\|(?:begin|end)_of_solution\|>")
 _ENDS = re.compile(
-    r"(?:<\|(?:im_end|endoftext|eot_id|end_of_text|eom_id|end|return)\|>|</s>|<end_of_turn>|<eos>|\s){1,20}\Z"
+    r"(?:<\|(?:im_end|endoftext|eot_id|end_of_text|eom_id|end|return)\|>|</s>|<end_of_turn>|<turn\|>|<eos>|\s){1,20}\Z"
 )
 # whose verdict is a guess, whatever it says
 BLIND = re.compile(
@@ -145,6 +148,12 @@ BLIND = re.compile(
     r"(?:actually |directly |really )?(?:see|view|access|open|display|load|receive)\s+"
     r"(?:(?:the|any|these|those|your|either|both|attached|two|actual|provided)\s+){0,3}"
     r"(?:images?|pictures?)\b(?! of\b|['’ ][bs]\b)"
+    r"|\bI (?:can |could )?only (?:see|have|received|got|was given) (?:one|a single|1) (?:image|picture)\b"
+    r"|\bonly (?:one|a single|1) (?:image|picture) (?:is|was|has been) "
+    r"(?:provided|attached|included|given|shown|uploaded|visible)"
+    r"|(?:\A|[.!?,;:\n]\s{0,3})(?:the )?(?:first|second|other) (?:image|picture) "
+    r"(?:is not|isn't|was not|wasn't) (?:visible|available|accessible|shown|given|provided|attached|included)"
+    r"(?: to me)?(?=\s*[.,;:\n])"
     r"|\bno (?:images?|pictures?) (?:is|are|was|were|has been|have been) "
     r"(?:provided|attached|included|given|shown|uploaded)"
     r"|\b(?:images?|pictures?) (?:(?:did|could|were|was) not|(?:did|could|were|was)n't|failed to) (?:be )?"

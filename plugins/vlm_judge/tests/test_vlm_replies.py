@@ -57,6 +57,8 @@ AB = ("A", "B")
         ("Neither.", None),
         ("<answer>A</answer>", "A"),
         ("Red.\n<|begin_of_box|>B<|end_of_box|>", "B"),
+        ("<|begin_of_solution|>\nAnswer: B\n<|end_of_solution|>", "B"),
+        ("Answer: B<turn|>", "B"),
         ("A</s>", "A"),
         ("Answer: A<|im_end|>\n", "A"),
         ("Answer: B\n<answer>A</answer>", None),
@@ -132,12 +134,22 @@ def test_what_is_said_beside_a_verdict_leaves_it_as_it_is(text, label):
         "I cannot see any images.\nAnswer: A",
         "No images were provided.\nA",
         "Answer: A\n\nNote: I am unable to view images, so this is a guess.",
+        "I only see one image, so\nAnswer: A",
+        "Only one image was provided.\nAnswer: A",
+        "The second image is not visible to me.\nAnswer: A",
     ],
 )
 def test_a_verdict_of_a_model_that_saw_no_image_is_a_guess(text):
     verdict = from_text(Reply(text, finish="stop"), AB)
     assert verdict.outcome == "rejected" and "sees no image" in verdict.error
-    assert from_text(Reply("I do not see any image of a dog in B.\nAnswer: A"), AB).outcome == "ok"
+    for seen in (
+        "I do not see any image of a dog in B.",
+        "The second image is not shown from above.",
+        "The second image is missing the fox.",
+        "The fox of the second image is not visible.",
+        "I see only one fox in an image.",
+    ):
+        assert from_text(Reply(f"{seen}\nAnswer: A"), AB).outcome == "ok"
 
 
 @pytest.mark.parametrize(
@@ -175,6 +187,9 @@ def test_words_are_read_as_letters_are(text, label):
         ("B<analysis>A is dark</analysis>", "", "B"),
         ("<seed:think>Answer: A</seed:think>B", "", "B"),
         ("<|channel|>analysis<|message|>A", "", ""),
+        ("<|channel>thought\nAnswer: B<channel|>Answer: A<turn|>", "", "Answer: A<turn|>"),
+        ("<|channel>thought\nHm.\nAnswer: B", "", ""),
+        ("<|channel>thought\n<channel|>A", "", "A"),
         ("<|channel|>analysis<|message|>A<|end|><|start|>assistant<|channel|>final<|message|>B", "", "B"),
     ],
 )
@@ -258,23 +273,76 @@ def test_a_text_is_a_verdict_or_says_why_it_is_none(reply, outcome):
     )
 
 
+def test_a_label_that_is_listed_as_impossible_is_one_all_the_same():
+    """Servers list -9999 for what has no probability at all."""
+    verdict = from_top(Reply(top=(("A", 0.0), ("B", -9999.0))), AB)
+    assert (verdict.outcome, verdict.p, verdict.mass) == ("ok", 1.0, 1.0)
+
+
 def completion(finish, content):
     return {"choices": [{"finish_reason": finish, "message": {"role": "assistant", "content": content}}]}
 
 
-@pytest.mark.parametrize("finish", ["max_tokens", "MAX_TOKENS", "model_length"])
+@pytest.mark.parametrize(
+    "finish", ["max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"]
+)
 def test_an_answer_that_was_cut_off_is_known_by_any_name_for_it(finish):
     assert read(completion(finish, "Image A is red, and")).finish == "length"
 
 
-@pytest.mark.parametrize("finish", ["content_filter", "SAFETY", "refusal", "RECITATION", "BLOCKLIST"])
+FILTERS = [
+    *("content_filter", "SAFETY", "refusal", "RECITATION", "BLOCKLIST", "sensitive", "IMAGE_SAFETY"),
+    *("IMAGE_PROHIBITED_CONTENT", "NO_IMAGE", "content_filtered", "guardrail_intervened", "content-filter"),
+]
+
+
+@pytest.mark.parametrize("finish", FILTERS)
 def test_a_filter_is_known_by_any_name_for_it(finish):
     assert from_text(read(completion(finish, "Answer: A")), AB).outcome == "refused"
 
 
-def test_an_answer_that_an_error_broke_off_is_none():
+BROKE = [
+    *("error", "network_error", "insufficient_system_resource", "abort", "aborted", "cancelled", "timeout"),
+    *("TIMED_OUT", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "internal_server_error"),
+]
+
+
+@pytest.mark.parametrize("finish", [*BROKE, {"type": "abort", "message": "gone"}])
+def test_an_answer_that_an_error_broke_off_is_none(finish):
     with pytest.raises(Failed, match="broke off"):
-        read(completion("error", "A"))
+        read(completion(finish, "Answer: A"))
+
+
+def test_an_error_beside_an_answer_that_never_ended_broke_it_off():
+    with pytest.raises(Failed, match="upstream is gone"):
+        read(completion(None, "Answer: A") | {"error": {"message": "upstream is gone"}})
+    assert read(completion(None, "Answer: A")).text == "Answer: A"
+
+
+@pytest.mark.parametrize(
+    "finish", ["stop", "eos_token", "end_turn", "STOP", "completed", None, "stop_sequence"]
+)
+def test_an_answer_that_ended_by_itself_is_read_whatever_that_is_called(finish):
+    answer = completion("stop", "Answer: A")
+    answer["choices"][0]["native_finish_reason"] = finish
+    assert from_text(read(answer), AB).p == 1 and from_text(read(completion(finish, "Answer: A")), AB).p == 1
+
+
+def test_the_end_that_a_gateway_calls_stop_is_what_the_server_behind_it_called_it():
+    for native, outcome in (("SAFETY", "refused"), ("MAX_TOKENS", "truncated")):
+        for own in (
+            {"native_finish_reason": native},
+            {"provider_specific_fields": {"native_finish_reason": native}},
+        ):
+            answer = completion("stop", "They differ in much, as\nAnswer: A")
+            answer["choices"][0] |= own
+            assert from_text(read(answer), AB).outcome == outcome
+
+
+@pytest.mark.parametrize("choices", [[], None])
+def test_an_answer_without_a_choice_says_what_may_have_become_of_it(choices):
+    with pytest.raises(Failed, match=r"no choice, as where a filter took it or all of its tokens went into"):
+        read({"object": "chat.completion", "choices": choices, "usage": {"total_tokens": 9}})
 
 
 def test_parts_of_a_message_are_read_by_either_name():

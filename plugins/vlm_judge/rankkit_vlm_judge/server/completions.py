@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
@@ -16,8 +17,14 @@ REASONING = ("reasoning_content", "reasoning", "thinking")
 # parts of a message that were said, and that were thought
 SPOKEN, THOUGHT = ("text", "output_text"), ("thinking", "reasoning")
 LARGEST = 10**12  # tokens of an answer; a larger number is a mistake
-CUT = ("max_tokens", "max_output_tokens", "model_length")  # what others call "length"
-FILTERED = ("content_filter", "safety", "refusal", "recitation", "prohibited_content", "blocklist", "spii")
+# why an answer ended, in the words of many servers: at a bound, by a filter, or broken off
+CUT = re.compile(r"length|^max_|context_window|token_limit")
+FILTERED = re.compile(
+    r"filter|safety|sensitive|prohibited|recitation|refus|blocklist|spii|guardrail|moderation|no_image|flagged"
+)
+BROKEN = re.compile(
+    r"error|abort|cancel|time.?out|timed|insufficient|exhaust|interrupt|fail|malformed|unexpected_|overload"
+)
 
 
 def read(answer: Any) -> Reply:
@@ -25,13 +32,11 @@ def read(answer: Any) -> Reply:
     try:
         choice = answer["choices"][0]
         message = choice.get("message") or {}
-        finish = str(choice.get("finish_reason") or "").lower()
-        if finish == "error":
-            raise Failed(
-                "transport", "the server broke off in the middle of the answer (finish_reason: error)"
-            )
-        finish = "length" if finish in CUT else finish
-        refusal = bool(message.get("refusal")) or finish in FILTERED
+        finish = _finish(choice)
+        if BROKEN.search(finish) or (answer.get("error") and not finish):
+            why = f"finish_reason: {finish}" if finish else str(answer["error"])[:200]
+            raise Failed("transport", f"the server broke off in the middle of the answer ({why})")
+        refusal = bool(message.get("refusal")) or bool(FILTERED.search(finish))
         thoughts = "".join(each for name in REASONING if isinstance(each := message.get(name), str))
         thoughts += _text(message.get("content"), THOUGHT)
         content = _text(message.get("content"))
@@ -44,9 +49,29 @@ def read(answer: Any) -> Reply:
         top = top if usable else ()
         return Reply(text, top, finish, refusal, tokens, None, error, thought, _unlisted(top))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(answer, dict) and "choices" in answer and not answer["choices"]:
+            raise Failed(
+                "transport",
+                "the answer is not a chat completion: it has no choice, as where a filter took it or all of "
+                "its tokens went into thinking",
+            ) from None
         raise Failed(
             "transport", f"the answer is not a chat completion ({type(error).__name__}: {str(answer)[:100]})"
         ) from None
+
+
+def _finish(choice: Mapping[str, Any]) -> str:
+    """Why an answer ended; "length" where it was cut.
+
+    A gateway may call an end "stop" to which the model's own server gave another name: that counts then.
+    """
+    own = choice.get("provider_specific_fields")
+    names = [choice.get("finish_reason"), choice.get("native_finish_reason"),
+             own.get("native_finish_reason") if isinstance(own, Mapping) else None]  # fmt: skip
+    named = [name.get("type") if isinstance(name, Mapping) else name for name in names]
+    found = ["length" if CUT.search(name) else name for name in (str(name or "").lower() for name in named)]
+    told = [name for name in found if name == "length" or FILTERED.search(name) or BROKEN.search(name)]
+    return [*told, *found][0]
 
 
 def _text(content: object, kinds: Sequence[str] = SPOKEN) -> str:
