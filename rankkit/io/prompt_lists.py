@@ -14,10 +14,10 @@ from typing import Any
 from rankkit.core import images
 from rankkit.core.text import plain, printable
 from rankkit.errors import BadSource, UsageError
-from rankkit.io.prompts.reading.columns import NUMBER_OR_ID, NumbersAlone, answer_of, prompt_column
+from rankkit.io.prompts.reading.columns import NumbersAlone, answer_of, prompt_column
 from rankkit.io.prompts.reading.line_lists import LONGEST, prompt_lines, why_no_list, without_remarks
 from rankkit.io.prompts.reading.list_folders import ACCEPTED, files_of
-from rankkit.io.prompts.reading.no_prompts import NOTHING
+from rankkit.io.prompts.reading.no_prompts import NOTHING, NUMBER_OR_ID
 from rankkit.io.prompts.reading.texts import PAGE, PROMPT
 from rankkit.io.prompts.syntax import SYNTAX, plain_words
 from rankkit.io.records import json_elements

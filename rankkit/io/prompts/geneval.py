@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source
-from rankkit.io.prompts.reading.columns import image_columns
+from rankkit.io.prompts.reading.columns import image_columns, image_names
 from rankkit.io.prompts.reading.texts import answer_in, read_text
 from rankkit.io.records import once
 from rankkit.io.tables import too_deep
@@ -58,7 +58,7 @@ def is_of_prompt(path: Path) -> bool:
         first = json.loads(next(iter(read_text(path)[0].splitlines()), ""))
     except (ValueError, RecursionError):
         return True
-    return not isinstance(first, dict) or not image_columns(first)
+    return not isinstance(first, dict) or not (image_columns(first) or image_names(first))
 
 
 def _has_sheet(folder: Path) -> bool:

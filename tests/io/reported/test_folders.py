@@ -107,3 +107,36 @@ def test_a_list_that_names_images_and_breaks_off_is_an_error_and_not_left_aside(
     put({"d/a.png": None, "d/captions.json": '[{"image": "a.png", "caption": "a cat"}' + end})
     with pytest.raises(BadSource, match="d/captions.json: not JSON"):
         prompts()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "person 0.5 0.5 0.1 0.1\ncar 0.2 0.2 0.1 0.1",  # YOLO with names
+        "Car 0.00 0 -1.58 587.01 173.33 614.12 200.12 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59",  # KITTI
+        "imagesource:x\ngsd:0.1\n2753.0 2408.0 2861.0 2385.0 2888.0 2468.0 2805.0 2502.0 plane 0",  # DOTA
+        "377,117,463,117,465,130,378,130,Genaxis Theatre\n493,115,519,115,519,131,493,131,[06]",  # ICDAR
+        "0.873",
+        "True",
+        "d41d8cd98f00b204e9800998ecf8427e  a.png",
+        "source: https://x.org/a.png",
+        "2024-01-01 12:00:00 INFO loading\n2024-01-01 12:00:01 INFO done",
+    ],
+)
+def test_what_detectors_scorers_and_downloaders_leave_beside_an_image_is_no_caption(text):
+    put({"d/a.png": None, "d/a.txt": text})
+    assert prompts() == {"a.png": ""} and why()["a.png"]
+
+
+@pytest.mark.parametrize(
+    "text", ["1girl, 2 cats", "3 2 1 go", "cat", "a sign with 1 2 3 on it", "2024-01-01, new year"]
+)
+def test_captions_with_numbers_stay_captions(text):
+    put({"d/a.png": None, "d/a.txt": text})
+    assert prompts() == {"a.png": text}
+
+
+def test_an_imagefolder_that_is_called_by_a_number_and_names_its_image_otherwise_is_no_geneval_folder():
+    put({"d/2024/a.png": None, "d/2024/b.png": None})
+    put({"d/2024/metadata.jsonl": [{"img": "a.png", "prompt": "a cat"}]})
+    assert prompts() == {"2024/a.png": "a cat", "2024/b.png": ""}

@@ -44,7 +44,7 @@ def test_a_text_file_is_its_caption_however_a_program_wrote_it(text, prompt):
         ("b'a cat'", "bytes that were made text"),
         ("<!DOCTYPE html><html><title>404</title></html>", "web page"),
         ("<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML"),
-        ("0 0.5 0.5 0.1 0.1\n1 0.2 0.3 0.1 0.1\n", "numbers and no words"),
+        ("0 0.5 0.5 0.1 0.1\n1 0.2 0.3 0.1 0.1\n", "as detectors write them"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n", "git lfs pull"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from rankkit.core.images import SUFFIXES
 from rankkit.io.prompts.base import Answer
+from rankkit.io.prompts.reading.no_prompts import NUMBER_OR_ID
 from rankkit.io.prompts.reading.texts import PROMPT, answer_in
 from rankkit.io.tables import Record, Table
 
@@ -18,12 +19,6 @@ FILE = re.compile(  # a value that names an image here, and no address elsewhere
     rf"(?!.*://)[^\n]{{1,500}}(?:{'|'.join(map(re.escape, sorted(SUFFIXES)))})", re.IGNORECASE
 )
 SPACES = re.compile(r"[\s-]+")
-NUMBER_OR_ID = re.compile(
-    r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|true|false"
-    r"|(?:p|prompt|id|idx|index|image|img|sample|item|case|test|q|t|s|no|row)[-_#]?\d+"
-    r"|[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{40,64}",
-    re.IGNORECASE,
-)
 # An image that came of another one, that one, and what a prompt of both may be that is no caption.
 _FILE = r"_?(?:image|img|file|path|name)s?(?:_path|_name)?"
 EDITED = re.compile(rf"edited|(?:edited|edit|target|output|result){_FILE}")

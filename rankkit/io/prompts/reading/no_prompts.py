@@ -13,10 +13,17 @@ NOTHING = re.compile(  # what stands in a cell that is empty, or that a program 
     UNFILLED.pattern + r"|<na>|n/a|\\n|#(?:n/a|name\?|value!|ref!|num!|null!|div/0!)|[-–—_.?]+",
     re.IGNORECASE,
 )
+NUMBER_OR_ID = re.compile(
+    r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?|true|false"
+    r"|(?:p|prompt|id|idx|index|image|img|sample|item|case|test|q|t|s|no|row)[-_#]?\d+"
+    r"|[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}|[0-9a-f]{40,64}",
+    re.IGNORECASE,
+)
 IMAGE = r"(?:this|the(?: given| following| provided| attached| above)?) (?:image|picture|photo(?:graph)?)"
 SAID = r"(?:sure|certainly|of course|absolutely|okay)[,.!]|here(?:['’]s| is| are) (?:a|an|the|your|my|some)\b"
 KINDS = {
-    "is an address, not a prompt": r"https?://\S+",
+    "is an address, not a prompt": r"(?:[\w ]{1,20}:\s*)?https?://\S+",
+    "is a checksum, not a prompt": r"[0-9a-f]{32,128}\s+\*?\S+",
     "is a message to a model (<image>), not a prompt": r"<image>.*|.*<image>",
     "is a template of which a part is drawn by chance, not a prompt": rf".*(?:{DRAWN}).*",
     "is a template into which no prompt was put": (

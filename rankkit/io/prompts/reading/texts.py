@@ -20,7 +20,7 @@ from rankkit.io.prompts.embedded import easydiffusion
 from rankkit.io.prompts.embedded.a1111 import parse_parameters
 from rankkit.io.prompts.embedded.container import Found, as_json
 from rankkit.io.prompts.embedded.source import read_texts
-from rankkit.io.prompts.reading.no_prompts import why_none, without_label
+from rankkit.io.prompts.reading.no_prompts import NUMBER_OR_ID, why_none, without_label
 from rankkit.io.prompts.syntax import ADDRESSES, OPTIONS_OF_MIDJOURNEY
 from rankkit.io.text import decode_text
 
@@ -30,7 +30,8 @@ LONGEST = 2**20  # bytes of a text file
 BLANK = "\ufeff\u200b\u200c\u200d\u2060\u00ad"  # characters without width: alone they are no text
 BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
 PAGE = re.compile(r"<(?:!doctype\s|html\b|\?xml\b)|\{\\rtf\d", re.IGNORECASE)
-NUMBERS = re.compile(r"(?:-?\d+(?:\.\d+)?(?:e-?\d+)?(?:\s+|$)){5,}")
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
+LOGGED = re.compile(r"\[?\d{4}-\d\d-\d\d[ T]\d\d:\d\d.*")  # a line of a log
 
 NAMED = re.compile(r"[^\W\d][\w ]{0,30}\s?[:=：].*")  # a setting by its name
 
@@ -158,13 +159,24 @@ def _no_caption(text: str) -> str:
     if PAGE.match(text):
         return "is a web page, XML or RTF, not text"
     found = lines(text)
-    if all(map(NUMBERS.fullmatch, found)):
-        return "holds numbers and no words, as detectors write them"
+    if any(map(_of_detector, found)):
+        return "holds numbers for words, as detectors write them"
+    if len(found) == 1 and not found[0].isdecimal() and NUMBER_OR_ID.fullmatch(found[0]):
+        return "holds a number or an id, and no words"
+    if all(map(LOGGED.fullmatch, found)):
+        return "is a log, and no caption"
     if len(found) > 2 and all(len(line.split()) <= 4 for line in found) and _are_tags(found):
         return "holds a tag on each line, and no caption; write them in one line"
     if found[0] == "---" or (len(found) > 1 and all(map(NAMED.fullmatch, found))):
         return "holds settings by their names, and it is not known which of them is the prompt"
     return ""
+
+
+def _of_detector(line: str) -> bool:
+    """Whether a line is of numbers for the most part, at least four: a class and the corners of a box."""
+    words = re.split(r"[\s,;]+", line)
+    count = sum(NUMBER.fullmatch(word) is not None for word in words)
+    return count >= 4 and count >= 0.7 * len(words)
 
 
 def _are_tags(found: list[str]) -> bool:
