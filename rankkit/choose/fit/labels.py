@@ -10,7 +10,7 @@ import itertools
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,16 +103,16 @@ def read_labels(files: Sequence[PreferenceFile], who: str | None) -> tuple[Label
     own = [[each for each in given if who in (None, each.who)] for given in answers.values()]
     alike, again = zip(*map(consistency, own), strict=True) if own else ((), ())
     labels.repeated = sum(alike), sum(again)
-    for name in labels.people:
-        lefts = [
-            left
-            for given in own
-            for each in standing(given)
-            if each.who == name and (left := _left(each)) is not None
-        ]
-        labels.sides[name] = sum(lefts), len(lefts) - sum(lefts)
+    labels.sides = {name: _sides(name, own) for name in labels.people}
     _refuse_one_side(labels)
     return labels, itertools.chain.from_iterable(_choices(file, who) for file in files)
+
+
+def _sides(who: str, answers: Sequence[Sequence[Answer]]) -> tuple[int, int]:
+    """How many of a person's answers chose the left image, and how many the right one."""
+    own = (each for given in answers for each in standing(given) if each.who == who)
+    lefts = [left for each in own if (left := _left(each)) is not None]
+    return sum(lefts), len(lefts) - sum(lefts)
 
 
 def _refuse_copies(answers: Mapping[Path, Sequence[Answer]]) -> None:
@@ -180,26 +180,21 @@ def check_enough(labels: Labels, decided: int, ties: int, faults: dict[str, str]
     `unread`: how many answers are about an image that cannot be read.
     """
     where = ", ".join(labels.files)
+    first = next((f"{name}: {why}" for name, why in faults.items()), "")
     if faults and decided + ties == 0:
-        name, why = next(iter(faults.items()))
         advice = (
             "where they were moved, give --folder FOLDER, the one that their paths start from"
             if unread
             else "they can be read, and have no such features: give others with --features"
         )
         raise BadSource(
-            f"{where}: of the images that it names none can be used ({len(faults)} faults; {name}: {why}); "
-            f"{advice}"
+            f"{where}: of the images that it names none can be used ({len(faults)} faults; {first}); {advice}"
         )
     if ties and not decided:
         raise BadSource(f"{where}: all {count(ties, 'answer')} are ties, so nothing is preferred to anything")
     if decided < LEAST:
-        lost = f" whose images can be used ({next(iter(_told(faults)))})" if faults else ""
+        lost = f" whose images can be used ({first})" if faults else ""
         raise BadSource(
             f"{where}: {count(decided, 'answer')} that chooses an image{lost}, and a taste needs at least "
             f"{LEAST}; answer more (rankkit label PATH -o labels.jsonl)"
         )
-
-
-def _told(faults: dict[str, str]) -> Iterable[str]:
-    return (f"{name}: {why}" for name, why in faults.items())
