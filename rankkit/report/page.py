@@ -12,7 +12,7 @@ from rankkit.core.text import count
 from rankkit.report.extras import Section
 from rankkit.report.html import Html, clipped, folded, h, said, signed
 from rankkit.report.model import Results
-from rankkit.report.sections.parts import dot
+from rankkit.report.sections.parts import dot, scrolling
 from rankkit.report.sections.prompts import orders
 
 
@@ -183,7 +183,7 @@ def run_section(results: Results, parameters: Mapping[str, Any]) -> Html:
             [h("div", h("dt", clipped(name, 80)), h("dd", folded(value))) for name, value in pairs],
             class_="pairs run",
         ),
-        h("div", _rankers(results), class_="scroll", tabindex="0", role="region", aria_label="Rankers"),
+        scrolling(_rankers(results), "Rankers"),
         id="run",
     )
 

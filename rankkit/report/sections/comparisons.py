@@ -9,7 +9,7 @@ from collections import Counter
 from rankkit.analysis.stats import Mean, clustered_mean, win_share
 from rankkit.report.html import Html, clipped, h, middle, signed
 from rankkit.report.model import Results
-from rankkit.report.sections.parts import dot
+from rankkit.report.sections.parts import dot, scrolling
 
 SETS = 24  # folders that are still compared as sets
 
@@ -31,14 +31,7 @@ def agreement_table(results: Results) -> Html:
         for i in used
     ]
     note = "Kendall’s τ within a prompt, mean over prompts: 1 is the same order, 0 unrelated, −1 opposite."
-    table = h(
-        "div",
-        h("table", h("thead", head), h("tbody", body), class_="matrix"),
-        class_="scroll",
-        tabindex="0",
-        role="region",
-        aria_label="Agreement",
-    )
+    table = scrolling(h("table", h("thead", head), h("tbody", body), class_="matrix"), "Agreement")
     return h("div", h("h3", "How far they agree"), h("p", note, class_="note"), table, class_="block")
 
 
@@ -85,14 +78,7 @@ def folders_table(results: Results, sets: list[str]) -> Html:
         "Share of comparisons won against the other folders’ images of the same prompt ± standard error "
         "over prompts; a tie is half a win."
     )
-    table = h(
-        "div",
-        h("table", h("thead", head), h("tbody", body)),
-        class_="scroll",
-        tabindex="0",
-        role="region",
-        aria_label="Folders",
-    )
+    table = scrolling(h("table", h("thead", head), h("tbody", body)), "Folders")
     return h("div", h("h3", "Folders against each other"), h("p", note, class_="note"), table, class_="block")
 
 

@@ -18,6 +18,11 @@ def dot(at: int) -> Html:
     return h("i", class_=f"dot c{at % 8}", aria_hidden="true")
 
 
+def scrolling(table: Html, label: str) -> Html:
+    """A table that scrolls by itself, by keys too, on a narrow page; `label` is for screen readers."""
+    return h("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)
+
+
 def diagnostics(prompt: Prompt, at: int) -> dict[str, Any]:
     """What a ranker says of a group as a whole.
 
