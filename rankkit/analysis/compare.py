@@ -14,6 +14,7 @@ from rankkit.analysis.stats import Rate, win_interval
 from rankkit.core import images
 from rankkit.core.calling import rank_groups
 from rankkit.core.stated import needs_prompt
+from rankkit.core.text import count
 from rankkit.core.types import Group, Ranker, Ranking
 from rankkit.registry.one_score import OneScoreWatch
 
@@ -108,7 +109,7 @@ def render(found: Sequence[Comparison], a: str, b: str, by: str = "") -> str:
     for each in found:
         told = f"{each.ranker}: {_numbers(each, a, b, by)}{each.verdict(a, b)}"
         lines.append(
-            told + (f" ({_count(len(each.failures), 'pair')} without a verdict)" if each.failures else "")
+            told + (f" ({count(len(each.failures), 'pair')} without a verdict)" if each.failures else "")
         )
         if each.judge:
             lines.append(
@@ -126,13 +127,9 @@ def _numbers(found: Comparison, a: str, b: str, by: str) -> str:
         return ""
     rate = found.rate
     interval = f"95 % interval {100 * rate.low:.1f} to {100 * rate.high:.1f}"
-    ties = f"{_count(found.ties, 'tie')}, half a win to each" if found.ties else "0 ties"
-    pairs = _count(len(found.outcomes), "pair") + (f" by {by}" if by else "")
+    ties = f"{count(found.ties, 'tie')}, half a win to each" if found.ties else "0 ties"
+    pairs = count(len(found.outcomes), "pair") + (f" by {by}" if by else "")
     return f"{a} wins {100 * rate.rate:.1f} % of {pairs} ({interval}, {ties}, p = {found.p_value:.2g}): "
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _count_pairs(
@@ -172,7 +169,7 @@ def _outcome(ranking: Ranking) -> float | str:
     """1, ½ or 0 for A, or why there is no verdict."""
     first, second = ranking.scores
     if math.isnan(first) or math.isnan(second):
-        reasons = dict.fromkeys(str(each["error"]) for each in ranking.details if each.get("error"))
+        reasons = dict.fromkeys(filter(None, map(ranking.reason, (0, 1))))
         return "; ".join(reasons) or "the ranker abstained"
     near = _judge_diagnostics(ranking).get("ties") == 1
     return 0.5 if near or first == second else 1.0 if first > second else 0.0

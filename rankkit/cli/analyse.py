@@ -4,20 +4,22 @@ intervals, and rows to a page.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rankkit.cli.console import print_result, say, say_left_out
-from rankkit.cli.program import Json, PromptOption, PromptsOption, Specs, named, program
+from rankkit.cli.program import Json, PromptOption, PromptsOption, Specs, named, print_json, program
 from rankkit.core.text import count, first_few
+
+if TYPE_CHECKING:
+    from rankkit.analysis.pairs import Pairing
 
 
 class TiePolicy(str, Enum):
@@ -102,24 +104,21 @@ def compare(
 
     names = [] if pairs else named(ranker)
     pairing = pair(a, b, prompts=prompts, prompt=prompt)
-    say(f"{count(len(pairing.pairs), 'pair')} by {pairing.by}")
-    for side, alone in ((a, pairing.only_a), (b, pairing.only_b)):
-        if alone:
-            have = "has" if len(alone) == 1 else "have"
-            say(f"{count(len(alone), 'image')} of {side} {have} no partner: {first_few(alone)}")
+    _say_how_paired(pairing, a, b)
     if pairs:
-        lines = [f"{each.a.name} ~ {each.b.name}" for each in pairing.pairs]
-        print_result(
-            json.dumps(pairing.as_json(), indent=2, ensure_ascii=False) if as_json else "\n".join(lines)
-        )
+        if as_json:
+            print_json(pairing.as_json())
+        else:
+            print_result("\n".join(f"{each.a.name} ~ {each.b.name}" for each in pairing.pairs))
         return
     with progress(len(pairing.pairs) * len(names), "pairs") as advance:
         found = compare_pairs(
             pairing.pairs, {name: prepared(name).load() for name in names}, progress=advance, say=say
         )
-    as_objects = [{**each.as_json(), "paired_by": pairing.by} for each in found]
-    told = json.dumps(as_objects, indent=2) if as_json else render(found, str(a), str(b), pairing.by)
-    print_result(told)
+    if as_json:
+        print_json([{**each.as_json(), "paired_by": pairing.by} for each in found])
+    else:
+        print_result(render(found, str(a), str(b), pairing.by))
     failures = {name: reason for each in found for name, reason in each.failures.items()}
     for name, reason in list(failures.items())[:5]:
         say(f"not compared: {reason if reason.startswith(name) else f'{name}: {reason}'}")
@@ -127,6 +126,15 @@ def compare(
         say(f"and {count(len(failures) - 5, 'other pair')}")
     if failures:
         raise typer.Exit(3)
+
+
+def _say_how_paired(pairing: Pairing, a: Path, b: Path) -> None:
+    """Say by what rule images were paired, and which have no partner."""
+    say(f"{count(len(pairing.pairs), 'pair')} by {pairing.by}")
+    for side, alone in ((a, pairing.only_a), (b, pairing.only_b)):
+        if alone:
+            have = "has" if len(alone) == 1 else "have"
+            say(f"{count(len(alone), 'image')} of {side} {have} no partner: {first_few(alone)}")
 
 
 @program.command()
@@ -163,9 +171,10 @@ def agree(
             pairs, rankers, images=images, ties=ties.value, limit=limit, progress=progress, say=say
         )
     report = replace(report, published=tuple(published(rankers, report.format)))
-    print_result(
-        json.dumps(to_dict(report), indent=2, ensure_ascii=False) if as_json else "\n".join(lines(report))
-    )
+    if as_json:
+        print_json(to_dict(report))
+    else:
+        print_result("\n".join(lines(report)))
     if report.abstained:
         if report.unreadable_pairs:
             hold = "holds" if report.unreadable_pairs == 1 else "hold"

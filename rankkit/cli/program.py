@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from enum import Enum
 from pathlib import Path
@@ -83,6 +84,11 @@ def grid_of(text: str) -> tuple[int, int]:
     if found is None:
         raise UsageError(f"--grid {text}: give columns and rows, such as 2x2")
     return int(found[1]), int(found[2])
+
+
+def print_json(value: object) -> None:
+    """What a command prints for `--json`: indented, and text of any language as it is."""
+    print_result(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def named(specs: list[str] | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rankkit.cli.console import print_result, say
-from rankkit.cli.program import Json, complete_ranker, program
+from rankkit.cli.program import Json, complete_ranker, print_json, program
 from rankkit.core.text import count, one_line
 from rankkit.errors import RankkitError
 
@@ -31,7 +30,7 @@ def list_(
 
     offers = [cards.describe(offer, verbose=verbose) for offer in installed()]
     if as_json:
-        print_result(json.dumps(offers, indent=2, ensure_ascii=False))
+        print_json(offers)
         return
     width = max((len(str(offer["name"])) for offer in offers), default=0)
     for offer in offers:
@@ -128,7 +127,7 @@ def doctor(as_json: Json = False) -> None:
             if each.advice:
                 print_result(f"{'':<18}→ {one_line(each.advice)}")
     if as_json:
-        print_result(json.dumps([asdict(each) for each in found], indent=2, ensure_ascii=False))
+        print_json([asdict(each) for each in found])
     broken = sum(each.state == "broken" for each in found)
     if broken:
         raise RankkitError(

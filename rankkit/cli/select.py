@@ -100,12 +100,14 @@ def select(
     from rankkit.choose.select.rule import Rule
 
     do = not results().isatty() if yes is None else yes
+    if undo is not None and files:
+        raise UsageError(f"--undo {undo} takes back what was done, and reads no scores; leave {files[0]} out")
     if undo is not None and xmp:
-        return _undo_ratings(undo, do, files)
+        return _undo_ratings(undo, do)
     places: tuple[tuple[Action, Path | None], ...] = (("copy", copy), ("link", link), ("move", move))
     _check_one_action({**dict(places), "list": listed or null, "xmp": xmp, "undo": undo})
     if undo is not None:
-        return _undo(undo, do, files)
+        return _undo(undo, do)
     if not files:
         raise UsageError("no scores are named; give a file of rows that rankkit score -o wrote")
     if stars is not None and not xmp:
@@ -206,11 +208,9 @@ def _show(found: Selection) -> None:
         print_result(f"… and {len(found.chosen) - SHOWN} more")
 
 
-def _undo(target: Path, do: bool, files: Sequence[Path] | None) -> None:
+def _undo(target: Path, do: bool) -> None:
     from rankkit.choose.select.undo import undo, undoing
 
-    if files:
-        raise UsageError(f"--undo {target} takes a selection back and reads no scores; leave {files[0]} out")
     found = undo(target) if do else undoing(target)
     would = "" if do else "would be "
     say(
@@ -223,11 +223,9 @@ def _undo(target: Path, do: bool, files: Sequence[Path] | None) -> None:
         raise typer.Exit(3)
 
 
-def _undo_ratings(folder: Path, do: bool, files: Sequence[Path] | None) -> None:
+def _undo_ratings(folder: Path, do: bool) -> None:
     from rankkit.choose.select.stars import take_back, written
 
-    if files:
-        raise UsageError(f"--undo {folder} takes ratings back and reads no scores; leave {files[0]} out")
     ours, others = written(folder)
     if do:
         take_back(ours)
