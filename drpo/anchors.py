@@ -142,10 +142,13 @@ class RankedAnchors:
     def anchors(
         self, turn: Turn, sample: Sample, points: Mapping[str, Tensor], drawn: Drawn
     ) -> tuple[AnchorFeatures | None, LogRow]:
-        """The rows of `points` of the best and the worst candidates."""
+        """The rows of `points` of the best and the worst that were ranked; none where the candidates, which
+        come first among them, are equals.
+        """
         assert drawn.ranking is not None, "what `ask` answered is handed on"
-        found = split(drawn.ranking, self.config.anchors)
-        return (select_rows(points, found) if found else None), ranking_row(drawn.ranking)
+        own, size = first(drawn.ranking, len(sample.latents)), self.config.anchors
+        found = split(drawn.ranking, size) if split(own, size) else None
+        return (select_rows(points, found) if found else None), ranking_row(own)
 
     def order(self, turn: Turn, sample: Sample) -> Ranking:
         """The ranker's ranking of a sample; see `ask`."""
@@ -198,6 +201,11 @@ def turn_of(number: int, config: Config, source: AnchorSource) -> Turn:
     """The turn of that number: its noises depend on the seed and the number alone."""
     seed, prompt = next(fixed_seeds(config.seed, number)), source.prompt(number)
     return Turn(number, number // config.prompts_per_step, prompt.text, seed, prompt.metadata)
+
+
+def first(ranking: Ranking, count: int) -> Ranking:
+    """The scores of the first `count` of a group, which keep their order among themselves."""
+    return Ranking(ranking.scores[:count], details=ranking.details[:count])
 
 
 def reasons(ranking: Ranking) -> list[str]:

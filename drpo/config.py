@@ -112,6 +112,13 @@ class Config:
     """K, candidates per prompt."""
     anchors: int = 8
     """M, the best that attract and as many of the worst that repel; 2M is at most K."""
+    ranked: Literal["candidates", "with_base"] = "candidates"
+    """What the ranker orders, and what attracts and repels: a prompt's candidates, or along with them the
+    base's samples from the same noises.
+
+    A ranking cannot prefer what its group does not show; what the candidates have lost, the base still shows.
+    Twice as many images are decoded and ranked. With `preferences` it changes nothing.
+    """
     max_rounds: int = 1
     """For 0/1 rankers: rounds of K candidates to search, the first included, until M pass and M fail; only
     those are learned from.
@@ -201,6 +208,11 @@ class Config:
             raise UsageError(
                 "overlap=one_step: with preferences= nobody is asked, and with max_rounds= the answers "
                 "decide what is made next, so nothing can be made meanwhile; leave overlap=exact"
+            )
+        if self.ranked == "with_base" and self.max_rounds > 1:
+            raise UsageError(
+                f"max_rounds={self.max_rounds}: candidates are searched until enough of them pass and fail, "
+                "and the base's samples have no part in that; give ranked=candidates with it"
             )
         if self.graph_steps > self.inference_steps:
             raise UsageError(

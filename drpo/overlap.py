@@ -14,15 +14,16 @@ import torch
 from torch import Tensor
 
 from drpo.anchors import AnchorSource, Drawn, Turn, turn_of
+from drpo.base import BaseSamples
 from drpo.config import Config
 from drpo.loss import AnchorFeatures
-from drpo.types import FeatureMap, Generator, LogRow, Prompt, Sample, assign
+from drpo.types import Generator, LogRow, Prompt, Sample, assign
 from drpo.waiting import begun
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A turn whose candidates were asked about: their features, and where the answer comes to."""
+    """A turn that was asked about: the features of what was ranked, and where the answer comes to."""
 
     turn: Turn
     points: Mapping[str, Tensor]
@@ -37,10 +38,9 @@ class OneStepBehind:
     wrong there is raised by the step whose candidates they are.
     """
 
-    def __init__(
-        self, source: AnchorSource, config: Config, generator: Generator, features: FeatureMap
-    ) -> None:
-        self.source, self.config, self.generator, self.features = source, config, generator, features
+    def __init__(self, source: AnchorSource, config: Config, base: BaseSamples) -> None:
+        self.source, self.config, self.base = source, config, base
+        self.generator, self.features = base.generator, base.features
         self.elsewhere = True  # what does not depend on an answer is done before it is waited for
         self._pending: dict[int, Pending] = {}
         self._last: Callable[[], object] = lambda: None  # waits for the question before
@@ -83,10 +83,12 @@ class OneStepBehind:
         with torch.no_grad():
             drawn = [self.source.draw(self.generator, turn) for turn in new]
             samples = self.generator.sample_all([turn.prompt for turn in new], [one.noise for one in drawn])
-            self._last = answer = begun(self.source.ask(new, samples, drawn), after=self._last)
-            for i, (turn, sample) in enumerate(zip(new, samples, strict=True)):
-                self._pending[turn.number] = Pending(turn, self.features(sample), _one(answer, i))
-        return samples
+            points = [self.features(sample) for sample in samples]
+            shown, seen = self.base.beside(new, drawn, samples, points)
+            self._last = answer = begun(self.source.ask(new, shown, drawn), after=self._last)
+            for i, (turn, each) in enumerate(zip(new, seen, strict=True)):
+                self._pending[turn.number] = Pending(turn, each, _one(answer, i))
+        return list(shown)
 
     def ask(
         self, turns: Sequence[Turn], samples: Sequence[Sample], drawn: Sequence[Drawn]

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from drpo.anchors import AnchorSource, Drawn, Turn, turn_of
+from drpo.base import BaseSamples
 from drpo.config import Config
 from drpo.loss import drpo_loss
 from drpo.overlap import OneStepBehind
@@ -40,7 +41,8 @@ class Trainer:
         self, config: Config, generator: Generator, features: FeatureMap, source: AnchorSource
     ) -> None:
         self.config, self.generator, self.features = config, generator, features
-        behind = OneStepBehind(source, config, generator, features)
+        self.base = BaseSamples(config, generator, features)
+        behind = OneStepBehind(source, config, self.base)
         self.behind = behind if config.overlap == "one_step" else None
         self.source: AnchorSource = self.behind or source
         self.accelerator = Accelerator()
@@ -53,7 +55,6 @@ class Trainer:
         self.steps_done = 0
         self.seconds: dict[str, float] = {}
         self._earlier: list[Tensor] = []  # that made the candidates of the coming step, one step behind
-        self._base: dict[int, Mapping[str, Tensor]] = {}  # features of the base's samples, by turn
 
     def step(self) -> LogRow:
         """One optimizer step over this step's prompts, and what there is to log about it.
@@ -121,20 +122,23 @@ class Trainer:
             return [row for turn in turns for row in self._learn([turn])]
         with timed("features", samples):
             points = [self.features(sample) for sample in samples]
-        with timed("rank", samples):  # order only; the ranker sees no graph
-            answer = source.ask(turns, samples, drawn)
+        with timed("reference"):
+            shown, seen = self.base.beside(turns, drawn, samples, points)
+        with timed("rank", shown):  # order only; the ranker sees no graph
+            answer = source.ask(turns, shown, drawn)
         if source.elsewhere:  # while it answers, what does not depend on it
             self._see_base(turns, drawn)
             self._see_base(following, [source.draw(generator, turn) for turn in following])
         with timed("rank"):
             drawn = answer()
-            found = [source.anchors(*each) for each in zip(turns, samples, points, drawn, strict=True)]
+            found = [source.anchors(*each) for each in zip(turns, samples, seen, drawn, strict=True)]
         rows = [row | one.row | {"skipped": 1.0} for one, (_, row) in zip(drawn, found, strict=True)]
         taught = {i: anchors for i, (anchors, _) in enumerate(found) if anchors}  # with a preference
         self._see_base([turns[i] for i in taught], [drawn[i] for i in taught])
         losses: list[Tensor] = []
         for i, anchors in taught.items():
-            loss, sizes = self.loss(points[i], anchors, self._base[turns[i].number], config)
+            start = self.base.features_of(turns[i]) if config.reference_weight else {}
+            loss, sizes = self.loss(points[i], anchors, start, config)
             if not math.isfinite(loss.item()):
                 rows[i]["broken"] = 1.0
                 continue
@@ -143,25 +147,13 @@ class Trainer:
         if losses:
             with timed("backward"):
                 self.scaler.scale(torch.stack(losses).sum() * share).backward()
-        for turn in turns:
-            self._base.pop(turn.number, None)
+        self.base.forget(turns)
         return rows
 
     def _see_base(self, turns: Sequence[Turn], drawn: Sequence[Drawn]) -> None:
-        """Keep the features of the base's samples from the same noises, where they are not kept yet; they
-        depend on no update.
-        """
-        wanted = [i for i, turn in enumerate(turns) if turn.number not in self._base]
-        if not self.config.reference_weight:
-            self._base |= {turns[i].number: {} for i in wanted}
-        elif wanted:  # adapters off: no second copy of the model
-            with self._timed("reference"), self.generator.reference(), torch.no_grad():
-                samples = self.generator.sample_all(
-                    [turns[i].prompt for i in wanted], [drawn[i].noise for i in wanted]
-                )
-                self._base |= {
-                    turns[i].number: self.features(sample) for i, sample in zip(wanted, samples, strict=True)
-                }
+        if self.config.reference_weight:
+            with self._timed("reference"):
+                self.base.see(turns, drawn)
 
     def _hold_less(self) -> bool:
         """Whether less can be held in memory at once; from now on it is, and one line says so."""

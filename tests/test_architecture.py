@@ -37,6 +37,7 @@ FLOORS = {
         "settings loss features generators",
         "search",
         "anchors",
+        "base",
         "overlap",
         "train",
         "data",
@@ -273,7 +274,7 @@ LARGER_FOLDERS = {  # and why
         15,
         "a file for each word that all else uses: types, rankers, panel, images, text …",
     ),
-    "drpo": (17, "the method in flat files, to be read in one sitting, and config, recipes, build and cli"),
+    "drpo": (18, "the method in flat files, to be read in one sitting, and config, recipes, build and cli"),
 }
 SOURCES = [
     path

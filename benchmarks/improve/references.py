@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from statistics import fmean
 
-import torch
-
-from drpo.anchors import AnchorSource, Drawn, Turn
+from drpo.anchors import AnchorSource
+from drpo.base import BaseSamples
 from drpo.config import Config
 from drpo.train import Trainer
 from drpo.types import FeatureMap, Generator, LogRow
@@ -20,27 +19,31 @@ SEEN = 10  # steps whose mean reward is the start's, and the present one
 class Moving(Trainer):
     """The reference is the averaged weights, not the base: it follows the run."""
 
-    def _see_base(self, turns: Sequence[Turn], drawn: Sequence[Drawn]) -> None:
-        wanted = [i for i, turn in enumerate(turns) if turn.number not in self._base]
-        if wanted:
-            with self._timed("reference"), self._standing_in(), torch.no_grad():
-                samples = self.generator.sample_all(
-                    [turns[i].prompt for i in wanted], [drawn[i].noise for i in wanted]
-                )
-                self._base |= {
-                    turns[i].number: self.features(sample) for i, sample in zip(wanted, samples, strict=True)
-                }
+    def __init__(
+        self, config: Config, generator: Generator, features: FeatureMap, source: AnchorSource
+    ) -> None:
+        super().__init__(config, generator, features, source)
+        self.base = Averaged(self)
+
+
+class Averaged(BaseSamples):
+    """Samples of a trainer's averaged weights, in place of the base's."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__(trainer.config, trainer.generator, trainer.features)
+        self.trainer = trainer
 
     @contextmanager
-    def _standing_in(self) -> Iterator[None]:
+    def base(self) -> Iterator[None]:
         """The averaged weights in place of the present ones, which a graph still needs as they are."""
-        present = [weight.data for weight in self.weights]
-        for weight, mean in zip(self.weights, self.average, strict=True):
+        weights = self.trainer.weights
+        present = [weight.data for weight in weights]
+        for weight, mean in zip(weights, self.trainer.average, strict=True):
             weight.data = mean
         try:
             yield
         finally:
-            for weight, data in zip(self.weights, present, strict=True):
+            for weight, data in zip(weights, present, strict=True):
                 weight.data = data
 
 

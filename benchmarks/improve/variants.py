@@ -23,6 +23,7 @@ PLACE = (
 )  # fmt: skip
 ENOUGH = "ranker=shapes:mode=until_right"
 EASING = "ranker=benchmarks.improve.rankers:Easing"
+WITH_BASE = "ranked=with_base"
 LONG, LONGER = "steps=400", "steps=560"
 
 
@@ -135,6 +136,23 @@ VARIANTS: dict[str, Variant] = {
         "before; else as the last",
         settings=(*PLACE, EASING, LONGER),
         beside=(LONGER,),
+    ),
+    "with_base": Variant(
+        "the base ranked along",
+        "the base's samples from the same noises are ranked along with the candidates, and may attract and "
+        "repel as they do",
+        settings=(WITH_BASE,),
+    ),
+    "place_with_base": Variant(
+        "features that tell places, the base ranked along",
+        "both together, at the recipe's own number of images",
+        settings=(*PLACE, WITH_BASE),
+    ),
+    "place_with_base_long": Variant(
+        "features that tell places, the base ranked along, 400 steps",
+        "the same with two and a half times the images, beside the recipe with as many",
+        settings=(*PLACE, WITH_BASE, LONG),
+        beside=(LONG,),
     ),
     "moving": Variant(
         "moving reference", "the averaged weights stand in for the base", _trainer(references.Moving)
