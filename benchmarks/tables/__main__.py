@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.tables.cells import Row
-from benchmarks.tables.cluster import ray, ray_memory, serving
+from benchmarks.tables.cluster import ray, ray_memory, ray_pools, serving
 from benchmarks.tables.drift import drift, gpu_drift, gpu_headline, gpu_score, gpu_train
 from benchmarks.tables.faults import flood, fuzz, killed
 from benchmarks.tables.flops import flops, generators
@@ -32,6 +32,7 @@ TABLES: dict[str, Callable[[Row], str]] = {
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached, "label": label},
     **{"flops": flops, "generators": generators, "drift": drift, "verdicts": verdicts, "detector": detector},
     **{"ray": ray, "ray-memory": ray_memory, "ray-leader": ray_memory, "serving": serving},
+    "ray-pools": ray_pools,
     **{"parity": parity, "precision": precision, "flood": flood},
 }
 

@@ -14,6 +14,16 @@ def ray(row: Row) -> str:
     )
 
 
+def ray_pools(row: Row) -> str:
+    lines = [(name, *cells(each)) for name, each in row["seconds"].items()]
+    gain = row["one after the other"]
+    equal = "those" if row["rows as of a local run"] else "**not** those"
+    return table(("", "seconds, median", "min–max", "runs"), lines) + (
+        f"\nOne after the other takes {gain['median']:.2f} times as long as both at once ({gain['min']:.2f}–"
+        f"{gain['max']:.2f}). The rows are {equal} of a run without Ray.\n"
+    )
+
+
 def ray_memory(row: Row) -> str:
     lines = [
         (f"{int(count):,}", number(peak), number(row["seconds"][count])) for count, peak in row["MiB"].items()
