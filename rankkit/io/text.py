@@ -40,6 +40,7 @@ UNFILLED = re.compile(  # what programs write where nobody filled a text in; alo
 )
 POINTER = b"version https://git-lfs.github.com/spec/"
 POINTED = "it is a pointer of Git LFS and not the file itself; run git lfs pull"
+SURELY_ENDED = 16  # bytes without a zero before one, that are not in UTF-16
 CHUNK = 2**20
 
 
@@ -71,7 +72,13 @@ def _coding(file: io.BufferedReader | io.BytesIO) -> str:
     for mark, coding in MARKS:
         if start.startswith(mark):
             return _checked(start, file, coding)
-    for coding, zeros in (("utf-16-be", start[0::2].count(0)), ("utf-16-le", start[1::2].count(0))):
+    bare = start.rstrip(b"\0")
+    ended = bare != start and b"\0" not in bare  # as C ends a text; of UTF-16 it may be the last letter
+    if ended and len(start) % 2 == 0 and len(bare) < SURELY_ENDED:
+        raise ValueError("it ends in a zero byte, and is UTF-16 or not; save it as UTF-8")
+    for coding, zeros in (
+        () if ended else (("utf-16-be", start[0::2].count(0)), ("utf-16-le", start[1::2].count(0)))
+    ):
         if zeros > len(start) / 10:  # the other byte of what is ASCII
             return _checked(start, file, coding)
     file.seek(0)

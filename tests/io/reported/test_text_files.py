@@ -76,3 +76,23 @@ def test_where_names_differ_by_case_alone_each_image_has_its_own_text():
         "C.png": "",
         "c.png": "of c alone",
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "caption"),
+    [
+        ("Caption: a fox", "a fox"),
+        ("**Prompt:** a fox", "a fox"),
+        ("### Description\nA fox", "A fox"),
+        ("a fox that sits in snow\0", "a fox that sits in snow"),
+        ("# a fox", "# a fox"),
+    ],
+)
+def test_headings_labels_and_what_ends_a_text_in_c_are_no_part_of_a_caption(written, caption):
+    put({"d/a.png": None, "d/a.txt": written})
+    assert prompts() == {"a.png": caption}
+
+
+def test_a_short_text_that_ends_in_a_zero_byte_is_refused_and_not_read_as_chinese():
+    put({"d/a.png": None, "d/a.txt": "a fox\0", "d/b.png": None, "d/b.txt": "a fox".encode("utf-16-le")})
+    assert prompts() == {"a.png": "", "b.png": "a fox"} and "zero byte" in why()["a.png"]

@@ -51,7 +51,7 @@ NO_WORDS = (
     (LOST, WHY_LOST),
     *((re.compile(pattern, re.IGNORECASE | re.DOTALL), why) for why, pattern in KINDS.items()),
 )
-LABEL = re.compile(r"(?:positive )?prompt\s?[:=：]\s*", re.IGNORECASE)
+LABEL = re.compile(r"\**(?:(?:positive )?prompt|caption)\s?[:=：]\**\s*", re.IGNORECASE)
 SETTINGS = re.compile(
     r"[,;]\s*(?:negative(?:[ _]prompt)?|seed|steps|sampler|cfg(?:[ _]scale)?|guidance|model|width|height)"
     r"\s?[:=：]",
