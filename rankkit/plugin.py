@@ -11,7 +11,7 @@
 | what a library or a server said, within a message | `reason_of`, `line_of` |
 | options that several rankers share | `Default`, `with_defaults` |
 | rows on disk | `read_rows`, `Row` |
-| files that are replaced whole or not at all | `replacing_file` |
+| files that are replaced whole or not at all, and held by one process | `replacing_file`, `try_lock` |
 | lists of prompts on disk | `read_prompts`, `PromptList` |
 | human preferences on disk | `open_preferences`, `PreferenceFile`, `Preference` |
 | rates with intervals, clustered by prompt | `win_interval`, `Rate`, `verdict`, `wilson`, `effective_size` |
@@ -32,7 +32,7 @@ from rankkit.core.images import Decoded, decode, to_rgb
 from rankkit.core.named import image_of, image_option, images_of
 from rankkit.core.prefetch import map_images, prefetch
 from rankkit.core.text import line_of, reason_of
-from rankkit.io.atomic import replacing_file
+from rankkit.io.atomic import replacing_file, try_lock
 from rankkit.io.formats import read_rows
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared, prepare
@@ -93,6 +93,7 @@ __all__ = [
     "series",
     "table",
     "to_rgb",
+    "try_lock",
     "verdict",
     "versions_of",
     "wilson",

@@ -36,7 +36,9 @@ from drpo.run.tracking import Track
 from drpo.train import Trainer
 from drpo.types import LogRow, Prompt
 from rankkit import RankkitError
+from rankkit.plugin import try_lock
 
+LOCK = ".lock"
 MANY = 0.1  # of the steps of a run: more without a ranking, and it has not done what it was asked for
 
 
@@ -56,6 +58,22 @@ class RunFolder:
         self.monitor = monitor if self.main else None
         self.saved = -1
         self.warned = False
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Inside it no other run is written into the folder; raises `RankkitError` where one is."""
+        if not self.main:
+            yield
+            return
+        checkpoint.check(self.out, asdict(self.trainer.config))
+        self.out.mkdir(parents=True, exist_ok=True)
+        with open(self.out / LOCK, "a") as file:
+            if not try_lock(file):
+                raise RankkitError(
+                    f"another process is training in {self.out}; wait for its end, stop it, or give "
+                    "another out="
+                )
+            yield
 
     def resume(self) -> None:
         """Claim the folder and go on from its newest complete checkpoint; rows written after it are dropped,

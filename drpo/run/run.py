@@ -57,7 +57,7 @@ def run(
     what was trained until then is kept.
     """
     folder = RunFolder(trainer, out, monitor)
-    with _written(out), interruptions() as interrupted:
+    with _written(out), folder.alone(), interruptions() as interrupted:
         folder.resume()
         with tracked(tracker, out, trainer.config) as track:
             alarm = folder.alarm(track)

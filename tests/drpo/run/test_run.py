@@ -285,6 +285,20 @@ def test_a_line_of_a_log_that_is_no_row_is_named(line: bytes, tmp_path: Path) ->
         run(trainer(steps=3), tmp_path)
 
 
+def test_two_runs_are_not_written_into_one_folder_at_once(tmp_path: Path) -> None:
+    second = trainer(steps=2)
+
+    def also(row: LogRow) -> None:
+        with pytest.raises(
+            RankkitError, match=r"another process is training in .*; wait for its end, stop it"
+        ):
+            run(second, tmp_path)
+
+    run(trainer(steps=2), tmp_path, watch=also)
+    run(trainer(steps=3), tmp_path)
+    assert [row["step"] for row in read(tmp_path / LOG)] == [1, 2, 3]
+
+
 def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "x")
