@@ -57,6 +57,8 @@ def test_an_image_of_a_shape_that_a_model_cannot_see_costs_its_own_question_only
     (500, "input is too large to process. increase the physical batch size", "oversized"),
     (400, "the request exceeds the available context size, try increasing it", "oversized"),
     (400, "messages.0.content.1.image.source.base64: image exceeds 5 MB maximum", "oversized"),
+    (400, {"error": {"message": "Invalid 'messages[1].content[1].image_url.url': string too long. Expected a "
+           "string with maximum length 10485760", "code": "string_above_max_length"}}, "oversized"),
     (503, "Loading model", "transport"),
     (500, "CUDA out of memory. Tried to allocate 2.00 GiB", "transport"),
     (529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "transport"),

@@ -83,6 +83,7 @@ def test_a_pause_that_nobody_waits_for_is_said_at_once(load, fake, greys, pause)
             "401: no key; name the environment variable that holds the key: api_key_env=",
         ),
         ((403, {"error": {"message": "not you"}}), "403: not you"),
+        ((403, b"<!DOCTYPE html><title>Attention Required!</title>"), "page is of a firewall or proxy"),
         (
             (404, {"error": {"message": "no model x"}}),
             "404: no model x; give the base URL, which usually ends in /v1",
@@ -187,6 +188,18 @@ def test_a_server_that_cannot_answer_a_first_question_is_said_with_what_to_do(lo
     fake.fault = lambda number, body: fault
     with pytest.raises(RunStopped, match=f"brightness-1 cannot judge: .*{said}"):
         load(tries=2, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    "message", [{"content": None}, {"content": None, "refusal": "I cannot help with that."}]
+)
+def test_a_first_question_that_a_filter_refuses_is_said_to_be_refused(load, fake, message):
+    choice = {"index": 0, "finish_reason": "content_filter", "message": message}
+    fake.fault = lambda number, body: (200, {"model": "brightness-1", "choices": [choice]})
+    with pytest.raises(
+        RunStopped, match=r"refused a first question: .*(content_filter|I cannot help).*another"
+    ):
+        load()
 
 
 def test_a_key_that_is_not_accepted_is_not_asked_for_as_if_there_were_none(load, fake, monkeypatch):

@@ -242,6 +242,9 @@ def _served_as(answer: Any) -> str:
 
 
 def _whole(reply: Reply) -> Reply:
+    if reply.refusal:
+        advice = "ask another model, or see what its content filter lets through"
+        raise Failed("refused", f"it refused a first question: {reply.text[:120] or reply.finish!r}", advice)
     # a model that thinks first has no room to answer in one token
     if not reply.text and not reply.top and reply.finish != "length":
         advice = "see that it answers in words: a parser of tool calls or of thoughts may take them"

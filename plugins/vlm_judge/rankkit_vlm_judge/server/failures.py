@@ -126,6 +126,10 @@ def exception_of(answer: HttpAnswer) -> Exception:
     broke = status == 429 and "insufficient_quota" in said
     if (status == 402 and after is None) or broke or _SPENT.search(said):
         return RunStopped(f"{text}; the account has no credit left. {KEPT}")
+    if status == 403 and _what(answer.data) == "a web page":
+        return RunStopped(
+            f"{text}; that page is of a firewall or proxy before the server: see whom it lets in. {KEPT}"
+        )
     if status in (401, 403) or (status == 400 and _KEY.search(said)):
         advice = (
             "see that its key is good for this server"
@@ -198,7 +202,7 @@ _STATUS_OF = (
 )
 _TOO_LARGE = re.compile(
     r"context[ _-]?(?:length|size|window)|n_ctx\b|maximum (?:model|input|prompt|sequence|image) "
-    r"|too many (?:\w+ ){0,2}tokens|maximum (?:\w+ )?pixels"
+    r"|too many (?:\w+ ){0,2}tokens|maximum (?:\w+ )?pixels|string_above_max_length|\bstring (?:is )?too long"
     r"|\b(?:prompt|input|request|images?|payload|body|entity|dimensions?|resolution)\b.{0,60}"
     r"(?:(?<!took )too (?:long|large|big|high)|\bexceed|(?:longer|larger|bigger) than)",
     re.IGNORECASE,
