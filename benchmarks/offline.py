@@ -22,12 +22,12 @@ from typing import Any
 
 import torch
 
+from benchmarks.published import published
 from benchmarks.training import RESULTS, measure, summary
 from drpo import build
 from drpo.config import Config
 from drpo.data import prompts as prompt_files
 from drpo.generators.one_step import OneStep
-from drpo.recipes import recipe
 from drpo.run import setup
 from drpo.settings import with_settings
 from drpo.shapes.detector import Shapes
@@ -58,7 +58,7 @@ def main() -> None:
                     f"offline={mode}",
                     "held_out=",
                 ]
-                config = with_settings(recipe("shapes"), chosen)
+                config = with_settings(published(), chosen)
                 row = {"date": f"{datetime.date.today()}", "arm": mode, "seed": seed, "split": options.split}
                 row |= one_run(config, options.split) | {
                     "config": dataclasses.asdict(config) | {"preferences": "drawn from the base"}
@@ -72,7 +72,7 @@ def main() -> None:
 
 def preferences(folder: Path, prompts: list[Prompt]) -> Path:
     """The base's images, the best and the worst by the graded reward, as rows of prompt, chosen, rejected."""
-    generator, ranker, rows = build.generator(recipe("shapes")), Shapes(), []
+    generator, ranker, rows = build.generator(published()), Shapes(), []
     for index, prompt in enumerate(prompts):
         with torch.no_grad():
             group = generator.sample(

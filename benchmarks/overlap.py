@@ -3,7 +3,7 @@
     python -m benchmarks.overlap curve [--seeds 1 2 3] [--steps 60] [field=value ...]
     python -m benchmarks.overlap time [--rounds 5] [field=value ...]
 
-`curve`: the recipe `shapes` both ways over equal seeds and numbers of images, and what it gained on the
+`curve`: the published method both ways over equal seeds and numbers of images, and what it gained on the
 tuning prompts halfway and at the end. `time`: four updates each way in turn, of which the first is not
 counted, in one process, with a ranker that sleeps as long as an update takes without it. A row in
 results/overlap.jsonl.
@@ -22,13 +22,13 @@ from typing import Any, Literal
 
 import torch
 
+from benchmarks.published import published
 from benchmarks.record import ratio, record, spread
 from benchmarks.training import one_run
 from drpo import build
 from drpo.anchors import RankedAnchors
 from drpo.config import Config
 from drpo.data import prompts as prompt_files
-from drpo.recipes import recipe
 from drpo.settings import with_settings
 from drpo.train import Trainer
 from rankkit import Group, Ranker, Ranking
@@ -67,7 +67,7 @@ def main() -> None:
     given = parser.parse_intermixed_args()
     torch.set_num_threads(1)
     settings = list(given.settings or SMALL)
-    config = with_settings(recipe("shapes"), [f"steps={given.steps}", *settings])
+    config = with_settings(published(), [f"steps={given.steps}", *settings])
     words = [f"--seeds {' '.join(map(str, given.seeds))} --steps {given.steps}", f"--rounds {given.rounds}"]
     command = f"python -m benchmarks.overlap {given.what} {words[given.what == 'time']} {' '.join(settings)}"
     measure = (

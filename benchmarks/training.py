@@ -29,12 +29,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.published import published
 from drpo import build
 from drpo.anchors import RankedAnchors
 from drpo.config import Config
 from drpo.data import prompts as prompt_files
 from drpo.generators.one_step import OneStep
-from drpo.recipes import recipe
 from drpo.settings import with_settings
 from drpo.shapes.corpus import draws, scene
 from drpo.shapes.detector import Shapes
@@ -95,7 +95,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for arm in options.arms:
         for seed in options.seeds:
-            config = with_settings(recipe("shapes"), [*options.settings, f"seed={seed}"])
+            config = with_settings(published(), [*options.settings, f"seed={seed}"])
             row = {
                 "date": f"{datetime.date.today()}",
                 "arm": arm,

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from benchmarks.published import published
 from drpo.config import Config
-from drpo.recipes import recipe
 from drpo.report import kept
 from drpo.run import setup
 from drpo.run.monitor import Evaluation, alarm, best
@@ -23,7 +23,7 @@ EVERY = 4  # steps between two evaluations
 def config(steps: int, seed: int, **changed: Any) -> Config:
     """The recipe `shapes` with a reward that is gamed by images with nothing on them."""
     return dataclasses.replace(
-        recipe("shapes"), ranker=TARGET, held_out=HELD_OUT, eval_every=EVERY, checkpoint_every=steps,
+        published(), ranker=TARGET, held_out=HELD_OUT, eval_every=EVERY, checkpoint_every=steps,
         steps=steps, seed=seed, group_size=16, anchors=6, prompts_per_step=2, ema=0.9, **changed,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Changes of the method, each beside the recipe `shapes` as it stands, at as many generated images.
+"""Changes of the method, each beside the method as published, at as many generated images.
 
     python -m benchmarks.improve list                     what there is, and what is missing
     python -m benchmarks.improve run [NAME …] [--seeds 0]   runs what is missing: a row each in improve.jsonl

@@ -1,4 +1,4 @@
-"""The section of docs/paper.md: every change beside the recipe as it stands, and the figure of its curves."""
+"""The section of docs/paper.md: every change beside the method as published, and the figure of its curves."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from rankkit.plugin import Curve, line_chart
 FIGURE = "improve.svg"
 DRAWN = 8  # curves of one figure
 Pairs = Mapping[int, tuple[Row, Row]]
-"""By seed, the recipe's own row and the change's."""
+"""By seed, the published method's row and the change's."""
 
 HEAD = f"""## Better than the paper?
 
-Changes of the method, each beside the recipe `shapes` as it stands, with the same seeds and as many generated
-images (`python -m benchmarks.improve run`, code in `benchmarks/improve/`). A try on the tuning prompts first
+Changes of the method, each beside the recipe `shapes` with the method as published
+(`benchmarks/published.py`), with the same seeds and as many generated images
+(`python -m benchmarks.improve run`, code in `benchmarks/improve/`). A try on the tuning prompts first
 ({TUNING_STEPS} steps where none are named, seed {TUNING_SEED}: no more than a glance), then fresh seeds on
 the final prompts. A difference is between runs of one seed; **better** and **worse** say that its whole 95 %
-interval over three seeds or more is above or below 0. What is not better stays out of the recipes.
+interval over three seeds or more is above or below 0. What is better at the recipe's own number of images is
+what the recipe does since; the rest stays out of it.
 """
 
 
@@ -36,7 +38,7 @@ def section(rows: Sequence[Row]) -> str:
     if not lines:
         return ""
     head = (
-        "", "try: recipe → change (diversity)", "seeds", "right: recipe → change", "difference",
+        "", "try: published → change (diversity)", "seeds", "right: published → change", "difference",
         "diversity / base", "position, attribution", "",
     )  # fmt: skip
     words = "".join(f"- *{VARIANTS[name].title}*: {VARIANTS[name].words}.\n" for name in found if found[name])
@@ -64,15 +66,15 @@ def verdict(differences: Sequence[float]) -> str:
 
 
 def figure(rows: Sequence[Row]) -> str:
-    """Right on the final prompts along the runs, mean over seeds, as SVG: the recipe, and the changes with
-    most seeds; empty without any.
+    """Right on the final prompts along the runs, mean over seeds, as SVG: the published method, and the
+    changes with most seeds; empty without any.
     """
     ran = {name: _fresh(pairs(name, rows)) for name, variant in VARIANTS.items() if not variant.beside}
     names = sorted((name for name in ran if ran[name]), key=lambda name: -len(ran[name]))[: DRAWN - 1]
     if not names:
         return ""
     own = {seed: row for name in names for seed, (row, _) in ran[name].items()}
-    curves = [Curve("the recipe", _along(list(own.values())))]
+    curves = [Curve("as published", _along(list(own.values())))]
     curves += [Curve(VARIANTS[name].title, _along([row for _, row in ran[name].values()])) for name in names]
     chart = str(line_chart(curves, x="step", y="right"))
     return chart.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n"

@@ -31,8 +31,8 @@ LONG, LONGER = "steps=400", "steps=560"
 class Variant:
     """A change of the method: what a table calls it, what it does, and how a trainer is changed for it.
 
-    `settings` are those it needs over the recipe `shapes`; it stands beside the recipe with the settings
-    `beside`.
+    `settings` are those it needs over the published method on the recipe `shapes`; it stands beside that
+    with the settings `beside`.
     """
 
     title: str
@@ -174,7 +174,7 @@ VARIANTS: dict[str, Variant] = {
 
 
 def made(run: Run, config: Config) -> tuple[Trainer, dict[str, Any]]:
-    """The trainer of a run: the recipe's own, changed where its method is a variant."""
+    """The trainer of a run: the settings' own, changed where its method is a variant."""
     trainer, _ = setup.trainer(config)
     if run.method.startswith(METHOD):
         trainer = VARIANTS[run.method.removeprefix(METHOD)].change(trainer)

@@ -18,9 +18,9 @@ from benchmarks.paper import runs
 from benchmarks.paper.plan import TUNING_SEED, Arm, Table, seeds_of
 from benchmarks.paper.rows import FILE, Row
 from benchmarks.paper.runs import KNOB, Run, execute
+from benchmarks.published import published
 from drpo import build
 from drpo.generators.one_step import OneStep
-from drpo.recipes import recipe
 from rankkit.plugin import describe
 
 GUESS = {"best_of:4": 20.0, "best_of:32": 80.0}  # CPU seconds, before a run was measured
@@ -121,7 +121,7 @@ def _ended(run: Run, future: Future[Row], file: Path) -> Row | None:
 def prepare(run: Run) -> None:
     """What several runs share, made once before the first of them starts."""
     if run.method in METHODS and METHODS[run.method].needs_gradient and not runs.PROXY.is_file():
-        generator = build.generator(recipe("shapes"))
+        generator = build.generator(published())
         assert isinstance(generator, OneStep)
         trained(generator, runs.PROXY)
     if any(setting.startswith("offline=") for setting in run.settings):

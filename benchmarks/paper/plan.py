@@ -22,7 +22,7 @@ def seeds_of(quick: bool) -> tuple[int, ...]:
 @dataclass(frozen=True, slots=True)
 class Arm:
     """One line of a table: how it is trained (``drpo``, a baseline, ``best_of:8`` without training), and the
-    settings that differ from the recipe `shapes`.
+    settings that differ from the published method on the recipe `shapes`.
     """
 
     title: str

@@ -19,13 +19,13 @@ from benchmarks.baselines import METHODS, Diverged, Learner, at_inference
 from benchmarks.baselines.proxy import trained
 from benchmarks.offline import preferences
 from benchmarks.paper.plan import QUICK_PROMPTS, QUICK_STEPS, STEPS, TUNING_STEPS
+from benchmarks.published import published
 from benchmarks.training import Floats, Measured, interval, measure, summary
 from drpo import build
 from drpo.anchors import RankedAnchors
 from drpo.config import Config
 from drpo.data.prompts import prompts
 from drpo.generators.one_step import OneStep
-from drpo.recipes import recipe
 from drpo.run import setup
 from drpo.settings import with_settings
 from drpo.shapes.world import Split
@@ -39,7 +39,7 @@ KNOB = "knob="  # a baseline's own setting, among those that the config knows
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What decides a row: the method, settings over the recipe `shapes` (a baseline's own as ``knob=…``), the
+    """What decides a row: the method, settings over the published ones (a baseline's own as ``knob=…``), the
     seed, the prompts it is measured on, and whether it is short.
     """
 
@@ -56,7 +56,7 @@ class Run:
             chosen += ["ranker=", f"preferences={WORK / 'preferences' / 'preferences.jsonl'}"]
         steps = QUICK_STEPS if self.quick else TUNING_STEPS if self.split == "tuning" else STEPS
         chosen += [f"prompts_per_step={QUICK_PROMPTS}"] * self.quick
-        return with_settings(recipe("shapes"), [f"steps={steps}", *chosen, f"seed={self.seed}", "held_out="])
+        return with_settings(published(), [f"steps={steps}", *chosen, f"seed={self.seed}", "held_out="])
 
     @property
     def measured_every(self) -> int:
@@ -76,7 +76,7 @@ Made = Callable[[Run, Config], tuple[Trainer, dict[str, Any]]]
 def identity(run: Run) -> dict[str, Any]:
     """What a row must have in common with a run to be its result, in JSON's types.
 
-    Where the recipe changes, rows of the earlier one no longer count; settings that a row does not know had
+    Where these change, rows of the earlier one no longer count; settings that a row does not know had
     their defaults.
     """
     config = dataclasses.asdict(run.config()) | {"preferences": ""}
@@ -166,7 +166,7 @@ def _untrained(run: Run) -> dict[str, Any]:
 @functools.lru_cache
 def _before(split: Split) -> Measured:
     """The base, which is the same for every run."""
-    generator = build.generator(recipe("shapes"))
+    generator = build.generator(published())
     assert isinstance(generator, OneStep)
     with generator.reference():
         return measure(generator, build.ranker("shapes"), split)

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.published import published
 from benchmarks.record import record
 from drpo import build
 from drpo.config import Config
@@ -30,7 +31,6 @@ from drpo.data import prompts as prompt_files
 from drpo.generators.one_step import OneStep
 from drpo.loss import drpo_loss, select_rows
 from drpo.preference import split
-from drpo.recipes import recipe
 from drpo.shapes.corpus import draws, scene
 from drpo.shapes.render import render
 from drpo.shapes.world import TASKS, parse
@@ -64,7 +64,7 @@ def main() -> None:
 
 def measure(task: str, count: int) -> dict[str, Any]:
     """The cosines of a task, over so many of its training prompts."""
-    config = dataclasses.replace(recipe("shapes"), features="latent_mae+latent", reference_weight=0.0)
+    config = dataclasses.replace(published(), features="latent_mae+latent", reference_weight=0.0)
     torch.manual_seed(config.seed)
     generator, ranker = build.generator(config), build.ranker(config.ranker)
     assert isinstance(generator, OneStep)

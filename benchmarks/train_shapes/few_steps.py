@@ -22,13 +22,13 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch.nn.functional import l1_loss
 
+from benchmarks.published import published
 from benchmarks.record import record
 from benchmarks.train_shapes.corpus import pairs
 from benchmarks.train_shapes.descent import Descent
 from benchmarks.train_shapes.generator import encode
 from benchmarks.training import one_run
 from drpo.generators.shapes import WEIGHTS
-from drpo.recipes import recipe
 from drpo.settings import with_settings
 
 STEPS = 4
@@ -67,7 +67,7 @@ def main() -> None:
 def arm(base: Path, graph_steps: int, steps: int, seed: int) -> dict[str, Any]:
     """One training run: what it had learned on held-out prompts, along the run too, and what a step took."""
     given = [f"model={base}", f"inference_steps={STEPS}", f"graph_steps={graph_steps}"]
-    config = with_settings(recipe("shapes"), [*LESS, *given, f"steps={steps}", f"seed={seed}"])
+    config = with_settings(published(), [*LESS, *given, f"steps={steps}", f"seed={seed}"])
     found = one_run(config, "reward", "final", every=max(1, steps // 5))
     settings = {**dataclasses.asdict(config), "model": f"four steps, {BASE_STEPS} from the built-in one"}
     return {"graph_steps": graph_steps, "seed": seed, **found, "config": settings}

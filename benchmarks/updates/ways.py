@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
+from benchmarks.published import published
 from benchmarks.record import spread
 from drpo.generators.one_step import OneStep
-from drpo.recipes import recipe
 from drpo.run import setup
 from drpo.train import Trainer
 
@@ -45,7 +45,7 @@ def ways(names: list[str], updates: int) -> dict[str, Any]:
     trainers, seconds = {}, {name: list[float]() for name in names}
     losses = {name: list[float]() for name in names}
     for name in names:
-        config = dataclasses.replace(recipe("shapes"), held_out=(), steps=updates + 1)
+        config = dataclasses.replace(published(), held_out=(), steps=updates + 1)
         trainers[name] = setup.trainer(config)[0]
         WAYS[name](trainers[name])
     for number in range(updates + 1):

@@ -1,0 +1,18 @@
+"""The recipe `shapes` with the method as it was published (arXiv 2606.02521): what baselines and changes are
+measured beside, whatever the recipe has learned since.
+"""
+
+from __future__ import annotations
+
+from drpo.config import Config
+from drpo.recipes import recipe
+from drpo.settings import with_settings
+
+AS_PUBLISHED = (
+    "features=latent_mae", "field=official", "anchors=12", "reference_weight=0.2", "ranked=candidates",
+)  # fmt: skip
+
+
+def published() -> Config:
+    """The recipe's steps, rates and prompts; the paper's feature map, field, anchors and reference."""
+    return with_settings(recipe("shapes"), AS_PUBLISHED)
