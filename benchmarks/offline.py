@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.published import published
+from benchmarks.paper.published import published
 from benchmarks.training import RESULTS, measure, summary
 from drpo import build
 from drpo.config import Config

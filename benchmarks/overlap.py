@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import torch
 
-from benchmarks.published import published
+from benchmarks.paper.published import published
 from benchmarks.record import ratio, record, spread
 from benchmarks.training import one_run
 from drpo import build

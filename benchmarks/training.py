@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.published import published
+from benchmarks.paper.published import published
 from drpo import build
 from drpo.anchors import RankedAnchors
 from drpo.config import Config

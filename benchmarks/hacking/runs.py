@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.published import published
+from benchmarks.paper.published import published
 from drpo.config import Config
 from drpo.report import kept
 from drpo.run import setup

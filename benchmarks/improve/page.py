@@ -22,7 +22,7 @@ Pairs = Mapping[int, tuple[Row, Row]]
 HEAD = f"""## Better than the paper?
 
 Changes of the method, each beside the recipe `shapes` with the method as published
-(`benchmarks/published.py`), with the same seeds and as many generated images
+(`benchmarks/paper/published.py`), with the same seeds and as many generated images
 (`python -m benchmarks.improve run`, code in `benchmarks/improve/`). A try on the tuning prompts first
 ({TUNING_STEPS} steps where none are named, seed {TUNING_SEED}: no more than a glance), then fresh seeds on
 the final prompts. A difference is between runs of one seed; **better** and **worse** say that its whole 95 %

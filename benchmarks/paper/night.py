@@ -16,9 +16,9 @@ from benchmarks.baselines.proxy import trained
 from benchmarks.paper import rows as kept
 from benchmarks.paper import runs
 from benchmarks.paper.plan import TUNING_SEED, Arm, Table, seeds_of
+from benchmarks.paper.published import published
 from benchmarks.paper.rows import FILE, Row
 from benchmarks.paper.runs import KNOB, Run, execute
-from benchmarks.published import published
 from drpo import build
 from drpo.generators.one_step import OneStep
 from rankkit.plugin import describe

@@ -49,9 +49,9 @@ within .03, "next to no" loss at most .03.
 Every method trains on the same prompts and noises, a LoRA of the same rank, the same optimizer and {images}
 images in {steps} steps of {prompts} prompts. Each baseline had three tries of {tries} steps (learning rate
 and one setting of its own, with seed 901 on the tuning prompts), and the try that was right most often is the
-one shown; DrPO runs as published (`benchmarks/published.py`), at rates that were found earlier, with more
-tries and other seeds (`benchmarks/LOG.md`). What the recipe `shapes` does since stands under "Better than
-the paper?".
+one shown; DrPO runs as published (`benchmarks/paper/published.py`), at rates that were found earlier, with
+more tries and other seeds (`benchmarks/LOG.md`). What the recipe `shapes` does since stands under "Better
+than the paper?".
 """
 
 

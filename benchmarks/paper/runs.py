@@ -19,7 +19,7 @@ from benchmarks.baselines import METHODS, Diverged, Learner, at_inference
 from benchmarks.baselines.proxy import trained
 from benchmarks.offline import preferences
 from benchmarks.paper.plan import QUICK_PROMPTS, QUICK_STEPS, STEPS, TUNING_STEPS
-from benchmarks.published import published
+from benchmarks.paper.published import published
 from benchmarks.training import Floats, Measured, interval, measure, summary
 from drpo import build
 from drpo.anchors import RankedAnchors

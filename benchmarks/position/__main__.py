@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.published import published
+from benchmarks.paper.published import published
 from benchmarks.record import record
 from drpo import build
 from drpo.config import Config

@@ -22,7 +22,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch.nn.functional import l1_loss
 
-from benchmarks.published import published
+from benchmarks.paper.published import published
 from benchmarks.record import record
 from benchmarks.train_shapes.corpus import pairs
 from benchmarks.train_shapes.descent import Descent

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.published import published
+from benchmarks.paper.published import published
 from benchmarks.record import spread
 from drpo.generators.one_step import OneStep
 from drpo.run import setup

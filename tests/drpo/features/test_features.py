@@ -130,10 +130,13 @@ def test_image_maps_load_in_float32_from_a_folder_whatever_it_holds_and_say_what
     made.model.bfloat16().save_pretrained(tmp_path / "model")
     assert load(None, model=str(tmp_path / "model")).model.dtype == torch.float32
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    for model in ("nobody/no-such-model", str(tmp_path / "missing"), str(tmp_path)):
-        with pytest.raises(
-            RankkitError, match=rf"from '{model}' .*give features_model=FOLDER .*HF_HUB_OFFLINE=1"
-        ):
+    elsewhere = "give features_model=FOLDER .*HF_HUB_OFFLINE=1"
+    for model, advice in (
+        ("nobody/no-such-model", elsewhere),
+        (str(tmp_path / "missing"), elsewhere),
+        (str(tmp_path), "found in .* give features_model= with a complete copy"),
+    ):
+        with pytest.raises(RankkitError, match=rf"from '{model}' .*{advice}"):
             load(None, model=model)
 
 

@@ -15,7 +15,7 @@ from rankkit_vlm_judge.images import EncodedImage
 from rankkit_vlm_judge.questions import FORCED, Question, which_is_better
 from rankkit_vlm_judge.replies import Reply, from_top
 from rankkit_vlm_judge.server.body import messages_of, only
-from rankkit_vlm_judge.server.completions import read
+from rankkit_vlm_judge.server.completions import read, served_as
 from rankkit_vlm_judge.server.failures import NAME_IT, Failed, Hopeless
 from rankkit_vlm_judge.server.fields import Fields
 from rankkit_vlm_judge.server.http import Server
@@ -80,7 +80,7 @@ class Chat:
     def _reply(self, call: Call) -> Reply:
         try:
             answer = self._asked(call)
-            if (other := _served_as(answer)) not in ("", self.served) and self.served:
+            if (other := served_as(answer)) not in ("", self.served) and self.served:
                 why = f"{self.server.url} answered as {other!r}, where {self.served!r} answered at first"
                 raise Failed("other_model", why)
             return read(answer)
@@ -184,7 +184,7 @@ class Chat:
             try:
                 answer = self._ask(call)
                 self.server.first = self._body(call, None)
-                return _served_as(answer), _whole(read(answer))
+                return served_as(answer), _whole(read(answer))
             except Failed as failure:
                 if failure.outcome == "truncated":
                     return "", Reply(finish="length")
@@ -233,12 +233,6 @@ PROBE: Question = which_is_better(
     EncodedImage(Image.new("RGB", (64, 64), "red"), 64),
     EncodedImage(Image.new("RGB", (64, 64), "blue"), 64),
 )
-
-
-def _served_as(answer: Any) -> str:
-    """The name of the model that an answer bears; empty where it bears none."""
-    name = str(answer.get("model") or "")[:200] if isinstance(answer, dict) else ""
-    return name.encode("utf-8", "replace").decode()
 
 
 def _whole(reply: Reply) -> Reply:

@@ -129,3 +129,9 @@ def usage_of(answer: Any) -> Usage | None:
     if read is None and written is None:
         return None if both is None else Usage(either=both)
     return Usage(read or 0, written or 0)
+
+
+def served_as(answer: Any) -> str:
+    """The name of the model that an answer bears; empty where it bears none."""
+    name = str(answer.get("model") or "")[:200] if isinstance(answer, dict) else ""
+    return name.encode("utf-8", "replace").decode()
