@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.improve import fields, references, sources
 from benchmarks.paper.plan import JUDGE
+from benchmarks.paper.published import PLACES, SINCE, WITH_BASE
 from benchmarks.paper.runs import Run
 from drpo.anchors import RankedAnchors
 from drpo.config import Config
@@ -18,12 +19,8 @@ from drpo.train import Trainer
 
 METHOD = "improve:"  # before a variant's name, in a row
 Change = Callable[[Trainer], Trainer]
-PLACE = (
-    "features=latent_mae:std_2+latent", "field=self_excluding", "anchors=8", "reference_weight=0.4",
-)  # fmt: skip
 ENOUGH = "ranker=shapes:mode=until_right"
 EASING = "ranker=benchmarks.improve.rankers:Easing"
-WITH_BASE = "ranked=with_base"
 LONG, LONGER = "steps=400", "steps=560"
 
 
@@ -102,19 +99,19 @@ VARIANTS: dict[str, Variant] = {
         "features that tell places",
         "of the latent MAE its `std_2` alone and the latents beside it, anchors that do not see their own "
         "copies, 8 of them in place of 12, and twice the weight of the reference",
-        settings=PLACE,
+        settings=PLACES,
     ),
     "place_long": Variant(
         "features that tell places, 400 steps",
         "the same with two and a half times the images, beside the recipe with as many",
-        settings=(*PLACE, LONG),
+        settings=(*PLACES, LONG),
         beside=(LONG,),
     ),
     "place_sure": Variant(
         "features that tell places, closer to the reference, 560 steps",
         "the same with the reference at two and a half times its weight and three and a half times the "
         "images, beside the recipe with as many",
-        settings=(*PLACE[:-1], "reference_weight=0.5", LONGER),
+        settings=(*PLACES[:-1], "reference_weight=0.5", LONGER),
         beside=(LONGER,),
     ),
     "until_right": Variant(
@@ -127,14 +124,14 @@ VARIANTS: dict[str, Variant] = {
         "features that tell places, right is enough, 560 steps",
         "both together, with the reference at twice its weight and three and a half times the images, beside "
         "the recipe with as many",
-        settings=(*PLACE, ENOUGH, LONGER),
+        settings=(*PLACES, ENOUGH, LONGER),
         beside=(LONGER,),
     ),
     "place_easing": Variant(
         "features that tell places, right is enough for most, 560 steps",
         "right images are equals once half of their group are right, and told apart by how clean they are "
         "before; else as the last",
-        settings=(*PLACE, EASING, LONGER),
+        settings=(*PLACES, EASING, LONGER),
         beside=(LONGER,),
     ),
     "with_base": Variant(
@@ -146,12 +143,12 @@ VARIANTS: dict[str, Variant] = {
     "place_with_base": Variant(
         "features that tell places, the base ranked along",
         "both together, at the recipe's own number of images",
-        settings=(*PLACE, WITH_BASE),
+        settings=SINCE,
     ),
     "place_with_base_long": Variant(
         "features that tell places, the base ranked along, 400 steps",
         "the same with two and a half times the images, beside the recipe with as many",
-        settings=(*PLACE, WITH_BASE, LONG),
+        settings=(*SINCE, LONG),
         beside=(LONG,),
     ),
     "moving": Variant(

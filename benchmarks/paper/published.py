@@ -11,6 +11,11 @@ from drpo.settings import with_settings
 AS_PUBLISHED = (
     "features=latent_mae", "field=official", "anchors=12", "reference_weight=0.2", "ranked=candidates",
 )  # fmt: skip
+PLACES = (
+    "features=latent_mae:std_2+latent", "field=self_excluding", "anchors=8", "reference_weight=0.4",
+)  # fmt: skip
+WITH_BASE = "ranked=with_base"
+SINCE = (*PLACES, WITH_BASE)  # what the recipe does now
 
 
 def published() -> Config:
