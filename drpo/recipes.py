@@ -42,6 +42,20 @@ def shapes() -> Config:
     )
 
 
+def shapes_offline() -> Config:
+    """The shapes world from chosen and rejected images on disk, no ranker asked; give preferences=FILE."""
+    return replace(
+        shapes(),
+        ranker="",
+        preferences="preferences.jsonl",
+        features="latent_mae",
+        anchors=12,
+        ranked="candidates",
+        field="official",
+        reference_weight=0.2,
+    )
+
+
 def sd_turbo() -> Config:
     """SD-Turbo with PickScore, in the authors' settings; give prompts=FILE and features_model=FILE."""
     return Config(
