@@ -18,6 +18,8 @@ from benchmarks.score.images import jpegs
 from rankkit.io.prompts import survey
 from rankkit.registry.load import prepare
 from rankkit.scoring import engine
+from rankkit.scoring.lanes import HERE, Engine
+from rankkit.scoring.ray.chunks import OnRay
 
 FAR = 0.005  # seconds that the model takes for an image
 MODEL = "benchmarks.score.pools:Waits"
@@ -42,26 +44,21 @@ def main(rounds: int, count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
         jpegs(place / "in", count)
-        _score(place, ways["both"], "local", "here.jsonl")
-        here = (place / "here.jsonl").read_bytes()
+        here = _score(place, ways["both"], HERE, "here.jsonl")
         equal = True
         for number in range(-1, rounds):  # the first is not counted: Ray's own processes start
             for way, specs in ways.items():
                 begun = time.perf_counter()
-                found = _score(place, specs, "ray", f"{number}-{len(specs)}-{specs[0][:5]}.jsonl")
+                found = _score(place, specs, OnRay(), f"{number}-{len(specs)}-{specs[0][:5]}.jsonl")
                 if number >= 0:
                     seconds[way].append(time.perf_counter() - begun)
                 equal = equal and (way != "both" or found == here)
     print(json.dumps({"seconds": seconds, "equal": equal}))
 
 
-def _score(place: Path, specs: Sequence[str], how: str, output: str) -> bytes:
-    rankers = [prepare(spec) for spec in specs]
+def _score(place: Path, specs: Sequence[str], where: Engine, output: str) -> bytes:
     path = place / output
-    if how == "ray":
-        engine.score(survey([place / "in"]), rankers, path, engine="ray", workers=None)
-    else:
-        engine.score(survey([place / "in"]), rankers, path)
+    engine.score(survey([place / "in"]), [prepare(spec) for spec in specs], path, engine=where)
     return path.read_bytes()
 
 
