@@ -13,14 +13,14 @@ from urllib.parse import unquote
 from rankkit.errors import BadSource
 from rankkit.io.prompts.base import Place, natural
 from rankkit.io.prompts.reading.columns import answer_of, file_columns, roles
-from rankkit.io.prompts.reading.order import WORD, as_number, is_run
+from rankkit.io.prompts.reading.order import LONGEST_NUMBER, WORD, as_number, is_run
 from rankkit.io.tables import Record, Table
 
 NUMBERS = re.compile(  # what a column of the images' numbers is called; one of counts holds numbers too
     r"(?:.*[_ -])?(?:ids?|idx|index|no|num(?:ber)?|seed|key|name|file|image|img|sample|stem)", re.IGNORECASE
 )
 SUFFIX = re.compile(r"\.[A-Za-z]\w{0,4}")  # of a file of any kind; of a number there are digits alone
-LONGEST, LONGEST_NUMBER = 6, 19  # words of a piece of a name; digits of a number that counts
+LONGEST = 6  # words of a piece of a name
 UNNAMED = re.compile(r"unnamed: 0", re.IGNORECASE)  # what pandas calls the numbers of rows that it wrote
 Texts = tuple[str, ...]
 

@@ -11,9 +11,9 @@ from functools import cached_property
 from urllib.parse import unquote
 
 from rankkit.io.prompts.base import Place, Root
+from rankkit.io.prompts.reading.order import as_count
 
 ABSOLUTE = re.compile(r"/|[A-Za-z]:/")  # of any system, with forward slashes
-LONGEST_NUMBER = 19  # digits of one that counts
 LOOKED_AT = 1000  # names that decide which folder the paths of a table start from
 
 
@@ -54,8 +54,8 @@ class Names:
         self.bases.sort(key=lambda base: -hits[base])
 
     def _count(self, name: str) -> None:
-        if self._numbers is not None and name.isascii() and name.isdecimal() and len(name) < LONGEST_NUMBER:
-            self._numbers.add(int(name))
+        if self._numbers is not None and (number := as_count(name)) is not None:
+            self._numbers.add(number)
         else:
             self._numbers = None
 
@@ -66,9 +66,7 @@ class Names:
         if not self._numbers or min(self._numbers) > 1:
             return ""
         stems = [_stem(os.path.basename(place.relative)) for place in self.root.walk()]
-        here = {
-            int(stem) for stem in stems if stem.isascii() and stem.isdecimal() and len(stem) < LONGEST_NUMBER
-        }
+        here = {number for number in map(as_count, stems) if number is not None}
         first, own = min(self._numbers), min(here, default=-1)
         if (
             len(here) != len(stems)

@@ -18,6 +18,7 @@ LEAD = re.compile(  # what stands before a line that may be a name, with what is
     r"(?P<before>[\[(#\s]*)(?P<name>[^\s#:|,;\])]+)(?P<behind>[\s#:|,;\])]*(?:[-–—=>]+\s)?)"
 )
 BRACKETS = "()[]<>{},;:'\""
+LONGEST_NUMBER = 19  # digits of one that counts
 ONE_NUMBER = re.compile(r"[^\d\n]{0,80}(\d{1,30})[^\d\n]{0,80}", re.ASCII)
 
 
@@ -81,6 +82,11 @@ def why_not(names: Collection[str]) -> str:
     if len(numbers) == len(names) and numbers != (run := sorted(numbers)) and is_run(run):
         return f"their names count from {run[0]} to {run[-1]}, and not in their own order"
     return ""
+
+
+def as_count(text: str) -> int | None:
+    """The number that a text is, of a length that something may be counted with; None where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < LONGEST_NUMBER else None
 
 
 def is_run(numbers: Sequence[int]) -> bool:
