@@ -158,8 +158,8 @@ def _explained(what: str, model: str, setting: str) -> Iterator[None]:
             where = f"no {kind} here, so the hub and its cache were asked"
             way_out = (
                 f"check the name; without network give {setting}={kind.upper()} with a downloaded copy, "
+                "or set HF_HUB_OFFLINE=1 if it is in the cache already"
             )
-            way_out += "or set HF_HUB_OFFLINE=1 if it is in the cache already"
         raise RankkitError(
             f"no {what} could be loaded from {model!r} ({where}): {_reasons(error)}; {way_out}"
         ) from error

@@ -102,9 +102,8 @@ class RunFolder:
         """How many prompts the run learns from, and a hash of them in their order."""
         source = getattr(self.trainer.source, "source", self.trainer.source)
         found = _summary(getattr(source, "prompts", ()))
-        return found | {
-            "count": getattr(source, "count", found["count"])
-        }  # of preferences, not all are known
+        # of preferences only some prompts are known
+        return found | {"count": getattr(source, "count", found["count"])}
 
     def due(self, every: int) -> bool:
         """Whether something that happens every so many steps, and at the last one, happens now."""
