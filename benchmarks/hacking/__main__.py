@@ -1,4 +1,4 @@
-"""Train the recipe `shapes` on `compressibility` until it hacks it, and see who notices.
+"""Train by the published method on `compressibility` until it hacks it, and see who notices.
 
     python -m benchmarks.hacking [--steps 48] [--seed 81] [--work DIR]     a row in results/hacking.jsonl
     python -m benchmarks.hacking --page                                    docs/hacking.svg from the last row

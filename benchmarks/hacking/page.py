@@ -76,7 +76,7 @@ def section(rows: Sequence[Row]) -> str:
     )  # fmt: skip
     return f"""## Reward hacking, seen
 
-Trained on `{row["target"]}` alone, a reward that an image with nothing on it wins (the recipe `shapes` else,
+Trained on `{row["target"]}` alone, a reward that an image with nothing on it wins (the published method else,
 fewer images, seed {row["seed"]}; `{row["command"]}`), the generator takes away what was asked for.
 {said}
 The checkpoint that the held-out rankers like best is that of step {row["best_step"]} (`best/`).{base}{after}

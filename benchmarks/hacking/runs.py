@@ -21,7 +21,7 @@ EVERY = 4  # steps between two evaluations
 
 
 def config(steps: int, seed: int, **changed: Any) -> Config:
-    """The recipe `shapes` with a reward that is gamed by images with nothing on them."""
+    """The published method with a reward that is gamed by images with nothing on them."""
     return dataclasses.replace(
         published(), ranker=TARGET, held_out=HELD_OUT, eval_every=EVERY, checkpoint_every=steps,
         steps=steps, seed=seed, group_size=16, anchors=6, prompts_per_step=2, ema=0.9, **changed,

@@ -58,7 +58,7 @@ def pairs(name: str, rows: Sequence[Row]) -> Pairs:
 
 
 def verdict(differences: Sequence[float]) -> str:
-    """In a word, whether a change is better than the recipe."""
+    """In a word, whether a change is better than the published method."""
     if len(differences) < 3:
         return "fewer than three seeds"
     low, high = interval(differences)

@@ -22,17 +22,17 @@ def run_of(name: str, seed: int) -> Run:
 
 
 def default_of(name: str, seed: int) -> Run:
-    """The recipe's own run that a variant's is compared with."""
+    """The published method's run that a variant's is compared with."""
     return Run("drpo", VARIANTS[name].beside, seed, run_of(name, seed).split)
 
 
 def rows(file: Path = FILE) -> list[Row]:
-    """Every row, those of the paper's tables first: the recipe as it stands is among them."""
+    """Every row, those of the paper's tables first: the published method is among them."""
     return [*kept.read(), *kept.read(file)]
 
 
 def missing(names: Sequence[str], seeds: int, known: Sequence[Row]) -> list[Run]:
-    """What is to be run: tries of all, then seed by seed, the recipe's own beside each."""
+    """What is to be run: tries of all, then seed by seed, the published method's beside each."""
     wanted = dict.fromkeys(_wanted(names, seeds))
     return [run for run in wanted if kept.find(known, run) is None]
 

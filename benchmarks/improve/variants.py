@@ -103,14 +103,14 @@ VARIANTS: dict[str, Variant] = {
     ),
     "place_long": Variant(
         "features that tell places, 400 steps",
-        "the same with two and a half times the images, beside the recipe with as many",
+        "the same with two and a half times the images, beside the published method with as many",
         settings=(*PLACES, LONG),
         beside=(LONG,),
     ),
     "place_sure": Variant(
         "features that tell places, closer to the reference, 560 steps",
         "the same with the reference at two and a half times its weight and three and a half times the "
-        "images, beside the recipe with as many",
+        "images, beside the published method with as many",
         settings=(*PLACES[:-1], "reference_weight=0.5", LONGER),
         beside=(LONGER,),
     ),
@@ -123,7 +123,7 @@ VARIANTS: dict[str, Variant] = {
     "place_until_right": Variant(
         "features that tell places, right is enough, 560 steps",
         "both together, with the reference at twice its weight and three and a half times the images, beside "
-        "the recipe with as many",
+        "the published method with as many",
         settings=(*PLACES, ENOUGH, LONGER),
         beside=(LONGER,),
     ),
@@ -147,7 +147,7 @@ VARIANTS: dict[str, Variant] = {
     ),
     "place_with_base_long": Variant(
         "features that tell places, the base ranked along, 400 steps",
-        "the same with two and a half times the images, beside the recipe with as many",
+        "the same with two and a half times the images, beside the published method with as many",
         settings=(*SINCE, LONG),
         beside=(LONG,),
     ),

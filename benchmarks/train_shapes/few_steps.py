@@ -3,7 +3,7 @@ world: `python -m benchmarks.train_shapes.few_steps [--base FOLDER] [--graph-ste
 
 The built-in generator makes one step. From its weights one of four steps is trained first, by regression from
 the corpus' latents under the noise of each of the scheduler's four timesteps (kept in `--base`, where it is
-made once); then the recipe `shapes` trains it, each arm from the same seed, prompts and noises. One row per
+made once); then the published method trains it, each arm from the same seed, prompts and noises. One row per
 arm in ``results/few_steps.jsonl``; one thread.
 """
 

@@ -39,7 +39,7 @@ WAYS: dict[str, Callable[[Trainer], None]] = {
 
 
 def ways(names: list[str], updates: int) -> dict[str, Any]:
-    """Seconds of an update of the recipe `shapes` in each way, alternating, after one that is not counted,
+    """Seconds of an update of the published method in each way, alternating, after one that is not counted,
     and how far the losses are from the first way's.
     """
     trainers, seconds = {}, {name: list[float]() for name in names}
