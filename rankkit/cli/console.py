@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gc
 import io
 import os
 import shutil
@@ -23,7 +24,6 @@ from rankkit.errors import RankkitError, UsageError
 from rankkit.starting import ready
 
 INTERRUPTED = 130  # what a shell shows for Ctrl-C, and what Typer returns for it
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 _results: list[TextIO] = []  # the real stdout, while a command runs
@@ -94,6 +94,7 @@ class Program(typer.Typer):
             code = _unexpected(error, self.install)
         if code == INTERRUPTED:
             say("stopped; give the same command again to go on")
+        gc.freeze()  # at its end Python would look through all that is alive once more, for nothing
         sys.exit(code)
 
     @contextmanager

@@ -55,6 +55,12 @@ class Prepared:
     reads_metadata: bool = True
     metadata_images: tuple[NamedImages, ...] = ()
 
+    def __reduce__(self) -> tuple[Callable[[str], Prepared], tuple[str]]:
+        """For processes: by its spec, which only a `plain` one can be found by."""
+        if not self.plain:
+            raise TypeError(f"{self.spec} is not found by its name in another process")
+        return prepare_here, (self.spec,)
+
 
 def load(spec: str, /, **options: Any) -> Ranker:
     """The ranker that a spec names, built and ready.
@@ -69,6 +75,11 @@ def load(spec: str, /, **options: Any) -> Ranker:
 def load_here(spec: str, /, **options: Any) -> Ranker:
     """As `load`, but only from this very environment: never forwarded to another process or machine."""
     return prepare(spec, local_only=True, **options).load()
+
+
+def prepare_here(spec: str, /) -> Prepared:
+    """As `prepare`, but only from this very environment, as `load_here`."""
+    return prepare(spec, local_only=True)
 
 
 def prepare(spec: str, /, *, local_only: bool = False, **options: Any) -> Prepared:

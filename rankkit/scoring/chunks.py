@@ -85,12 +85,12 @@ def chunks(candidates: Iterable[DecodedImage], whole: bool) -> Iterator[list[Dec
 
     With `whole`, groups are never split.
     """
-    return _runs(candidates, whole, _group_key, pixels_of, CHUNK)
+    return _runs(candidates, whole, _group_key, pixels_of)
 
 
-def in_chunks(works: Iterable[Work], whole: bool = False, most: int = 0) -> Iterator[list[Work]]:
-    """Runs of unread works, of at most `most` images (0: `CHUNK`); with `whole`, groups stay whole."""
-    return _runs(works, whole, lambda work: work.key[0], lambda _: 0, most or CHUNK)
+def in_chunks(works: Iterable[Work], whole: bool) -> Iterator[list[Work]]:
+    """Runs of unread works, of at most `CHUNK` images; with `whole`, groups stay whole."""
+    return _runs(works, whole, lambda work: work.key[0], lambda _: 0)
 
 
 def _runs(
@@ -98,12 +98,11 @@ def _runs(
     whole: bool,
     group: Callable[[T], object],
     pixels: Callable[[T], int],
-    most: int,
 ) -> Iterator[list[T]]:
     run: list[T] = []
     held = 0
     for item in items:
-        full = len(run) >= most or held >= PIXELS
+        full = len(run) >= CHUNK or held >= PIXELS
         if run and full and not (whole and group(run[-1]) == group(item)):
             yield run
             run, held = [], 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rankkit.core.prefetch import cores
 from rankkit.errors import DeviceFull
@@ -26,6 +26,9 @@ from rankkit.scoring.ledger import Ledger
 from rankkit.scoring.pending import unranked, unscored
 from rankkit.scoring.plan import WORTH_WORKERS, Key, Say
 from rankkit.scoring.work import Work
+
+if TYPE_CHECKING:
+    from rankkit.scoring.workers import Workers
 
 Rows = list[tuple[Key, Row]]
 PoolWorks = tuple[tuple[int, ...], Iterator[Work]]  # rankers that share workers, and what they are to see
@@ -78,18 +81,17 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Here:
     """This process; for plain functions and many images so many `workers`, None for one per core."""
 
     workers: int | None = None
+    _started: Workers | None = field(default=None, init=False)
 
     def expect_many(self, rankers: Sequence[Prepared]) -> None:
-        """Start the process that workers fork from, if there will be any."""
+        """Begin to start workers, if there will be any."""
         if self._in_processes(rankers):
-            from rankkit.scoring.workers import warm
-
-            warm()
+            self._started = self._start(rankers)
 
     def pools(self, lane: tuple[int, ...], rankers: Sequence[Prepared]) -> list[tuple[int, ...]]:
         """All together."""
@@ -109,8 +111,14 @@ class Here:
         if images >= WORTH_WORKERS and self._in_processes([rankers[i] for i in pool]):
             from rankkit.scoring.workers import run as run_in_processes
 
-            return run_in_processes(works, rankers, workers=self.workers or cores())
+            started, self._started = self._started or self._start(rankers), None
+            return run_in_processes(works, rankers, started)
         return _in_this_process(works, rankers, whole)
+
+    def _start(self, rankers: Sequence[Prepared]) -> Workers:
+        from rankkit.scoring import workers
+
+        return workers.start(rankers, self.workers or cores())
 
     def _in_processes(self, rankers: Sequence[Prepared]) -> bool:
         return (self.workers or cores()) > 1 and all(ranker.plain for ranker in rankers)

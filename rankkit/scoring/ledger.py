@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import sqlite3
@@ -28,6 +29,7 @@ PLANNED = "SELECT grp FROM items"  # the groups that have images in this run
 EARLIER, CURRENT = "earlier", "current"
 
 _SORTED = json.JSONEncoder(sort_keys=True)  # made once: that is half of what encoding so little takes
+_without_options = functools.cache(lambda name: _SORTED.encode([name, {}]))
 
 
 class Ledger(RunPlan):
@@ -41,10 +43,7 @@ class Ledger(RunPlan):
         self._db.executescript(SCHEMA)
 
     def load_previous(self, rows: Iterable[Row]) -> int:
-        """Take in rows of earlier runs; a later row for the same image and ranker replaces an earlier one.
-
-        Returns how many.
-        """
+        """Take in rows of earlier runs, a later one for an earlier of the same image and ranker; how many."""
         before = self._db.total_changes
         self._put_all(map(_of_earlier, rows))
         return self._db.total_changes - before
@@ -242,7 +241,7 @@ def _scope(ranker: str, group: str) -> str:
 
 def ranker_key(name: str, options: Mapping[str, Any]) -> str:
     """What tells a ranker, with its options, from others."""
-    return _SORTED.encode([name, plain(options)])
+    return _SORTED.encode([name, plain(options)]) if options else _without_options(name)
 
 
 def cache_key(sha256: str, prompt: str, version: str, metadata: str) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import stat
 import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
@@ -55,12 +56,18 @@ class Worker(Generic[J]):
 class Processes(Generic[J, A]):
     """So many processes, started as they are needed.
 
-    Each calls `begin` once, which gives what answers its jobs. `timeout`: seconds for one answer, after which
-    the process is ended.
+    Each calls `begin` once, which gives what answers its jobs. `context` says for each how it starts: what
+    was safe for the first may not be for a later one. `timeout`: seconds for one answer, after which the
+    process is ended.
     """
 
     def __init__(
-        self, context: BaseContext, begin: Callable[[], Callable[[J], A]], size: int, *, timeout: float
+        self,
+        context: Callable[[], BaseContext],
+        begin: Callable[[], Callable[[J], A]],
+        size: int,
+        *,
+        timeout: float,
     ) -> None:
         self._context, self._begin, self._size, self._timeout = context, begin, size, timeout
         self._workers: list[Worker[J]] = []
@@ -71,6 +78,11 @@ class Processes(Generic[J, A]):
 
     def __exit__(self, *error: object) -> None:
         self._end()
+
+    def start(self, count: int) -> None:
+        """Start so many before there are jobs, if there are to be so many."""
+        while len(self._workers) < min(count, self._size):
+            self._start()
 
     def in_order(self, questions: Iterator[J]) -> Iterator[tuple[J, A | Lost]]:
         """Every question with its answer, or with why there is none; in order, a few ahead.
@@ -137,9 +149,12 @@ class Processes(Generic[J, A]):
         unassigned.extendleft(reversed(worker.jobs))
 
     def _start(self) -> Worker[J]:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._begin))  # type: ignore[attr-defined]
-        process.start()
+        context = self._context()
+        ours, theirs = context.Pipe()
+        inherited = [*(worker.connection for worker in self._workers), ours] if _forks(context) else []
+        process = context.Process(target=_serve, args=(theirs, self._begin, inherited))  # type: ignore[attr-defined]
+        with no_interrupt():
+            process.start()
         theirs.close()
         self._workers.append(Worker(process, ours))
         return self._workers[-1]
@@ -160,9 +175,43 @@ def _end(workers: list[Worker[Any]]) -> None:
     workers.clear()
 
 
-def _serve(connection: Connection, begin: Callable[[], Callable[[Any], Any]]) -> None:
+@contextlib.contextmanager
+def no_interrupt() -> Iterator[None]:
+    """What is started inside never hears Ctrl-C; the program, which handles it, does again after."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _forks(context: BaseContext) -> bool:
+    """Whether processes are copies of this one, with all that it has open."""
+    return context.get_start_method() == "fork"
+
+
+def _let_go(inherited: Sequence[Connection]) -> None:
+    """Close what a copy of the program has open: the ends of pipes, which others are to see closed with the
+    program, and its files, of which some are locked.
+    """
+    for connection in inherited:
+        connection.close()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if int(name) > 2 and stat.S_ISREG(os.fstat(int(name)).st_mode):
+                os.close(int(name))
+
+
+def _serve(
+    connection: Connection, begin: Callable[[], Callable[[Any], Any]], inherited: Sequence[Connection]
+) -> None:
     """A process: Ctrl-C is for the program to handle, and it ends with the program."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if inherited:
+        _let_go(inherited)
     jobs: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
     try:

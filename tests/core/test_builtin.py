@@ -10,7 +10,7 @@ from PIL import Image
 import rankkit
 from rankkit import Group
 from rankkit.core import builtin
-from rankkit.core.builtin import COLORS, ROWS
+from rankkit.core.builtin.pixels import COLORS, ROWS, extremes
 
 MEASURES = (builtin.sharpness, builtin.colorfulness, builtin.contrast, builtin.saturation)
 NOISE = np.random.default_rng(1).integers(0, 256, (40, 30, 3), dtype=np.uint8)
@@ -238,5 +238,5 @@ def test_every_docstring_says_what_is_preferred_and_its_source():
 
 def test_the_extremes_of_pixels_are_those_that_numpy_finds():
     rgb = np.random.default_rng(0).random((5, 7, 3)).astype(np.float32)
-    high, low = builtin.extremes(rgb)
+    high, low = extremes(rgb)
     assert np.array_equal(high, rgb.max(-1)) and np.array_equal(low, rgb.min(-1)) and high.dtype == np.float32

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.fault
 
 
 def started(answer, size=2, timeout=60.0):
-    return Processes(_context(), partial(partial, *answer), size, timeout=timeout)
+    return Processes(_context, partial(partial, *answer), size, timeout=timeout)
 
 
 def test_answers_come_in_the_order_of_the_questions():
@@ -44,7 +44,7 @@ def test_a_process_killed_or_stopped_at_any_moment_costs_one_answer_at_most():
         def kill():
             while not over.is_set():
                 time.sleep(rng.uniform(0, 0.05))
-                if members := list(powers._members):
+                if members := list(powers._workers):
                     pid, how = rng.choice(members).process.pid, rng.choice([signal.SIGKILL, signal.SIGSEGV])
                     os.kill(pid, how if rng.random() < 0.97 else signal.SIGSTOP)
                     kills.append(pid)

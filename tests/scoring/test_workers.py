@@ -157,17 +157,76 @@ def until(true, seconds=60):
 
 
 SIGNALS_OF_THE_PROCESS = """
+import threading
 from multiprocessing import forkserver
 from rankkit.scoring import workers
-workers.warm()
+threading.Thread(target=input, daemon=True).start()
+workers.start([], 2)
 print(open(f"/proc/{forkserver._forkserver._forkserver_pid}/status").read())
+"""
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how many threads there are")
+
+
+@linux
+def test_the_process_that_workers_fork_from_never_hears_ctrl_c():
+    status = in_a_program(SIGNALS_OF_THE_PROCESS)
+    blocked = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    assert int(blocked, 16) & 1 << (signal.SIGINT - 1)
+
+
+HOW_WORKERS_START = """
+import threading
+from rankkit.registry.load import prepare
+from rankkit.scoring.workers import _context
+prepare("sharpness+contrast+colorfulness+saturation+prompt-color+compressibility")
+print(_context().get_start_method())
+other = threading.Thread(target=input, daemon=True)
+other.start()
+print(_context().get_start_method())
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="nothing tells a process's signals here")
-def test_the_process_that_workers_fork_from_never_hears_ctrl_c():
-    status = subprocess.run(
-        [sys.executable, "-c", SIGNALS_OF_THE_PROCESS], capture_output=True, text=True, env=ENVIRONMENT
-    ).stdout
-    blocked = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
-    assert int(blocked, 16) & 1 << (signal.SIGINT - 1)
+@linux
+def test_workers_fork_from_a_program_with_one_thread_and_from_no_other():
+    assert in_a_program(HOW_WORKERS_START).split() == ["fork", "forkserver"]
+
+
+WHAT_A_WORKER_HOLDS = """
+import os
+from functools import partial
+from pathlib import Path
+from rankkit.scoring.journal import Journal
+from rankkit.scoring.processes import Processes
+from rankkit.scoring.workers import _context
+
+def held(_):
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd") if int(fd) > 2]
+    return [os.readlink(link) for link in links if os.path.islink(link)]
+
+with Journal(Path("o.jsonl")), Processes(_context, partial(partial, held), 3, timeout=60) as processes:
+    processes.start(3)
+    ours = {os.readlink(f"/proc/self/fd/{worker.connection.fileno()}") for worker in processes._workers}
+    for _, names in processes.in_order(iter(range(12))):
+        assert not any(name.endswith(".journal") for name in names), names
+        assert not ours & set(names), names
+print(_context().get_start_method())
+"""
+
+
+@linux
+def test_a_worker_holds_no_file_of_the_program_and_nobody_elses_pipe(tmp_path):
+    assert in_a_program(WHAT_A_WORKER_HOLDS, tmp_path) == "fork\n"
+
+
+def in_a_program(code, cwd=None):
+    run = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        cwd=cwd,
+    )
+    printed, _ = run.communicate()
+    assert run.returncode == 0
+    return printed

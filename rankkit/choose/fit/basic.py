@@ -6,7 +6,7 @@ An image is measured on a copy whose longer side is 256 pixels, so that its reso
   detail (the logarithm of a JPEG's bytes per pixel)
 - light: the mean, the 5th and the 95th percentile of luma, and the entropy of its histogram
 - colour: red against green, yellow against blue (warmth), how much saturation varies, the share of pixels
-  that bear each of the eleven colour words of `rankkit.core.builtin.COLORS`, and how many colours there are
+  that bear each of the eleven colour words of prompt-color, and how many colours there are
 - layout: of a grid of 3 by 3, how light each cell is beside the whole, and its share of all edges
 - figure: what differs from the colour of the border: how much, where its middle lies (-1 left or top, 1 right
   or bottom) and how far it spreads
@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from rankkit.core.builtin import COLORS, color_names, colorfulness, contrast, extremes, saturation, sharpness
+from rankkit.core.builtin import colorfulness, contrast, saturation, sharpness
+from rankkit.core.builtin.pixels import COLORS, color_names, extremes
 
 Floats = NDArray[np.float64]
 
