@@ -1,8 +1,8 @@
 """A published ranker beside its own loop: `pickscore | hpsv2`, and `-full`; `imagereward-full`.
 
-A folder of images, four to a prompt, and its rows: by `rankkit score`, and by the loop of PickScore's README
-in this process, or by the packages of HPSv2 and ImageReward, each in an environment of its own (`rankkit
-install hpsv2-official` makes it), in a process that has them loaded. Weights are drawn: of ViT-B/32's size,
+A folder of images, four to a prompt, and its rows: by `rankkit score`, and by the loop of PickScore's README,
+or by the packages of HPSv2 and ImageReward, each in an environment of its own (`rankkit install
+hpsv2-official` makes it), in a process that has them loaded. Weights are drawn: of ViT-B/32's size,
 or with `-full` of the published one (ViT-H/14, 4 GiB; BLIP large, 2 GiB, the only one its package knows).
 Both read the same files, models are loaded once, torch has as many threads, the two alternate. Beside
 seconds by the clock stand those of the CPU, which other work on the machine disturbs less.
@@ -25,14 +25,15 @@ from typing import Any
 
 import rankkit
 from benchmarks.record import spread
-from benchmarks.throughput import packages, readme
+from benchmarks.throughput import packages
 from benchmarks.throughput.beside import Beside, Groups
 from benchmarks.throughput.images import alternating, soft_images
+from rankkit.core.memory import keep_freed_memory
 from rankkit.io.prompts import survey
 from rankkit.plugin import prepare, read_rows
 from rankkit.scoring import engine
 
-WORK = (*readme.WORK, *packages.WORK)
+WORK = packages.WORK
 EACH = 4  # images of a prompt
 
 
@@ -44,8 +45,8 @@ def measure(work: str, count: int, rounds: int) -> dict[str, Any]:
         place = Path(name)
         soft_images(place / "in", count, 512)
         groups = _groups(sorted((place / "in").iterdir()))
-        module = readme if work in readme.WORK else packages
-        beside: Beside = stack.enter_context(module.beside(work, place))
+        beside: Beside = stack.enter_context(packages.beside(work, place))
+        keep_freed_memory()  # as the command does
         ranker = rankkit.load(beside.ranker, **beside.options)
         scores: dict[str, list[float]] = {}
         spent: dict[str, list[float]] = {"loop": [], "rankkit": []}

@@ -2,12 +2,13 @@
 
 PYTHON -I benchmarks/throughput/package_loop.py NAME OPTIONS.json THREADS
 
-Loads the package once and says in a line what it is. For each line of JSON that follows, a list of
-[prompt, [path, …]], it calls the package's own function with each prompt and its paths, and answers in a
-line: the seconds by the clock and of the CPU, and the scores of all paths, in order.
+Loads the package, or what PickScore's README loads, once and says in a line what it is. For each line of
+JSON that follows, a list of [prompt, [path, …]], it calls the package's own function with each prompt and its
+paths, and answers in a line: the seconds by the clock and of the CPU, and the scores of all paths, in order.
 """
 
 import importlib
+import importlib.metadata
 import json
 import os
 import sys
@@ -33,9 +34,39 @@ def imagereward(ranker: Any, prompt: str, paths: list[str]) -> list[float]:
     return [float(reward) for reward in rewards]
 
 
+class PickScore:
+    """What PickScore's README loads."""
+
+    def __init__(self, checkpoint: str) -> None:
+        transformers = importlib.import_module("transformers")
+        self.model = transformers.CLIPModel.from_pretrained(checkpoint).eval()
+        self.processor = transformers.AutoProcessor.from_pretrained(checkpoint)
+
+    @staticmethod
+    def version() -> str:
+        """The packages that do the work."""
+        return f"transformers-{importlib.metadata.version('transformers')}"
+
+
+def pickscore(ranker: Any, prompt: str, paths: list[str]) -> list[float]:
+    """The steps that PickScore's README shows, for the images of one prompt."""
+    torch, image = importlib.import_module("torch"), importlib.import_module("PIL.Image")
+    options = {"padding": True, "truncation": True, "max_length": 77, "return_tensors": "pt"}
+    seen = ranker.processor(images=[image.open(path) for path in paths], return_tensors="pt")
+    read = ranker.processor(text=prompt, **options)
+    with torch.no_grad():
+        images_BD, text_1D = ranker.model.get_image_features(**seen), ranker.model.get_text_features(**read)
+        images_BD, text_1D = (getattr(each, "pooler_output", each) for each in (images_BD, text_1D))
+        images_BD = images_BD / torch.norm(images_BD, dim=-1, keepdim=True)
+        text_1D = text_1D / torch.norm(text_1D, dim=-1, keepdim=True)
+        found: list[float] = (ranker.model.logit_scale.exp() * (text_1D @ images_BD.T)[0]).tolist()
+        return found
+
+
 LOOPS: dict[str, Callable[[Any, str, list[str]], list[float]]] = {
     "hpsv2-official": hpsv2,
     "imagereward-official": imagereward,
+    "pickscore-readme": pickscore,
 }
 
 
@@ -44,7 +75,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a package prints goes to stderr
     name, options, threads = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
-    ranker: Any = load_here(name, **options)
+    ranker: Any = PickScore(**options) if name == "pickscore-readme" else load_here(name, **options)
     torch = importlib.import_module("torch")
     torch.set_num_threads(threads)
     print(

@@ -1,4 +1,6 @@
-"""The loops of HPSv2's and ImageReward's packages, each in its environment, in a process that stays."""
+"""The loops of HPSv2's and ImageReward's packages, each in its environment, and that of PickScore's README;
+each in a process that stays.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +14,30 @@ from typing import Any
 
 from benchmarks.parity import case
 from benchmarks.throughput.beside import Beside, Groups
+from benchmarks.throughput.models import checkpoint
 from rankkit.remote import config
 
 LOOP = Path(__file__).with_name("package_loop.py")
-WORK = ("hpsv2", "hpsv2-full", "imagereward-full")
+README = "pickscore-readme"
+WORK = ("pickscore", "pickscore-full", "hpsv2", "hpsv2-full", "imagereward-full")
 BASE = "ViT-B-32"  # of HPSv2's package, without -full
 
 
 @contextlib.contextmanager
 def beside(work: str, place: Path) -> Iterator[Beside]:
-    """The package with the same drawn weights, loaded in a process of its own."""
+    """The loop with the same drawn weights, loaded in a process of its own."""
     import torch
 
-    name, module = work.removesuffix("-full"), case(work.removesuffix("-full"))
-    options = module.full(place, BASE) if work == "hpsv2" else module.full(place)
-    given = json.dumps(module.original(place, **options))
-    command = [
-        _python(module.ORIGINAL),
-        "-I",
-        str(LOOP),
-        module.ORIGINAL,
-        given,
-        str(torch.get_num_threads()),
-    ]
+    name = work.removesuffix("-full")
+    if name == "pickscore":
+        options = {"checkpoint": str(checkpoint(place / "clip", "base" if name == work else "huge"))}
+        python, original, theirs, near = sys.executable, README, options, 0.05
+    else:
+        module = case(name)
+        options = module.full(place, BASE) if work == "hpsv2" else module.full(place)
+        python, original = _python(module.ORIGINAL), module.ORIGINAL
+        theirs, near = module.original(place, **options), 1e-4
+    command = [python, "-I", str(LOOP), original, json.dumps(theirs), str(torch.get_num_threads())]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         about = _answer(process)
 
@@ -45,7 +48,7 @@ def beside(work: str, place: Path) -> Iterator[Beside]:
             found = _answer(process)
             return found["scores"], found["CPU seconds"]
 
-        yield Beside(name, {**options, "device": "cpu"}, loop, 1e-4, about)
+        yield Beside(name, {**options, "device": "cpu"}, loop, near, about)
 
 
 def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:

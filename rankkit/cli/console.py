@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, TypeVar
 
@@ -19,6 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import CommandInfo
 
+from rankkit.core.memory import keep_freed_memory
 from rankkit.core.text import count, one_line
 from rankkit.errors import RankkitError, UsageError
 from rankkit.starting import ready
@@ -75,6 +77,7 @@ class Program(typer.Typer):
         """Run the program on its arguments and exit; every error is one line on stderr."""
         try:
             ready()
+            keep_freed_memory()
             with self._alone(*sys.argv[1:2]):
                 code = int(self(standalone_mode=False, prog_name=self.name) or 0)
             sys.stdout.flush()
@@ -84,9 +87,8 @@ class Program(typer.Typer):
         except (KeyboardInterrupt, typer.Abort):
             code = INTERRUPTED
         except BrokenPipeError:
-            # the reader has gone; what is left in the buffer must not fail at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
+            code = 0  # the reader has gone; what is left in the buffer must not fail at exit
         except RankkitError as error:
             say(f"error: {error}")
             code = 2 if isinstance(error, UsageError) else 1
@@ -144,8 +146,6 @@ def say_left_out(number: int) -> None:
 
 def best_images(rows: Iterable[Any], top: int = 3) -> Iterator[str]:
     """Each ranker's best images of each group, a line each, in the order of the rows."""
-    from itertools import groupby
-
     from rankkit.io.rows import label
 
     for (group, ranker), members in groupby(rows, key=lambda row: (row["group"], label(row))):

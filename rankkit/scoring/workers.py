@@ -14,6 +14,7 @@ from functools import partial
 from multiprocessing import forkserver, get_all_start_methods, get_context, resource_tracker
 from multiprocessing.context import BaseContext
 
+from rankkit.core.memory import keep_freed_memory
 from rankkit.errors import RunStopped
 from rankkit.io.rows import Row
 from rankkit.registry.load import Prepared
@@ -114,6 +115,7 @@ def _begin(rankers: list[Prepared | None]) -> Callable[[list[Work]], Scored]:
     """A worker's rankers, built once; None for those that run elsewhere."""
     import numpy  # noqa: F401  (most functions of an image need it, and there is nothing to score yet)
 
+    keep_freed_memory()
     return partial(_score, [RunRanker(ranker) if ranker else None for ranker in rankers])
 
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from rankkit.core.calling import LazyRanker
+from rankkit.core.memory import keep_freed_memory
 from rankkit.core.named import NamedImages
 from rankkit.core.text import plain
 from rankkit.core.types import Group, Ranking
@@ -78,6 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or not all("=" in option for option in arguments[1:]):
         print("usage: python -m rankkit.serving.pipe NAME[:options] [key=value ...]", file=sys.stderr)
         return 2
+    keep_freed_memory()
     source, sink = _take_over()
     try:
         return over_pipe(arguments[0], dict(option.split("=", 1) for option in arguments[1:]), source, sink)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from rankkit.core.memory import keep_freed_memory
 from rankkit.errors import DeviceFull, RankkitError, RunStopped
 from rankkit.registry.load import Prepared, prepare
 from rankkit.scoring.ahead import RunRanker
@@ -40,6 +41,7 @@ class Scorer:
     """A worker: rankers by spec, built with the first chunk and kept for those to come."""
 
     def __init__(self, specs: Sequence[str], whole: bool) -> None:
+        keep_freed_memory()
         self._specs, self._whole = specs, whole
         self._rankers: list[RunRanker] = []
 

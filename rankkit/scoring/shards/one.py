@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rankkit.core.memory import keep_freed_memory
 from rankkit.errors import RankkitError, RunStopped
 from rankkit.io.formats import read_rows
 from rankkit.registry.load import Prepared, prepare
@@ -50,6 +51,7 @@ class ShardScorer:
     """A worker: rankers by spec, built with the first shard and kept for those to come."""
 
     def __init__(self, specs: Sequence[str], task: Task) -> None:
+        keep_freed_memory()
         self._specs, self._task = specs, task
         self._rankers: list[Prepared] = []
 
