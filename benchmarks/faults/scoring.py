@@ -49,7 +49,7 @@ def workers(times: int, seed: int) -> dict[str, Any]:
     """One of the processes of `--workers 2`."""
     with folder() as place:
         command = [*SCORE, "-r", "slowly:slow", "--workers", "2"]
-        return kills(place, command, times, seed, _one_of(r"multiprocessing\."))
+        return kills(place, command, times, seed, _one_of(r"\bscore\b|multiprocessing\."))
 
 
 def pipe(times: int, seed: int) -> dict[str, Any]:
