@@ -39,8 +39,9 @@ class Prepared:
     it, before it is built. `independent` says that an image can be scored without the others of its group, so
     that a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
     combined when the group is complete. `plain` says that it is a function of the image which is found by its
-    spec in any process, without a device or a state of its own. `reads_metadata` says that its scores may
-    depend on the metadata of an image; so may those of a ranker elsewhere that does not tell.
+    spec in any process, without a device or a state of its own; `own`, that rankkit brings it, and it keeps
+    nothing open. `reads_metadata` says that its scores may depend on the metadata of an image; so may those of
+    a ranker elsewhere that does not tell.
     `metadata_images` are the keys of metadata whose values name images that it opens, with the folder where
     relative paths start: its scores stand only while these files hold what they held.
     """
@@ -52,6 +53,7 @@ class Prepared:
     load: Callable[[], Ranker]
     independent: bool
     plain: bool = False
+    own: bool = False
     reads_metadata: bool = True
     metadata_images: tuple[NamedImages, ...] = ()
 
@@ -115,6 +117,7 @@ def _prepare_panel(text: str, members: list[tuple[Spec, float | None]], local_on
         load=lambda: mean_rank({name: part.load() for name, part in parts.items()}, weights),
         independent=all(part.independent for part in parts.values()),
         plain=all(part.plain for part in parts.values()),
+        own=all(part.own for part in parts.values()),
         reads_metadata=any(part.reads_metadata for part in parts.values()),
         metadata_images=tuple({named: None for part in parts.values() for named in part.metadata_images}),
     )
@@ -174,6 +177,7 @@ def _prepare_target(
         load=build_it,
         independent=independent,
         plain=independent and inspect.isfunction(target) and "device" not in given and not options,
+        own=getattr(target, "__module__", "").startswith("rankkit."),
         reads_metadata=any(part.reads_metadata for part in parts.values())
         if parts
         else reads_metadata(target),

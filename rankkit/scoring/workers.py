@@ -37,11 +37,13 @@ Workers = Processes[list[Work], Scored]
 
 def start(rankers: Sequence[Prepared], size: int) -> Workers:
     """Workers for the plain functions among the rankers, which begin to start, and are not waited for."""
-    workers = _workers(rankers, size)
-    if _context().get_start_method() == "fork":
+    workers, context = _workers(rankers, size), _context(rankers)
+    if context.get_start_method() == "fork":
         workers.start(WORTH_WORKERS // FEW)
-    else:
-        _warm()
+    elif context.get_start_method() == "forkserver":
+        resource_tracker.ensure_running()  # which would let Ctrl-C through again
+        with no_interrupt():
+            forkserver.ensure_running()
     return workers
 
 
@@ -89,22 +91,15 @@ def _alone(works: list[Work], rankers: Sequence[Prepared]) -> Scored:
 
 def _workers(rankers: Sequence[Prepared], size: int) -> Workers:
     plain = [ranker if ranker.plain else None for ranker in rankers]
-    return Processes(_context, partial(_begin, plain), size, timeout=TIMEOUT)
+    return Processes(partial(_context, rankers), partial(_begin, plain), size, timeout=TIMEOUT)
 
 
-def _warm() -> None:
-    """Begin to start the process that workers fork from, where they do."""
-    if _context().get_start_method() == "forkserver":
-        resource_tracker.ensure_running()  # which would let Ctrl-C through again
-        with no_interrupt():
-            forkserver.ensure_running()
-
-
-def _context() -> BaseContext:
-    """Processes fork from this program while it has one thread, else from a fresh one where the system can,
-    else each starts afresh: a fork of a program with threads may hang.
+def _context(rankers: Sequence[Prepared]) -> BaseContext:
+    """Processes of rankkit's own rankers fork from this program while it has one thread: with more a fork may
+    hang, and what other rankers opened would be shared. Else they fork from a fresh one, or start afresh.
     """
-    if sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1:
+    alone = sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
+    if alone and all(ranker.own for ranker in rankers):
         return get_context("fork")
     context = get_context("forkserver" if "forkserver" in get_all_start_methods() else "spawn")
     context.set_forkserver_preload([__name__, "numpy"])  # once for all workers

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.fault
 
 
 def started(answer, size=2, timeout=60.0):
-    return Processes(_context, partial(partial, *answer), size, timeout=timeout)
+    return Processes(partial(_context, []), partial(partial, *answer), size, timeout=timeout)
 
 
 def test_answers_come_in_the_order_of_the_questions():

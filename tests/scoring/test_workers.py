@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from score_runs import ENVIRONMENT, folder, rows, score
+from score_runs import ENVIRONMENT, folder, rows, save_image, score
 
+from rankkit.core.images import decode
 from rankkit.errors import RunStopped
 from rankkit.registry.load import prepare
 from rankkit.scoring import lanes, workers
@@ -61,6 +62,7 @@ class Kept:
 """
 
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how many threads there are")
 SCORE_MANY = [sys.executable, "-m", "rankkit", "score", "many", "--workers", "2"]
 
 
@@ -134,6 +136,32 @@ def test_what_a_function_prints_in_another_process_is_no_result(place):
     assert len(run.stdout.splitlines()) == lanes.WORTH_WORKERS + 256
 
 
+OPEN = """
+import rankkit
+numbers = open("numbers", "rb")
+
+@rankkit.pointwise
+def looked_up(image):
+    place = image.getpixel((0, 0))[0]
+    numbers.seek(4 * place)
+    return int(numbers.read(4))
+"""
+
+
+def test_what_a_module_keeps_open_is_each_workers_own(place):
+    (place / "looking.py").write_text(OPEN)
+    (place / "numbers").write_text("".join(f"{i * i % 9973:4}" for i in range(256)))
+    folder(place / "many", [f"{i:03}" for i in range(600)])
+    command = [*SCORE_MANY, "-r", "looking:looked_up", "-o", "o.jsonl"]
+    assert subprocess.run(command, env=ENVIRONMENT, capture_output=True).returncode == 0
+    first = {
+        str(path): decode(path.read_bytes()).image.getpixel((0, 0))[0] for path in Path("many").iterdir()
+    }
+    assert {row["image"]: row["score"] for row in rows("o.jsonl")} == {
+        name: red * red % 9973 for name, red in first.items()
+    }
+
+
 @pytest.mark.fault
 def test_no_process_works_on_for_a_program_that_was_killed(place):
     folder(place / "many", [f"{i:03}" for i in range(300)])
@@ -143,6 +171,23 @@ def test_no_process_works_on_for_a_program_that_was_killed(place):
     run.send_signal(signal.SIGKILL)
     run.wait()
     until(lambda: not any(map(alive, place.glob("pid-*"))))
+
+
+@linux
+@pytest.mark.fault
+def test_no_fork_works_on_for_a_program_that_was_killed(place):
+    for i in range(300):
+        save_image(place / "many" / f"{i}.png", i, size=(400, 300))
+    command = [*SCORE_MANY, "-r", "sharpness", "-o", "o.jsonl"]
+    run = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=ENVIRONMENT)
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    until(lambda: len(children.read_text().split()) == 2)
+    forks = [place / f"pid-{pid}" for pid in children.read_text().split()]
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    until(lambda: not any(map(alive, forks)))
+    assert subprocess.run(command, env=ENVIRONMENT, capture_output=True).returncode == 0
+    assert len(rows("o.jsonl")) == 300
 
 
 def alive(path):
@@ -164,7 +209,6 @@ threading.Thread(target=input, daemon=True).start()
 workers.start([], 2)
 print(open(f"/proc/{forkserver._forkserver._forkserver_pid}/status").read())
 """
-linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how many threads there are")
 
 
 @linux
@@ -178,17 +222,17 @@ HOW_WORKERS_START = """
 import threading
 from rankkit.registry.load import prepare
 from rankkit.scoring.workers import _context
-prepare("sharpness+contrast+colorfulness+saturation+prompt-color+compressibility")
-print(_context().get_start_method())
-other = threading.Thread(target=input, daemon=True)
-other.start()
-print(_context().get_start_method())
+own = prepare("sharpness+contrast+colorfulness+saturation+prompt-color+compressibility")
+other = prepare("quick_functions:mean")
+print(_context([own]).get_start_method(), _context([own, other]).get_start_method())
+threading.Thread(target=input, daemon=True).start()
+print(_context([own]).get_start_method())
 """
 
 
 @linux
-def test_workers_fork_from_a_program_with_one_thread_and_from_no_other():
-    assert in_a_program(HOW_WORKERS_START).split() == ["fork", "forkserver"]
+def test_workers_of_own_rankers_fork_from_a_program_with_one_thread_and_no_others_do(place):
+    assert in_a_program(HOW_WORKERS_START, place).split() == ["fork", "forkserver", "forkserver"]
 
 
 WHAT_A_WORKER_HOLDS = """
@@ -203,13 +247,14 @@ def held(_):
     links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd") if int(fd) > 2]
     return [os.readlink(link) for link in links if os.path.islink(link)]
 
-with Journal(Path("o.jsonl")), Processes(_context, partial(partial, held), 3, timeout=60) as processes:
+started = Processes(partial(_context, []), partial(partial, held), 3, timeout=60)
+with Journal(Path("o.jsonl")), started as processes:
     processes.start(3)
     ours = {os.readlink(f"/proc/self/fd/{worker.connection.fileno()}") for worker in processes._workers}
     for _, names in processes.in_order(iter(range(12))):
         assert not any(name.endswith(".journal") for name in names), names
         assert not ours & set(names), names
-print(_context().get_start_method())
+print(_context([]).get_start_method())
 """
 
 
