@@ -40,8 +40,8 @@ class Prepared:
     that a group of any size can be scored in pieces: a pointwise ranker, or a panel of such, whose ranks are
     combined when the group is complete. `plain` says that it is a function of the image which is found by its
     spec in any process, without a device or a state of its own; `own`, that rankkit brings it, and it keeps
-    nothing open. `reads_metadata` says that its scores may depend on the metadata of an image; so may those of
-    a ranker elsewhere that does not tell.
+    nothing open. `reads_metadata` says that its scores may depend on the metadata of an image; so may those
+    of a ranker elsewhere that does not tell.
     `metadata_images` are the keys of metadata whose values name images that it opens, with the folder where
     relative paths start: its scores stand only while these files hold what they held.
     """

@@ -205,7 +205,7 @@ SIGNALS_OF_THE_PROCESS = """
 import threading
 from multiprocessing import forkserver
 from rankkit.scoring import workers
-threading.Thread(target=input, daemon=True).start()
+threading.Thread(target=threading.Event().wait, daemon=True).start()
 workers.start([], 2)
 print(open(f"/proc/{forkserver._forkserver._forkserver_pid}/status").read())
 """
@@ -225,7 +225,7 @@ from rankkit.scoring.workers import _context
 own = prepare("sharpness+contrast+colorfulness+saturation+prompt-color+compressibility")
 other = prepare("quick_functions:mean")
 print(_context([own]).get_start_method(), _context([own, other]).get_start_method())
-threading.Thread(target=input, daemon=True).start()
+threading.Thread(target=threading.Event().wait, daemon=True).start()
 print(_context([own]).get_start_method())
 """
 
@@ -264,14 +264,6 @@ def test_a_worker_holds_no_file_of_the_program_and_nobody_elses_pipe(tmp_path):
 
 
 def in_a_program(code, cwd=None):
-    run = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env=ENVIRONMENT,
-        cwd=cwd,
-    )
-    printed, _ = run.communicate()
-    assert run.returncode == 0
-    return printed
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=cwd, check=True)
+    return run.stdout
