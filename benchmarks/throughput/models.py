@@ -21,6 +21,7 @@ from PIL import Image
 import rankkit
 from benchmarks.record import spread
 from benchmarks.throughput.images import alternating, soft_images
+from rankkit.core.memory import keep_freed_memory
 from rankkit.io.prompts import survey
 from rankkit.plugin import map_images, prepare
 from rankkit.scoring import engine
@@ -80,6 +81,7 @@ class Elsewhere(rankkit.Pointwise):
 
 def measure(size: str, count: int, rounds: int) -> dict[str, Any]:
     """Seconds for `count` images of 512 x 512, JPEG, under one prompt."""
+    keep_freed_memory()  # as the command does
     import torch
 
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
