@@ -53,9 +53,9 @@ class Prepared:
     load: Callable[[], Ranker]
     independent: bool
     plain: bool = False
-    own: bool = False
     reads_metadata: bool = True
     metadata_images: tuple[NamedImages, ...] = ()
+    own: bool = False
 
     def __reduce__(self) -> tuple[Callable[[str], Prepared], tuple[str]]:
         """For processes: by its spec, which only a `plain` one can be found by."""

@@ -26,13 +26,11 @@ from rankkit.scoring.work import Work, decode_work
 
 Rows = list[tuple[Key, Row]]
 Scored = tuple[Rows, str]  # rows, and why a ranker could not go on, or ""
+Workers = Processes[list[Work], Scored]
 
 FEW, MANY = 16, 64  # images of a chunk: few, so that all processes end at about the same time
 PACE = 0.02  # seconds between answers at which chunks stay small: to hand them over takes its time as well
 TIMEOUT = 3600.0  # seconds that the answer to one chunk may take, as of rankers elsewhere
-
-
-Workers = Processes[list[Work], Scored]
 
 
 def start(rankers: Sequence[Prepared], size: int) -> Workers:
@@ -57,9 +55,9 @@ def run(works: Iterator[Work], rankers: Sequence[Prepared], workers: Workers) ->
         while chunk := list(itertools.islice(works, share)):
             yield chunk
 
-    with workers as processes:
+    with workers:
         first, answered = 0.0, 0
-        for chunk, found in processes.in_order(chunks()):
+        for chunk, found in workers.in_order(chunks()):
             rows, stopped = _alone(chunk, rankers) if isinstance(found, Lost) else found
             yield rows
             if stopped:
@@ -74,8 +72,8 @@ def _alone(works: list[Work], rankers: Sequence[Prepared]) -> Scored:
     """Works of which a worker may have died, in a process of their own; halved until the one of which it dies
     is by itself.
     """
-    with _workers(rankers, 1) as processes:
-        _, found = next(processes.in_order(iter([works])))
+    with _workers(rankers, 1) as worker:
+        _, found = next(worker.in_order(iter([works])))
     if not isinstance(found, Lost):
         return found
     if len(works) == 1:
