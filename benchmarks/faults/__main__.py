@@ -16,12 +16,12 @@ from typing import Any
 
 from benchmarks.faults.flood import flood
 from benchmarks.faults.labelling import label
-from benchmarks.faults.scoring import pipe, ray, scorer, server, workers
+from benchmarks.faults.scoring import forks, pipe, ray, scorer, server, workers
 from benchmarks.faults.training import trainer
 from benchmarks.record import record
 
 KILLS: dict[str, Callable[[int, int], dict[str, Any]]] = {
-    **{"scorer": scorer, "workers": workers, "pipe": pipe, "server": server},
+    **{"scorer": scorer, "workers": workers, "forks": forks, "pipe": pipe, "server": server},
     **{"label": label, "trainer": trainer, "ray": ray},
 }
 

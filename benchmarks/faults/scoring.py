@@ -49,7 +49,14 @@ def workers(times: int, seed: int) -> dict[str, Any]:
     """One of the processes of `--workers 2`."""
     with folder() as place:
         command = [*SCORE, "-r", "slowly:slow", "--workers", "2"]
-        return kills(place, command, times, seed, _one_of(r"\bscore\b|multiprocessing\."))
+        return kills(place, command, times, seed, _one_of(r"multiprocessing\."))
+
+
+def forks(times: int, seed: int) -> dict[str, Any]:
+    """One of the processes of `--workers 2` that fork from the program, as for rankkit's own rankers."""
+    with folder() as place:
+        command = [*SCORE, "-r", "sharpness", "-r", "colorfulness+prompt-color", "--workers", "2"]
+        return kills(place, command, times, seed, _one_of(r"\bscore\b"))
 
 
 def pipe(times: int, seed: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from benchmarks.tables.cells import Row, cells, table
 KILLED = {
     "scorer": "`rankkit score`",
     "workers": "a process of `--workers 2`",
+    "forks": "a process of `--workers 2` for rankkit's own rankers",
     "pipe": "the worker of a ranker in another environment",
     "server": "`rankkit serve`, started again at once",
     "ray": "a worker of `--engine ray`",
