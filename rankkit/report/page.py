@@ -60,7 +60,6 @@ def top_bar(title: str, results: Results, extras: Sequence[Section]) -> Html:
         id="filter",
         placeholder="Filter prompts",
         aria_label="Filter prompts",
-        autocomplete="off",
         spellcheck="false",
     )
     return bar(title, links, h("label", box, h("kbd", "/"), class_="filter", hidden=True))

@@ -30,8 +30,8 @@
     found.textContent = words.length ? `${visible().length} of ${groups.length} prompts match` : "";
   };
   filter?.addEventListener("input", narrow);
-  // Safari shows a page that one comes back to as it was, but for the words in the filter.
-  if (filter) addEventListener("pageshow", () => setTimeout(narrow));
+  // A browser that one comes back with brings the words of before and tells no one.
+  if (filter) addEventListener("pageshow", narrow);
 
   // Sort the candidates of one prompt by a ranker's rank, by all of them, or by name.
   const sort = (group, key) => {

@@ -41,6 +41,14 @@ class Browser(ABC):
         """Go to an address, without waiting until all is there."""
 
     @abstractmethod
+    def back(self) -> None:
+        """Go back to the address before this one."""
+
+    @abstractmethod
+    def reload(self) -> None:
+        """Load the page again."""
+
+    @abstractmethod
     def evaluate(self, promise: str) -> str:
         """The text that a promise in the page, written as an expression, comes to."""
 

@@ -68,6 +68,14 @@ class Chromium(Browser):
         self._errors.clear()
         self.send("Page.navigate", url=url)
 
+    def back(self) -> None:
+        history = self.send("Page.getNavigationHistory")
+        before = history["entries"][history["currentIndex"] - 1]
+        self.send("Page.navigateToHistoryEntry", entryId=before["id"])
+
+    def reload(self) -> None:
+        self.send("Page.reload")
+
     def evaluate(self, promise: str) -> str:
         found = self.send("Runtime.evaluate", expression=promise, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found

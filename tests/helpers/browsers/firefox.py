@@ -78,6 +78,12 @@ class Firefox(Browser):
         self._errors.clear()
         self.send("browsingContext.navigate", context=self._page, url=url, wait="none")
 
+    def back(self) -> None:
+        self.send("browsingContext.traverseHistory", context=self._page, delta=-1)
+
+    def reload(self) -> None:
+        self.send("browsingContext.reload", context=self._page, wait="none")
+
     def evaluate(self, promise: str) -> str:
         return str(self._run(promise, self._page)["value"])
 

@@ -84,6 +84,12 @@ class WebKit(Browser):
         self._url = url
         self._ask("POST", "/url", url=url)
 
+    def back(self) -> None:
+        self._ask("POST", "/back")
+
+    def reload(self) -> None:
+        self._ask("POST", "/refresh")
+
     def evaluate(self, promise: str) -> str:
         both = "(value) => done({value}), (error) => done({error: String(error)})"
         script = f"const done = arguments[0]; {promise}.then({both})"
@@ -126,7 +132,7 @@ class WebKit(Browser):
             connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
             try:
                 connection.request(
-                    method, f"/session{self._session}{path}", json.dumps(body) if body else None
+                    method, f"/session{self._session}{path}", json.dumps(body) if method == "POST" else None
                 )
                 answer = connection.getresponse()
                 value = json.loads(answer.read())["value"]
