@@ -60,6 +60,7 @@ def test_connections_that_are_never_used_make_room_for_new_ones_the_longest_sile
 
 def test_a_connection_that_says_something_is_not_the_longest_silent_one():
     with serving() as server, opened(server, 1) as (mine,), opened(server, 15):
+        assert request(server, "GET", "/healthz")[0] == 200, "and the server knows the fifteen"
         mine.sendall(b"GET /healthz HTTP/1.1\r\n")
         assert request(server, "GET", "/healthz")[0] == 200
         with opened(server, 15):
