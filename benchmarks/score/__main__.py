@@ -107,6 +107,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "memory": memory,
     "resume": resume,
     "ray": cluster.workers,
+    "ray-model": cluster.model_workers,
     "ray-pools": cluster.pools,
     "ray-memory": cluster.memory,
     "ray-leader": cluster.leader,

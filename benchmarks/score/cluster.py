@@ -17,6 +17,7 @@ from PIL import Image
 
 from benchmarks.record import ratio, spread
 from benchmarks.score.images import jpegs
+from benchmarks.score.pools import MODEL
 from benchmarks.score.processes import environment, run
 
 COMMAND = [sys.executable, "-m", "rankkit", "score"]
@@ -24,8 +25,8 @@ HELD = 1000  # images of an archive in `memory`
 MARK = b"ARCHIVE"  # stands for the number of the archive in its prompts
 
 
-def workers(rounds: int = 3, count: int = 2000) -> dict[str, Any]:
-    """`sharpness` over JPEGs of 512 × 512 in 20 archives: by Ray with two workers and with one, in one and in
+def workers(rounds: int = 3, count: int = 12_000, ranker: str = "sharpness") -> dict[str, Any]:
+    """A ranker over JPEGs of 512 × 512 in 20 archives: by Ray with two workers and with one, in one and in
     two processes without it, in turn; and what Ray takes for a single image, which is its start and end.
     """
     ways = {
@@ -38,10 +39,10 @@ def workers(rounds: int = 3, count: int = 2000) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="rankkit-benchmark-") as name:
         place = Path(name)
         _archives(place, count)
-        one = [*COMMAND, "one", "-r", "sharpness", *ways["Ray, 1 worker"], "--overwrite"]
+        one = [*COMMAND, "one", "-r", ranker, *ways["Ray, 1 worker"], "--overwrite"]
         for _ in range(rounds):
             for way, options in ways.items():
-                command = [*COMMAND, "in", "-r", "sharpness", *options, "--overwrite"]
+                command = [*COMMAND, "in", "-r", ranker, *options, "--overwrite"]
                 times[way].append(run(command, place)[0])
             times["Ray, one image"].append(run(one, place)[0])
     start = min(times["Ray, one image"])
@@ -53,6 +54,11 @@ def workers(rounds: int = 3, count: int = 2000) -> dict[str, Any]:
         "two workers, without start": ratio(net["Ray, 1 worker"], net["Ray, 2 workers"]),
         "Ray to here, both with two": ratio(times["Ray, 2 workers"], times["here, 2 processes"]),
     }
+
+
+def model_workers(rounds: int = 3, count: int = 8_000) -> dict[str, Any]:
+    """`workers` with a model that has a device of its own for each: it takes 5 ms an image and no core."""
+    return workers(rounds, count, MODEL)
 
 
 def pools(rounds: int = 3, count: int = 600) -> dict[str, Any]:

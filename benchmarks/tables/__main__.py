@@ -32,7 +32,7 @@ TABLES: dict[str, Callable[[Row], str]] = {
     **{"recall": recall, "equals": equals, "cost": cost, "cached": cached, "label": label},
     **{"flops": flops, "generators": generators, "drift": drift, "verdicts": verdicts, "detector": detector},
     **{"ray": ray, "ray-memory": ray_memory, "ray-leader": ray_memory, "serving": serving},
-    "ray-pools": ray_pools,
+    **{"ray-pools": ray_pools, "ray-model": ray},
     **{"parity": parity, "precision": precision, "flood": flood},
 }
 

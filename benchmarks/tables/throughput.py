@@ -15,6 +15,7 @@ CHEAP = {  # of a kind of image: what is done, and the aim
 MODELS = {
     "tiny": "`clip` of next to no size, {images} JPEGs; its bare forward",
     "base": "`clip` of ViT-B/32's size, {images} JPEGs; its bare forward",
+    "large": "`clip` of ViT-L/14's size, {images} JPEGs; its bare forward",
     "elsewhere": "a model that waits as long and uses no core, {images} JPEGs; its bare forward",
 }
 

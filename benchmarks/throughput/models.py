@@ -1,4 +1,4 @@
-"""How long a model waits for images: `tiny | base | elsewhere`.
+"""How long a model waits for images: `tiny | base | large | elsewhere`.
 
 Images on disk to rows by `clip`, in two stages and in one (prepared where they are scored, as before there
 were two), against the bare forward pass on tensors prepared beforehand. Weights are drawn: speed does not
@@ -28,9 +28,15 @@ from rankkit.scoring import engine
 
 PROMPT = "a red fox"
 BATCH = 32
-SIZES = ("tiny", "base", "elsewhere")
+SIZES = ("tiny", "base", "large", "elsewhere")
 LARGER: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
     "base": ({}, {}, 512),  # the defaults are those of ViT-B/32
+    "large": (
+        {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
+         "patch_size": 14},
+        {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12},
+        768,
+    ),
     "huge": (
         {"hidden_size": 1280, "intermediate_size": 5120, "num_hidden_layers": 32, "num_attention_heads": 16,
          "patch_size": 14, "hidden_act": "gelu"},
@@ -126,8 +132,9 @@ def _rows(place: Path, ranker: rankkit.Ranker, options: dict[str, Any]) -> None:
 
 
 def checkpoint(folder: Path, size: str, seed: int = 0) -> Path:
-    """A CLIP with drawn weights: two layers that see 28 x 28 pixels, or ViT-B/32 or ViT-H/14 (`huge`), which
-    see 224 x 224; the text tower is of two layers but for ViT-H's.
+    """A CLIP with drawn weights: two layers that see 28 x 28 pixels, or, at 224 x 224, ViT-B/32,
+    ViT-L/14 (`large`, that of the weights `clip` takes by itself) or ViT-H/14 (`huge`); their text
+    tower is of two layers but for ViT-H's.
     """
     from rankkit_torch.testing import clip_folder, tiny_clip_config
 
