@@ -4,6 +4,8 @@ use it, and its title stands where its sections do.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from accessibility import AXE, everywhere, serious
 from browsers import Browser, Chromium, WebKit
@@ -49,8 +51,10 @@ def test_axe_finds_nothing_serious_on_a_page_of_ours(chromium: Chromium, pages: 
 
 
 @with_axe
-def test_axe_would_find_an_image_without_words_and_pale_text(browser: Browser):
-    browser.goto("data:text/html,<img src='x'><p style='color:%23ddd'>pale</p>")
+def test_axe_would_find_an_image_without_words_and_pale_text(browser: Browser, tmp_path: Path):
+    # a file: in WebKit a data: address takes over the policy of the page before, which forbids styles
+    (tmp_path / "pale.html").write_text("<!doctype html><img src='x'><p style='color:#ddd'>pale</p>")
+    browser.goto((tmp_path / "pale.html").as_uri())
     found = {each.partition(":")[0] for each in serious(browser)}
     assert {"image-alt", "color-contrast"} <= found
 

@@ -19,6 +19,8 @@ from browsers.base import DRAWN, STEP, Browser, clicks, folder, started, strokes
 DRIVER, DISPLAY = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
 BROWSER = next(iter(sorted(Path("/usr").glob("lib*/*/webkit2gtk-4.*/MiniBrowser"))), None)
 SECONDS = 60  # for one answer of the driver
+STARTS = 3  # of a browser, which has so many seconds in each
+START = 20
 # A window that a page opens has no bars, and so can be as narrow as a telephone.
 WINDOW = "window.open('about:blank', 'page', 'toolbar=no,menubar=no,location=no,status=no')"
 LISTEN = """window.complaints = [];
@@ -36,6 +38,7 @@ class WebKit(Browser):
 
     def __init__(self) -> None:
         self._dark, self._url, self._session = False, "about:blank", ""
+        self._driving = ExitStack()
         with ExitStack() as opened:
             self._start(opened)
             self._opened = opened.pop_all()
@@ -48,10 +51,8 @@ class WebKit(Browser):
         os.close(theirs)
         with os.fdopen(ours) as said:
             self._environment = {**os.environ, **settings(said.readline().strip(), str(folder(opened)))}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self._driver = started(opened, [str(DRIVER), f"--port={self._port}"], env=self._environment)
+        opened.enter_context(self._driving)
+        self._drive()
         self._window()
         opened.callback(self._ask, "DELETE")
         self.look(1200, 800)
@@ -113,23 +114,40 @@ class WebKit(Browser):
         done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=SECONDS)
         return [line for line in (done.stdout + done.stderr).splitlines() if "CONSOLE" in line]
 
+    def _drive(self) -> None:
+        """A driver on the display, in place of the one before."""
+        self._driving.close()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self._driver = started(self._driving, [str(DRIVER), f"--port={self._port}"], env=self._environment)
+
+    def _begin(self, wanted: Any) -> str:
+        """A session. Now and then WebKit's driver waits for its browser for ever: both are started again."""
+        for _ in range(STARTS - 1):
+            try:
+                return str(self._ask("POST", seconds=START, capabilities=wanted)["sessionId"])
+            except TimeoutError:
+                self._drive()
+        return str(self._ask("POST", seconds=START, capabilities=wanted)["sessionId"])
+
     def _window(self) -> None:
         """A browser with one page, which has no bars around it."""
         arguments = ["--automation", "--javascript-can-open-windows-automatically=true"]
         options = {"binary": str(BROWSER), "args": [*arguments, *(["--dark-mode"] if self._dark else [])]}
         wanted = {"alwaysMatch": {"webkitgtk:browserOptions": options}}
         self._session = ""
-        self._session = f"/{self._ask('POST', capabilities=wanted)['sessionId']}"
+        self._session = f"/{self._begin(wanted)}"
         first = self._ask("GET", "/window")
         self._ask("POST", "/execute/sync", script=WINDOW, args=[])
         handles = self._ask("GET", "/window/handles")
         self._ask("POST", "/window", handle=next(each for each in handles if each != first))
 
-    def _ask(self, method: str, path: str = "", **body: Any) -> Any:
+    def _ask(self, method: str, path: str = "", seconds: float = SECONDS, **body: Any) -> Any:
         """The value of one of the driver's answers; waits until the driver has started."""
         end = time.monotonic() + SECONDS
         while True:
-            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=SECONDS)
+            connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=seconds)
             try:
                 connection.request(
                     method, f"/session{self._session}{path}", json.dumps(body) if method == "POST" else None
