@@ -182,12 +182,16 @@ def test_prompts_are_found_by_their_words_and_ordered_and_images_are_sorted(brow
     assert browser.see("document.querySelector('.orders [aria-pressed=true]').textContent") == "disagreement"
 
 
+def filter_for(browser: Browser, words: str) -> None:
+    browser.press("/")
+    for letter in words:
+        browser.press(letter)
+
+
 def test_one_who_comes_back_to_the_page_sees_what_its_filter_says(browser: Browser, folder: Path):
     url = (folder / "page.html").as_uri()
     browser.goto(url)
-    browser.press("/")
-    for letter in "blue":
-        browser.press(letter)
+    filter_for(browser, "blue")
     browser.goto("about:blank")
     browser.back()
     browser.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
@@ -197,9 +201,7 @@ def test_one_who_comes_back_to_the_page_sees_what_its_filter_says(browser: Brows
 
 def test_after_the_page_is_loaded_again_the_prompts_are_those_its_filter_says(browser: Browser, folder: Path):
     browser.goto((folder / "page.html").as_uri())
-    browser.press("/")
-    for letter in "blue":
-        browser.press(letter)
+    filter_for(browser, "blue")
     browser.see("document.documentElement.className = 'before'")
     browser.reload()
     browser.until("document.documentElement.className !== 'before' && document.readyState === 'complete'")

@@ -19,8 +19,8 @@ from browsers.base import DRAWN, STEP, Browser, clicks, folder, started, strokes
 DRIVER, DISPLAY = shutil.which("WebKitWebDriver"), shutil.which("Xvfb")
 BROWSER = next(iter(sorted(Path("/usr").glob("lib*/*/webkit2gtk-4.*/MiniBrowser"))), None)
 SECONDS = 60  # for one answer of the driver
-STARTS = 3  # of a browser, which has so many seconds in each
-START = 20
+STARTS = 3  # times that a browser is started at most
+START = 20  # seconds for each
 # A window that a page opens has no bars, and so can be as narrow as a telephone.
 WINDOW = "window.open('about:blank', 'page', 'toolbar=no,menubar=no,location=no,status=no')"
 LISTEN = """window.complaints = [];
