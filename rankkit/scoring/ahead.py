@@ -92,9 +92,19 @@ class RunRanker:
 def ready_work(work: Work, rankers: Sequence[RunRanker]) -> DecodedImage:
     """A decoded image with what the rankers that are built by now, and have two stages, see of it.
 
-    What is not made here is made later: for the first chunk, and where something ends the run.
+    What is not made here is made later: where rankers are not built yet, or something ends the run.
     """
     return _with_made(decode_work(work), rankers)
+
+
+def ready_first(work: Work, rankers: Sequence[RunRanker]) -> DecodedImage:
+    """The same with its rankers built, so that all that comes after it is prepared ahead.
+
+    Raises whatever building a ranker raises.
+    """
+    candidate = decode_work(work)
+    _build_for([candidate], rankers)
+    return _with_made(candidate, rankers)
 
 
 def ready_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker | None]) -> Sequence[DecodedImage]:
@@ -102,12 +112,17 @@ def ready_chunk(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker | Non
 
     One alone prepares what is missing while it scores. Raises whatever building a ranker raises.
     """
-    for place, ranker in enumerate(rankers):
-        if ranker and any(place in each.work.wanted and _shown(each, ranker) for each in chunk):
-            _build(ranker, rankers)
+    _build_for(chunk, rankers)
     if sum(ranker is not None and ranker.staged is not None for ranker in rankers) < 2:
         return chunk
     return [ready for _, ready in prefetch(chunk, partial(_with_made, rankers=rankers), held_pixels)]
+
+
+def _build_for(chunk: Sequence[DecodedImage], rankers: Sequence[RunRanker | None]) -> None:
+    """Build the rankers that are to be shown an image of these."""
+    for place, ranker in enumerate(rankers):
+        if ranker and any(place in each.work.wanted and _shown(each, ranker) for each in chunk):
+            _build(ranker, rankers)
 
 
 def _build(ranker: RunRanker, rankers: Sequence[RunRanker | None]) -> None:

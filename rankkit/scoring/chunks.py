@@ -28,6 +28,7 @@ from rankkit.scoring.ahead import (
     need_room,
     own_image,
     ready_chunk,
+    ready_first,
     ready_work,
     why_not_ranked,
 )
@@ -52,8 +53,9 @@ def rank_works(
     works: Iterator[Work], running: Sequence[RunRanker], *, whole: bool
 ) -> Iterator[list[tuple[Key, Row]]]:
     """Rank with rankers that are there; images are read, decoded and prepared ahead in threads."""
+    first = (ready_first(work, running) for work in itertools.islice(works, 1))
     ready = prefetch(works, partial(ready_work, rankers=running), held_pixels, ahead=max(AHEAD, CHUNK + 1))
-    candidates = _within_memory((candidate for _, candidate in ready), running)
+    candidates = _within_memory(itertools.chain(first, (candidate for _, candidate in ready)), running)
     # no name holds a chunk while the next is made
     for found in map(partial(score_chunk, rankers=running), chunks(candidates, whole)):
         yield found
