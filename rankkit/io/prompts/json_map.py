@@ -1,5 +1,6 @@
 """JSON maps of files to prompts: ``prompts.json`` or ``captions.json`` with ``{"a.png": "a cat"}``, COCO's
-``captions_val2014.json`` or DiffusionDB's ``part-000001.json``, in the folder or below.
+``captions_val2014.json``, MJHQ's ``meta_data.json`` or DiffusionDB's ``part-000001.json``, in the folder or
+below.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def find(root: Root) -> Source | None:
 def _is_map(name: str) -> bool:
     stem, suffix = os.path.splitext(name.lower())
     return suffix == ".json" and (
-        stem in ("prompts", "metadata")
+        stem in ("prompts", "metadata", "meta_data")
         or stem.startswith("captions")
         or re.fullmatch(r"part-\d{6}", stem) is not None
     )

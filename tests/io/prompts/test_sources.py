@@ -152,6 +152,15 @@ def test_the_prompts_of_a_part_of_diffusiondb_are_read():
     assert prompts_of(look(".")) == {"part-000001/a.png": "a cat"}
 
 
+def test_the_prompts_of_mjhq_are_read_from_its_ids_wherever_its_folders_lie():
+    kept = {
+        "0a1b": {"category": "animals", "prompt": "a cat"},
+        "2c3d": {"category": "food", "prompt": "a pie"},
+    }
+    put({"imgs/animals/0a1b.png": None, "imgs/food/2c3d.png": None, "meta_data.json": kept})
+    assert prompts_of(look(".")) == {"imgs/animals/0a1b.png": "a cat", "imgs/food/2c3d.png": "a pie"}
+
+
 # --- prompts inside the image files (each program's: tests/io/embedded) ---
 
 
