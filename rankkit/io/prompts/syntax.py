@@ -27,7 +27,8 @@ BREAK = re.compile(r"\b(?:BREAK|ADDCOMM|ADDBASE|ADDCOL|ADDROW)\b")
 AND = re.compile(r"\bAND(?:_(?:PERP|SALT|TOPK))?\b")  # several prompts at once, each with a weight behind it
 AND_WEIGHT = re.compile(r"\s*:\s*(-?)\d*\.?\d+\s*$")
 ENDS, BEGINS = re.compile(r"\b[A-Z]{2,}\W*$"), re.compile(r"\W*[A-Z]{2,}\b")
-DRAWN = r"\{[^{}|]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)"  # what Dynamic Prompts draws from
+# What Dynamic Prompts and UmiAI draw from.
+DRAWN = r"\{[^{}|]*\|[^{}]*\}|(?<!\w)__[\w/*-]+__(?!\w)|<\[[^\[\]<>]+\]>"
 SYNTAX = re.compile(  # what is syntax beyond doubt, and wildcards
     r"<(?:lora|lyco|hypernet):[^<>]*>|\([^()]*:\d*\.?\d+\)|\bembedding:[\w./\\-]+|\bBREAK\b"
     r"|\{[^{}]*\|[^{}]*\}|__[\w/*-]+__"

@@ -52,6 +52,8 @@ def _key(name: str) -> str:
 
 
 def _found(fields: dict[str, Any]) -> Found:
+    if "mflux_version" in fields and fields.get("image_path") and not fields.get("image_strength"):
+        return Found("mflux", None, "its prompt may be an instruction to edit 'image_path'")
     prompt, negative = fields["prompt"], fields.get("negative_prompt")
     if not isinstance(prompt, str):
         return Found(PROGRAM, None, f"its prompt is {type(prompt).__name__}, not a text")

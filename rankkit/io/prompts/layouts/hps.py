@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, folders
+from rankkit.io.prompts.reading.called import NUMBERS
 from rankkit.io.prompts.reading.columns import image_names
 from rankkit.io.prompts.reading.texts import answer_in, read_text
 
@@ -70,5 +71,8 @@ def find(root: Root) -> Source | None:
 
 def _names_its_image(record: dict[str, Any], place: int) -> bool:
     """Whether an object of a list names images, or has another number than its place: lists of choices do."""
-    number = next((record[name] for name in ("id", "index") if name in record), place)
-    return bool(image_names(record)) or str(number) != str(place)
+    numbers = [
+        value for name, value in record.items() if NUMBERS.fullmatch(name) and "seed" not in name.lower()
+    ]
+    others = [value for value in numbers if str(value).isdecimal() and int(value) != place]
+    return bool(image_names(record) or others)

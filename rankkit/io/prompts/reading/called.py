@@ -17,7 +17,9 @@ from rankkit.io.prompts.reading.order import LONGEST_NUMBER, WORD, as_number, is
 from rankkit.io.tables import Record, Table
 
 NUMBERS = re.compile(  # what a column of the images' numbers is called; one of counts holds numbers too
-    r"(?:.*[_ -])?(?:ids?|idx|index|no|num(?:ber)?|seed|key|name|file|image|img|sample|stem)", re.IGNORECASE
+    r"(?:.*[_ -]|g?u|uu)?(?:ids?|idx|index|no|num(?:ber)?|seed|key|name|file|image|img|sample|stem)"
+    r"|.*[a-z](?-i:I[dD]|Idx|Index|No|Num|Number|Seed|Key|Name|File|Image|Sample)",
+    re.IGNORECASE,
 )
 SUFFIX = re.compile(r"\.[A-Za-z]\w{0,4}")  # of a file of any kind; of a number there are digits alone
 LONGEST = 6  # words of a piece of a name
@@ -66,7 +68,7 @@ def called(table: Table, walked: Sequence[Place]) -> Called | None:
 
 def _check_order(table: Table, walked: Sequence[Place]) -> None:
     """Raise `BadSource` for a column that tells another order than that of the lines: its values are pieces
-    of the images' names, each of one, or numbers that count the lines.
+    of the images' names, most of them of one, or numbers that count the lines.
     """
     pieces, columns = _pieces(walked), defaultdict[str, list[str]](list)
     for _, record in table.records():
@@ -74,10 +76,11 @@ def _check_order(table: Table, walked: Sequence[Place]) -> None:
             columns[column].append(str(value).strip() if isinstance(value, (str, int)) else "")
     for column, values in columns.items():
         numbers = NUMBERS.fullmatch(column.strip()) or UNNAMED.fullmatch(column.strip())
-        known = [value if numbers or not value.isdecimal() else "" for value in values]
-        held = [pieces.get(_words(value), set()) if value else set[int]() for value in known]
-        whose = [min(each) if len(each) == 1 else -1 for each in held]
-        if sorted(whose) == list(range(len(walked))) != whose:
+        named = numbers or not _may_count(values)
+        held = [pieces.get(_words(value), set()) if value and named else set[int]() for value in values]
+        alone = {line: min(each) for line, each in enumerate(held) if len(each) == 1}
+        told = all(held) and len(walked) == len(values) < 2 * len(set(alone.values())) == 2 * len(alone)
+        if told and any(image != line for line, image in alone.items()):
             raise BadSource(
                 f"{table.path}: {column!r} holds a piece of each image's name, in another order than the "
                 "lines; name the images there as their files are called"
@@ -88,6 +91,13 @@ def _check_order(table: Table, walked: Sequence[Place]) -> None:
                 f"{table.path}: its lines are numbered by {column!r}, and not in order (the first is "
                 f"{counts[0]}); sort them, or name the images in a column 'image'"
             )
+
+
+def _may_count(values: Sequence[str]) -> bool:
+    """Whether values may be counts of anything: numbers, some alike or small and one after the other."""
+    found = sorted(int(value) for value in values if value.isdecimal() and len(value) < LONGEST_NUMBER)
+    alike = len(set(found)) < len(found)
+    return bool(found) and (len(found) < len(values) or alike or (found[0] < 2 and is_run(found)))
 
 
 def _pieces(walked: Sequence[Place]) -> dict[tuple[str, ...], set[int]]:

@@ -105,13 +105,15 @@ class Names:
         if _exists(name) or not path.startswith(self._shared) or os.pardir in path.split("/"):
             return None
         above, rest = self._shared[:-1].split("/"), path[len(self._shared) :]
+        found = dict[str, str]()
         for kept in range(4):  # folders of the shared path that are here too, the last ones
-            relative = "/".join([*above[max(len(above) - kept, 0) :], rest])
-            for base in self.bases:
-                for found in _paths(base, relative.lstrip("/")):
-                    if _below(base, found) and self._asked_for(found) and _exists(found):
-                        return self._place(found)
-        return None
+            relative = "/".join([*above[max(len(above) - kept, 0) :], rest]).lstrip("/")
+            below = (each for base in self.bases for each in _paths(base, relative) if _below(base, each))
+            here = next((each for each in below if self._asked_for(each) and _exists(each)), None)
+            found |= {os.path.abspath(here): here} if here else {}
+        if len(found) > 1:
+            return Place(name, f"is a path of another machine, and may be {' or '.join(found.values())} here")
+        return self._place(*found.values()) if found else None
 
     def _outside(self, name: str) -> Place:
         return Place(name, f"the manifest {self.table} names a file outside its folder: {name}")

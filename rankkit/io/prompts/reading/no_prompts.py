@@ -20,21 +20,28 @@ NUMBER_OR_ID = re.compile(
     re.IGNORECASE,
 )
 IMAGE = r"(?:this|the(?: given| following| provided| attached| above)?) (?:image|picture|photo(?:graph)?)"
+ASKED = r"(?:please |(?:can|could) you )?"
 SAID = r"(?:sure|certainly|of course|absolutely|okay)[,.!]|here(?:['’]s| is| are) (?:a|an|the|your|my|some)\b"
-KINDS = {
+KINDS = {  # among the questions Florence's tasks
     "is an address, not a prompt": r"(?:[\w ]{1,20}:\s*)?https?://\S+",
     "is a checksum, not a prompt": r"[0-9a-f]{32,128}\s+\*?\S+",
     "is a message to a model (<image>), not a prompt": r"<image>.*|.*<image>",
     "is a template of which a part is drawn by chance, not a prompt": rf".*(?:{DRAWN}).*",
+    "is a prompt and behind ### a negative one, as AI Horde has them; leave the prompt alone": (
+        r"[^\n]*[^\n\s#]\s*###\s*[^\n\s#][^\n]*"
+    ),
     "is a template into which no prompt was put": (
         r".*(?:\{{1,2}\s*(?:prompt|caption)\s*\}{1,2}|\[{1,2}(?:prompt|caption)\]{1,2}|%prompt%|<prompt>).*"
     ),
     "is the name of a text file, not its text": r"\S+\.(?:txt|json|caption)",
     "is the name of an image, not a text": r"\S+\.(?:png|jpe?g|webp|gif|bmp|tiff?|avif|heic|jxl)",
     "is a question to a model about an image, not a prompt": (
-        r"(?:please |(?:can|could) you )?(?:(?:describe|caption|explain)\b.{0,40}|"
+        r"<(?:[A-Z]+_)*(?:CAPTION|OD|OCR|PROPOSAL|GROUNDING|REGION|DESCRIPTION|CATEGORY)(?:_[A-Z]+)*>|"
+        rf"{ASKED}(?:(?:describe|caption|explain|analy[sz]e|examine|look at|tell me about)\b.{{0,40}}|"
         r"(?:write|provide|generate|give|create)\b.{0,40}\b(?:caption|description)\b.{0,20}|"
-        rf"what\b.{{0,40}}\bin) \b{IMAGE}\b.*"
+        rf"(?:tell me )?what\b.{{0,40}}\bin) \b{IMAGE}\b.*|"
+        rf"{ASKED}describe\b.{{0,40}}\bwhat you (?:can )?see\b.*|"
+        r"you are an? (?:[\w-]+ ){0,5}(?:assistant|captioner|annotator|language model)\b.*"
     ),
     "is what a model said instead of a prompt": (
         r"(?:i['’]m|i am) (?:sorry\b.{0,20}\b(?:i|as)\b|(?:unable|not able) to\b).*|as an ai\b.*|"

@@ -27,6 +27,7 @@ from rankkit.io.text import decode_text
 PROMPT = ("prompt", "text", "caption", "captions", "prompts", "sentences", "raw", "positive_prompt")
 MESSAGE = {"role", "from"}  # who speaks, in a message to a model
 LONGEST = 2**20  # bytes of a text file
+BETWEEN = re.compile(r"BREAK|AND|ADDCOMM|ADDBASE|ADDCOL|ADDROW")
 HEADING = re.compile(r"#{1,6}\s+\S.*")  # of Markdown
 BLANK = "\0\ufeff\u200b\u200c\u200d\u2060\u00ad"  # characters without width: alone they are no text
 BYTES = re.compile(r"""b(?:'.*'|".*")""", re.DOTALL)
@@ -142,6 +143,10 @@ def answer_in_text(text: str, name: str) -> Answer:
         return whole
     if found is not None:
         return answer_of_found(found)
+    if any(
+        map(BETWEEN.fullmatch, lines(text))
+    ):  # A1111's, on a line of its own: one prompt over several lines
+        return Answer((text,), syntax=True)
     captions = answer_in([line for line in lines(text) if not HEADING.fullmatch(line)] or lines(text))
     return captions if captions.texts else Answer(why=f"{name} {_of_text(lines(text)[0]).why}")
 

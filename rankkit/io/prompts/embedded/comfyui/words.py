@@ -7,8 +7,8 @@ import re
 # Nodes whose text is made at run time and stands nowhere in the graph.
 WRITERS = re.compile(
     r"llm|gpt|ollama|llama|gemini|claude|florence|qwen.?\d*.?vl|vision|caption|interrogat|tagger|blip|joy|deepbooru|"
-    r"translat|prompt.?gen|prompt.?task|agent|generat(?:or|e)|superprompt|magic.?prompt|enhanc|rewrit|expand|upsampl|describ|chat|api|"
-    r"groq|mistral|deepseek|moondream|minicpm|internvl|img2txt|image.?(?:to|2).?(?:text|prompt)|random.?line",
+    r"translat|prompt.?gen|prompt.?task|agent|generat(?:or|e)|superprompt|magic.?prompt|enhanc|rewrit|expan[ds]|upsampl|describ|chat|api|"
+    r"one.?button|flufferi|groq|mistral|deepseek|moondream|minicpm|internvl|img2txt|image.?(?:to|2).?(?:text|prompt)|random.?line",
     re.IGNORECASE,
 )
 # Inputs of nodes that ask a model for a text, or that make it of an image.
@@ -33,7 +33,7 @@ HARMLESS = re.compile(
 TEMPLATES = re.compile(
     r"^DP[A-Z]|dynamic.?prompt|wildcard|random|choice|noodle|\bnsp\b|(?<!multi)(?<!multi.)line", re.IGNORECASE
 )
-TEMPLATE_TEXT = re.compile(r"\{[^{}]*\|[^{}]*\}|__[\w/*.-]+__")
+TEMPLATE_TEXT = re.compile(r"\{[^{}]*\|[^{}]*\}|__[\w/*.-]+__|<\[[^\[\]<>]+\]>")
 LIST_TEXT = re.compile(r"\[(['\"]).*\1\]", re.DOTALL)  # how Python shows a list
 TEMPLATE_MARK = re.compile(r"[{}|$]|__|<(?:random|wildcard)", re.IGNORECASE)
 LINES = re.compile(r"random|choice|line", re.IGNORECASE)
@@ -47,7 +47,7 @@ PUTS_IN = re.compile(
     re.IGNORECASE,
 )
 PLACES = re.compile(r"[{%$]([^\W\d]\w*)")
-STYLERS = re.compile(r"styler|styles?.?selector", re.IGNORECASE)
+STYLERS = re.compile(r"styler|style.?conditioner|styles?.?selector", re.IGNORECASE)
 NO_STYLE = ("", "base", "none", "no style", "no_style", "false", "[]")
 CHANGES = re.compile(
     r"regex|extract|slice|split|truncat|format|pars|remov|filter|shuffl|sort|eval|express|json|length|count|dedup|"
