@@ -21,6 +21,8 @@ LOST = {
     "KJNodes: a list of texts": node("AppendStringsToList", string1="a fox", string2="a dog"),
     "Comfyroll: a line for each frame": node("CR Text Cycler", text="a fox\na dog", current_frame=0),
     "Comfyroll: reversed, or without blanks": node("CR Text Operation", text="a fox", operation="reverse"),
+    "OneButtonPrompt: a model's words": node("OneButtonFlufferize", prompt="a fox", amount_of_flufferize=0.7),
+    "Fooocus' expansion of a prompt": node("PromptExpansion", text="a fox", seed=3, log_prompt="No"),
     "rgthree: code": node("Power Puter (rgthree)", code="a[::-1]", a="a fox"),
 }
 
@@ -33,6 +35,20 @@ def test_a_node_that_makes_another_text_of_its_own_gives_none(name):
 def test_a_prompt_from_which_another_is_taken_away_is_none():
     taken = node("ConditioningSubtract", conditioning_1=["6", 0], conditioning_2=["21", 0])
     assert "takes" in why(graph(sampler={"positive": ["20", 0]}, n20=taken, n21=encoder("a dog")))
+
+
+def test_a_style_that_a_node_adds_to_the_conditioning_gives_none():
+    def styled(style):
+        kept = {"positive_cond_base": ["6", 0], "negative_cond_base": ["7", 0], "base_clip": ["4", 1]}
+        return graph(
+            sampler={"positive": ["20", 0]}, n20=node("Style Conditioner Base Only", style=style, **kept)
+        )
+
+    assert "style" in why(styled("anime")) and prompt(styled("none")) == APPLE
+
+
+def test_a_text_that_wildcards_in_sharp_and_square_brackets_draw_from_gives_none():
+    assert "a template" in why(graph("a <[Hair]> girl"))
 
 
 PLOTS = {

@@ -71,6 +71,8 @@ def test_lines_that_are_left_out_are_counted(tmp_path):
         ("prompt: a cat\nseed: 1\nprompt: a dog\nseed: 2\n", "settings by their names"),
         ("Prompt: a cat\nNegative prompt: ugly\n", "settings by their names"),
         ('prompts = [\n"a cat",\n"a dog",\n]\n', "is a program"),
+        ('--prompt "a cat" --negative_prompt "ugly"\n--prompt "a dog"\n', "options of a program"),
+        ("a blue dog -s30 -C7.5\na cat\n", "options of a program"),
         ("['a cat', 'a dog']\n", "a list as programs write it"),
         ("1\n2\n3\n", "numbers and no words"),
         ("a cat " * 5000, r"29,999 characters"),

@@ -30,6 +30,13 @@ def test_a_folder_that_all_of_them_share_may_be_here_too():
     assert prompts(prompts="m.jsonl") == {"images/a.png": "a cat"}
 
 
+def test_a_path_of_another_machine_that_may_be_either_of_two_images_names_none():
+    put({"d/1.png": None, "d/2.png": None, "d/b/1.png": None})
+    put({"d/metadata.jsonl": table(("C:\\x\\b\\1.png", "a cat"), ("C:\\x\\b\\2.png", "a dog"))})
+    told = prompts()
+    assert told["1.png"] == told["b/1.png"] == "" and told["2.png"] == "a dog"
+
+
 def test_absolute_paths_that_are_not_here_under_any_such_folder_name_nothing():
     rows = [
         ("/home/bob/one/a.png", "a cat"),

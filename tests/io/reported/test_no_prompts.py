@@ -24,6 +24,15 @@ pytestmark = pytest.mark.usefixtures("here")
         'Traceback (most recent call last):\n  File "x.py"\nValueError: a fox',
         "prompt: a fox, seed: 1, steps: 20",
         "Prompt: a fox; Negative prompt: blurry",
+        "a red fox ### blurry, ugly",
+        "a red fox###blurry",
+        "<MORE_DETAILED_CAPTION>",
+        "<CAPTION_TO_PHRASE_GROUNDING>",
+        "Analyze this image and write a training caption.",
+        "Describe in detail what you see.",
+        "You are an image captioning assistant. Output one sentence.",
+        "Tell me what is in the picture.",
+        "a <[Hair]> girl",
     ],
 )
 def test_what_was_written_instead_of_a_prompt_or_around_it_is_none(text):
@@ -41,6 +50,8 @@ def test_what_was_written_instead_of_a_prompt_or_around_it_is_none(text):
         "a fox who can't help it",
         "error 404 as neon sign",
         "a sure thing, the prompt fox: red",
+        "you are my sunshine, neon sign",
+        "a fox who will describe what is in the picture",
     ],
 )
 def test_prompts_with_such_words_are_prompts(text):

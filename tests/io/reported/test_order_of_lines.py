@@ -1,5 +1,7 @@
 """Prompts without names of images: when they go to the images in order, and when something tells another."""
 
+import json
+
 import pytest
 from prompt_files import prompts, put, why
 
@@ -123,6 +125,12 @@ def test_lines_that_hold_names_of_files_are_no_list_and_words_that_are_names_too
         (("00000-222.png", "00001-111.png"), "seed,prompt\n111,a dog\n222,a cat\n"),
         (("0001_seed42.png", "0002_seed42.png"), "id,prompt\n2,a dog\n1,a cat\n"),
         (("p1_s7.png", "p2_s7.png"), "prompt_id,prompt\n2,a dog\n1,a cat\n"),
+        (("2.png", "5.png"), ",prompt\n5,a dog\n2,a cat\n"),
+        (("0.png", "1.png", "2.png"), ",prompt\n2,a dog\n0,a cat\n1,an owl\n"),
+        (("0_0.png", "3_0.png", "7_0.png"), "case_number,prompt\n7,a dog\n0,a cat\n3,an owl\n"),
+        (("12_0.png", "35_0.png"), "uid,prompt\n35,a dog\n12,a cat\n"),
+        (("12_0.png", "35_0.png"), "promptId,prompt\n35,a dog\n12,a cat\n"),
+        (("12_0.png", "35_0.png"), "coco,prompt\n35,a dog\n12,a cat\n"),
     ],
 )
 def test_lines_do_not_go_in_order_where_their_numbers_tell_another_one(names, table):
@@ -138,6 +146,58 @@ def test_numbers_that_count_lines_in_order_or_are_of_something_else_leave_the_or
         "id,prompt\n0,a cat\n1,a dog\n",
         "id,prompt\n17,a cat\n4,a dog\n",
         "rank,prompt\n4,a cat\n3,a dog\n",
+        ",prompt\n0,a cat\n1,a dog\n",
     ):
         put({"m.csv": table})
         assert prompts(prompts="m.csv") == {"1.png": "a cat", "2.png": "a dog"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("img-Xk2pQ.png", "img-aB91z.png", "img-Qw7Ee.png"),
+        ("seed_5.png", "seed_42.png", "seed_99.png"),
+        ("p0s0.png", "p0s1.png", "p1s0.png"),
+        ("cat.png", "dog.png", "owl.png"),
+    ],
+)
+def test_a_list_in_a_folder_does_not_go_to_images_whose_names_do_not_count(names):
+    put({**{f"d/{name}": None for name in names}, "d/prompts.txt": "a cat\na dog\nan owl\n"})
+    assert set(prompts().values()) == {""} and "do not count" in why()[names[0]]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("00000-771.png", "00001-13.png"),
+        ("ComfyUI_00011_.png", "ComfyUI_00012_.png"),
+        ("Screenshot 2024-05-01 at 9.png", "Screenshot 2024-05-03 at 1.png"),
+        ("1700000000.png", "1700000044.png"),
+        ("a.png", "b.png"),
+    ],
+)
+def test_a_list_in_a_folder_goes_to_images_whose_names_count_or_tell_the_time(names):
+    put({**{f"d/{name}": None for name in names}, "d/prompts.txt": "a cat\na dog\n"})
+    assert prompts() == dict(zip(names, ("a cat", "a dog"), strict=True))
+
+
+def test_a_prompt_that_was_wrapped_at_its_commas_is_no_list_of_two():
+    put({"d/a.png": None, "d/b.png": None, "d/prompt.txt": "a fox in snow,\n35mm photo, film grain\n"})
+    assert set(prompts().values()) == {""} and "may be one prompt" in why()["a.png"]
+
+
+@pytest.mark.parametrize("column", ["prompt_id", "coco_id", "image_idx", "filename_idx"])
+def test_a_list_beside_a_folder_whose_own_numbers_are_not_those_of_its_lines_is_not_that_of_its_images(
+    column,
+):
+    kept = [{column: 1, "prompt": "a cat"}, {column: 0, "prompt": "a dog"}]
+    put({"d/ink/0.png": None, "d/ink/1.png": None, "d/ink.json": json.dumps(kept)})
+    assert set(prompts().values()) == {""}
+    put(
+        {
+            "d/ink.json": json.dumps(
+                [{column: at, "prompt": text} for at, text in enumerate(("a cat", "a dog"))]
+            )
+        }
+    )
+    assert prompts() == {"ink/0.png": "a cat", "ink/1.png": "a dog"}

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("here")
         ("best, 1girl ||| smile, hat", "best, 1girl, smile, hat"),
         ("best, ||| , smile", "best, smile"),
         ("a fox --n blurry --w 512", "a fox"),
+        ("a cat\nBREAK\na dog on grass\n", "a cat a dog on grass"),
     ],
 )
 def test_a_text_file_is_its_caption_however_a_program_wrote_it(text, prompt):

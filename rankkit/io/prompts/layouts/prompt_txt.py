@@ -8,7 +8,7 @@ import re
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, is_image, natural
 from rankkit.io.prompts.reading.line_lists import prompt_lines, why_no_list
-from rankkit.io.prompts.reading.order import why_labelled, why_not, why_other, without_sheets
+from rankkit.io.prompts.reading.order import why_labelled, why_not, why_other, why_uncounted, without_sheets
 from rankkit.io.prompts.reading.texts import answer_in_file, read_text
 
 NAME = "one prompt.txt per folder"
@@ -68,9 +68,11 @@ def _by_number(path: str, text: str) -> dict[str, Answer] | Answer:
             return {name: Answer((prompts[i],)) for name, i in by_name.items() if i < len(prompts)}
     if len(names) != len(prompts):
         return Answer(why=f"{listed} is a list of {len(prompts)} prompts, and there are {len(names)} images")
+    if not prompts[-1].endswith(",") and all(prompt.endswith(",") for prompt in prompts[:-1]):
+        return Answer(why=f"{listed}: its lines end in a comma but for the last, so it may be one prompt")
     names = sorted(names, key=natural)
     if why := why_labelled(names, prompts):
         return Answer(why=f"{listed}: {why}")
-    if why := why_not(names) or why_other(names, prompts):
+    if why := why_not(names) or why_uncounted(names) or why_other(names, prompts):
         return Answer(why=f"{listed} is a list, and its order is not that of the images: {why}")
     return {name: Answer((prompt,)) for name, prompt in zip(names, prompts, strict=True)}

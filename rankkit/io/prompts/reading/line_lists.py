@@ -26,7 +26,7 @@ OPTIONS = re.compile(r"\s--[a-z][a-z0-9_]{0,20}(?:\s|$).*")  # kohya's and Midjo
 SETTINGS = re.compile(
     r"negative(?:[ _]prompt)?\s*[:=：]|(?:positive )?prompt\s*[:=：]|steps: \d+, ", re.IGNORECASE
 )
-OPTION = re.compile(r"--[a-z].*|.*\s-[a-zA-Z]\s?\d+(?:\.\d+)?(?:\s+-{1,2}[a-zA-Z].*)?")  # A1111's, InvokeAI's
+OPTION = re.compile(r"--[a-z].*|.*\s-[a-zA-Z]\s?\d+(?:\.\d+)?\s+-{1,2}[a-zA-Z].*")  # A1111's, InvokeAI's
 PROGRAM = re.compile(r"\w+\s*=\s*(?:\[|\(|\{|\"\"\"|''')|(?:import|from) \w+|def \w+\(")
 IMAGE = re.compile(r"\S+\.(?:png|jpe?g|webp|gif|bmp|avif)(?:#\d+)?(?:[\s,;:|]|$)", re.IGNORECASE)
 CELL = re.compile(r"[\w #./-]{0,40}")
@@ -158,15 +158,6 @@ def _options(found: Sequence[str], plain: Sequence[str]) -> str:
     return ""
 
 
-def _wrapped(found: Sequence[str], plain: Sequence[str]) -> str:
-    """Lines that all end in a comma but for the last: one prompt that was wrapped, or a list of tags."""
-    if len(plain) > 1 and not plain[-1].endswith(",") and all(line.endswith(",") for line in plain[:-1]):
-        return (
-            "all its lines but the last end in a comma, so it may be one prompt; write a prompt on each line"
-        )
-    return ""
-
-
 def _program(found: Sequence[str], plain: Sequence[str]) -> str:
     if PROGRAM.match(found[0]):
         return f"it is a program ({one_line(found[0][:40])}); leave a prompt on each line and nothing else"
@@ -185,5 +176,5 @@ def _list(found: Sequence[str], plain: Sequence[str]) -> str:
 
 
 FAULTS: tuple[Callable[[Sequence[str], Sequence[str]], str], ...] = (
-    _list, _header, _images, _cells, _numbers, _settings, _options, _wrapped, _program,
+    _list, _header, _images, _cells, _numbers, _settings, _options, _program,
 )  # fmt: skip

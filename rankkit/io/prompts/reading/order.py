@@ -17,6 +17,9 @@ WORD, FIRST = re.compile(r"[^\W_]+"), 3  # words of a prompt that tell it from o
 LEAD = re.compile(  # what stands before a line that may be a name, with what is around it
     r"(?P<before>[\[(#\s]*)(?P<name>[^\s#:|,;\])]+)(?P<behind>[\s#:|,;\])]*(?:[-–—=>]+\s)?)"
 )
+TIME = re.compile(
+    r"(?:19|20)\d\d[-_. ]?\d\d[-_. ]?\d\d|(?<!\d)1\d{9}(?:\d{3}){0,2}(?!\d)|\d\d[-_.]\d\d[-_.]\d\d"
+)
 BRACKETS = "()[]<>{},;:'\""
 LONGEST_NUMBER = 19  # digits of one that counts
 ONE_NUMBER = re.compile(r"[^\d\n]{0,80}(\d{1,30})[^\d\n]{0,80}", re.ASCII)
@@ -82,6 +85,19 @@ def why_not(names: Collection[str]) -> str:
     if len(numbers) == len(names) and numbers != (run := sorted(numbers)) and is_run(run):
         return f"their names count from {run[0]} to {run[-1]}, and not in their own order"
     return ""
+
+
+def why_uncounted(names: Sequence[str]) -> str:
+    """Why names do not count the images, in their natural order: by their first number or their last, by the
+    time, or by letters; empty where they do. Numbers that do not follow one another may be seeds.
+    """
+    stems = [_stem(name) for name in sorted(names, key=natural)]
+    numbers = [re.findall(r"\d{1,18}", stem) for stem in stems]
+    counted = all(numbers) and any(is_run([int(found[at]) for found in numbers]) for at in (0, -1))
+    letters = all(len(stem) == 1 for stem in stems) and is_run(list(map(ord, stems)))
+    if counted or letters or all(map(TIME.search, stems)):
+        return ""
+    return f"their names do not count them ({stems[0][:40]}, {stems[1][:40]})" if len(stems) > 1 else ""
 
 
 def as_count(text: str) -> int | None:

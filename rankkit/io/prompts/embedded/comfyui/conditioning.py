@@ -8,7 +8,7 @@ from rankkit.io.prompts.embedded.comfyui import kinds, words
 from rankkit.io.prompts.embedded.comfyui.graph import Graph, Link, Lost, Node, link_of
 from rankkit.io.prompts.embedded.comfyui.kinds import Side
 from rankkit.io.prompts.embedded.comfyui.switches import chosen, counted, order
-from rankkit.io.prompts.embedded.comfyui.texts import TextWalk, deciding, is_text
+from rankkit.io.prompts.embedded.comfyui.texts import TextWalk, deciding, is_text, refuse_style
 
 Way = frozenset[Link]
 
@@ -57,6 +57,7 @@ class ConditioningWalk:
     def _of_node(self, node: Node, slot: int, side: Side, way: Way) -> str:
         if kinds.ZERO.search(node.kind):
             return ""
+        refuse_style(node, 0)
         name = kinds.MAIN.get(node.kind) or chosen(node, self.graph)
         if name is not None:
             return self._value(node.inputs.get(name), node, side, way)

@@ -131,9 +131,7 @@ class TextWalk:
             lines = isinstance(text, str) and words.LINES.search(node.kind) and "\n" in text.strip()
             if not isinstance(text, str) or words.TEMPLATE_MARK.search(text) or lines:
                 raise Lost(f"{node.name} draws the prompt from a template, and what it drew stands nowhere")
-        style = node.inputs.get("select_styles", node.inputs.get("style", ""))
-        if words.STYLERS.search(node.kind) and (slot or str(style).strip().lower() not in words.NO_STYLE):
-            raise Lost(f"{node.name} adds the words of a style, which stand nowhere")
+        refuse_style(node, slot)
         adds = self._adds(node)
         if adds:
             raise Lost(f"{node.name} adds its {adds} to the text, and it is not known how")
@@ -231,3 +229,10 @@ def is_text(value: Any) -> bool:
 
 def _is_set(value: Any) -> bool:
     return value not in (None, "", False, 0, [])
+
+
+def refuse_style(node: Node, slot: int) -> None:
+    """Raises `Lost` for a node that adds the words of a style to a text or to a conditioning."""
+    style = node.inputs.get("select_styles", node.inputs.get("style", ""))
+    if words.STYLERS.search(node.kind) and (slot or str(style).strip().lower() not in words.NO_STYLE):
+        raise Lost(f"{node.name} adds the words of a style, which stand nowhere")
