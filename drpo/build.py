@@ -112,9 +112,13 @@ def ranker(spec: str) -> Ranker:
 
 
 def versioned(spec: str) -> tuple[Ranker, str]:
-    """The ranker a spec names, and its version as rows of `rankkit score` state it."""
+    """The ranker a spec names, and its version as rows of `rankkit score` state it; of one that is
+    served also which it is and its options, as the spec does not tell.
+    """
     found = prepare(spec)
-    return found.load(), found.identity.version
+    made, version = found.load(), found.identity.version
+    served = getattr(getattr(made, "info", None), "name", "") if "://" in spec else ""
+    return made, f"{served} {version} {dict(found.identity.options)}" if served else version
 
 
 def _family(package: str, name: str) -> ModuleType:

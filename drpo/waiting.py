@@ -15,6 +15,7 @@ from rankkit.plugin import absence, check_rankings, say
 
 T = TypeVar("T")
 LONGEST = 10.0  # seconds between two questions whether it is back
+STOPPED = threading.Event()  # by Ctrl-C or SIGTERM: nothing is waited for any more
 
 
 class Patient:
@@ -64,7 +65,8 @@ class Patient:
                 raise RunStopped(
                     f"the ranker {self.name} did not answer for {self.patience:g} s: {reason}; start it again"
                 )
-            time.sleep(min(pause, left))
+            if STOPPED.wait(min(pause, left)):
+                raise RunStopped(f"stopped while the ranker {self.name} did not answer: {reason}")
             pause = min(2 * pause, LONGEST)
             reason = absence(self.ranker)
         say(f"the ranker {self.name} answers again")

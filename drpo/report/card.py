@@ -11,7 +11,7 @@ from typing import Any
 from drpo.config import Config
 from drpo.report.kept import changes
 from drpo.report.script import script
-from drpo.run.files import LORA
+from drpo.run.files import LOG, LORA, read_rows
 from rankkit import UsageError
 
 GRID, CURVES, COMFYUI = "before-and-after.png", "reward.svg", "comfyui.safetensors"
@@ -69,7 +69,7 @@ def card(run: Path, config: Config, repository: str, model: str, named: str, fil
         _head(config, model, named),
         f"# {repository.partition('/')[2]}",
         f"A LoRA for {of or 'the built-in shapes generator of drpo'}, finetuned by Drifting Preference "
-        f"Optimization (arXiv 2606.02521) with drpo for {config.steps} steps, from {learned}.",
+        f"Optimization (arXiv 2606.02521) with drpo for {_steps(run, config)} steps, from {learned}.",
         f"![images before and after]({GRID})\n\nEach prompt's images before training, and below them those "
         "that the same noises give now." if GRID in files else "",
         "## Use",
@@ -81,6 +81,12 @@ def card(run: Path, config: Config, repository: str, model: str, named: str, fil
         f"## Licence\n\nBound by the licence of what it was trained on: {_licence(config, model, named)}.",
     ]  # fmt: skip
     return "\n\n".join(filter(None, words)) + "\n"
+
+
+def _steps(run: Path, config: Config) -> int:
+    """How many steps a run has made: fewer than it was to, where an alarm ended it."""
+    rows = read_rows(run / LOG)
+    return int(rows[-1]["step"]) if rows else config.steps
 
 
 def _head(config: Config, model: str, named: str) -> str:

@@ -33,19 +33,19 @@ MAY_CHANGE = ("steps", "on_alarm", "patience")  # of a config when a run goes on
 def save(run: Path, step: int, state: Mapping[str, Any]) -> Path:
     """Write `state` as ``RUN/checkpoints/000040`` and then drop older ones.
 
-    Raises `RankkitError` when it cannot, older ones intact.
+    Raises `RankkitError` when it cannot, older ones and an earlier one of this step intact.
     """
     folder = run / "checkpoints" / f"{step:06d}"
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        with open(folder / STATE, "wb") as file:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing_file(folder / STATE) as part, open(part, "wb") as file:
             torch.save(dict(state), file)
             file.flush()
             os.fsync(file.fileno())
         (folder / MARKER).write_text(f"{step}\n")
     except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-        shutil.rmtree(folder, ignore_errors=True)
+        if not (folder / MARKER).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
         why = "no space is left on its disk" if "unexpected pos" in str(error) else error
         kept = latest(run)
         before = f"the last good one is {kept}" if kept else "there is none before it"
@@ -100,6 +100,15 @@ def check_fits(folder: Path, state: Mapping[str, Any], weights: Sequence[Tensor]
                 f"{len(ours)} are trained here{other}; put the base back that the run began with, or give "
                 "another out="
             )
+
+
+def check_finite(weights: Sequence[Tensor], config: Config) -> None:
+    """Raise `RankkitError` where the weights of a run that ended are no numbers any more."""
+    if not all(bool(weight.isfinite().all()) for weight in weights):
+        raise RankkitError(
+            f"the weights are not all finite numbers after {config.steps} steps, so no LoRA is written; "
+            f"begin anew in another out= with a learning_rate below {config.learning_rate:g}"
+        )
 
 
 def check_prompts(folder: Path, state: Mapping[str, Any], name: str, prompts: Mapping[str, Any]) -> None:
@@ -158,6 +167,11 @@ def check(run: Path, config: Mapping[str, Any], *, say: bool = False) -> None:
         _check_free(run)
         return
     done, steps = latest(run), int(config["steps"])
+    if not done and (run / LORA).is_file():
+        raise RankkitError(
+            f"{run} holds {LORA} of a run that ended, and no checkpoint to go on from; put its checkpoints/ "
+            "back, or choose another out="
+        )
     if done and int(done.name) > steps:
         raise RankkitError(
             f"{run} has been trained for {int(done.name)} steps, and steps={steps} is less; give at least as "

@@ -35,6 +35,14 @@ def trained_lora(run: Path) -> Path:
     return run / LORA
 
 
+def set_aside(run: Path, steps: int) -> None:
+    """Give the LoRA of a run that goes on past `steps` a name of its own: it is not the longer run's."""
+    if (run / LORA).is_file():
+        name = f"{Path(LORA).stem}_{steps:06d}.safetensors"
+        (run / LORA).rename(run / name)
+        print(f"{run / LORA} is of {steps} steps, and is called {name} now", file=sys.stderr)
+
+
 def take_over(run: Path) -> None:
     """Give what an earlier version wrote its present name, and say so: a run that goes on writes one file."""
     for name, before in EARLIER.items():

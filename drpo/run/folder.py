@@ -28,6 +28,7 @@ from drpo.run.files import (
     append_row,
     drop_rows_after,
     read_rows,
+    set_aside,
     take_over,
 )
 from drpo.run.monitor import Monitor
@@ -93,6 +94,8 @@ class RunFolder:
                 checkpoint.check_prompts(found, state, "validation", _summary(self.monitor.prompts))
                 checkpoint.check_rankers(found, state, self.monitor.versions)
                 self.monitor.restore(state.get("evaluations", []))
+        if self.main and self.trainer.steps_done < self.trainer.config.steps:
+            set_aside(self.out, self.trainer.steps_done)
         if self.main:
             drop_rows_after(self.out / LOG, self.trainer.steps_done)
             drop_rows_after(self.out / EVALUATIONS, self._evaluated())
@@ -230,6 +233,7 @@ class RunFolder:
         """Write the LoRA that the run is for."""
         if self.main:
             with self.trainer.averaged():
+                checkpoint.check_finite(self.trainer.weights, self.trainer.config)
                 self.trainer.generator.save(self.out)
 
     def _keep_best(self) -> None:

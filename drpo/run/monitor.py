@@ -139,6 +139,8 @@ class Monitor:
 
 def alarm(found: Sequence[Evaluation], target: str, patience: int = PATIENCE, floor: float = FLOOR) -> str:
     """What is wrong at the last of these evaluations, in words, or nothing: see `Monitor`."""
+    if found and math.isfinite(found[0].diversity) and not math.isfinite(found[-1].diversity):
+        return "its images are no finite numbers any more; begin anew in another out=, learning_rate= smaller"
     if found and found[-1].diversity < floor * found[0].diversity:
         return f"diversity fell to {found[-1].diversity / found[0].diversity:.2f} of the start's"
     before, last = found[:-patience], found[-patience:]
@@ -159,6 +161,10 @@ def unimproved(found: Sequence[Evaluation], target: str) -> str:
     if len(found) < 2 or found[0].step or best(found, target) is not found[0]:
         return ""
     judges = [name for name in found[0].scores if name != target]
+    asked = judges or list(found[0].scores)
+    if not any(math.isfinite(one.scores[name]) for one in found for name in asked):
+        who = f"{', '.join(asked)} gave no figure" if asked else "there is no ranker to evaluate it by"
+        return f"nothing tells which evaluation was the best, as {who}: best/ is the base as it was"
     who = f"the held-out {', '.join(judges)}" if judges else target
     return f"no later evaluation was better than the base, by {who}: best/ is the base as it was"
 
@@ -167,12 +173,17 @@ def best(found: Sequence[Evaluation], target: str) -> Evaluation:
     """The evaluation with the best mean rank over the held-out rankers; over the target, if nothing is held
     out.
 
-    Ties go to the earlier one.
+    Ties go to the earlier one. A ranker that gave no figure puts an evaluation last, as does every ranker one
+    whose images are not finite numbers.
     """
     names = [name for name in found[0].scores if name != target] or list(found[0].scores)
 
+    def figure(one: Evaluation, name: str) -> float:
+        broken = math.isfinite(found[0].diversity) and not math.isfinite(one.diversity)
+        return one.scores[name] if math.isfinite(one.scores[name]) and not broken else -math.inf
+
     def mean_rank(one: Evaluation) -> float:
-        better = [sum(other.scores[name] > one.scores[name] for other in found) for name in names]
+        better = [sum(figure(other, name) > figure(one, name) for other in found) for name in names]
         return mean([float(count) for count in better])
 
     return min(found, key=mean_rank)

@@ -18,12 +18,14 @@ from pathlib import Path
 from types import FrameType
 
 import torch
+from safetensors import SafetensorError
 
 from drpo.run.folder import RunFolder
 from drpo.run.monitor import Monitor
 from drpo.run.tracking import tracked
 from drpo.train import Trainer
 from drpo.types import LogRow
+from drpo.waiting import STOPPED
 from rankkit import RankkitError
 
 
@@ -83,13 +85,14 @@ def run(
 
 @contextmanager
 def interruptions() -> Iterator[Callable[[], bool]]:
-    """Yield a function that says whether Ctrl-C or SIGTERM came; the first one is only noted, a second one
-    acts as usual.
+    """Yield a function that says whether Ctrl-C or SIGTERM came; the first one is only noted, and ends the
+    wait for a ranker, a second one acts as usual.
     """
-    noted, handled = list[int](), (signal.SIGINT, signal.SIGTERM)
+    noted, handled = STOPPED, (signal.SIGINT, signal.SIGTERM)
+    noted.clear()
 
     def note(number: int, frame: FrameType | None) -> None:
-        noted.append(number)
+        noted.set()
         for one in handled:
             signal.signal(one, before[one])
         print("stopping after this step; once more stops at once", file=sys.stderr)
@@ -99,8 +102,9 @@ def interruptions() -> Iterator[Callable[[], bool]]:
         return
     before = {one: signal.signal(one, note) for one in handled}
     try:
-        yield lambda: bool(noted)
+        yield noted.is_set
     finally:
+        noted.clear()
         for one in handled:
             signal.signal(one, before[one])
 
@@ -116,8 +120,8 @@ def _leave_together(trainer: Trainer) -> None:
 def _written(out: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        what = error.strerror or error
+    except (OSError, SafetensorError) as error:  # which a full disk makes safetensors raise
+        what = getattr(error, "strerror", None) or error
         raise RankkitError(
             f"the run folder {out} cannot be written: {what}; free space or choose another out=, and give "
             f"the command again"

@@ -22,6 +22,7 @@ from served import ROOT, Served
 from toy_generator import SETTINGS, Scorer, ToyGenerator, ranked_trainer
 from typer.testing import CliRunner
 
+from drpo import build
 from drpo.cli import app
 from drpo.features.latent import Latent
 from drpo.run.run import run
@@ -81,6 +82,30 @@ def test_a_server_that_dies_and_stays_away_stops_the_run_which_goes_on_as_if_it_
     rows = [(folder / name / "log.jsonl").read_text().splitlines() for name in ("whole", "parts")]
     losses = [[json.loads(row)["loss"] for row in each] for each in rows]
     assert losses[0] == losses[1] and len(losses[0]) == 6
+
+
+def test_ctrl_c_ends_the_wait_and_keeps_what_was_trained(folder: Path) -> None:
+    whole = trainer(Scorer())
+    run(whole, folder / "whole")
+
+    def leave() -> None:
+        served.kill()
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with Served("red:redness", folder) as served, Http(served.url) as ranker:
+        with pytest.raises(RunStopped, match=r"stopped while the ranker red .*; 3 steps are kept in .*parts"):
+            run(trainer(ranker, patience=600), folder / "parts", watch=after(3, leave))
+        served.start()
+        resumed = trainer(ranker)
+        run(resumed, folder / "parts")
+    assert equal(whole, resumed)
+
+
+def test_of_a_served_ranker_a_run_keeps_which_it_is(folder: Path) -> None:
+    with Served("red:redness", folder) as served:
+        made, version = build.versioned(served.url)
+        assert version.startswith("red:redness ") and made.version in version
+        made.close()
 
 
 def test_a_server_that_comes_back_in_time_costs_no_group(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from toy_generator import Scorer, ToyGenerator
 
-from drpo.run.monitor import Evaluation, Monitor, alarm
+from drpo.run.monitor import Evaluation, Monitor, alarm, best, unimproved
 from drpo.run.paired import change
 from drpo.types import Prompt
 from rankkit import Group, Ranking, RankkitError, RunStopped
@@ -162,3 +162,22 @@ def test_a_held_out_ranker_that_cannot_go_on_costs_its_figure_and_the_target_end
     made.rankers = {"target": Stopped()}
     with pytest.raises(RunStopped):
         made.evaluate(2, made.samples(toy), made.base(toy))
+
+
+def test_an_evaluation_whose_images_are_no_numbers_is_an_alarm_and_never_the_best() -> None:
+    lost = at(1, 9, 9, 9, diversity=math.nan)
+    assert "learning_rate" in monitor(at(0, 1, 1, 1), lost).alarm()
+    assert best([at(0, 1, 1, 1), lost], "target").step == 0
+    assert not monitor(at(0, 1, 1, 1, diversity=math.nan), lost).alarm()  # one image of each prompt
+
+
+def test_a_held_out_ranker_without_a_figure_does_not_make_an_evaluation_the_best() -> None:
+    found = [at(0, 1, 1, 1), at(1, 2, 3, 3), at(2, 3, math.nan, math.nan)]
+    assert best(found, "target").step == 1
+
+
+def test_where_nobody_judged_nothing_is_said_to_be_better_or_worse_than_the_base() -> None:
+    nobody = [at(step, step, math.nan, math.nan) for step in (0, 1)]
+    assert "one, two gave no figure" in unimproved(nobody, "target")
+    alone = [Evaluation(step, {}, 1.0) for step in (0, 1)]
+    assert "no ranker to evaluate it by" in unimproved(alone, "")

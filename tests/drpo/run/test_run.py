@@ -8,6 +8,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 import signal
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,12 +18,13 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from toy_generator import SETTINGS, Judge, Scorer, ToyGenerator, monitor, ranked_trainer, redness
 
 from drpo.config import Config
 from drpo.features.latent import Latent
 from drpo.run import checkpoint
-from drpo.run.files import EVALUATIONS, LOG
+from drpo.run.files import EVALUATIONS, LOG, LORA
 from drpo.run.files import read_rows as read
 from drpo.run.monitor import Monitor
 from drpo.run.run import Ending, run
@@ -341,6 +343,65 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
         RankkitError, match=r"no space is left on its disk; there is none before it; free space"
     ):
         checkpoint.save(tmp_path / "other", 20, {"step": 20})
+
+
+def test_a_checkpoint_that_cannot_be_written_anew_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an evaluation that the run stopped before, the state of the same step is written once more."""
+    checkpoint.save(tmp_path, 5, {"step": 5})
+    with monkeypatch.context() as full:
+        full.setattr(torch, "save", lambda state, file: (file.write(b"torn"), os.close(-1)))
+        with pytest.raises(RankkitError, match="the last good one is .*000005"):
+            checkpoint.save(tmp_path, 5, {"step": 6})
+    found = checkpoint.latest(tmp_path)
+    assert found and checkpoint.load(found) == {"step": 5}
+    assert sorted(path.name for path in found.iterdir()) == ["complete", "state.pt"]
+
+
+def test_the_lora_of_a_run_that_goes_on_is_set_aside_until_it_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(trainer(steps=4), tmp_path)
+    (tmp_path / LORA).write_bytes(b"of four steps")
+    run(trainer(steps=4), tmp_path)
+    assert (tmp_path / LORA).is_file()
+    run(trainer(steps=8), tmp_path)
+    aside = tmp_path / "pytorch_lora_weights_000004.safetensors"
+    assert not (tmp_path / LORA).exists() and aside.read_bytes() == b"of four steps"
+    assert "is of 4 steps" in capsys.readouterr().err
+
+
+def test_a_run_that_ended_and_lost_its_checkpoints_does_not_begin_anew(tmp_path: Path) -> None:
+    run(trainer(steps=4), tmp_path)
+    (tmp_path / LORA).write_bytes(b"of four steps")
+    shutil.rmtree(tmp_path / "checkpoints")
+    with pytest.raises(RankkitError, match="no checkpoint to go on from"):
+        run(trainer(steps=8), tmp_path)
+    assert len(read(tmp_path / LOG)) == 4 and (tmp_path / LORA).is_file()
+
+
+def test_weights_that_are_no_numbers_any_more_are_not_written(tmp_path: Path) -> None:
+    lost = trainer(steps=2)
+
+    def explode() -> None:
+        for weight in lost.average:
+            weight.fill_(math.inf)
+
+    with pytest.raises(RankkitError, match="learning_rate below"):
+        run(lost, tmp_path, watch=at_step(2, explode))
+    assert not (tmp_path / "toy.pt").exists()
+
+
+def test_a_disk_that_is_full_for_the_lora_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: ToyGenerator, folder: Path) -> None:
+        raise SafetensorError("I/O error: File too large (os error 27)")
+
+    monkeypatch.setattr(ToyGenerator, "save", full)
+    with pytest.raises(RankkitError, match="cannot be written: I/O error: File too large"):
+        run(trainer(steps=2), tmp_path)
 
 
 def test_files_of_a_run_that_are_links_stay_links_when_the_run_goes_on(tmp_path: Path) -> None:
