@@ -149,11 +149,11 @@ def evaluate(
     build.limit_threads(read_config(run))
     rankers = {spec: build.ranker(spec) for spec in ranker}
     found = compare(run, rankers, prompts_of(prompts), each=each, seed=seed)
-    kept.keep(run, found, prompts)
-    for comparison in found.comparisons:
+    for comparison in found.comparisons:  # first, as the folder may not be written
         print_result(str(comparison))
     for words in found.troubles:
         say(words)
+    kept.keep(run, found, prompts)
     say(f"report written to {report.write(run, beside=beside)}")
     if not all(comparison.pairs for comparison in found.comparisons):
         raise typer.Exit(3)

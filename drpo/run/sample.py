@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,8 @@ def sample_run(
         for number, (_, said) in enumerate(kept):
             place = {"file_name": f"{folder.name}/{number}.png", "prompt": prompt.text, "group": folder.name}
             rows.append({**prompt.metadata, **said, **place})
+    for folder in set(out.glob("[0-9]" * 5)) - set(folders):  # an earlier sampling of more prompts
+        _clear(folder)
     _keep_rows(out, rows if best or any(prompt.metadata for prompt in given) else [])
     return out
 
@@ -104,8 +107,21 @@ def _write(folder: Path, prompt: str, images: Sequence[Image.Image]) -> None:
     (folder / "prompt.txt").write_text(prompt + "\n", encoding="utf-8")
     for number, image in enumerate(images):
         image.save(folder / f"{number}.png")
+    _drop_images(folder, len(images))
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a sampling wrote into a folder of one prompt, and the folder where it is empty then."""
+    if (folder / "prompt.txt").is_file():
+        _drop_images(folder, 0)
+        (folder / "prompt.txt").unlink()
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _drop_images(folder: Path, first: int) -> None:
     for path in folder.glob("*.png"):
-        if path.stem.isdecimal() and int(path.stem) >= len(images):
+        if path.stem.isdecimal() and int(path.stem) >= first:
             path.unlink()
 
 

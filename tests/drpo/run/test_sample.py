@@ -54,6 +54,16 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.*"))
 
 
+def test_of_an_earlier_sampling_of_more_prompts_nothing_is_left_but_what_is_not_drpos(tmp_path: Path) -> None:
+    checkpoint.claim(tmp_path / "run", asdict(shapes()))
+    (tmp_path / "prompts.txt").write_text("a photo of a red circle\n" * 3)
+    sample_run(tmp_path / "run", tmp_path / "prompts.txt", tmp_path / "out", each=2, base=True)
+    (tmp_path / "out/00002/notes.md").write_text("mine")
+    (tmp_path / "prompts.txt").write_text("a photo of a blue square\n")
+    sample_run(tmp_path / "run", tmp_path / "prompts.txt", tmp_path / "out", each=1, base=True)
+    assert files(tmp_path / "out") == ["00000/0.png", "00000/prompt.txt", "00002/notes.md"]
+
+
 def test_of_many_candidates_the_best_is_kept_and_its_row_says_of_how_many(tmp_path: Path) -> None:
     assert sampled(tmp_path, "--each", "6").exit_code == 0
     every = [[Image.open(tmp_path / f"out/{i:05d}/{n}.png") for n in range(6)] for i in range(2)]
