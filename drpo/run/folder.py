@@ -231,9 +231,9 @@ class RunFolder:
 
     def finish(self) -> None:
         """Write the LoRA that the run is for."""
-        if self.main:
-            with self.trainer.averaged():
-                checkpoint.check_finite(self.trainer.weights, self.trainer.config)
+        with self.trainer.averaged():
+            checkpoint.check_finite(self.trainer.weights, self.trainer.config)
+            if self.main:
                 self.trainer.generator.save(self.out)
 
     def _keep_best(self) -> None:

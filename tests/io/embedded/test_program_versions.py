@@ -26,6 +26,16 @@ def test_fooocus_in_the_form_of_a1111_gives_the_prompt_that_was_typed(raw, typed
         assert (found.program, found.prompt) == ("Fooocus", typed)
 
 
+def test_mflux_has_no_prompt_where_its_text_may_be_an_instruction_to_edit():
+    """generated_image.py of mflux 0.9.6; an image that it began with has a strength."""
+    made = {"mflux_version": "0.9.6", "base_model": "None", "prompt": "a fox", "image_path": None}
+    edit = {**made, "image_path": "/home/me/cat.png", "image_strength": None}
+    begun = {**edit, "image_strength": 0.4}
+    texts = [{"UserComment": json.dumps(each)} for each in (made, begun, edit)]
+    assert [read_texts(each).prompt for each in texts] == ["a fox", "a fox", None]
+    assert "instruction to edit" in read_texts(texts[-1]).why
+
+
 def test_what_other_programs_call_a_raw_prompt_is_left_alone():
     text = f"a fox, Raw prompt: a dog\nNegative prompt: x\n{SETTINGS}, Raw prompt: a cat, Version: v1.10.1"
     assert read_texts({"parameters": text}).prompt == "a fox, Raw prompt: a dog"

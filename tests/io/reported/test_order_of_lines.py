@@ -159,6 +159,16 @@ def test_numbers_that_count_lines_in_order_or_are_of_something_else_leave_the_or
         ("seed_5.png", "seed_42.png", "seed_99.png"),
         ("p0s0.png", "p0s1.png", "p1s0.png"),
         ("cat.png", "dog.png", "owl.png"),
+        (
+            "ChatGPT Image Apr 1, 2025, 09_00_00 PM.png",
+            "ChatGPT Image Apr 1, 2025, 10_00_00 AM.png",
+            "c 1.png",
+        ),
+        (
+            "Shot 2024-05-01 at 1.41.00 PM.png",
+            "Shot 2024-05-01 at 9.41.00 AM.png",
+            "Shot 2024-05-02 at 1.00.00 AM.png",
+        ),
     ],
 )
 def test_a_list_in_a_folder_does_not_go_to_images_whose_names_do_not_count(names):
@@ -200,4 +210,10 @@ def test_a_list_beside_a_folder_whose_own_numbers_are_not_those_of_its_lines_is_
             )
         }
     )
+    assert prompts() == {"ink/0.png": "a cat", "ink/1.png": "a dog"}
+
+
+def test_counts_beside_the_prompts_of_a_list_number_nothing():
+    kept = [{"num": 4, "prompt": "a cat"}, {"num": 4, "prompt": "a dog"}]
+    put({"d/ink/0.png": None, "d/ink/1.png": None, "d/ink.json": json.dumps(kept)})
     assert prompts() == {"ink/0.png": "a cat", "ink/1.png": "a dog"}

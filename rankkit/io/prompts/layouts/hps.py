@@ -8,6 +8,7 @@ import functools
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rankkit.io.prompts.base import Answer, Place, Root, Source, folders
@@ -37,7 +38,7 @@ def find(root: Root) -> Source | None:
             value = json.loads(text) if text.startswith("[") else []
         except (ValueError, RecursionError):
             return ()
-        if any(isinstance(each, dict) and _names_its_image(each, place) for place, each in enumerate(value)):
+        if _numbered_otherwise([each if isinstance(each, dict) else {} for each in value]):
             return ()
         answers = tuple(answer_in(each) for each in value if isinstance(each, (str, dict)))
         return answers if len(answers) == len(value) else ()
@@ -69,10 +70,18 @@ def find(root: Root) -> Source | None:
     return Source(NAME, knows=knows)
 
 
-def _names_its_image(record: dict[str, Any], place: int) -> bool:
-    """Whether an object of a list names images, or has another number than its place: lists of choices do."""
-    numbers = [
-        value for name, value in record.items() if NUMBERS.fullmatch(name) and "seed" not in name.lower()
-    ]
-    others = [value for value in numbers if str(value).isdecimal() and int(value) != place]
-    return bool(image_names(record) or others)
+def _numbered_otherwise(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether objects of a list name images, or have other numbers than their places: lists of choices do,
+    and tables that were sorted or are a part of one. Numbers some of which are alike count nothing.
+    """
+    for place, record in enumerate(records):
+        number = next((record[name] for name in ("id", "index") if name in record), place)
+        if image_names(record) or str(number) != str(place):
+            return True
+    columns = {name for record in records for name in record if NUMBERS.fullmatch(name)}
+    for name in (name for name in columns if "seed" not in name.lower()):
+        numbers = {place: str(record.get(name)) for place, record in enumerate(records)}
+        apart = len(set(numbers.values())) == len(numbers) and all(map(str.isdecimal, numbers.values()))
+        if apart and any(int(number) != place for place, number in numbers.items()):
+            return True
+    return False

@@ -20,6 +20,9 @@ LEAD = re.compile(  # what stands before a line that may be a name, with what is
 TIME = re.compile(
     r"(?:19|20)\d\d[-_. ]?\d\d[-_. ]?\d\d|(?<!\d)1\d{9}(?:\d{3}){0,2}(?!\d)|\d\d[-_.]\d\d[-_.]\d\d"
 )
+TWICE_A_DAY = re.compile(  # an hour, or a month by its name: such times do not sort
+    r"[ap]\.?m\b|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* \d", re.IGNORECASE
+)
 BRACKETS = "()[]<>{},;:'\""
 LONGEST_NUMBER = 19  # digits of one that counts
 ONE_NUMBER = re.compile(r"[^\d\n]{0,80}(\d{1,30})[^\d\n]{0,80}", re.ASCII)
@@ -95,7 +98,8 @@ def why_uncounted(names: Sequence[str]) -> str:
     numbers = [re.findall(r"\d{1,18}", stem) for stem in stems]
     counted = all(numbers) and any(is_run([int(found[at]) for found in numbers]) for at in (0, -1))
     letters = all(len(stem) == 1 for stem in stems) and is_run(list(map(ord, stems)))
-    if counted or letters or all(map(TIME.search, stems)):
+    times = all(TIME.search(stem) and not TWICE_A_DAY.search(stem) for stem in stems)
+    if counted or letters or times:
         return ""
     return f"their names do not count them ({stems[0][:40]}, {stems[1][:40]})" if len(stems) > 1 else ""
 
