@@ -53,7 +53,7 @@ class StoredAnchors:
         self.file, self.config, self.generator, self.features = file, config, generator, features
         self.reason, self.elsewhere = "", False
         known = known or survey(file)
-        self.count, self.prompts = known.count, known.prompts
+        self.count, self.prompts, self.sha256 = known.count, known.prompts, known.sha256
         self._entries: Iterator[Preference] = iter(())
         self._epoch = self._place = -1  # of the entry that the stream gives next
         self._latest: dict[int, Preference] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import sys
 import textwrap
@@ -29,6 +31,8 @@ class Survey:
     without_prompt: int = 0
     faults: list[str] = field(default_factory=list)  # of the first `LOOKED_AT`, one each
     opposed: int = 0
+    # all entries in their order: prompt, names of images, and what was preferred
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     # of two images: whether the first by name was better
     _order: dict[int, bool] = field(default_factory=dict)
 
@@ -37,12 +41,19 @@ class Survey:
         """The first `NAMED` different ones."""
         return [Prompt(text) for text in self.named]
 
+    @property
+    def sha256(self) -> str:
+        """A hash of what was preferred to what, without the pixels."""
+        return self._digest.hexdigest()
+
     def add(self, file: PreferenceFile, entry: Preference) -> None:
         """Take in an entry."""
         if not any(True for _ in entry.decided()):
             self.left_out["without a choice" if all(map(math.isnan, entry.human)) else "tied"] += 1
             return
         self.count += 1
+        named = [image for image in entry.images if isinstance(image, str)]
+        self._digest.update(json.dumps([entry.prompt, named, list(entry.human)]).encode())
         self.without_prompt += not entry.prompt.strip()
         if len(self.named) < NAMED:
             self.named[entry.prompt] = None

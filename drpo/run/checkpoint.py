@@ -115,10 +115,11 @@ def check_prompts(folder: Path, state: Mapping[str, Any], name: str, prompts: Ma
     """Raise `RankkitError` where a run would go on with other prompts than those kept under `name`: what is
     learned depends on all of them and their order, and evaluations of other prompts do not compare.
     """
-    before = state.get(name)  # which earlier versions did not keep
-    if before is not None and before != prompts:
+    before = state.get(name)  # of which earlier versions kept less, or nothing
+    if before is not None and before != {key: prompts.get(key) for key in before}:
+        what = "preferences" if "preferred" in prompts else "prompts"
         raise RankkitError(
-            f"the checkpoint {folder} was made with {before['count']} prompts ({name}), and there are other "
+            f"the checkpoint {folder} was made with {before['count']} {what} ({name}), and there are other "
             f"ones now ({prompts['count']}): a run that goes on needs those that it began with; put them "
             "back, or give another out="
         )

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from drpo.data.stored_pairs import StoredAnchors
 from drpo.generators._first_images import check_first_images
 from drpo.run import checkpoint
 from drpo.run.files import (
@@ -105,8 +106,11 @@ class RunFolder:
         """How many prompts the run learns from, and a hash of them in their order."""
         source = getattr(self.trainer.source, "source", self.trainer.source)
         found = _summary(getattr(source, "prompts", ()))
-        # of preferences only some prompts are known
-        return found | {"count": getattr(source, "count", found["count"])}
+        # of preferences only some prompts are known, and what was preferred
+        stored = (
+            {"count": source.count, "preferred": source.sha256} if isinstance(source, StoredAnchors) else {}
+        )
+        return found | stored
 
     def due(self, every: int) -> bool:
         """Whether something that happens every so many steps, and at the last one, happens now."""

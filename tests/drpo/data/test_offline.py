@@ -18,6 +18,7 @@ from toy_generator import SETTINGS, ToyGenerator, redness
 from drpo.config import Config
 from drpo.data.stored_pairs import BUFFER, StoredAnchors, shuffled
 from drpo.features.latent import Latent
+from drpo.run.run import run
 from drpo.train import Trainer
 from rankkit import Group, RankkitError
 from rankkit.plugin import Preference, open_preferences
@@ -61,6 +62,16 @@ def test_chosen_images_teach(offline: Literal["images", "rank"], tmp_path: Path)
         made.step()
     images = toy.sample("a", toy.noise(64, 7)).images()
     assert sum(redness(Group("a", images))) / 64 > 30
+
+
+def test_a_run_does_not_go_on_from_other_choices_than_it_began_with(tmp_path: Path) -> None:
+    run(trainer(pairs(tmp_path, {}, {"prompt": "b"}), config=replace(SETTINGS, steps=2)), tmp_path / "run")
+    swapped = {"chosen": "blue.png", "rejected": "red.png"}
+    other = pairs(tmp_path, {}, {"prompt": "b", **swapped})
+    with pytest.raises(RankkitError, match=r"made with 2 preferences .* other ones now \(2\)"):
+        run(trainer(other, config=replace(SETTINGS, steps=4)), tmp_path / "run")
+    same = pairs(tmp_path, {}, {"prompt": "b"})
+    run(trainer(same, config=replace(SETTINGS, steps=4)), tmp_path / "run")
 
 
 def test_several_chosen_and_rejected_images_are_anchors_together(tmp_path: Path) -> None:
